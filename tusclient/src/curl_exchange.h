@@ -1,0 +1,66 @@
+// One HTTP exchange as libcurl's callbacks see it: feeds the request's body, collects the answer,
+// and says afterwards what the outcome means.
+//
+// Lives on the stack of CurlTransport::Perform, and is used by that thread only.
+#pragma once
+
+#include <curl/curl.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "tusclient/transport.h"
+
+namespace tus {
+
+class CurlExchange {
+ public:
+  /// `request` outlives the exchange.
+  explicit CurlExchange(HttpRequest const& request) : request_(request) {}
+  CurlExchange(CurlExchange const&) = delete;
+  CurlExchange& operator=(CurlExchange const&) = delete;
+
+  /// Points `easy` at this exchange. Errors: CURLE_OK or what libcurl did not like.
+  [[nodiscard]] CURLcode Attach(CURL* easy);
+
+  /// The outcome, after libcurl has finished with `code`.
+  [[nodiscard]] Result<HttpResponse> Finish(CURLcode code);
+
+ private:
+  HttpRequest const& request_;
+  CURL* easy_ = nullptr;
+  HttpResponse response_;
+  std::array<char, CURL_ERROR_SIZE> error_text_{};
+  std::optional<Error> own_error_;  ///< why a callback made libcurl stop
+  std::uint64_t position_ = 0;      ///< body bytes handed over in this attempt
+  std::uint64_t body_size_ = 0;     ///< bytes of the answer's body, kept or not
+  std::size_t header_size_ = 0;
+  int attempts_ = 0;              ///< how often libcurl had a connection and began to send
+  bool dead_on_arrival_ = false;  ///< the connection was closed before anything was sent on it
+  bool headers_complete_ = false;
+  bool body_cut_ = false;
+
+  static int OnConnected(void* self, char* remote, char* local, int remote_port, int local_port);
+  static std::size_t OnRead(char* out, std::size_t size, std::size_t count, void* self);
+  static int OnSeek(void* self, curl_off_t offset, int origin);
+  static std::size_t OnHeader(char* data, std::size_t size, std::size_t count, void* self);
+  static std::size_t OnBody(char* data, std::size_t size, std::size_t count, void* self);
+
+  [[nodiscard]] bool PeerHasClosed(int local_port) const;
+  [[nodiscard]] bool MayHaveActed() const;
+  std::size_t Read(std::span<std::byte> out);
+  bool TakeHeader(std::string_view line);
+  bool TakeBody(std::string_view data);
+  [[nodiscard]] bool HasAnswer() const;
+  [[nodiscard]] Error Explain(CURLcode code) const;
+  [[nodiscard]] std::string Details(CURLcode code) const;
+  [[nodiscard]] std::string WhyBroken(CURLcode code) const;
+  [[nodiscard]] std::string WhyUnreachable(CURLcode code) const;
+};
+
+}  // namespace tus

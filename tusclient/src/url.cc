@@ -1,0 +1,143 @@
+#include "url.h"
+
+#include <curl/curl.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "fail.h"
+#include "tusclient/client.h"
+
+namespace tus {
+namespace {
+
+struct UrlDeleter {
+  void operator()(CURLU* url) const { curl_url_cleanup(url); }
+};
+using UrlHandle = std::unique_ptr<CURLU, UrlDeleter>;
+
+std::string_view DefaultPort(std::string_view scheme) { return scheme == "https" ? "443" : "80"; }
+
+/// An absent part is an empty one.
+std::string Part(CURLU* url, CURLUPart part, unsigned flags = 0) {
+  char* text = nullptr;
+  if (curl_url_get(url, part, &text, flags) != CURLUE_OK) return {};
+  std::string result(text);
+  curl_free(text);
+  return result;
+}
+
+/// Whether all went well; an out-of-memory here is reported like a URL that cannot be used.
+bool SetPart(CURLU* url, CURLUPart part, char const* text, unsigned flags = 0) {
+  return curl_url_set(url, part, text, flags) == CURLUE_OK;
+}
+
+/// Lower case, so that comparing is comparing bytes.
+std::string HostOf(CURLU* url) {
+  auto host = Part(url, CURLUPART_HOST);
+  std::transform(host.begin(), host.end(), host.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return host;
+}
+
+Origin OriginOf(CURLU* url) {
+  return {Part(url, CURLUPART_SCHEME), HostOf(url), Part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT)};
+}
+
+/// Empty when `url` may be used, else the end of a sentence that says why not.
+std::string_view Complaint(CURLU* url) {
+  auto const scheme = Part(url, CURLUPART_SCHEME);
+  if (scheme != "http" && scheme != "https") return "has a scheme other than http and https";
+  if (Part(url, CURLUPART_HOST).empty()) return "names no host";
+  if (!Part(url, CURLUPART_USER).empty() || !Part(url, CURLUPART_PASSWORD).empty()) {
+    return "contains a user name or password, which belong into a header";
+  }
+  return {};
+}
+
+Result<UrlHandle> ParseAbsolute(std::string const& text) {
+  UrlHandle url(curl_url());
+  auto const result = url ? curl_url_set(url.get(), CURLUPART_URL, text.c_str(), CURLU_URLENCODE)
+                          : CURLUE_OUT_OF_MEMORY;
+  if (result == CURLUE_BAD_SCHEME && text.find("://") == std::string::npos) {
+    return Fail(ErrorCode::kInvalidArgument, "the URL does not begin with http:// or https://");
+  }
+  if (result != CURLUE_OK) {
+    return Fail(ErrorCode::kInvalidArgument,
+                std::string("the URL cannot be used: ") + curl_url_strerror(result));
+  }
+  if (auto const complaint = Complaint(url.get()); !complaint.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "the URL " + std::string(complaint));
+  }
+  return url;
+}
+
+/// `url` in the form in which it is kept: a lower-case host, no fragment. Empty when that fails.
+std::string Normalized(CURLU* url) {
+  auto const host = HostOf(url);
+  if (!SetPart(url, CURLUPART_HOST, host.c_str()) || !SetPart(url, CURLUPART_FRAGMENT, nullptr)) {
+    return {};
+  }
+  return Part(url, CURLUPART_URL);
+}
+
+/// Takes `url` from http to the https origin it should have named.
+bool RestoreHttps(CURLU* url, Origin const& secure) {
+  auto const port = Part(url, CURLUPART_PORT);
+  // A proxy that strips "s" from the scheme strips its own port as well, so no port means the one
+  // that the request went to.
+  bool const lost_port = port.empty() || port == "80";
+  auto const& wanted = lost_port ? secure.port : port;
+  return SetPart(url, CURLUPART_SCHEME, "https") &&
+         SetPart(url, CURLUPART_PORT, wanted == DefaultPort("https") ? nullptr : wanted.c_str());
+}
+
+}  // namespace
+
+std::string Origin::Text() const {
+  auto text = scheme + "://" + host;
+  if (port != DefaultPort(scheme)) text += ":" + port;
+  return text;
+}
+
+Result<Origin> OriginOf(std::string const& url) {
+  return ParseAbsolute(url).map([](UrlHandle const& parsed) { return OriginOf(parsed.get()); });
+}
+
+Result<std::string> ResolveUrl(std::string const& base, std::string const& reference) {
+  auto const url = ParseAbsolute(base);
+  if (!url) return tl::unexpected(url.error());
+  auto const from = OriginOf(url->get());
+
+  if (reference.empty() ||
+      !SetPart(url->get(), CURLUPART_URL, reference.c_str(), CURLU_URLENCODE)) {
+    return Fail(ErrorCode::kProtocol, "the URL that the server gave cannot be used");
+  }
+  if (auto const complaint = Complaint(url->get()); !complaint.empty()) {
+    return Fail(ErrorCode::kProtocol, "the URL that the server gave " + std::string(complaint));
+  }
+  auto const to = OriginOf(url->get());
+  if (from.scheme == "https" && to.scheme == "http") {
+    if (to.host != from.host || !RestoreHttps(url->get(), from)) {
+      return Fail(ErrorCode::kProtocol,
+                  "the URL that the server gave leaves https for http on another host");
+    }
+  }
+  auto normalized = Normalized(url->get());
+  if (normalized.empty()) {
+    return Fail(ErrorCode::kProtocol, "the URL that the server gave cannot be used");
+  }
+  return normalized;
+}
+
+Result<std::string> NormalizeEndpoint(std::string const& text) {
+  auto const url = ParseAbsolute(text);
+  if (!url) return tl::unexpected(url.error());
+  auto normalized = Normalized(url->get());
+  if (normalized.empty()) return Fail(ErrorCode::kInvalidArgument, "the URL cannot be used");
+  return normalized;
+}
+
+}  // namespace tus
