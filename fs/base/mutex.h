@@ -1,0 +1,65 @@
+// Mutexes that clang's -Wthread-safety can check, with the standard library's underneath.
+//
+// Lock order, first to last: ActiveFile (filesystem), Store (catalog), then the leaves: OpenFiles,
+// Queue, Settler, Endpoint, Spool, Version (Spool before Version). Nothing is called out of a leaf.
+// No lock is held over network I/O or over a FUSE reply.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+
+#if defined(__clang__)
+#define TUSFS_THREAD_ANNOTATION(x) __attribute__((x))
+#else
+#define TUSFS_THREAD_ANNOTATION(x)
+#endif
+
+#define CAPABILITY(x) TUSFS_THREAD_ANNOTATION(capability(x))
+#define SCOPED_CAPABILITY TUSFS_THREAD_ANNOTATION(scoped_lockable)
+#define GUARDED_BY(x) TUSFS_THREAD_ANNOTATION(guarded_by(x))
+#define REQUIRES(...) TUSFS_THREAD_ANNOTATION(requires_capability(__VA_ARGS__))
+#define EXCLUDES(...) TUSFS_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
+#define ACQUIRE(...) TUSFS_THREAD_ANNOTATION(acquire_capability(__VA_ARGS__))
+#define RELEASE(...) TUSFS_THREAD_ANNOTATION(release_capability(__VA_ARGS__))
+#define NO_THREAD_SAFETY_ANALYSIS TUSFS_THREAD_ANNOTATION(no_thread_safety_analysis)
+
+namespace tusfs {
+
+class CAPABILITY("mutex") Mutex {
+ public:
+  void lock() ACQUIRE() { mutex_.lock(); }
+  void unlock() RELEASE() { mutex_.unlock(); }
+
+ private:
+  std::mutex mutex_;
+};
+
+/// Holds a Mutex for a scope; a condition variable may let it go meanwhile.
+class SCOPED_CAPABILITY MutexLock {
+ public:
+  explicit MutexLock(Mutex& mutex) ACQUIRE(mutex) : mutex_(mutex) { mutex_.lock(); }
+  ~MutexLock() RELEASE() { mutex_.unlock(); }
+  MutexLock(MutexLock const&) = delete;
+  MutexLock& operator=(MutexLock const&) = delete;
+
+ private:
+  Mutex& mutex_;
+};
+
+/// Waits on a Mutex that the caller holds. Wait in a loop around the condition.
+class CondVar {
+ public:
+  void Wait(Mutex& mutex) REQUIRES(mutex) { condition_.wait(mutex); }
+  /// Returns whether it was woken before `deadline`.
+  bool WaitUntil(Mutex& mutex, std::chrono::steady_clock::time_point deadline) REQUIRES(mutex) {
+    return condition_.wait_until(mutex, deadline) == std::cv_status::no_timeout;
+  }
+  void NotifyOne() { condition_.notify_one(); }
+  void NotifyAll() { condition_.notify_all(); }
+
+ private:
+  std::condition_variable_any condition_;
+};
+
+}  // namespace tusfs

@@ -1,0 +1,188 @@
+#include "catalog/records.h"
+
+#include <cerrno>
+
+#include "catalog/codec.h"
+
+namespace tusfs {
+namespace {
+
+constexpr std::uint8_t kRecordVersion = 1;
+
+// Values are numbered from 1 without a gap; anything else is damage.
+template <auto kLast>
+auto ReadEnum(Decoder& decoder) {
+  auto const value = decoder.Number<std::uint8_t>();
+  if (value < 1 || value > static_cast<std::uint8_t>(kLast)) decoder.Spoil();
+  return static_cast<decltype(kLast)>(value);
+}
+
+Encoder Begin() { return std::move(Encoder().Number(kRecordVersion)); }
+
+template <typename Enum>
+std::uint8_t Byte(Enum value) {
+  return static_cast<std::uint8_t>(value);
+}
+
+template <typename Record>
+Result<Record> Checked(Decoder const& decoder, std::uint8_t version, Record record,
+                       char const* what) {
+  if (version != kRecordVersion || !decoder.Finished()) {
+    return Fail(EUCLEAN, std::string("the catalog has a damaged record: ") + what);
+  }
+  return record;
+}
+
+}  // namespace
+
+std::string Encode(Inode const& inode) {
+  auto encoder = Begin();
+  encoder.Number(Byte(inode.type))
+      .Number(inode.mode)
+      .Number(inode.uid)
+      .Number(inode.gid)
+      .Number(inode.links)
+      .Number(inode.size)
+      .Number(inode.accessed)
+      .Number(inode.modified)
+      .Number(inode.changed)
+      .Number(inode.parent)
+      .Text(inode.name);
+  switch (inode.type) {
+    case FileType::kDirectory:
+      encoder.Number(inode.next_entry);
+      break;
+    case FileType::kSymlink:
+      encoder.Text(inode.target);
+      break;
+    case FileType::kRegular:
+      encoder.Number(inode.version)
+          .Number(Byte(inode.content))
+          .Text(inode.reason)
+          .Number(inode.synced_size)
+          .Id(inode.upload);
+      break;
+  }
+  return encoder.Take();
+}
+
+Result<Inode> DecodeInode(InodeId id, std::string_view bytes) {
+  Decoder decoder(bytes);
+  auto const version = decoder.Number<std::uint8_t>();
+  Inode inode;
+  inode.id = id;
+  inode.type = ReadEnum<FileType::kSymlink>(decoder);
+  inode.mode = decoder.Number<std::uint32_t>();
+  inode.uid = decoder.Number<std::uint32_t>();
+  inode.gid = decoder.Number<std::uint32_t>();
+  inode.links = decoder.Number<std::uint32_t>();
+  inode.size = decoder.Number<std::uint64_t>();
+  inode.accessed = decoder.Number<FileTime>();
+  inode.modified = decoder.Number<FileTime>();
+  inode.changed = decoder.Number<FileTime>();
+  inode.parent = decoder.Number<InodeId>();
+  inode.name = decoder.Text();
+  switch (inode.type) {
+    case FileType::kDirectory:
+      inode.next_entry = decoder.Number<std::uint64_t>();
+      break;
+    case FileType::kSymlink:
+      inode.target = decoder.Text();
+      break;
+    case FileType::kRegular:
+      inode.version = decoder.Number<VersionId>();
+      inode.content = ReadEnum<Content::kUploaded>(decoder);
+      inode.reason = decoder.Text();
+      inode.synced_size = decoder.Number<std::uint64_t>();
+      inode.upload = decoder.Id();
+      break;
+    default:
+      return Fail(EUCLEAN, "the catalog has an inode of unknown type");
+  }
+  return Checked(decoder, version, std::move(inode), "inode");
+}
+
+std::string Encode(Entry const& entry) {
+  return Begin().Number(entry.inode).Number(Byte(entry.type)).Number(entry.sequence).Take();
+}
+
+Result<Entry> DecodeEntry(std::string_view bytes) {
+  Decoder decoder(bytes);
+  auto const version = decoder.Number<std::uint8_t>();
+  Entry entry;
+  entry.inode = decoder.Number<InodeId>();
+  entry.type = ReadEnum<FileType::kSymlink>(decoder);
+  entry.sequence = decoder.Number<std::uint64_t>();
+  return Checked(decoder, version, entry, "name");
+}
+
+std::string Encode(Handle const& handle) {
+  return Begin()
+      .Number(handle.inode)
+      .Number(handle.flags)
+      .Number(std::uint8_t{handle.changed})
+      .Number(std::uint8_t{handle.wrote})
+      .Number(std::uint8_t{handle.dirty})
+      .Number(std::uint8_t{handle.broken})
+      .Number(Byte(handle.verdict))
+      .Text(handle.reason)
+      .Number(handle.connection)
+      .Take();
+}
+
+Result<Handle> DecodeHandle(HandleId id, std::string_view bytes) {
+  Decoder decoder(bytes);
+  auto const version = decoder.Number<std::uint8_t>();
+  Handle handle;
+  handle.id = id;
+  handle.inode = decoder.Number<InodeId>();
+  handle.flags = decoder.Number<std::uint32_t>();
+  handle.changed = decoder.Number<std::uint8_t>() != 0;
+  handle.wrote = decoder.Number<std::uint8_t>() != 0;
+  handle.dirty = decoder.Number<std::uint8_t>() != 0;
+  handle.broken = decoder.Number<std::uint8_t>() != 0;
+  handle.verdict = ReadEnum<Verdict::kUnknown>(decoder);
+  handle.reason = decoder.Text();
+  handle.connection = decoder.Number<std::uint64_t>();
+  return Checked(decoder, version, std::move(handle), "handle");
+}
+
+std::string Encode(Upload const& upload) {
+  auto encoder = Begin();
+  encoder.Number(upload.owner)
+      .Number(upload.version)
+      .Number(Byte(upload.phase))
+      .Text(upload.url)
+      .Text(upload.path)
+      .Number(upload.offset)
+      .Number(upload.frontier)
+      .Number(std::uint8_t{upload.length.has_value()})
+      .Number(upload.length.value_or(0))
+      .Number(upload.created)
+      .Text(upload.error)
+      .Text(upload.receipt);
+  return encoder.Take();
+}
+
+Result<Upload> DecodeUpload(Uuid const& id, std::string_view bytes) {
+  Decoder decoder(bytes);
+  auto const version = decoder.Number<std::uint8_t>();
+  Upload upload;
+  upload.id = id;
+  upload.owner = decoder.Number<InodeId>();
+  upload.version = decoder.Number<VersionId>();
+  upload.phase = ReadEnum<UploadPhase::kUnconfirmed>(decoder);
+  upload.url = decoder.Text();
+  upload.path = decoder.Text();
+  upload.offset = decoder.Number<std::uint64_t>();
+  upload.frontier = decoder.Number<std::uint64_t>();
+  bool const declared = decoder.Number<std::uint8_t>() != 0;
+  auto const length = decoder.Number<std::uint64_t>();
+  if (declared) upload.length = length;
+  upload.created = decoder.Number<FileTime>();
+  upload.error = decoder.Text();
+  upload.receipt = decoder.Text();
+  return Checked(decoder, version, std::move(upload), "upload");
+}
+
+}  // namespace tusfs

@@ -1,0 +1,116 @@
+// What the catalog remembers, as plain data, and its bytes.
+//
+// Every record begins with a version byte; a release reads the records of the one before it. Enum
+// values are on disk and never renumbered.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/ids.h"
+
+namespace tusfs {
+
+enum class FileType : std::uint8_t { kRegular = 1, kDirectory = 2, kSymlink = 3 };
+
+/// How far a regular file's current version is on its way to being published.
+enum class Content : std::uint8_t {
+  kWriting = 1,      ///< has been written and its writers have not all closed it
+  kSettling = 2,     ///< closed cleanly; waiting for the quiet time and for its bytes to be synced
+  kFinished = 3,     ///< its bytes are on disk and are what shall be published
+  kInterrupted = 4,  ///< its writer did not finish it
+  kFailed = 5,       ///< the local disk failed it: the error is sticky for this version
+  kUploaded = 6,     ///< the server has confirmed the whole of it
+};
+
+struct Inode {
+  InodeId id = 0;  ///< the key, not in the record
+  FileType type = FileType::kRegular;
+  std::uint32_t mode = 0;  ///< permission bits, 07777
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::uint32_t links = 0;  ///< 0: unlinked, kept while it is open
+  std::uint64_t size = 0;   ///< bytes; may lag behind the spool while the file is open
+  FileTime accessed = 0;
+  FileTime modified = 0;
+  FileTime changed = 0;
+  InodeId parent = 0;  ///< of the primary name, under which it is uploaded
+  std::string name;
+  std::uint64_t next_entry = 3;  ///< directories: sequence of the next name; 1 and 2 are . and ..
+  std::string target;            ///< symlinks
+
+  // Regular files.
+  VersionId version = 0;
+  Content content = Content::kUploaded;
+  std::string reason;             ///< why it is interrupted or failed, or will be when closed
+  std::uint64_t synced_size = 0;  ///< bytes that a power cut leaves whole
+  Uuid upload;                    ///< nil: none yet
+};
+
+/// A directory entry. The sequence is the readdir cookie.
+struct Entry {
+  InodeId inode = 0;
+  FileType type = FileType::kRegular;
+  std::uint64_t sequence = 0;
+};
+
+enum class Verdict : std::uint8_t {
+  kNone = 1,     ///< nothing was closed yet
+  kClean = 2,    ///< a living writer closed it
+  kDied = 3,     ///< the writer was killed or failed
+  kUnknown = 4,  ///< nobody can tell
+};
+
+struct Handle {
+  HandleId id = 0;  ///< the key, not in the record
+  InodeId inode = 0;
+  std::uint32_t flags = 0;  ///< of open(2)
+  bool changed = false;     ///< created, truncated or wrote: its end decides about the file
+  bool wrote = false;       ///< at least one WRITE came through it
+  bool dirty = false;       ///< was changed, and no close after a WRITE has said clean since
+  bool broken = false;      ///< a write through it failed: no close says clean
+  Verdict verdict = Verdict::kNone;
+  std::string reason;  ///< of a verdict that is not clean
+  std::uint64_t connection = 0;
+};
+
+enum class UploadPhase : std::uint8_t {
+  kIntent = 1,       ///< about to be created on the server
+  kCreated = 2,      ///< has a URL
+  kFinalSent = 3,    ///< the request that completes it may have been sent
+  kComplete = 4,     ///< published
+  kRefused = 5,      ///< the server said no to its creation or to its completion
+  kUnconfirmed = 6,  ///< completion unknown: the answer was lost, then the server forgot it
+};
+
+struct Upload {
+  Uuid id;            ///< the key, not in the record
+  InodeId owner = 0;  ///< 0: nobody's any more; to be terminated
+  VersionId version = 0;
+  UploadPhase phase = UploadPhase::kIntent;
+  std::string url;                      ///< secret; empty until created
+  std::string path;                     ///< under which it was declared
+  std::uint64_t offset = 0;             ///< bytes that the server has confirmed
+  std::uint64_t frontier = 0;           ///< end of the bytes ever handed to a PATCH
+  std::optional<std::uint64_t> length;  ///< declared
+  FileTime created = 0;
+  std::string error;    ///< the last one, empty after success
+  std::string receipt;  ///< headers and body of the final answer
+};
+
+[[nodiscard]] std::string Encode(Inode const& inode);
+[[nodiscard]] std::string Encode(Entry const& entry);
+[[nodiscard]] std::string Encode(Handle const& handle);
+[[nodiscard]] std::string Encode(Upload const& upload);
+
+/// Errors: EUCLEAN for bytes that are no such record.
+[[nodiscard]] Result<Inode> DecodeInode(InodeId id, std::string_view bytes);
+[[nodiscard]] Result<Entry> DecodeEntry(std::string_view bytes);
+[[nodiscard]] Result<Handle> DecodeHandle(HandleId id, std::string_view bytes);
+[[nodiscard]] Result<Upload> DecodeUpload(Uuid const& id, std::string_view bytes);
+
+}  // namespace tusfs

@@ -1,0 +1,193 @@
+#include "catalog/tables.h"
+
+#include <cerrno>
+
+#include "catalog/codec.h"
+
+namespace tusfs {
+namespace {
+
+constexpr char const* kTotalsKey = "totals";
+
+std::string UuidKey(Uuid const& id) {
+  return std::string(reinterpret_cast<char const*>(id.bytes.data()), id.bytes.size());
+}
+
+Uuid KeyUuid(std::string_view key) { return Decoder(key).Id(); }
+
+// Collects the decoded rows of a table.
+template <typename Record, typename Decode>
+Result<std::vector<Record>> List(View const& view, Table table, Decode const& decode) {
+  std::vector<Record> records;
+  std::optional<Error> damage;
+  auto scanned = view.Scan(table, "", "", [&](std::string_view key, std::string_view value) {
+    auto record = decode(key, value);
+    if (record) {
+      records.push_back(std::move(*record));
+    } else {
+      damage = record.error();
+    }
+    return !damage;
+  });
+  if (!scanned) return Failure(scanned.error());
+  if (damage) return Failure(*damage);
+  return records;
+}
+
+}  // namespace
+
+Result<Inode> GetInode(View const& view, InodeId id) {
+  auto row = view.Get(Table::kInodes, Key(id));
+  if (!row) return Failure(row.error());
+  if (!*row) return Fail(ENOENT);
+  return DecodeInode(id, **row);
+}
+
+void PutInode(Transaction& transaction, Inode const& inode) {
+  transaction.Put(Table::kInodes, Key(inode.id), Encode(inode));
+  if (inode.type != FileType::kRegular) return;
+  if (inode.content == Content::kUploaded) {
+    transaction.Delete(Table::kWork, Key(inode.id));
+  } else {
+    transaction.Put(Table::kWork, Key(inode.id), {});
+  }
+}
+
+void DeleteInode(Transaction& transaction, Inode const& inode) {
+  transaction.Delete(Table::kInodes, Key(inode.id));
+  if (inode.type == FileType::kRegular) transaction.Delete(Table::kWork, Key(inode.id));
+}
+
+Result<std::vector<InodeId>> ListWork(View const& view, InodeId after, std::size_t limit) {
+  std::vector<InodeId> inodes;
+  auto scanned =
+      view.Scan(Table::kWork, "", Key(after + 1), [&](std::string_view key, std::string_view) {
+        inodes.push_back(KeyNumber(key));
+        return inodes.size() < limit;
+      });
+  if (!scanned) return Failure(scanned.error());
+  return inodes;
+}
+
+Result<void> VisitInodes(View const& view, std::function<void(Inode const&)> const& visit) {
+  std::optional<Error> damage;
+  auto scanned =
+      view.Scan(Table::kInodes, "", "", [&](std::string_view key, std::string_view value) {
+        auto inode = DecodeInode(KeyNumber(key), value);
+        if (inode) {
+          visit(*inode);
+        } else {
+          damage = inode.error();
+        }
+        return !damage;
+      });
+  if (!scanned) return scanned;
+  if (damage) return Failure(*damage);
+  return {};
+}
+
+Result<Handle> GetHandle(View const& view, HandleId id) {
+  auto row = view.Get(Table::kHandles, Key(id));
+  if (!row) return Failure(row.error());
+  if (!*row) return Fail(EBADF);
+  return DecodeHandle(id, **row);
+}
+
+void PutHandle(Transaction& transaction, Handle const& handle) {
+  transaction.Put(Table::kHandles, Key(handle.id), Encode(handle));
+}
+
+void DeleteHandle(Transaction& transaction, HandleId id) {
+  transaction.Delete(Table::kHandles, Key(id));
+}
+
+Result<std::vector<Handle>> ListHandles(View const& view) {
+  return List<Handle>(view, Table::kHandles, [](std::string_view key, std::string_view value) {
+    return DecodeHandle(KeyNumber(key), value);
+  });
+}
+
+Result<std::optional<Upload>> FindUpload(View const& view, Uuid const& id) {
+  if (id.IsNil()) return std::optional<Upload>();
+  auto row = view.Get(Table::kUploads, UuidKey(id));
+  if (!row) return Failure(row.error());
+  if (!*row) return std::optional<Upload>();
+  auto upload = DecodeUpload(id, **row);
+  if (!upload) return Failure(upload.error());
+  return std::optional<Upload>(std::move(*upload));
+}
+
+void PutUpload(Transaction& transaction, Upload const& upload) {
+  transaction.Put(Table::kUploads, UuidKey(upload.id), Encode(upload));
+}
+
+void DeleteUpload(Transaction& transaction, Uuid const& id) {
+  transaction.Delete(Table::kUploads, UuidKey(id));
+}
+
+Result<std::vector<Upload>> ListUploads(View const& view) {
+  return List<Upload>(view, Table::kUploads, [](std::string_view key, std::string_view value) {
+    return DecodeUpload(KeyUuid(key), value);
+  });
+}
+
+Result<std::vector<Uuid>> ListOwnerless(View const& view) {
+  std::vector<Uuid> ids;
+  std::optional<Error> damage;
+  auto scanned =
+      view.Scan(Table::kUploads, "", "", [&](std::string_view key, std::string_view value) {
+        auto const upload = DecodeUpload(KeyUuid(key), value);
+        if (!upload) damage = upload.error();
+        if (upload && upload->owner == 0) ids.push_back(upload->id);
+        return !damage;
+      });
+  if (!scanned) return Failure(scanned.error());
+  if (damage) return Failure(*damage);
+  return ids;
+}
+
+Result<std::optional<Uuid>> DetachUpload(Transaction& transaction, Inode& inode) {
+  auto upload = FindUpload(transaction, inode.upload);
+  if (!upload) return Failure(upload.error());
+  inode.upload = Uuid{};
+  if (!*upload) return std::optional<Uuid>();
+  bool const on_server = !(*upload)->url.empty();
+  bool const published = (*upload)->phase == UploadPhase::kComplete;
+  if (!on_server || published) {
+    // Nothing to clean up there: it was never made, or it belongs to the ingest now.
+    DeleteUpload(transaction, (*upload)->id);
+    return std::optional<Uuid>();
+  }
+  (*upload)->owner = 0;
+  PutUpload(transaction, **upload);
+  return std::optional<Uuid>((*upload)->id);
+}
+
+Result<Totals> GetTotals(View const& view) {
+  auto row = view.Get(Table::kMeta, kTotalsKey);
+  if (!row) return Failure(row.error());
+  Totals totals;
+  if (*row) {
+    Decoder decoder(**row);
+    totals.sent = decoder.Number<std::uint64_t>();
+    totals.resent = decoder.Number<std::uint64_t>();
+  }
+  return totals;
+}
+
+void PutTotals(Transaction& transaction, Totals const& totals) {
+  transaction.Put(Table::kMeta, kTotalsKey,
+                  Encoder().Number(totals.sent).Number(totals.resent).Take());
+}
+
+Result<std::string> GetNote(View const& view, std::string_view key) {
+  auto row = view.Get(Table::kMeta, "note." + std::string(key));
+  if (!row) return Failure(row.error());
+  return row->value_or("");
+}
+
+void PutNote(Transaction& transaction, std::string_view key, std::string const& text) {
+  transaction.Put(Table::kMeta, "note." + std::string(key), text);
+}
+
+}  // namespace tusfs

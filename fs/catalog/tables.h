@@ -1,0 +1,61 @@
+// Typed rows of the catalog: inodes with their index of unfinished work, handles, uploads.
+//
+// Each function is one row or one small scan inside the caller's Store::Read or Store::Update;
+// durability and threads are the Store's.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "catalog/records.h"
+#include "catalog/store.h"
+
+namespace tusfs {
+
+/// Errors: ENOENT where there is none, EUCLEAN for a damaged record.
+[[nodiscard]] Result<Inode> GetInode(View const& view, InodeId id);
+
+/// Writes the inode, and keeps the index of work: every regular file that is not uploaded.
+void PutInode(Transaction& transaction, Inode const& inode);
+void DeleteInode(Transaction& transaction, Inode const& inode);
+
+/// The regular files that are not uploaded, behind `after`, at most `limit`, in order of number.
+[[nodiscard]] Result<std::vector<InodeId>> ListWork(View const& view, InodeId after,
+                                                    std::size_t limit);
+
+/// Calls `visit` for each inode; stops at the first damaged record and says so.
+[[nodiscard]] Result<void> VisitInodes(View const& view,
+                                       std::function<void(Inode const&)> const& visit);
+
+[[nodiscard]] Result<Handle> GetHandle(View const& view, HandleId id);
+void PutHandle(Transaction& transaction, Handle const& handle);
+void DeleteHandle(Transaction& transaction, HandleId id);
+[[nodiscard]] Result<std::vector<Handle>> ListHandles(View const& view);
+
+/// Nothing for a nil or unknown uuid.
+[[nodiscard]] Result<std::optional<Upload>> FindUpload(View const& view, Uuid const& id);
+void PutUpload(Transaction& transaction, Upload const& upload);
+void DeleteUpload(Transaction& transaction, Uuid const& id);
+[[nodiscard]] Result<std::vector<Upload>> ListUploads(View const& view);
+/// Those that lost their owner.
+[[nodiscard]] Result<std::vector<Uuid>> ListOwnerless(View const& view);
+
+/// Takes the inode's upload away from it: the inode will need a new one, and the old one is
+/// ownerless, to be terminated unless it turns out to be complete. Writes the upload, not the
+/// inode. Returns the uuid of an upload that now waits for its termination.
+[[nodiscard]] Result<std::optional<Uuid>> DetachUpload(Transaction& transaction, Inode& inode);
+
+/// Numbers of the mount as a whole, kept across restarts.
+struct Totals {
+  std::uint64_t sent = 0;    ///< body bytes handed to the network
+  std::uint64_t resent = 0;  ///< of these, bytes that had been sent before
+};
+[[nodiscard]] Result<Totals> GetTotals(View const& view);
+void PutTotals(Transaction& transaction, Totals const& totals);
+
+/// Small texts of the mount as a whole, such as its endpoint and the boot that it last ran in.
+[[nodiscard]] Result<std::string> GetNote(View const& view, std::string_view key);
+void PutNote(Transaction& transaction, std::string_view key, std::string const& text);
+
+}  // namespace tusfs
