@@ -1,0 +1,168 @@
+#include "spool/version.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace tusfs {
+namespace {
+
+// Where the first hole begins; the file's end where there is none.
+std::uint64_t FirstHole(int fd, std::uint64_t size) {
+  if (size == 0) return 0;
+  off_t const hole = ::lseek(fd, 0, SEEK_HOLE);
+  return hole < 0 ? 0 : std::min(size, static_cast<std::uint64_t>(hole));
+}
+
+}  // namespace
+
+Version::Version(VersionId id, UniqueFd fd, std::uint64_t size,
+                 std::optional<std::uint64_t> frontier)
+    : id_(id),
+      fd_(std::move(fd)),
+      size_(size),
+      prefix_(FirstHole(fd_.get(), size)),
+      trimmed_(size == 0 && frontier == 0),
+      frontier_(frontier) {}
+
+std::uint64_t Version::size() const {
+  MutexLock lock(mutex_);
+  return size_;
+}
+
+std::uint64_t Version::prefix() const {
+  MutexLock lock(mutex_);
+  return prefix_;
+}
+
+std::uint64_t Version::changes() const {
+  MutexLock lock(mutex_);
+  return changes_;
+}
+
+std::optional<std::int64_t> Version::modified() const {
+  MutexLock lock(mutex_);
+  return modified_;
+}
+
+void Version::SetModified(std::optional<std::int64_t> time) {
+  MutexLock lock(mutex_);
+  modified_ = time;
+}
+
+Result<std::int64_t> Version::ModifiedOnDisk() const {
+  struct stat status {};
+  if (::fstat(fd_.get(), &status) != 0) return FailErrno("spool");
+  return static_cast<std::int64_t>(status.st_mtim.tv_sec) * 1'000'000'000 + status.st_mtim.tv_nsec;
+}
+
+Result<Version::Written> Version::Write(std::uint64_t offset, std::span<std::byte const> bytes) {
+  // The lock is held over the pwrite: a Claim must see either none of it or all.
+  MutexLock lock(mutex_);
+  if (failure_) return Failure(*failure_);
+  if (Sent(offset)) return Written{.below_frontier = true};
+  if (auto trimmed = Trim(); !trimmed) return Failure(trimmed.error());
+  ++changes_;
+  auto written = WriteFully(fd_.get(), bytes, offset);
+  if (!written) {
+    trimmed_ = false;  // a part of it may lie behind the end now
+    return Fail(written.error().code, "spool: " + written.error().context);
+  }
+  auto const end = offset + bytes.size();
+  size_ = std::max(size_, end);
+  if (offset <= prefix_) prefix_ = std::max(prefix_, end);
+  bool const notify = notify_at_ && prefix_ >= *notify_at_;
+  if (notify) notify_at_.reset();
+  return Written{.notify = notify};
+}
+
+Result<Version::Written> Version::Truncate(std::uint64_t size) {
+  MutexLock lock(mutex_);
+  if (failure_) return Failure(*failure_);
+  if (size == size_) return Written{};
+  if (Sent(std::min(size, size_))) return Written{.below_frontier = true};
+  if (auto trimmed = Trim(); !trimmed) return Failure(trimmed.error());
+  ++changes_;
+  if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) return FailErrno("spool");
+  size_ = size;
+  prefix_ = std::min(prefix_, size);
+  return Written{};
+}
+
+// Growing must bring zeros, not what a power cut has left behind the trusted size.
+Result<void> Version::Trim() {
+  if (!trimmed_ && ::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) {
+    return FailErrno("spool");
+  }
+  trimmed_ = true;
+  return {};
+}
+
+Result<std::size_t> Version::Read(std::uint64_t offset, std::span<std::byte> out) const {
+  auto const end = size();
+  if (offset >= end) return 0;
+  out = out.first(std::min<std::uint64_t>(out.size(), end - offset));
+  auto got = ReadFully(fd_.get(), out, offset);
+  if (!got) return Fail(got.error().code, "spool: " + got.error().context);
+  return got;
+}
+
+Result<void> Version::Sync() {
+  if (::fdatasync(fd_.get()) == 0) {
+    MutexLock lock(mutex_);
+    if (failure_) return Failure(*failure_);
+    return {};
+  }
+  auto const failure = FailErrno("the local disk could not store the file");
+  MutexLock lock(mutex_);
+  if (!failure_) failure_ = failure.value();
+  return Failure(*failure_);
+}
+
+bool Version::Claim(std::uint64_t end) {
+  MutexLock lock(mutex_);
+  if (!frontier_ || end > size_) return false;
+  frontier_ = std::max(*frontier_, end);
+  return true;
+}
+
+bool Version::Seal(std::uint64_t changes) {
+  MutexLock lock(mutex_);
+  if (!frontier_ || changes_ != changes) return false;
+  sealed_ = true;
+  return true;
+}
+
+void Version::Unseal() {
+  MutexLock lock(mutex_);
+  sealed_ = false;
+}
+
+void Version::RestoreFrontier(std::uint64_t frontier, bool sealed) {
+  MutexLock lock(mutex_);
+  if (frontier_) return;
+  frontier_ = frontier;
+  sealed_ = sealed;
+}
+
+bool Version::WasSent(std::uint64_t offset) const {
+  MutexLock lock(mutex_);
+  return Sent(offset);
+}
+
+void Version::ResetFrontier() {
+  MutexLock lock(mutex_);
+  frontier_ = 0;
+  sealed_ = false;
+}
+
+bool Version::NotifyAt(std::uint64_t prefix) {
+  MutexLock lock(mutex_);
+  if (prefix_ >= prefix) return true;
+  notify_at_ = prefix;
+  return false;
+}
+
+}  // namespace tusfs

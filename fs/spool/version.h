@@ -1,0 +1,115 @@
+// One version of a file's bytes on local disk, shared by the writer and the uploader.
+//
+// Writers and the uploader meet at the *frontier*: the end of the bytes that were ever handed to a
+// PATCH. The uploader raises it before it sends (Claim); a write or a truncation below it is
+// refused until the uploader has let go of the bytes. So a server never gets a mixture of what a
+// file was and what it became. Thread-safe. A write is in the page cache when Write returns (safe
+// from the death of the process), on disk after Sync.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/ids.h"
+#include "base/mutex.h"
+
+namespace tusfs {
+
+class Version {
+ public:
+  /// `size` may be less than what the disk has: the rest is not part of the version, and goes when
+  /// it is changed. `frontier` is 0 for a version that was just made, and nothing for one that an
+  /// earlier process may have sent: until RestoreFrontier all of it counts as sent.
+  Version(VersionId id, UniqueFd fd, std::uint64_t size, std::optional<std::uint64_t> frontier);
+
+  [[nodiscard]] VersionId id() const { return id_; }
+  [[nodiscard]] std::uint64_t size() const EXCLUDES(mutex_);
+
+  /// Bytes from 0 on that were written without a gap.
+  [[nodiscard]] std::uint64_t prefix() const EXCLUDES(mutex_);
+
+  /// When it was changed last and the catalog does not know it yet (by the caller's clock).
+  [[nodiscard]] std::optional<std::int64_t> modified() const EXCLUDES(mutex_);
+  void SetModified(std::optional<std::int64_t> time) EXCLUDES(mutex_);
+
+  /// Counts changes; two equal values have no change between them.
+  [[nodiscard]] std::uint64_t changes() const EXCLUDES(mutex_);
+
+  /// When the bytes changed last, by the wall clock of the disk. Errors: of fstat(2).
+  [[nodiscard]] Result<std::int64_t> ModifiedOnDisk() const;
+
+  struct Written {
+    bool below_frontier = false;  ///< nothing was written: the uploader has to let go first
+    bool notify = false;          ///< the prefix has passed the mark of NotifyAt
+  };
+
+  /// Writes all of `bytes` at byte `offset`. Errors: of pwrite(2), and the sticky one.
+  [[nodiscard]] Result<Written> Write(std::uint64_t offset, std::span<std::byte const> bytes)
+      EXCLUDES(mutex_);
+
+  /// Sets the size in bytes. Errors: of ftruncate(2).
+  [[nodiscard]] Result<Written> Truncate(std::uint64_t size) EXCLUDES(mutex_);
+
+  /// Reads up to `out.size()` bytes; fewer only at the end.
+  [[nodiscard]] Result<std::size_t> Read(std::uint64_t offset, std::span<std::byte> out) const;
+
+  /// Puts the bytes on disk. The first error stays: every later call returns it too, because the
+  /// kernel reports a lost page once only.
+  [[nodiscard]] Result<void> Sync() EXCLUDES(mutex_);
+
+  /// Says that [0, end) is about to be handed to a PATCH. Fails (false) where the version is
+  /// shorter, or what was sent of it before is not known.
+  [[nodiscard]] bool Claim(std::uint64_t end) EXCLUDES(mutex_);
+
+  /// No byte may change any more: the request that publishes them is about to be sent. Fails
+  /// (false) where the version was changed since `changes`.
+  [[nodiscard]] bool Seal(std::uint64_t changes) EXCLUDES(mutex_);
+
+  /// Takes a Seal back: that request was not sent.
+  void Unseal() EXCLUDES(mutex_);
+
+  /// What the catalog says was sent, for a version of an earlier process. Does nothing where it
+  /// is known already.
+  void RestoreFrontier(std::uint64_t frontier, bool sealed) EXCLUDES(mutex_);
+
+  /// Whether a change at byte `offset` would have to wait for the uploader.
+  [[nodiscard]] bool WasSent(std::uint64_t offset) const EXCLUDES(mutex_);
+
+  /// The uploader has let go: nothing that was sent counts any more.
+  void ResetFrontier() EXCLUDES(mutex_);
+
+  /// Asks Write to say so when the prefix is at least `prefix` bytes; once. Returns whether it is
+  /// already.
+  bool NotifyAt(std::uint64_t prefix) EXCLUDES(mutex_);
+
+  /// Streaming goes in multiples of this many bytes, and a fresh Version notifies when the first
+  /// of them and the byte behind it are there.
+  static constexpr std::uint64_t kGranule = 256 * 1024;
+
+ private:
+  /// Whether a change at byte `offset` has to wait for the uploader.
+  [[nodiscard]] bool Sent(std::uint64_t offset) const REQUIRES(mutex_) {
+    return sealed_ || !frontier_ || offset < *frontier_;
+  }
+
+  [[nodiscard]] Result<void> Trim() REQUIRES(mutex_);
+
+  VersionId const id_;
+  UniqueFd const fd_;
+  mutable Mutex mutex_;
+  std::uint64_t size_ GUARDED_BY(mutex_);
+  std::uint64_t prefix_ GUARDED_BY(mutex_);
+  std::uint64_t changes_ GUARDED_BY(mutex_) = 0;
+  bool trimmed_ GUARDED_BY(mutex_);                           ///< the disk has nothing behind size_
+  std::optional<std::uint64_t> frontier_ GUARDED_BY(mutex_);  ///< nothing: not known yet
+  std::optional<std::int64_t> modified_ GUARDED_BY(mutex_);
+  bool sealed_ GUARDED_BY(mutex_) = false;
+  std::optional<std::uint64_t> notify_at_ GUARDED_BY(mutex_) = kGranule + 1;
+  std::optional<Error> failure_ GUARDED_BY(mutex_);
+};
+
+}  // namespace tusfs

@@ -1,0 +1,88 @@
+// What is known of the server as a whole: whether it answers, what it can do, how much it takes.
+//
+// One object, shared by the transfer threads and by whoever reports. Thread-safe; only AwaitAnswer
+// blocks.
+// An outage (no connection, or an answer that is not a tus server's) closes the endpoint for all
+// uploads; one thread at a time then asks it with OPTIONS, with backoff, until it is back.
+#pragma once
+
+#include <tusclient/client.h>
+#include <tusclient/retry_policy.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/logger.h"
+#include "base/mutex.h"
+
+namespace tusfs {
+
+class Endpoint {
+ public:
+  /// `url` without secrets, for the log. `clock` outlives the endpoint.
+  Endpoint(std::string url, tus::RetryPolicy retry, std::function<double()> random,
+           Clock const& clock, Logger logger);
+
+  enum class Gate { kOpen, kProbe, kWait };
+  struct Admission {
+    Gate gate = Gate::kOpen;
+    SteadyTime until;  ///< of kWait: when to ask again
+  };
+  /// What the calling transfer thread may do now. After kProbe it must call Probed.
+  [[nodiscard]] Admission Enter() EXCLUDES(mutex_);
+  void Probed(tus::Result<tus::ServerInfo> const& answer) EXCLUDES(mutex_);
+
+  /// The server did what it was asked to.
+  void Succeeded() EXCLUDES(mutex_);
+  /// An outage, or credentials that it does not take.
+  void Failed(tus::Error const& error) EXCLUDES(mutex_);
+
+  struct State {
+    bool answered = false;   ///< whether the first question has been answered or has failed
+    bool reachable = false;  ///< as a tus server
+    FileTime since = 0;      ///< of the last change of `reachable`
+    std::string error;       ///< what was seen, where it is not reachable
+  };
+  [[nodiscard]] State state() const EXCLUDES(mutex_);
+  /// Waits until the server was asked once, or `deadline`.
+  [[nodiscard]] State AwaitAnswer(SteadyTime deadline) const EXCLUDES(mutex_);
+
+  /// Whether uploads may be created before their length is known.
+  [[nodiscard]] bool MayDefer() const EXCLUDES(mutex_);
+  /// Such a creation was refused. Believed only of a server that has never taken one.
+  void LearnNoDefer() EXCLUDES(mutex_);
+  void DeferWorks() EXCLUDES(mutex_);
+
+  /// Largest upload in bytes, where the server has said so.
+  [[nodiscard]] std::optional<std::uint64_t> MaxSize() const EXCLUDES(mutex_);
+
+  /// Largest PATCH body in bytes that the server has not refused; never below 64 KiB.
+  [[nodiscard]] std::uint64_t MaxBody() const EXCLUDES(mutex_);
+  /// A body of `length` bytes was too large (413). Returns whether a smaller one may be tried.
+  bool LearnTooLarge(std::uint64_t length) EXCLUDES(mutex_);
+
+ private:
+  void Close(tus::Error const& error) REQUIRES(mutex_);
+
+  std::string const url_;
+  tus::RetryPolicy const retry_;
+  std::function<double()> const random_;
+  Clock const& clock_;
+  Logger const logger_;
+  mutable Mutex mutex_;
+  mutable CondVar answered_;
+  State state_ GUARDED_BY(mutex_);
+  bool probing_ GUARDED_BY(mutex_) = false;
+  int failures_ GUARDED_BY(mutex_) = 0;  ///< in a row, until something succeeded
+  SteadyTime next_probe_ GUARDED_BY(mutex_);
+  tus::ServerInfo info_ GUARDED_BY(mutex_);
+  bool no_defer_ GUARDED_BY(mutex_) = false;
+  bool defer_works_ GUARDED_BY(mutex_) = false;
+  std::uint64_t max_body_ GUARDED_BY(mutex_);
+};
+
+}  // namespace tusfs

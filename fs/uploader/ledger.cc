@@ -1,0 +1,246 @@
+#include "uploader/ledger.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "catalog/namespace.h"
+#include "catalog/tables.h"
+#include "uploader/target.h"
+
+namespace tusfs {
+namespace {
+
+bool MayHaveSentFinal(std::optional<Upload> const& upload) {
+  return upload && upload->phase >= UploadPhase::kFinalSent;
+}
+
+}  // namespace
+
+Result<std::optional<Work>> Ledger::Look(InodeId id) const {
+  auto version = store_.Read([&](View const& view) -> Result<std::shared_ptr<Version>> {
+    auto const inode = GetInode(view, id);
+    if (!inode && inode.error().code == ENOENT) return nullptr;
+    if (!inode) return Failure(inode.error());
+    if (inode->type != FileType::kRegular || inode->links == 0) return nullptr;
+    // Found inside the look: the record's size is that of a version that nobody has open.
+    return spool_.Find(inode->version, inode->size);
+  });
+  if (!version && version.error().code == ENOENT) {
+    return Fail(ENODATA, "its bytes are missing from the spool: " + version.error().context);
+  }
+  if (!version) return Failure(version.error());
+  if (!*version) return std::optional<Work>();
+  // Counted before the look: whoever changes bytes afterwards is noticed by Seal.
+  auto const changes = (*version)->changes();
+  return store_.Read([&](View const& view) -> Result<std::optional<Work>> {
+    auto inode = GetInode(view, id);
+    if (!inode || inode->links == 0) return std::optional<Work>();
+    if (inode->version != (*version)->id()) return Fail(EAGAIN);
+    if (inode->content == Content::kFinished && (*version)->size() != inode->size) {
+      return Fail(ENODATA, "the spool has " + std::to_string((*version)->size()) +
+                               " bytes of its " + std::to_string(inode->size));
+    }
+    auto path = PathOf(view, *inode);
+    if (!path) return Failure(path.error());
+    auto upload = FindUpload(view, inode->upload);
+    if (!upload) return Failure(upload.error());
+    (*version)->RestoreFrontier(*upload ? (*upload)->frontier : 0, MayHaveSentFinal(*upload));
+    return std::optional<Work>(
+        Work{std::move(*inode), TargetPath(*path), std::move(*upload), *version, changes});
+  });
+}
+
+Result<bool> Ledger::Change(Work const& work,
+                            std::function<bool(View const&, Inode&, Upload&)> const& change) {
+  return store_.Update([&](Transaction& transaction) -> Result<bool> {
+    auto inode = GetInode(transaction, work.inode.id);
+    if (!inode && inode.error().code == ENOENT) return false;
+    if (!inode) return Failure(inode.error());
+    if (inode->upload != work.upload->id) return false;
+    auto upload = FindUpload(transaction, inode->upload);
+    if (!upload) return Failure(upload.error());
+    auto const content = inode->content;
+    if (!*upload || !change(transaction, *inode, **upload)) return false;
+    PutUpload(transaction, **upload);
+    if (inode->content != content) PutInode(transaction, *inode);
+    return true;
+  });
+}
+
+// ---- creation
+
+Result<std::optional<Upload>> Ledger::Intend(Work const& work) {
+  Upload upload = work.upload.value_or(Upload{});
+  if (upload.id.IsNil()) upload.id = Uuid::Random();
+  upload.owner = work.inode.id;
+  upload.version = work.version->id();
+  upload.phase = UploadPhase::kIntent;
+  upload.path = work.path;
+  upload.length.reset();
+  if (work.finished()) upload.length = work.inode.size;
+  upload.created = clock_.Wall();
+  return store_.Update([&](Transaction& transaction) -> Result<std::optional<Upload>> {
+    auto inode = GetInode(transaction, work.inode.id);
+    if (!inode && inode.error().code == ENOENT) return std::optional<Upload>();
+    if (!inode) return Failure(inode.error());
+    if (inode->version != work.inode.version || inode->content != work.inode.content ||
+        inode->upload != work.inode.upload || inode->links == 0) {
+      return std::optional<Upload>();
+    }
+    inode->upload = upload.id;
+    PutInode(transaction, *inode);
+    PutUpload(transaction, upload);
+    return std::optional<Upload>(upload);
+  });
+}
+
+Result<bool> Ledger::Created(Work const& work, std::string const& url, std::uint64_t offset) {
+  return Change(work, [&](View const&, Inode&, Upload& upload) {
+    upload.url = url;
+    upload.offset = offset;
+    upload.phase = UploadPhase::kCreated;
+    upload.error.clear();
+    return true;
+  });
+}
+
+Result<void> Ledger::CreatedForNobody(Upload upload, std::string const& url) {
+  upload.owner = 0;
+  upload.url = url;
+  upload.phase = UploadPhase::kCreated;
+  return store_.Update([&](Transaction& transaction) -> Result<void> {
+    PutUpload(transaction, upload);
+    return {};
+  });
+}
+
+// ---- sending
+
+Result<bool> Ledger::Announce(Work const& work, Range const& range) {
+  auto& version = *work.version;
+  if (!version.Claim(range.end)) return false;
+  if (range.last && !version.Seal(work.changes)) return false;
+  auto announced = Change(work, [&](View const& view, Inode& inode, Upload& upload) {
+    if (range.last && inode.content != Content::kFinished) return false;
+    // Nor under a name that it had a moment ago.
+    if (range.last && TargetPath(PathOf(view, inode).value_or("")) != work.path) return false;
+    upload.frontier = std::max(upload.frontier, range.end);
+    if (range.last) upload.phase = UploadPhase::kFinalSent;
+    return true;
+  });
+  if (announced && *announced && range.last) {
+    // A power cut must not forget that this may have been published.
+    if (auto synced = store_.Sync(); !synced) announced = Failure(synced.error());
+  }
+  bool const goes_out = announced && *announced;
+  if (range.last && !goes_out) version.Unseal();
+  return announced;
+}
+
+Result<bool> Ledger::Confirmed(Work const& work, std::uint64_t offset) {
+  return Change(work, [&](View const&, Inode&, Upload& upload) {
+    upload.offset = offset;
+    upload.error.clear();
+    return true;
+  });
+}
+
+Result<bool> Ledger::Incomplete(Work const& work, std::uint64_t offset,
+                                std::optional<std::uint64_t> length) {
+  auto const changed = Change(work, [&](View const&, Inode&, Upload& upload) {
+    upload.offset = offset;
+    upload.length = length;
+    // What completes it did not arrive, and nothing is on its way: it can still be given up.
+    upload.phase = UploadPhase::kCreated;
+    upload.error.clear();
+    return true;
+  });
+  if (changed && *changed) work.version->Unseal();
+  return changed;
+}
+
+Result<bool> Ledger::Complete(Work const& work, std::string const& receipt) {
+  return Change(work, [&](View const&, Inode& inode, Upload& upload) {
+    upload.phase = UploadPhase::kComplete;
+    upload.offset = work.inode.size;
+    upload.length = work.inode.size;
+    upload.receipt = receipt;
+    upload.error.clear();
+    // A writer that has opened it meanwhile without writing will finish it again, for nothing.
+    if (inode.content == Content::kFinished) inode.content = Content::kUploaded;
+    return true;
+  });
+}
+
+// ---- trouble
+
+Result<bool> Ledger::Stuck(Work const& work, UploadPhase phase, std::string const& why) {
+  return Change(work, [&](View const&, Inode&, Upload& upload) {
+    upload.phase = phase;
+    upload.error = why;
+    return true;
+  });
+}
+
+Result<bool> Ledger::NoteError(Work const& work, std::string const& message) {
+  return Change(work, [&](View const&, Inode&, Upload& upload) {
+    upload.error = message;
+    return true;
+  });
+}
+
+Result<std::optional<Uuid>> Ledger::StartOver(Work const& work) {
+  auto detached = store_.Update([&](Transaction& transaction) -> Result<std::optional<Uuid>> {
+    auto inode = GetInode(transaction, work.inode.id);
+    if (!inode && inode.error().code == ENOENT) return std::optional<Uuid>();
+    if (!inode) return Failure(inode.error());
+    if (inode->upload != work.upload->id) return std::optional<Uuid>();
+    auto ownerless = DetachUpload(transaction, *inode);
+    if (ownerless) PutInode(transaction, *inode);
+    return ownerless;
+  });
+  if (detached) work.version->ResetFrontier();
+  return detached;
+}
+
+Result<void> Ledger::LostBytes(InodeId id, std::optional<VersionId> version,
+                               std::string const& why) {
+  return store_.Update([&](Transaction& transaction) -> Result<void> {
+    auto inode = GetInode(transaction, id);
+    if (!inode && inode.error().code == ENOENT) return {};
+    if (!inode) return Failure(inode.error());
+    if (version && inode->version != *version) return {};
+    inode->content = Content::kFailed;
+    inode->reason = why;
+    PutInode(transaction, *inode);
+    return {};
+  });
+}
+
+// ---- ownerless uploads, counters
+
+Result<std::optional<Upload>> Ledger::FindOwnerless(Uuid const& id) const {
+  auto upload = store_.Read([&](View const& view) { return FindUpload(view, id); });
+  if (upload && *upload && (*upload)->owner != 0) return std::optional<Upload>();
+  return upload;
+}
+
+Result<void> Ledger::Forget(Uuid const& id) {
+  return store_.Update([&](Transaction& transaction) -> Result<void> {
+    DeleteUpload(transaction, id);
+    return {};
+  });
+}
+
+Result<void> Ledger::Count(std::uint64_t sent, std::uint64_t resent) {
+  return store_.Update([&](Transaction& transaction) -> Result<void> {
+    auto totals = GetTotals(transaction);
+    if (!totals) return Failure(totals.error());
+    totals->sent += sent;
+    totals->resent += resent;
+    PutTotals(transaction, *totals);
+    return {};
+  });
+}
+
+}  // namespace tusfs

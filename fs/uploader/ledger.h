@@ -1,0 +1,99 @@
+// What the catalog says of an upload before and after each request: the ledger of the transfers.
+//
+// Every entry is one journaled operation; those that a power cut must not forget say so. The order
+// is what makes an upload resumable and published once:
+//   Intend → POST → Created → Announce → PATCH → Confirmed …    Announce(last), durably → Complete
+// An entry is made only where the upload is still the file's own; false means that it is not any
+// more (removed, truncated, rewritten), and the caller looks again. Thread-safe, never waits for
+// the network.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "catalog/records.h"
+#include "catalog/store.h"
+#include "spool/spool.h"
+
+namespace tusfs {
+
+/// A file that may have something to send, as one look at the catalog saw it.
+struct Work {
+  Inode inode;
+  std::string path;  ///< under which it would be declared now
+  std::optional<Upload> upload;
+  std::shared_ptr<Version> version;
+  std::uint64_t changes = 0;  ///< of the version, from before that look
+
+  [[nodiscard]] bool finished() const { return inode.content == Content::kFinished; }
+};
+
+/// Bytes [begin, end) of a version.
+struct Range {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  bool last = false;  ///< completes the upload
+};
+
+class Ledger {
+ public:
+  /// The collaborators outlive the ledger.
+  Ledger(Store& store, Spool& spool, Clock const& clock)
+      : store_(store), spool_(spool), clock_(clock) {}
+
+  /// Nothing for what is no file, or has no name any more. Errors: ENODATA where the spool does not
+  /// have the bytes; EAGAIN where it changed meanwhile.
+  [[nodiscard]] Result<std::optional<Work>> Look(InodeId inode) const;
+
+  /// Gives the file an upload that is about to be created (or the one of an earlier try); of known
+  /// length where the file is finished. Nothing where the file has changed.
+  [[nodiscard]] Result<std::optional<Upload>> Intend(Work const& work);
+
+  /// The server has made it.
+  [[nodiscard]] Result<bool> Created(Work const& work, std::string const& url,
+                                     std::uint64_t offset);
+  /// The server has made it, but its file went away meanwhile: it waits for its termination.
+  [[nodiscard]] Result<void> CreatedForNobody(Upload upload, std::string const& url);
+
+  /// `range` is about to be sent. Raises the version's frontier; for the last range, seals the
+  /// version and is durable.
+  [[nodiscard]] Result<bool> Announce(Work const& work, Range const& range);
+
+  [[nodiscard]] Result<bool> Confirmed(Work const& work, std::uint64_t offset);
+  /// HEAD said how far the server is, and that the upload is not complete.
+  [[nodiscard]] Result<bool> Incomplete(Work const& work, std::uint64_t offset,
+                                        std::optional<std::uint64_t> length);
+  [[nodiscard]] Result<bool> Complete(Work const& work, std::string const& receipt);
+
+  /// kRefused or kUnconfirmed, with the reason for a person.
+  [[nodiscard]] Result<bool> Stuck(Work const& work, UploadPhase phase, std::string const& why);
+  [[nodiscard]] Result<bool> NoteError(Work const& work, std::string const& message);
+
+  /// Takes the upload away from the file, which will get a new one. Returns one to terminate.
+  [[nodiscard]] Result<std::optional<Uuid>> StartOver(Work const& work);
+
+  /// The bytes (of `version`, where it is known) are lost here: the file fails for good.
+  [[nodiscard]] Result<void> LostBytes(InodeId inode, std::optional<VersionId> version,
+                                       std::string const& why);
+
+  /// An upload that lost its owner; nothing where it was terminated already.
+  [[nodiscard]] Result<std::optional<Upload>> FindOwnerless(Uuid const& id) const;
+  [[nodiscard]] Result<void> Forget(Uuid const& id);
+
+  /// Counts body bytes over the wire.
+  [[nodiscard]] Result<void> Count(std::uint64_t sent, std::uint64_t resent);
+
+ private:
+  Result<bool> Change(Work const& work,
+                      std::function<bool(View const&, Inode&, Upload&)> const& change);
+
+  Store& store_;
+  Spool& spool_;
+  Clock const& clock_;
+};
+
+}  // namespace tusfs

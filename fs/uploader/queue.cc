@@ -1,0 +1,156 @@
+#include "uploader/queue.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tusfs {
+namespace {
+
+// A large file lets one second of newcomers pass per 16 MiB that it has left, up to a minute.
+constexpr std::uint64_t kBytesPerMillisecond = 16 * 1024;
+constexpr std::chrono::milliseconds kLargestHandicap{60'000};
+
+std::chrono::milliseconds Handicap(std::uint64_t bytes_left) {
+  auto const limit = static_cast<std::uint64_t>(kLargestHandicap.count());
+  return std::chrono::milliseconds(std::min(bytes_left / kBytesPerMillisecond, limit));
+}
+
+}  // namespace
+
+void Queue::Enlist(JobKey const& key, Job& job, SteadyTime when, std::uint64_t bytes_left) {
+  if (job.due && *job.due <= when) return;
+  Delist(key, job);
+  job.due = when;
+  job.rank = when + Handicap(bytes_left);
+  waiting_.emplace(when, key);
+  changed_.NotifyAll();  // threads wait on it for different things
+}
+
+void Queue::Delist(JobKey const& key, Job& job) {
+  if (!job.due) return;
+  waiting_.erase({*job.due, key});
+  due_.erase({job.rank, key});
+  job.due.reset();
+}
+
+void Queue::Schedule(JobKey const& key, SteadyTime when, std::uint64_t bytes_left) {
+  MutexLock lock(mutex_);
+  auto& job = jobs_[key];
+  if (job.running) {
+    job.again = true;
+    return;
+  }
+  Enlist(key, job, when, bytes_left);
+}
+
+std::optional<Queue::Running> Queue::Take(std::stop_token stop, SteadyTime deadline) {
+  MutexLock lock(mutex_);
+  while (!stop.stop_requested()) {
+    auto const now = clock_.Steady();
+    while (!waiting_.empty() && waiting_.begin()->first <= now) {
+      auto const key = waiting_.begin()->second;
+      waiting_.erase(waiting_.begin());
+      due_.emplace(jobs_[key].rank, key);
+    }
+    for (auto const& [rank, key] : due_) {
+      auto& job = jobs_[key];
+      if (job.blocks > 0) continue;
+      auto const taken = key;
+      Delist(taken, job);
+      job.running = true;
+      job.again = false;
+      job.stop = std::stop_source();
+      return Running{taken, job.memory, job.stop.get_token()};
+    }
+    if (now >= deadline) return std::nullopt;
+    auto const until = waiting_.empty() ? deadline : std::min(deadline, waiting_.begin()->first);
+    changed_.WaitUntil(mutex_, until);
+  }
+  return std::nullopt;
+}
+
+void Queue::Sleep(std::stop_token stop, SteadyTime deadline) {
+  MutexLock lock(mutex_);
+  if (!stop.stop_requested()) changed_.WaitUntil(mutex_, deadline);
+}
+
+void Queue::Finish(Running const& running, std::optional<SteadyTime> next, std::uint64_t bytes_left,
+                   bool over) {
+  MutexLock lock(mutex_);
+  auto& job = jobs_[running.key];
+  job.running = false;
+  job.memory = over ? JobMemory{} : running.memory;
+  for (auto const& then : std::exchange(job.then, {})) {
+    Enlist(then, jobs_[then], clock_.Steady(), 0);
+  }
+  if (std::exchange(job.again, false)) next = clock_.Steady();
+  if (next) {
+    Enlist(running.key, job, *next, bytes_left);
+  } else if (over && job.blocks == 0) {
+    jobs_.erase(running.key);
+  }
+  changed_.NotifyAll();
+}
+
+void Queue::Block(JobKey const& key) {
+  MutexLock lock(mutex_);
+  auto& job = jobs_[key];
+  ++job.blocks;
+  if (job.running) job.stop.request_stop();
+  while (job.running) changed_.Wait(mutex_);
+}
+
+void Queue::Unblock(JobKey const& key, bool after_finish) {
+  MutexLock lock(mutex_);
+  auto& job = jobs_[key];
+  --job.blocks;
+  job.memory = JobMemory{};
+  job.memory.after_finish = after_finish;
+  Enlist(key, job, clock_.Steady(), 0);
+  changed_.NotifyAll();
+}
+
+void Queue::Cancel(JobKey const& key, std::optional<JobKey> const& then) {
+  MutexLock lock(mutex_);
+  auto const found = jobs_.find(key);
+  bool const running = found != jobs_.end() && found->second.running;
+  if (running) {
+    found->second.again = true;
+    found->second.stop.request_stop();
+  }
+  if (!then) return;
+  if (running) {
+    found->second.then.push_back(*then);
+  } else {
+    Enlist(*then, jobs_[*then], clock_.Steady(), 0);
+  }
+}
+
+void Queue::Forget(JobKey const& key) {
+  MutexLock lock(mutex_);
+  auto const found = jobs_.find(key);
+  if (found == jobs_.end() || found->second.running || found->second.blocks > 0) return;
+  Delist(key, found->second);
+  jobs_.erase(found);
+}
+
+bool Queue::IsRunning(JobKey const& key) const {
+  MutexLock lock(mutex_);
+  auto const found = jobs_.find(key);
+  return found != jobs_.end() && found->second.running;
+}
+
+void Queue::CancelAll() {
+  MutexLock lock(mutex_);
+  for (auto& [key, job] : jobs_) {
+    if (job.running) job.stop.request_stop();
+  }
+  changed_.NotifyAll();
+}
+
+void Queue::Wake() {
+  MutexLock lock(mutex_);
+  changed_.NotifyAll();
+}
+
+}  // namespace tusfs

@@ -1,0 +1,105 @@
+// Which upload gets a transfer thread next.
+//
+// A job is a file to send or an ownerless upload to terminate; it is idle, waiting for a time, or
+// running on one thread. Jobs that are due run small and old first: each has a rank, the time at
+// which it became due plus a handicap for the bytes that it has left, so that a large file waits
+// for small ones but not for ever. Thread-safe.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/mutex.h"
+
+namespace tusfs {
+
+struct JobKey {
+  InodeId inode = 0;  ///< a file to send, or 0
+  Uuid upload;        ///< an upload to terminate, or nil
+
+  auto operator<=>(JobKey const&) const = default;
+};
+
+/// What a job remembers from one step to the next, for as long as the process lives.
+struct JobMemory {
+  bool recheck = true;        ///< ask the server for its offset before sending
+  bool after_finish = false;  ///< send only when the file is finished: it is rewritten in place
+  int failures = 0;           ///< in a row
+  std::optional<SteadyTime> hold_until;     ///< streaming: when to send less than a whole chunk
+  std::optional<SteadyTime> gone_at;        ///< when the server first said that it has it no more
+  std::optional<SteadyTime> refused_until;  ///< after a refusal: when to try again
+};
+
+class Queue {
+ public:
+  explicit Queue(Clock const& clock) : clock_(clock) {}
+
+  /// Makes the job due at `when` at the latest. One that is running is run again afterwards.
+  void Schedule(JobKey const& key, SteadyTime when, std::uint64_t bytes_left) EXCLUDES(mutex_);
+
+  struct Running {
+    JobKey key;
+    JobMemory memory;
+    std::stop_token stop;
+  };
+  /// Waits until a job is due, then hands it to the caller; nothing at `deadline` or on `stop`.
+  [[nodiscard]] std::optional<Running> Take(std::stop_token stop, SteadyTime deadline)
+      EXCLUDES(mutex_);
+
+  /// Waits until `deadline`, or `stop`, or until somebody wakes the queue.
+  void Sleep(std::stop_token stop, SteadyTime deadline) EXCLUDES(mutex_);
+
+  /// Gives a running job back: due again at `next`, idle, or `over`, with nothing to remember.
+  void Finish(Running const& running, std::optional<SteadyTime> next, std::uint64_t bytes_left,
+              bool over = false) EXCLUDES(mutex_);
+
+  /// Cancels the job where it is running and keeps it from running until Unblock. Returns when its
+  /// thread has given it back.
+  void Block(JobKey const& key) EXCLUDES(mutex_);
+  /// `after_finish`: see JobMemory.
+  void Unblock(JobKey const& key, bool after_finish) EXCLUDES(mutex_);
+
+  /// Cancels the job where it is running, without waiting, and runs it again. `then` becomes due
+  /// when it is not running any more.
+  void Cancel(JobKey const& key, std::optional<JobKey> const& then = std::nullopt) EXCLUDES(mutex_);
+
+  /// Drops what an idle or waiting job remembers.
+  void Forget(JobKey const& key) EXCLUDES(mutex_);
+
+  [[nodiscard]] bool IsRunning(JobKey const& key) const EXCLUDES(mutex_);
+
+  /// Cancels every running job. For the end.
+  void CancelAll() EXCLUDES(mutex_);
+  void Wake() EXCLUDES(mutex_);
+
+ private:
+  struct Job {
+    JobMemory memory;
+    std::optional<SteadyTime> due;  ///< nothing: idle
+    SteadyTime rank;
+    bool running = false;
+    bool again = false;  ///< was scheduled while it was running
+    int blocks = 0;
+    std::vector<JobKey> then;  ///< due when it has been given back
+    std::stop_source stop;
+  };
+  void Enlist(JobKey const& key, Job& job, SteadyTime when, std::uint64_t bytes_left)
+      REQUIRES(mutex_);
+  void Delist(JobKey const& key, Job& job) REQUIRES(mutex_);
+
+  Clock const& clock_;
+  mutable Mutex mutex_;
+  CondVar changed_;
+  std::map<JobKey, Job> jobs_ GUARDED_BY(mutex_);
+  std::set<std::pair<SteadyTime, JobKey>> waiting_ GUARDED_BY(mutex_);  ///< by due time
+  std::set<std::pair<SteadyTime, JobKey>> due_ GUARDED_BY(mutex_);      ///< by rank
+};
+
+}  // namespace tusfs

@@ -1,0 +1,143 @@
+#include "uploader/settler.h"
+
+#include <cerrno>
+
+#include "base/text.h"
+#include "catalog/tables.h"
+#include "uploader/target.h"
+
+namespace tusfs {
+namespace {
+
+constexpr std::size_t kMostAtOnce = 64;  // each holds a descriptor
+// One syncfs waits for everything on that disk; it pays only for many files.
+constexpr std::size_t kWorthOneSyncfs = 8;
+
+}  // namespace
+
+Settler::Settler(Store& store, Spool& spool, Clock const& clock,
+                 std::chrono::milliseconds quiet_time, std::function<void(InodeId)> finished,
+                 Logger logger)
+    : store_(store),
+      spool_(spool),
+      clock_(clock),
+      quiet_time_(quiet_time),
+      finished_(std::move(finished)),
+      logger_(std::move(logger)) {}
+
+void Settler::Start() {
+  thread_ = std::jthread([this](std::stop_token stop) { Run(stop); });
+}
+
+void Settler::Stop() {
+  thread_.request_stop();
+  {
+    MutexLock lock(mutex_);
+    changed_.NotifyAll();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void Settler::Restart(InodeId inode) {
+  MutexLock lock(mutex_);
+  auto const deadline = clock_.Steady() + quiet_time_;
+  auto const [row, is_new] = deadlines_.try_emplace(inode, deadline);
+  if (!is_new) {
+    order_.erase({row->second, inode});
+    row->second = deadline;
+  }
+  order_.emplace(deadline, inode);
+  // Deadlines grow, so this one matters to the thread only where it is the first.
+  if (order_.begin()->second == inode) changed_.NotifyOne();
+}
+
+void Settler::Run(std::stop_token stop) {
+  while (!stop.stop_requested()) {
+    auto const due = TakeDue(stop);
+    if (!due.empty()) Settle(due);
+  }
+}
+
+std::vector<InodeId> Settler::TakeDue(std::stop_token stop) {
+  MutexLock lock(mutex_);
+  while (!stop.stop_requested()) {
+    auto const now = clock_.Steady();
+    std::vector<InodeId> due;
+    while (!order_.empty() && order_.begin()->first <= now && due.size() < kMostAtOnce) {
+      due.push_back(order_.begin()->second);
+      deadlines_.erase(due.back());
+      order_.erase(order_.begin());
+    }
+    if (!due.empty()) return due;
+    if (order_.empty()) {
+      changed_.Wait(mutex_);
+    } else {
+      changed_.WaitUntil(mutex_, order_.begin()->first);
+    }
+  }
+  return {};
+}
+
+void Settler::Settle(std::vector<InodeId> const& inodes) {
+  auto const candidates = Choose(inodes);
+  if (candidates.size() >= kWorthOneSyncfs) spool_.Flush();
+  for (auto const& candidate : candidates) {
+    if (Finish(candidate, candidate.version->Sync())) finished_(candidate.inode);
+  }
+}
+
+std::vector<Settler::Candidate> Settler::Choose(std::vector<InodeId> const& inodes) {
+  std::vector<Candidate> candidates;
+  for (auto const id : inodes) {
+    std::string name;
+    auto version = store_.Read([&](View const& view) -> Result<std::shared_ptr<Version>> {
+      auto const inode = GetInode(view, id);
+      if (!inode || inode->content != Content::kSettling) return nullptr;
+      if (IsTemporaryName(inode->name)) return nullptr;
+      name = inode->name;
+      // Found inside the look: the record's size is that of a version that nobody has open.
+      return spool_.Find(inode->version, inode->size);
+    });
+    if (!version && version.error().code == ENOENT) {
+      Finish({id, nullptr, 0}, Failure(version.error()));
+    } else if (!version) {
+      logger_->warn("file cannot be settled now name=\"{}\" error=\"{}\"", Printable(name),
+                    version.error().context);
+      Restart(id);
+    } else if (*version) {
+      auto const changes = (*version)->changes();
+      candidates.push_back({id, std::move(*version), changes});
+    }
+  }
+  return candidates;
+}
+
+bool Settler::Finish(Candidate const& candidate, Result<void> const& synced) {
+  auto const finished = store_.Update([&](Transaction& transaction) -> Result<bool> {
+    auto inode = GetInode(transaction, candidate.inode);
+    if (!inode) return Failure(inode.error());
+    // A writer may have come while the disk was busy; its close starts the quiet time anew.
+    if (inode->content != Content::kSettling) return false;
+    auto const& version = candidate.version;
+    bool const same =
+        !version || (inode->version == version->id() && version->changes() == candidate.changes &&
+                     version->size() == inode->size);
+    if (!same) return false;
+    if (synced) {
+      inode->content = Content::kFinished;
+      inode->synced_size = inode->size;
+    } else {
+      inode->content = Content::kFailed;
+      inode->reason = Describe(synced.error());
+    }
+    PutInode(transaction, *inode);
+    return synced.has_value();
+  });
+  if (!synced) {
+    logger_->error("file failed on the local disk and will not be published inode={} error=\"{}\"",
+                   candidate.inode, Describe(synced.error()));
+  }
+  return finished.value_or(false);
+}
+
+}  // namespace tusfs

@@ -1,0 +1,35 @@
+// Under which name and with which metadata a file is uploaded. Pure functions of a path.
+#pragma once
+
+#include <tusclient/metadata.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "catalog/records.h"
+
+namespace tusfs {
+
+/// The name that a program will give to the temporary file `name` when it has finished, where the
+/// form says so: ".NAME.XXXXXX" of rsync → "NAME", "NAME.part" → "NAME", "NAME.crdownload" and
+/// "NAME.filepart" → "NAME", ".goutputstream-XXXXXX" → "" (not known before the rename). Nothing
+/// for other names.
+[[nodiscard]] std::optional<std::string> FinalNameOf(std::string_view name);
+
+/// Whether a file of this name waits for its rename: it is never finished under it.
+[[nodiscard]] inline bool IsTemporaryName(std::string_view name) {
+  return FinalNameOf(name).has_value();
+}
+
+/// The path under which the file at `path` (relative to the mount) is declared to the server.
+[[nodiscard]] std::string TargetPath(std::string_view path);
+
+/// The MIME type that the system's table (/etc/mime.types) has for the name's extension,
+/// "application/octet-stream" where it has none.
+[[nodiscard]] std::string MimeTypeOf(std::string_view name);
+
+/// filename, filetype, relativePath, mtime (seconds) and tusfsId (the upload's uuid).
+[[nodiscard]] tus::Metadata MetadataFor(Upload const& upload, FileTime modified);
+
+}  // namespace tusfs

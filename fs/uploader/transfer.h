@@ -1,0 +1,108 @@
+// One step of one upload: looks at the ledger and the version, sends one request, and records what
+// the server confirmed.
+//
+// Each transfer thread owns a Transfer with its own connection. A step blocks on the network and
+// holds no lock meanwhile. What the catalog must know before a request goes out is ledger.h's.
+#pragma once
+
+#include <tusclient/client.h>
+#include <tusclient/retry_policy.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/logger.h"
+#include "uploader/endpoint.h"
+#include "uploader/ledger.h"
+#include "uploader/queue.h"
+
+namespace tusfs {
+
+struct TransferOptions {
+  std::uint64_t chunk_size = std::uint64_t{32} << 20;  ///< largest PATCH body, bytes
+  tus::RetryPolicy retry;
+  /// A growing file with less than a chunk to send waits this long for more.
+  std::chrono::milliseconds patience{1000};
+  /// An upload that the server does not know is believed to be gone after this long.
+  std::chrono::milliseconds gone_after{10'000};
+  /// A refused file is tried again after this long.
+  std::chrono::milliseconds retry_failed{3'600'000};
+};
+
+class Transfer {
+ public:
+  /// What all transfers share; outlives them.
+  struct Shared {
+    Store& store;
+    Spool& spool;
+    Endpoint& endpoint;
+    Clock const& clock;
+    Logger logger;
+    TransferOptions options;
+    std::function<double()> random;       ///< in [0, 1); thread-safe
+    std::function<void(Uuid)> terminate;  ///< an upload has lost its owner
+  };
+
+  Transfer(Shared& shared, std::string const& url, std::unique_ptr<tus::HttpTransport> transport);
+
+  /// When to run the job again, and how much it has left.
+  struct Outcome {
+    std::optional<SteadyTime> next;  ///< nothing: when somebody schedules it
+    std::uint64_t bytes_left = 0;
+    bool over = false;  ///< there is nothing to remember of the job
+  };
+
+  /// Does the next thing for a file (key.inode) or an ownerless upload (key.upload).
+  [[nodiscard]] Outcome Step(JobKey const& key, JobMemory& memory, std::stop_token stop);
+
+  /// Asks the endpoint what it is.
+  void Probe(std::stop_token stop);
+
+ private:
+  Outcome Send(InodeId id, JobMemory& memory, std::stop_token stop);
+  /// What may be sent from `offset` on; nothing where the writer has to go on first.
+  std::optional<Range> Available(Work const& work, JobMemory& memory, std::uint64_t offset,
+                                 std::optional<SteadyTime>& look_again) const;
+
+  Outcome Create(Work const& work, JobMemory& memory, std::stop_token stop);
+  Outcome CreateFailed(Work const& work, tus::Error const& error, JobMemory& memory);
+
+  Outcome Recheck(Work const& work, JobMemory& memory, std::stop_token stop);
+  Outcome Reconcile(Work const& work, tus::UploadStatus const& status, JobMemory& memory);
+  Outcome Gone(Work const& work, JobMemory& memory, std::stop_token stop);
+
+  Outcome Patch(Work const& work, JobMemory& memory, std::stop_token stop);
+  Outcome Confirmed(Work const& work, Range const& range, tus::Patched const& answer,
+                    JobMemory& memory);
+  Outcome PatchFailed(Work const& work, Range const& range, tus::Error const& error,
+                      JobMemory& memory);
+
+  Outcome Terminate(Uuid const& id, JobMemory& memory, std::stop_token stop);
+
+  // How a step ends.
+  [[nodiscard]] Outcome Now(std::uint64_t bytes_left = 0) const;
+  [[nodiscard]] static Outcome Over() { return {.next = std::nullopt, .over = true}; }
+  Outcome Complete(Work const& work, std::string const& receipt);
+  Outcome StartOver(Work const& work, std::string const& why);
+  Outcome Unconfirmed(Work const& work, std::string const& why);
+  Outcome RefuseSize(Work const& work, std::uint64_t most, JobMemory& memory);
+  Outcome Refuse(Work const& work, std::string const& why, JobMemory& memory);
+  Outcome LostBytes(InodeId id, std::optional<VersionId> version, std::string const& why);
+  /// A request that failed: backoff for this upload, or an outage of the endpoint.
+  Outcome BackOff(tus::Error const& error, JobMemory& memory);
+  Outcome NoteAndBackOff(Work const& work, tus::Error const& error, JobMemory& memory);
+  /// The catalog or the spool is in trouble: nothing is decided, look again later.
+  Outcome Postpone(Error const& error);
+
+  Shared& shared_;
+  Ledger ledger_;
+  std::unique_ptr<tus::HttpTransport> transport_;
+  tus::Client client_;
+};
+
+}  // namespace tusfs

@@ -1,0 +1,156 @@
+#include "uploader/uploader.h"
+
+#include <random>
+
+#include "catalog/tables.h"
+
+namespace tusfs {
+namespace {
+
+constexpr std::chrono::seconds kLongestWait{60};
+constexpr std::size_t kWorkPage = 1024;
+
+double RandomFraction() {
+  thread_local std::mt19937_64 generator{std::random_device{}()};
+  return std::uniform_real_distribution<double>(0, 1)(generator);
+}
+
+}  // namespace
+
+Uploader::Uploader(UploaderOptions options, Store& store, Spool& spool, Clock const& clock,
+                   Logger logger)
+    : options_(std::move(options)),
+      store_(store),
+      spool_(spool),
+      clock_(clock),
+      logger_(logger),
+      queue_(clock),
+      endpoint_(options_.url, options_.transfer.retry, RandomFraction, clock, logger),
+      shared_{.store = store_,
+              .spool = spool_,
+              .endpoint = endpoint_,
+              .clock = clock_,
+              .logger = logger,
+              .options = options_.transfer,
+              .random = RandomFraction,
+              .terminate =
+                  [this](Uuid const& upload) {
+                    queue_.Schedule({.inode = 0, .upload = upload}, clock_.Steady(), 0);
+                  }},
+      settler_(
+          store_, spool_, clock_, options_.settle, [this](InodeId inode) { Nudge(inode); },
+          logger) {}
+
+Uploader::~Uploader() { Stop(); }
+
+Result<void> Uploader::Start() {
+  auto const ownerless = store_.Read([](View const& view) { return ListOwnerless(view); });
+  if (!ownerless) return Failure(ownerless.error());
+  for (auto const& upload : *ownerless) shared_.terminate(upload);
+  InodeId after = 0;
+  while (true) {
+    auto const page =
+        store_.Read([&](View const& view) { return ListWork(view, after, kWorkPage); });
+    if (!page) return Failure(page.error());
+    for (auto const inode : *page) {
+      settler_.Restart(inode);
+      Nudge(inode);
+    }
+    if (page->size() < kWorkPage) break;
+    after = page->back();
+  }
+  settler_.Start();
+  for (int i = 0; i < options_.transfers; ++i) {
+    threads_.emplace_back([this](std::stop_token stop) { Work(stop); });
+  }
+  return {};
+}
+
+void Uploader::Stop() {
+  for (auto& thread : threads_) thread.request_stop();
+  queue_.CancelAll();
+  settler_.Stop();
+  threads_.clear();
+}
+
+void Uploader::Work(std::stop_token stop) {
+  Transfer transfer(shared_, options_.url, options_.make_transport());
+  while (!stop.stop_requested()) {
+    auto const admission = endpoint_.Enter();
+    if (admission.gate == Endpoint::Gate::kProbe) {
+      transfer.Probe(stop);
+      queue_.Wake();
+    } else if (admission.gate == Endpoint::Gate::kWait) {
+      queue_.Sleep(stop, admission.until);
+    } else if (auto job = queue_.Take(stop, clock_.Steady() + kLongestWait)) {
+      auto const outcome = transfer.Step(job->key, job->memory, job->stop);
+      queue_.Finish(*job, outcome.next, outcome.bytes_left, outcome.over);
+    }
+  }
+}
+
+void Uploader::Nudge(InodeId inode) {
+  queue_.Schedule({.inode = inode, .upload = {}}, clock_.Steady(), 0);
+}
+
+void Uploader::Settle(InodeId inode) { settler_.Restart(inode); }
+
+void Uploader::Abandoned(InodeId inode, std::optional<Uuid> const& upload) {
+  // Not before the open PATCH has ended: asking for an upload cuts its PATCH, and what that was
+  // about to publish must not be deleted.
+  std::optional<JobKey> then;
+  if (upload) then = JobKey{.inode = 0, .upload = *upload};
+  queue_.Cancel({.inode = inode, .upload = {}}, then);
+}
+
+void Uploader::Forget(InodeId inode) { queue_.Forget({.inode = inode, .upload = {}}); }
+
+Result<void> Uploader::LetGo(InodeId inode, Version& version, std::uint64_t offset) {
+  // A version that was opened anew does not know what an earlier process has sent of it.
+  auto const known = store_.Read([&](View const& view) -> Result<void> {
+    auto const record = GetInode(view, inode);
+    if (!record) return Failure(record.error());
+    auto const upload = FindUpload(view, record->upload);
+    if (!upload) return Failure(upload.error());
+    version.RestoreFrontier(*upload ? (*upload)->frontier : 0,
+                            *upload && (*upload)->phase >= UploadPhase::kFinalSent);
+    return {};
+  });
+  if (!known) return known;
+  if (!version.WasSent(offset)) return {};
+  JobKey const key{.inode = inode, .upload = {}};
+  queue_.Block(key);
+  // While the job is blocked nobody sends, so the upload and the frontier belong to this call.
+  bool rewritten = false;
+  std::optional<Uuid> ownerless;
+  auto const taken = store_.Update([&](Transaction& transaction) -> Result<void> {
+    auto record = GetInode(transaction, inode);
+    if (!record) return Failure(record.error());
+    if (record->version != version.id()) return {};
+    auto upload = FindUpload(transaction, record->upload);
+    if (!upload) return Failure(upload.error());
+    rewritten = *upload && (*upload)->frontier > 0;
+    auto detached = DetachUpload(transaction, *record);
+    if (!detached) return Failure(detached.error());
+    ownerless = *detached;
+    PutInode(transaction, *record);
+    return {};
+  });
+  if (taken) version.ResetFrontier();
+  queue_.Unblock(key, rewritten);
+  if (ownerless) {
+    logger_->info("sent bytes of a file are being changed, its upload starts over inode={}", inode);
+    shared_.terminate(*ownerless);
+  }
+  return taken;
+}
+
+bool Uploader::IsSending(InodeId inode) const {
+  return queue_.IsRunning({.inode = inode, .upload = {}});
+}
+
+Endpoint::State Uploader::AwaitFirstAnswer(SteadyTime deadline) const {
+  return endpoint_.AwaitAnswer(deadline);
+}
+
+}  // namespace tusfs

@@ -1,0 +1,86 @@
+// What to send next, and the threads that send it.
+//
+// The filesystem tells the uploader what happened to a file, after the catalog knows it; none of
+// these calls waits for the network, and only LetGo waits at all. Collaborators outlive the
+// uploader. Everything that has to survive is in the catalog: Start finds it there.
+#pragma once
+
+#include <tusclient/transport.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/logger.h"
+#include "catalog/store.h"
+#include "spool/spool.h"
+#include "uploader/endpoint.h"
+#include "uploader/queue.h"
+#include "uploader/settler.h"
+#include "uploader/transfer.h"
+
+namespace tusfs {
+
+struct UploaderOptions {
+  std::string url;                         ///< endpoint, as tus::NormalizeEndpoint gives it
+  int transfers = 4;                       ///< threads that send
+  std::chrono::milliseconds settle{2000};  ///< quiet time between the last close and finished
+  TransferOptions transfer;
+  std::function<std::unique_ptr<tus::HttpTransport>()> make_transport;
+};
+
+class Uploader {
+ public:
+  Uploader(UploaderOptions options, Store& store, Spool& spool, Clock const& clock, Logger logger);
+  ~Uploader();
+
+  /// Finds the work that the catalog knows of and starts the threads.
+  [[nodiscard]] Result<void> Start();
+  /// Cancels what is being sent and ends the threads, within 100 ms but for a busy disk.
+  void Stop();
+
+  /// More bytes of a growing file are there, or it became finished.
+  void Nudge(InodeId inode);
+
+  /// A settling file was closed, renamed or had its attributes set: its quiet time starts over.
+  void Settle(InodeId inode);
+
+  /// An upload lost its owner (DetachUpload). `inode`, which had it, is cancelled where it is
+  /// being sent.
+  void Abandoned(InodeId inode, std::optional<Uuid> const& upload);
+
+  /// The file is no more.
+  void Forget(InodeId inode);
+
+  /// Bytes below the frontier are about to change: cancels the open PATCH, waits until its
+  /// transport has let go of the bytes (within 100 ms), and takes the upload away from the file.
+  /// Where nothing of `version` was sent from byte `offset` on, nothing happens. Errors: the
+  /// catalog's.
+  [[nodiscard]] Result<void> LetGo(InodeId inode, Version& version, std::uint64_t offset);
+
+  [[nodiscard]] bool IsSending(InodeId inode) const;
+  [[nodiscard]] Endpoint::State Server() const { return endpoint_.state(); }
+
+  /// Waits until the server was asked once, or `deadline`; returns what is known then.
+  [[nodiscard]] Endpoint::State AwaitFirstAnswer(SteadyTime deadline) const;
+
+ private:
+  void Work(std::stop_token stop);
+
+  UploaderOptions const options_;
+  Store& store_;
+  Spool& spool_;
+  Clock const& clock_;
+  Logger const logger_;
+  Queue queue_;
+  Endpoint endpoint_;
+  Transfer::Shared shared_;
+  Settler settler_;
+  std::vector<std::jthread> threads_;
+};
+
+}  // namespace tusfs
