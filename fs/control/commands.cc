@@ -1,0 +1,84 @@
+#include "control/commands.h"
+
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+namespace tusfs {
+namespace {
+
+using nlohmann::json;
+
+std::string Dump(json const& object) {
+  // Names are bytes and need not be UTF-8.
+  return object.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+json Problem(std::string const& sentence) { return {{"error", sentence}}; }
+
+std::string Timestamp(FileTime time) {
+  auto const seconds = static_cast<std::time_t>(time / 1'000'000'000);
+  std::tm utc{};
+  ::gmtime_r(&seconds, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
+json Files(Result<std::vector<FileReport>> const& reports, std::string const& path,
+           bool with_urls) {
+  if (!reports) return Problem("'" + path + "': " + Describe(reports.error()));
+  json files = json::array();
+  for (auto const& report : *reports) {
+    json file{{"path", report.path},     {"state", report.state},       {"size", report.size},
+              {"offset", report.offset}, {"finishes", report.finishes}, {"error", nullptr}};
+    if (!report.error.empty()) file["error"] = report.error;
+    if (with_urls) file["url"] = report.url;
+    files.push_back(std::move(file));
+  }
+  return {{"files", std::move(files)}};
+}
+
+json Status(Result<StatusReport> const& status, MountEntry const& entry) {
+  if (!status) return Problem(Describe(status.error()));
+  json files = json::object();
+  for (auto const& [state, count] : status->files) files[std::string(state)] = count;
+  json server{{"reachable", status->server.reachable},
+              {"since", Timestamp(status->server.since)},
+              {"error", nullptr}};
+  if (!status->server.error.empty()) server["error"] = status->server.error;
+  return {{"mount", entry.mount},
+          {"url", entry.url},
+          {"daemon_pid", entry.daemon_pid},
+          {"keeper_pid", nullptr},
+          {"server", std::move(server)},
+          {"files", std::move(files)},
+          {"bytes",
+           {{"accepted", status->accepted},
+            {"confirmed", status->confirmed},
+            {"remaining", status->accepted - status->confirmed},
+            {"sent", status->sent},
+            {"resent", status->resent}}},
+          {"spool", {{"used", status->spool_used}, {"limit", status->spool_limit}}}};
+}
+
+}  // namespace
+
+std::string Commands::Answer(std::string const& request) const {
+  auto const object = json::parse(request, nullptr, false);
+  if (!object.is_object()) return Dump(Problem("the request is not a JSON object"));
+  auto const text = [&](char const* field) {
+    auto const found = object.find(field);
+    return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+  };
+  auto const wants_urls = object.find("urls");
+  bool const urls =
+      wants_urls != object.end() && wants_urls->is_boolean() && wants_urls->get<bool>();
+  auto const command = text("command");
+  auto const path = text("path");
+  if (command == "status") return Dump(Status(reporter_.Status(), entry_));
+  if (command == "list") return Dump(Files(reporter_.List(path), path, urls));
+  if (command == "unfinished") return Dump(Files(reporter_.Unfinished(path), path, urls));
+  return Dump(Problem("unknown command '" + command + "'"));
+}
+
+}  // namespace tusfs

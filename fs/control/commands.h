@@ -1,0 +1,31 @@
+// What tusfsctl may ask a daemon: JSON in, JSON out (DESIGN §9 has the fields; scripts depend on
+// them).
+//
+//   {"command": "status"}                     → the status object
+//   {"command": "list", "path": P}            → {"files": […]}; "urls": true adds the upload URLs
+//   {"command": "unfinished", "path": P}      → {"files": […]}, those that are not uploaded
+// P is relative to the mount. A failure answers {"error": SENTENCE}.
+#pragma once
+
+#include <string>
+
+#include "control/registry.h"
+#include "filesystem/report.h"
+
+namespace tusfs {
+
+class Commands {
+ public:
+  /// `reporter` outlives the commands.
+  Commands(MountEntry entry, Reporter const& reporter)
+      : entry_(std::move(entry)), reporter_(reporter) {}
+
+  /// Answers one request; never throws, whatever the text is.
+  [[nodiscard]] std::string Answer(std::string const& request) const;
+
+ private:
+  MountEntry const entry_;
+  Reporter const& reporter_;
+};
+
+}  // namespace tusfs

@@ -1,0 +1,176 @@
+#include "control/registry.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "base/file.h"
+
+namespace tusfs {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+// A socket's path may have 107 bytes (sun_path); a long mount point is told by its hash.
+constexpr std::size_t kLongestName = 48;
+constexpr std::size_t kLargestEntry = 64 * 1024;
+
+// Whether the kernel knows a tusfs at `mount` that user `owner` has mounted.
+bool IsMountOf(std::string const& mount, uid_t owner) {
+  std::ifstream mounts("/proc/self/mounts");
+  auto const user = "user_id=" + std::to_string(owner) + ",";
+  for (std::string line; std::getline(mounts, line);) {
+    std::istringstream words(line);
+    std::string source;
+    std::string place;
+    std::string type;
+    std::string options;
+    words >> source >> place >> type >> options;
+    if (type == "fuse.tusfs" && place == mount && (options + ",").find(user) != std::string::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::string FileName(std::string const& mount) {
+  auto const escaped = EscapePath(mount);
+  if (escaped.size() <= kLongestName) return escaped;
+  std::uint64_t hash = 14695981039346656037u;  // FNV-1a
+  for (char const c : mount) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(hash));
+  return escaped.substr(escaped.size() - 24) + "-" + digits;
+}
+
+fs::path OwnDirectory() {
+  if (auto const* chosen = std::getenv("TUSFS_RUNTIME_DIR")) return fs::absolute(chosen);
+  if (::geteuid() == 0) return "/run/tusfs";
+  if (auto const* runtime = std::getenv("XDG_RUNTIME_DIR")) return fs::path(runtime) / "tusfs";
+  return "/tmp/tusfs-" + std::to_string(::geteuid());
+}
+
+// Whether the directory is `owner`'s, and nobody else's to write: below /tmp anybody could have
+// been there first.
+bool IsPrivateTo(fs::path const& directory, uid_t owner) {
+  struct stat status {};
+  return ::lstat(directory.c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
+         status.st_uid == owner && (status.st_mode & 022) == 0;
+}
+
+// An entry's text; a fifo or a link that somebody left there is no entry.
+Result<std::string> ReadEntry(fs::path const& path) {
+  auto const fd = OpenFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!fd) return Failure(fd.error());
+  struct stat status {};
+  if (::fstat(fd->get(), &status) != 0 || !S_ISREG(status.st_mode)) return Fail(EINVAL);
+  std::string text(kLargestEntry, '\0');
+  auto const size = ReadFully(fd->get(), std::as_writable_bytes(std::span(text)), 0);
+  if (!size) return Failure(size.error());
+  text.resize(*size);
+  return text;
+}
+
+void ListDirectory(fs::path const& directory, uid_t owner, std::vector<MountEntry>& mounts) {
+  if (!IsPrivateTo(directory, owner)) return;
+  std::error_code failed;
+  for (fs::directory_iterator at(directory, failed), end; !failed && at != end;
+       at.increment(failed)) {
+    if (at->path().extension() != ".json") continue;
+    auto const text = ReadEntry(at->path());
+    if (!text) continue;
+    auto const object = json::parse(*text, nullptr, false);
+    if (!object.is_object()) continue;
+    auto const text_of = [&](char const* field) {
+      auto const found = object.find(field);
+      return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+    };
+    auto const pid = object.find("daemon_pid");
+    mounts.push_back({text_of("mount"), text_of("url"), text_of("state_dir"), text_of("socket"),
+                      pid != object.end() && pid->is_number_integer() ? pid->get<pid_t>() : 0});
+    if (mounts.back().mount.empty() || mounts.back().socket.empty()) mounts.pop_back();
+  }
+}
+
+}  // namespace
+
+std::string EscapePath(std::string const& path) {
+  std::string escaped;
+  for (char const character : path) {
+    auto const c = static_cast<unsigned char>(character);
+    if (c == '/') {
+      if (!escaped.empty()) escaped += '-';
+    } else if (std::isalnum(c) != 0 || c == ':' || c == '_' || (c == '.' && !escaped.empty())) {
+      escaped += static_cast<char>(c);
+    } else {
+      char digits[5];
+      std::snprintf(digits, sizeof digits, "\\x%02x", c);
+      escaped += digits;
+    }
+  }
+  return escaped.empty() ? "-" : escaped;
+}
+
+Result<fs::path> RuntimeDirectory() {
+  auto const directory = OwnDirectory();
+  if (auto made = MakePrivateDirectory(directory); !made) return Failure(made.error());
+  if (!IsPrivateTo(directory, ::geteuid())) {
+    return Fail(EPERM, "the runtime directory '" + directory.string() +
+                           "' can be changed by other users: name another one in "
+                           "TUSFS_RUNTIME_DIR");
+  }
+  return directory;
+}
+
+fs::path SocketPath(fs::path const& runtime_directory, std::string const& mount) {
+  return runtime_directory / (FileName(mount) + ".sock");
+}
+
+Result<void> RegisterMount(fs::path const& runtime_directory, MountEntry const& entry) {
+  json const object{{"mount", entry.mount},
+                    {"url", entry.url},
+                    {"state_dir", entry.state_dir},
+                    {"socket", entry.socket},
+                    {"daemon_pid", entry.daemon_pid}};
+  return ReplaceFile(runtime_directory / (FileName(entry.mount) + ".json"),
+                     object.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
+}
+
+void UnregisterMount(fs::path const& runtime_directory, std::string const& mount) {
+  ::unlink((runtime_directory / (FileName(mount) + ".json")).c_str());
+}
+
+std::vector<MountEntry> ListMounts() {
+  std::vector<MountEntry> mounts;
+  ListDirectory(OwnDirectory(), ::geteuid(), mounts);
+  if (::geteuid() == 0 && std::getenv("TUSFS_RUNTIME_DIR") == nullptr) {
+    std::error_code failed;
+    for (fs::directory_iterator at("/run/user", failed), end; !failed && at != end;
+         at.increment(failed)) {
+      uid_t owner = 0;
+      auto const name = at->path().filename().string();
+      auto const* const name_end = name.data() + name.size();
+      if (std::from_chars(name.data(), name_end, owner).ptr != name_end) continue;
+      std::vector<MountEntry> theirs;
+      ListDirectory(at->path() / "tusfs", owner, theirs);
+      // A user speaks for mounts of their own only.
+      std::copy_if(theirs.begin(), theirs.end(), std::back_inserter(mounts),
+                   [&](MountEntry const& entry) { return IsMountOf(entry.mount, owner); });
+    }
+  }
+  return mounts;
+}
+
+}  // namespace tusfs

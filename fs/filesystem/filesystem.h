@@ -1,0 +1,139 @@
+// POSIX semantics over the catalog and the spool: names, attributes, open files, who is writing.
+//
+// Knows nothing of FUSE; the fuse room translates. Every call may come from any thread, answers
+// with a value or an errno, and never waits for the network. A change is safe from the daemon's
+// death when the call returns, from power loss after Sync or SyncDirectory, otherwise within
+// 100 ms. Permission checks are the kernel's (default_permissions).
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/logger.h"
+#include "catalog/store.h"
+#include "filesystem/open_files.h"
+#include "filesystem/types.h"
+#include "filesystem/writer.h"
+#include "spool/spool.h"
+#include "uploader/uploader.h"
+
+namespace tusfs {
+
+class Filesystem {
+ public:
+  /// The collaborators outlive the filesystem, and the spool the store: bytes go when the store has
+  /// committed that they may. Recover (recovery.h) comes before it.
+  Filesystem(Store& store, Spool& spool, Uploader& uploader, ProcessTable const& processes,
+             Clock const& clock, std::uint64_t connection, Logger logger);
+
+  // Names (names.cc). Errors as of the system calls of the same purpose.
+  [[nodiscard]] Result<Attributes> Lookup(InodeId parent, std::string_view name);
+  [[nodiscard]] Result<Attributes> MakeDirectory(Caller const& caller, InodeId parent,
+                                                 std::string_view name, std::uint32_t mode);
+  [[nodiscard]] Result<Attributes> MakeSymlink(Caller const& caller, InodeId parent,
+                                               std::string_view name, std::string_view target);
+  [[nodiscard]] Result<std::string> ReadSymlink(InodeId inode);
+  [[nodiscard]] Result<Attributes> Link(InodeId inode, InodeId parent, std::string_view name);
+  [[nodiscard]] Result<void> Unlink(InodeId parent, std::string_view name);
+  [[nodiscard]] Result<void> RemoveDirectory(InodeId parent, std::string_view name);
+  /// `flags`: 0, RENAME_NOREPLACE or RENAME_EXCHANGE.
+  [[nodiscard]] Result<void> Rename(InodeId from_parent, std::string_view from, InodeId to_parent,
+                                    std::string_view to, unsigned flags);
+  /// Calls `visit(name, attributes, cookie)` for the entries behind `cookie` (0: all, beginning
+  /// with . and ..) until it returns false. A cookie stays valid while the directory changes.
+  [[nodiscard]] Result<void> ReadDirectory(
+      InodeId directory, std::uint64_t cookie,
+      std::function<bool(std::string const&, Attributes const&, std::uint64_t)> const& visit);
+  [[nodiscard]] Result<void> SyncDirectory();
+
+  // Attributes (attributes.cc).
+  [[nodiscard]] Result<Attributes> GetAttributes(InodeId inode);
+  /// `handle`: the open file through which the size is changed, or 0.
+  [[nodiscard]] Result<Attributes> SetAttributes(Caller const& caller, InodeId inode,
+                                                 AttributeChange const& change, HandleId handle);
+  [[nodiscard]] Result<Spool::Space> MeasureSpace() const { return spool_.Measure(); }
+
+  // Data (data.cc).
+  struct Created {
+    Attributes attributes;
+    HandleId handle = 0;
+  };
+  [[nodiscard]] Result<Created> Create(Caller const& caller, InodeId parent, std::string_view name,
+                                       std::uint32_t mode, int flags);
+  /// O_TRUNC among the flags starts a new, empty version.
+  [[nodiscard]] Result<HandleId> Open(Caller const& caller, InodeId inode, int flags);
+  [[nodiscard]] Result<std::size_t> Read(HandleId handle, std::uint64_t offset,
+                                         std::span<std::byte> out);
+  /// Writes all or fails.
+  [[nodiscard]] Result<void> Write(Caller const& caller, HandleId handle, std::uint64_t offset,
+                                   std::span<std::byte const> bytes);
+  /// A descriptor was closed; the handle may have others.
+  [[nodiscard]] Result<void> Flush(Caller const& caller, HandleId handle);
+  [[nodiscard]] Result<void> Sync(HandleId handle);
+  /// The last descriptor was closed. An unknown handle is success.
+  [[nodiscard]] Result<void> Release(HandleId handle);
+  /// Whether somebody has the file open for writing.
+  [[nodiscard]] bool HasWriters(InodeId inode) const { return open_.Count(inode).writing > 0; }
+
+ private:
+  /// What a name operation leaves for after its commit or its answer.
+  struct Aftermath {
+    InodeId removed = 0;
+    std::optional<Uuid> ownerless;
+  };
+
+  [[nodiscard]] Inode NewInode(Caller const& caller, Inode const& parent, InodeId id, FileType type,
+                               std::uint32_t mode) const;
+  Result<Inode> AddNew(Transaction& transaction, Caller const& caller, InodeId parent,
+                       std::string_view name, FileType type, std::uint32_t mode,
+                       std::function<void(Inode&)> const& fill);
+  Result<Aftermath> RemoveName(Transaction& transaction, Inode& parent, std::string_view name,
+                               Entry const& entry, Inode& inode);
+  /// Deletes an inode without names or handles, and its bytes once that is durable.
+  Result<std::optional<Uuid>> DropInode(Transaction& transaction, Inode& inode);
+  void RemoveBytesWhenDurable(Transaction& transaction, VersionId version);
+  void Settled(Aftermath const& aftermath);
+
+  Result<Inode> GetDirectory(View const& view, InodeId id) const;
+  void Touch(Inode& inode) const;
+  /// What stat(2) shows of it now, open or not.
+  [[nodiscard]] Attributes Show(Inode inode) const;
+  Result<Attributes> Stat(View const& view, InodeId inode) const;
+
+  /// Brings size and mtime from an open version, which is ahead of its record, into the record.
+  static void CatchUp(Inode& inode, Version const* version);
+
+  Result<void> BeginChange(ActiveFile& file, OpenHandle& handle, Caller const& caller,
+                           bool is_write) REQUIRES(file.mutex);
+  Result<void> Truncate(ActiveFile& file, Caller const& caller, std::uint64_t size, HandleId handle)
+      REQUIRES(file.mutex);
+  Result<void> Empty(ActiveFile& file) REQUIRES(file.mutex);
+  Result<void> ChangeSize(ActiveFile& file, std::uint64_t size) REQUIRES(file.mutex);
+  Result<void> TruncateVersion(ActiveFile& file, std::uint64_t size) REQUIRES(file.mutex);
+  /// Gives the inode a new, empty version; the caller puts it. Returns an upload to abandon.
+  Result<std::optional<Uuid>> SwapVersion(Transaction& transaction, Inode& inode,
+                                          VersionId version);
+  void Discard(Version const& version);
+  Result<void> WriteBytes(ActiveFile& file, std::uint64_t offset, std::span<std::byte const> bytes)
+      REQUIRES(file.mutex);
+  void RememberFailedWrite(OpenHandle& handle, std::uint64_t offset, Error const& error);
+  Result<std::shared_ptr<Version>> NewVersion();
+  Result<void> LoadVersion(ActiveFile& file, Inode const& inode) REQUIRES(file.mutex);
+
+  Store& store_;
+  Spool& spool_;
+  Uploader& uploader_;
+  ProcessTable const& processes_;
+  Clock const& clock_;
+  std::uint64_t const connection_;
+  Logger const logger_;
+  OpenFiles open_;
+};
+
+}  // namespace tusfs

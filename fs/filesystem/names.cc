@@ -1,0 +1,350 @@
+// Filesystem: names.
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "catalog/namespace.h"
+#include "catalog/tables.h"
+#include "filesystem/filesystem.h"
+
+namespace tusfs {
+namespace {
+
+constexpr std::uint32_t kMostLinks = 65'000;
+constexpr std::uint64_t kDotCookie = 1;
+constexpr std::uint64_t kDotDotCookie = 2;
+
+Result<void> CheckName(std::string_view name) {
+  if (name.size() > kLongestName) return Fail(ENAMETOOLONG);
+  if (name.empty()) return Fail(ENOENT);
+  return {};
+}
+
+bool IsDirectory(Inode const& inode) { return inode.type == FileType::kDirectory; }
+
+// A directory has two links of its own and one of each directory in it.
+void MoveDirectoryLink(Inode const& child, Inode& from, Inode& to) {
+  if (!IsDirectory(child) || from.id == to.id) return;
+  --from.links;
+  ++to.links;
+}
+
+}  // namespace
+
+Result<Inode> Filesystem::GetDirectory(View const& view, InodeId id) const {
+  auto inode = GetInode(view, id);
+  if (inode && !IsDirectory(*inode)) return Fail(ENOTDIR);
+  if (inode && inode->links == 0) return Fail(ENOENT);
+  return inode;
+}
+
+Result<Attributes> Filesystem::Lookup(InodeId parent, std::string_view name) {
+  if (auto checked = CheckName(name); !checked) return Failure(checked.error());
+  return store_.Read([&](View const& view) -> Result<Attributes> {
+    auto entry = FindEntry(view, parent, name);
+    if (!entry) return Failure(entry.error());
+    if (!*entry) return Fail(ENOENT);
+    return Stat(view, (*entry)->inode);
+  });
+}
+
+Inode Filesystem::NewInode(Caller const& caller, Inode const& parent, InodeId id, FileType type,
+                           std::uint32_t mode) const {
+  Inode inode;
+  inode.id = id;
+  inode.type = type;
+  inode.mode = mode & 07777;
+  inode.uid = caller.uid;
+  inode.gid = caller.gid;
+  if ((parent.mode & S_ISGID) != 0) {
+    inode.gid = parent.gid;
+    if (type == FileType::kDirectory) inode.mode |= S_ISGID;
+  }
+  inode.links = type == FileType::kDirectory ? 2 : 1;
+  inode.accessed = inode.modified = inode.changed = clock_.Wall();
+  return inode;
+}
+
+Result<Inode> Filesystem::AddNew(Transaction& transaction, Caller const& caller, InodeId parent,
+                                 std::string_view name, FileType type, std::uint32_t mode,
+                                 std::function<void(Inode&)> const& fill) {
+  if (auto checked = CheckName(name); !checked) return Failure(checked.error());
+  auto directory = GetDirectory(transaction, parent);
+  if (!directory) return directory;
+  auto const existing = FindEntry(transaction, parent, name);
+  if (!existing) return Failure(existing.error());
+  if (*existing) return Fail(EEXIST);
+  auto const id = transaction.NewNumber(Counter::kInode);
+  if (!id) return Failure(id.error());
+  auto inode = NewInode(caller, *directory, *id, type, mode);
+  if (fill) fill(inode);
+  AddEntry(transaction, *directory, name, inode);
+  if (IsDirectory(inode)) ++directory->links;
+  directory->modified = directory->changed = inode.changed;
+  PutInode(transaction, *directory);
+  PutInode(transaction, inode);
+  return inode;
+}
+
+Result<Attributes> Filesystem::MakeDirectory(Caller const& caller, InodeId parent,
+                                             std::string_view name, std::uint32_t mode) {
+  return store_.Update([&](Transaction& transaction) -> Result<Attributes> {
+    auto inode = AddNew(transaction, caller, parent, name, FileType::kDirectory, mode, {});
+    if (!inode) return Failure(inode.error());
+    return Show(*inode);
+  });
+}
+
+Result<Attributes> Filesystem::MakeSymlink(Caller const& caller, InodeId parent,
+                                           std::string_view name, std::string_view target) {
+  return store_.Update([&](Transaction& transaction) -> Result<Attributes> {
+    auto inode =
+        AddNew(transaction, caller, parent, name, FileType::kSymlink, 0777, [&](Inode& fresh) {
+          fresh.target = target;
+          fresh.size = target.size();
+        });
+    if (!inode) return Failure(inode.error());
+    return Show(*inode);
+  });
+}
+
+Result<std::string> Filesystem::ReadSymlink(InodeId id) {
+  return store_.Read([&](View const& view) -> Result<std::string> {
+    auto inode = GetInode(view, id);
+    if (!inode) return Failure(inode.error());
+    if (inode->type != FileType::kSymlink) return Fail(EINVAL);
+    return inode->target;
+  });
+}
+
+Result<Attributes> Filesystem::Link(InodeId id, InodeId parent, std::string_view name) {
+  if (auto checked = CheckName(name); !checked) return Failure(checked.error());
+  return store_.Update([&](Transaction& transaction) -> Result<Attributes> {
+    auto inode = GetInode(transaction, id);
+    if (!inode) return Failure(inode.error());
+    if (IsDirectory(*inode)) return Fail(EPERM);
+    if (inode->links == 0) return Fail(ENOENT);
+    if (inode->links >= kMostLinks) return Fail(EMLINK);
+    auto directory = GetDirectory(transaction, parent);
+    if (!directory) return Failure(directory.error());
+    auto const existing = FindEntry(transaction, parent, name);
+    if (!existing) return Failure(existing.error());
+    if (*existing) return Fail(EEXIST);
+    AddEntry(transaction, *directory, name, *inode);
+    ++inode->links;
+    inode->changed = directory->modified = directory->changed = clock_.Wall();
+    PutInode(transaction, *directory);
+    PutInode(transaction, *inode);
+    return Show(*inode);
+  });
+}
+
+// ---- removing
+
+void Filesystem::RemoveBytesWhenDurable(Transaction& transaction, VersionId version) {
+  if (version == 0) return;
+  // The store may run this when the filesystem has gone.
+  transaction.WhenDurable([&spool = spool_, logger = logger_, version] {
+    if (auto removed = spool.Remove(version); !removed) {
+      logger->warn("spool file not removed, the next start tries again error=\"{}\"",
+                   Describe(removed.error()));
+    }
+  });
+}
+
+Result<std::optional<Uuid>> Filesystem::DropInode(Transaction& transaction, Inode& inode) {
+  auto ownerless = DetachUpload(transaction, inode);
+  if (!ownerless) return ownerless;
+  DeleteInode(transaction, inode);
+  RemoveBytesWhenDurable(transaction, inode.version);
+  return ownerless;
+}
+
+// Takes one name of `inode` away and puts or deletes the inode; the parent is the caller's to put.
+Result<Filesystem::Aftermath> Filesystem::RemoveName(Transaction& transaction, Inode& parent,
+                                                     std::string_view name, Entry const& entry,
+                                                     Inode& inode) {
+  if (auto removed = RemoveEntry(transaction, parent.id, name, entry, inode); !removed) {
+    return Failure(removed.error());
+  }
+  auto const now = clock_.Wall();
+  parent.modified = parent.changed = inode.changed = now;
+  if (IsDirectory(inode)) {
+    --parent.links;
+    inode.links = 0;
+  } else {
+    --inode.links;
+  }
+  if (inode.links > 0) {
+    PutInode(transaction, inode);
+    return Aftermath{};
+  }
+  // An open file lives on without a name; nothing of it will be published.
+  bool const stays = open_.Count(inode.id).handles > 0;
+  auto ownerless = stays ? DetachUpload(transaction, inode) : DropInode(transaction, inode);
+  if (!ownerless) return Failure(ownerless.error());
+  if (stays) PutInode(transaction, inode);
+  return Aftermath{inode.id, *ownerless};
+}
+
+void Filesystem::Settled(Aftermath const& aftermath) {
+  if (aftermath.removed == 0) return;
+  uploader_.Abandoned(aftermath.removed, aftermath.ownerless);
+  uploader_.Forget(aftermath.removed);
+}
+
+Result<void> Filesystem::Unlink(InodeId parent, std::string_view name) {
+  auto const aftermath = store_.Update([&](Transaction& transaction) -> Result<Aftermath> {
+    auto directory = GetDirectory(transaction, parent);
+    if (!directory) return Failure(directory.error());
+    auto const entry = FindEntry(transaction, parent, name);
+    if (!entry) return Failure(entry.error());
+    if (!*entry) return Fail(ENOENT);
+    auto inode = GetInode(transaction, (*entry)->inode);
+    if (!inode) return Failure(inode.error());
+    if (IsDirectory(*inode)) return Fail(EISDIR);
+    auto removed = RemoveName(transaction, *directory, name, **entry, *inode);
+    if (removed) PutInode(transaction, *directory);
+    return removed;
+  });
+  if (!aftermath) return Failure(aftermath.error());
+  Settled(*aftermath);
+  return {};
+}
+
+Result<void> Filesystem::RemoveDirectory(InodeId parent, std::string_view name) {
+  return store_.Update([&](Transaction& transaction) -> Result<void> {
+    auto directory = GetDirectory(transaction, parent);
+    if (!directory) return Failure(directory.error());
+    auto const entry = FindEntry(transaction, parent, name);
+    if (!entry) return Failure(entry.error());
+    if (!*entry) return Fail(ENOENT);
+    auto inode = GetInode(transaction, (*entry)->inode);
+    if (!inode) return Failure(inode.error());
+    if (!IsDirectory(*inode)) return Fail(ENOTDIR);
+    auto const empty = IsEmptyDirectory(transaction, inode->id);
+    if (!empty) return Failure(empty.error());
+    if (!*empty) return Fail(ENOTEMPTY);
+    auto removed = RemoveName(transaction, *directory, name, **entry, *inode);
+    if (!removed) return Failure(removed.error());
+    PutInode(transaction, *directory);
+    return {};
+  });
+}
+
+// ---- renaming
+
+Result<void> Filesystem::Rename(InodeId from_parent, std::string_view from, InodeId to_parent,
+                                std::string_view to, unsigned flags) {
+  if (auto checked = CheckName(to); !checked) return checked;
+  constexpr auto kKnown = static_cast<unsigned>(RENAME_NOREPLACE | RENAME_EXCHANGE);
+  if ((flags & ~kKnown) != 0 || flags == kKnown) return Fail(EINVAL);
+  bool const exchange = (flags & RENAME_EXCHANGE) != 0;
+  Aftermath replaced;
+  std::vector<InodeId> moved;
+  auto const renamed = store_.Update([&](Transaction& transaction) -> Result<void> {
+    auto source_directory = GetDirectory(transaction, from_parent);
+    if (!source_directory) return Failure(source_directory.error());
+    auto const source_entry = FindEntry(transaction, from_parent, from);
+    if (!source_entry) return Failure(source_entry.error());
+    if (!*source_entry) return Fail(ENOENT);
+    auto source = GetInode(transaction, (*source_entry)->inode);
+    if (!source) return Failure(source.error());
+
+    Inode other_directory;
+    if (to_parent != from_parent) {
+      auto found = GetDirectory(transaction, to_parent);
+      if (!found) return Failure(found.error());
+      other_directory = std::move(*found);
+    }
+    auto& target_directory = to_parent == from_parent ? *source_directory : other_directory;
+    auto const target_entry = FindEntry(transaction, to_parent, to);
+    if (!target_entry) return Failure(target_entry.error());
+    if (*target_entry && (flags & RENAME_NOREPLACE) != 0) return Fail(EEXIST);
+    if (!*target_entry && exchange) return Fail(ENOENT);
+
+    std::optional<Inode> target;
+    if (*target_entry) {
+      if ((*target_entry)->inode == source->id) return {};  // two names of one file: nothing to do
+      auto found = GetInode(transaction, (*target_entry)->inode);
+      if (!found) return Failure(found.error());
+      target = std::move(*found);
+    }
+    if (target && !exchange) {
+      if (IsDirectory(*target) && !IsDirectory(*source)) return Fail(EISDIR);
+      if (!IsDirectory(*target) && IsDirectory(*source)) return Fail(ENOTDIR);
+      auto const empty = IsEmptyDirectory(transaction, target->id);
+      if (!empty) return Failure(empty.error());
+      if (!*empty) return Fail(ENOTEMPTY);
+      auto removed = RemoveName(transaction, target_directory, to, **target_entry, *target);
+      if (!removed) return Failure(removed.error());
+      replaced = *removed;
+    }
+    if (auto taken = RemoveEntry(transaction, from_parent, from, **source_entry, *source); !taken) {
+      return taken;
+    }
+    if (exchange) {
+      auto taken = RemoveEntry(transaction, to_parent, to, **target_entry, *target);
+      if (!taken) return taken;
+      AddEntry(transaction, *source_directory, from, *target);
+      MoveDirectoryLink(*target, target_directory, *source_directory);
+    }
+    AddEntry(transaction, target_directory, to, *source);
+    MoveDirectoryLink(*source, *source_directory, target_directory);
+
+    auto const now = clock_.Wall();
+    source->changed = now;
+    source_directory->modified = source_directory->changed = now;
+    target_directory.modified = target_directory.changed = now;
+    PutInode(transaction, *source_directory);
+    if (to_parent != from_parent) PutInode(transaction, target_directory);
+    PutInode(transaction, *source);
+    moved.push_back(source->id);
+    if (exchange) {
+      target->changed = now;
+      PutInode(transaction, *target);
+      moved.push_back(target->id);
+    }
+    return {};
+  });
+  if (!renamed) return renamed;
+  Settled(replaced);
+  for (auto const inode : moved) {
+    uploader_.Settle(inode);
+    uploader_.Nudge(inode);
+  }
+  return {};
+}
+
+// ---- listing
+
+Result<void> Filesystem::ReadDirectory(
+    InodeId directory, std::uint64_t cookie,
+    std::function<bool(std::string const&, Attributes const&, std::uint64_t)> const& visit) {
+  return store_.Read([&](View const& view) -> Result<void> {
+    auto self = GetInode(view, directory);
+    if (!self) return Failure(self.error());
+    if (!IsDirectory(*self)) return Fail(ENOTDIR);
+    if (cookie < kDotCookie && !visit(".", Show(*self), kDotCookie)) return {};
+    if (cookie < kDotDotCookie) {
+      auto parent = GetInode(view, self->parent == 0 ? directory : self->parent);
+      if (!visit("..", Show(parent.value_or(*self)), kDotDotCookie)) return {};
+    }
+    std::optional<Error> failure;
+    auto visited =
+        VisitEntries(view, directory, std::max(cookie, kDotDotCookie),
+                     [&](std::string_view name, Entry const& entry) {
+                       auto attributes = Stat(view, entry.inode);
+                       if (!attributes) failure = attributes.error();
+                       return attributes && visit(std::string(name), *attributes, entry.sequence);
+                     });
+    if (failure) return Failure(*failure);
+    return visited;
+  });
+}
+
+Result<void> Filesystem::SyncDirectory() { return store_.Sync(); }
+
+}  // namespace tusfs

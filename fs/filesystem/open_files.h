@@ -1,0 +1,89 @@
+// Files that are open now: the handles of one connection and the version that they share.
+//
+// The catalog has the handles that matter after a crash; this is their working copy. The table's
+// lock is a leaf: it may be taken inside a Store call, and nothing is taken inside it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <unordered_map>
+
+#include "base/mutex.h"
+#include "catalog/records.h"
+#include "spool/version.h"
+
+namespace tusfs {
+
+/// A regular file with at least one handle. Its mutex serialises writes, truncation and the
+/// bookkeeping around them.
+struct ActiveFile {
+  explicit ActiveFile(InodeId id, std::shared_ptr<Version> loaded = nullptr)
+      : inode(id), version(std::move(loaded)) {}
+
+  InodeId const inode;
+  Mutex mutex;
+  std::shared_ptr<Version> version GUARDED_BY(mutex);
+};
+
+struct OpenHandle {
+  Handle record;  ///< guarded by file->mutex
+  std::shared_ptr<ActiveFile> file;
+  /// Processes that wrote through it; before the first WRITE the one that created or truncated.
+  /// Guarded by file->mutex.
+  std::set<pid_t> writers;
+  pid_t last_thread = 0;  ///< of the last WRITE, already in `writers`
+  /// Where the first write that failed began, until it is written after all.
+  std::optional<std::uint64_t> failed_write;
+
+  [[nodiscard]] bool MayWrite() const;
+};
+
+class OpenFiles {
+ public:
+  /// Keeps a file's entry while a handle is being made or a handleless truncation runs.
+  class Pin {
+   public:
+    Pin(OpenFiles& files, std::shared_ptr<ActiveFile> file)
+        : files_(files), file_(std::move(file)) {}
+    ~Pin() { files_.Unpin(file_->inode); }
+    Pin(Pin const&) = delete;
+    Pin& operator=(Pin const&) = delete;
+    [[nodiscard]] std::shared_ptr<ActiveFile> const& file() const { return file_; }
+
+   private:
+    OpenFiles& files_;
+    std::shared_ptr<ActiveFile> const file_;
+  };
+  /// The file's entry, made where there is none yet.
+  [[nodiscard]] Pin Activate(InodeId inode) EXCLUDES(mutex_);
+  /// The entry of a file that is open; null where it is not.
+  [[nodiscard]] std::shared_ptr<ActiveFile> FindFile(InodeId inode) const EXCLUDES(mutex_);
+
+  void Add(std::shared_ptr<OpenHandle> handle) EXCLUDES(mutex_);
+  /// Null for an unknown handle.
+  [[nodiscard]] std::shared_ptr<OpenHandle> Find(HandleId id) const EXCLUDES(mutex_);
+
+  struct Left {
+    int handles = 0;  ///< that the file still has
+    int writing = 0;  ///< of these, those that may write
+  };
+  Left Remove(OpenHandle const& handle) EXCLUDES(mutex_);
+  [[nodiscard]] Left Count(InodeId inode) const EXCLUDES(mutex_);
+
+ private:
+  struct Row {
+    std::shared_ptr<ActiveFile> file;
+    Left count;
+    int pins = 0;
+  };
+  void Unpin(InodeId inode) EXCLUDES(mutex_);
+
+  mutable Mutex mutex_;
+  std::unordered_map<InodeId, Row> files_ GUARDED_BY(mutex_);
+  std::unordered_map<HandleId, std::shared_ptr<OpenHandle>> handles_ GUARDED_BY(mutex_);
+};
+
+}  // namespace tusfs

@@ -1,0 +1,226 @@
+#include "filesystem/recovery.h"
+
+#include <cerrno>
+#include <limits>
+#include <map>
+#include <unordered_set>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "catalog/tables.h"
+
+namespace tusfs {
+namespace {
+
+constexpr char const* kEndpointNote = "endpoint";
+constexpr char const* kBootNote = "boot";
+constexpr std::size_t kPage = 256;
+constexpr auto kAsOnDisk = std::numeric_limits<std::uint64_t>::max();
+
+// Why a file is not finished, by what its handles of the last connection say; nothing where each
+// of them was closed cleanly.
+using Unfinished = std::map<InodeId, std::string>;
+
+Result<Unfinished> CloseHandles(Store& store) {
+  Unfinished unfinished;
+  auto const handles = store.Read([](View const& view) { return ListHandles(view); });
+  if (!handles) return Failure(handles.error());
+  for (auto const& handle : *handles) {
+    if (!handle.changed) continue;
+    if (handle.dirty) {
+      unfinished[handle.inode] = "it was being written when the mount ended";
+    } else if (handle.verdict != Verdict::kClean) {
+      unfinished[handle.inode] = handle.reason;
+    }
+  }
+  return unfinished;
+}
+
+// The version as the disk has it after the same boot: writes reach it before the catalog.
+Result<void> TakeFromDisk(Spool& spool, Inode& inode) {
+  auto const version = spool.Find(inode.version, kAsOnDisk);
+  if (!version) return Failure(version.error());
+  auto const modified = (*version)->ModifiedOnDisk();
+  if (!modified) return Failure(modified.error());
+  if ((*version)->size() != inode.size) inode.modified = inode.changed = *modified;
+  inode.size = (*version)->size();
+  return {};
+}
+
+Result<void> Interrupt(Inode& inode, std::string reason) {
+  inode.content = Content::kInterrupted;
+  inode.reason = std::move(reason);
+  return {};
+}
+
+// Puts one unfinished file right; `same_boot`: its page cache has survived.
+Result<void> Mend(Transaction& transaction, Spool& spool, Inode& inode,
+                  Unfinished const& unfinished, bool same_boot) {
+  bool const open = inode.content == Content::kWriting;
+  if (inode.content == Content::kFinished || inode.content == Content::kFailed) return {};
+  if (!same_boot) {
+    // The server may have bytes that the disk has lost, or has older ones of.
+    auto const detached = DetachUpload(transaction, inode);
+    if (!detached) return Failure(detached.error());
+    inode.size = inode.synced_size;
+    // The name of a file that nobody synced may have come through without its empty body.
+    auto const body = spool.Find(inode.version, inode.size);
+    if (!body && body.error().code == ENOENT && inode.size == 0) {
+      if (auto made = spool.Create(inode.version); !made) return Failure(made.error());
+    }
+    if (inode.content == Content::kInterrupted) return {};
+    return Interrupt(inode, "the machine stopped before its bytes were on disk");
+  }
+  if (!open) return {};
+  if (auto taken = TakeFromDisk(spool, inode); !taken) {
+    inode.content = Content::kFailed;
+    inode.reason = "its bytes are missing from the spool: " + Describe(taken.error());
+    return {};
+  }
+  if (auto const found = unfinished.find(inode.id); found != unfinished.end()) {
+    return Interrupt(inode, found->second);
+  }
+  if (!inode.reason.empty()) return Interrupt(inode, inode.reason);
+  inode.content = Content::kSettling;
+  return {};
+}
+
+Result<void> MendFiles(Store& store, Spool& spool, Unfinished const& unfinished, bool same_boot,
+                       Logger const& logger) {
+  InodeId after = 0;
+  while (true) {
+    auto const page = store.Read([&](View const& view) { return ListWork(view, after, kPage); });
+    if (!page) return Failure(page.error());
+    if (page->empty()) return {};
+    after = page->back();
+    auto const mended = store.Update([&](Transaction& transaction) -> Result<void> {
+      for (auto const id : *page) {
+        auto inode = GetInode(transaction, id);
+        if (!inode) return Failure(inode.error());
+        auto const before = inode->content;
+        if (auto done = Mend(transaction, spool, *inode, unfinished, same_boot); !done) return done;
+        if (before != Content::kInterrupted && inode->content == Content::kInterrupted) {
+          logger->warn(
+              "file is interrupted and will not be published name=\"{}\" size={} "
+              "reason=\"{}\"",
+              Printable(inode->name), inode->size, inode->reason);
+        }
+        PutInode(transaction, *inode);
+      }
+      return {};
+    });
+    if (!mended) return mended;
+  }
+}
+
+// Removes inodes without a name, which only open handles kept; returns the versions in use.
+Result<std::unordered_set<VersionId>> RemoveNameless(Store& store) {
+  std::unordered_set<VersionId> versions;
+  std::vector<Inode> nameless;
+  auto const visited = store.Read([&](View const& view) {
+    return VisitInodes(view, [&](Inode const& inode) {
+      if (inode.links == 0) {
+        nameless.push_back(inode);
+      } else if (inode.version != 0) {
+        versions.insert(inode.version);
+      }
+    });
+  });
+  if (!visited) return Failure(visited.error());
+  for (auto& inode : nameless) {
+    auto const removed = store.Update([&](Transaction& transaction) -> Result<void> {
+      auto detached = DetachUpload(transaction, inode);
+      if (!detached) return Failure(detached.error());
+      DeleteInode(transaction, inode);
+      return {};
+    });
+    if (!removed) return Failure(removed.error());
+  }
+  return versions;
+}
+
+// The last record of a recovery: a kill before it repeats everything.
+Result<std::uint64_t> BeginConnection(Store& store, Clock const& clock,
+                                      RecoveryOptions const& options) {
+  return store.Update([&](Transaction& transaction) -> Result<std::uint64_t> {
+    auto const handles = ListHandles(transaction);
+    if (!handles) return Failure(handles.error());
+    for (auto const& handle : *handles) DeleteHandle(transaction, handle.id);
+    PutNote(transaction, kEndpointNote, options.endpoint);
+    PutNote(transaction, kBootNote, options.boot_id);
+    auto const root = GetInode(transaction, kRootInode);
+    if (!root && root.error().code != ENOENT) return Failure(root.error());
+    if (!root) {
+      Inode fresh;
+      fresh.id = kRootInode;
+      fresh.type = FileType::kDirectory;
+      fresh.mode = 0755;
+      fresh.uid = options.uid;
+      fresh.gid = options.gid;
+      fresh.links = 2;
+      fresh.accessed = fresh.modified = fresh.changed = clock.Wall();
+      PutInode(transaction, fresh);
+    }
+    return transaction.NewNumber(Counter::kConnection);
+  });
+}
+
+}  // namespace
+
+Result<std::uint64_t> Recover(Store& store, Spool& spool, Clock const& clock,
+                              RecoveryOptions const& options, Logger logger) {
+  auto const endpoint = store.Read([](View const& view) { return GetNote(view, kEndpointNote); });
+  auto const boot = store.Read([](View const& view) { return GetNote(view, kBootNote); });
+  if (!endpoint) return Failure(endpoint.error());
+  if (!boot) return Failure(boot.error());
+  if (!endpoint->empty() && *endpoint != options.endpoint) {
+    return Fail(EXDEV, "the state directory holds uploads to " + *endpoint +
+                           ", not to this server: mount that URL, or name another --state-dir");
+  }
+  auto const unfinished = CloseHandles(store);
+  if (!unfinished) return Failure(unfinished.error());
+  auto const mended = MendFiles(store, spool, *unfinished, *boot == options.boot_id, logger);
+  if (!mended) return Failure(mended.error());
+  auto const versions = RemoveNameless(store);
+  if (!versions) return Failure(versions.error());
+  auto const connection = BeginConnection(store, clock, options);
+  if (!connection) return connection;
+  if (auto synced = store.Sync(); !synced) return Failure(synced.error());
+  // Numbers that this catalog has not reached belong to a newer one, of which it may be a copy.
+  auto const unreached = store.Update(
+      [](Transaction& transaction) { return transaction.NewNumber(Counter::kVersion); });
+  if (!unreached) return Failure(unreached.error());
+  auto const swept = spool.Sweep(
+      [&](VersionId version) { return version >= *unreached || versions->contains(version); });
+  if (!swept) return Failure(swept.error());
+  if (*swept > 0) logger->info("removed spool files that nothing refers to count={}", *swept);
+  return connection;
+}
+
+Result<std::filesystem::path> SetLostSpoolAside(Store const& store, Clock const& clock,
+                                                std::filesystem::path const& spool) {
+  namespace fs = std::filesystem;
+  auto const root = store.Read([](View const& view) { return GetInode(view, kRootInode); });
+  if (root || root.error().code != ENOENT) return fs::path();
+  std::error_code failed;
+  bool bytes = false;
+  for (fs::recursive_directory_iterator at(spool, failed), end; !failed && at != end;
+       at.increment(failed)) {
+    bytes = bytes || at->is_regular_file(failed);
+  }
+  if (!bytes) return fs::path();
+  fs::path aside = spool;
+  aside += ".lost-" + std::to_string(clock.Wall() / 1'000'000'000);
+  fs::rename(spool, aside, failed);
+  if (failed) return Fail(failed.value(), spool.string() + ": " + failed.message());
+  return aside;
+}
+
+Result<std::string> ReadBootId() {
+  auto text = ReadSmallFile("/proc/sys/kernel/random/boot_id");
+  if (!text) return text;
+  while (!text->empty() && text->back() == '\n') text->pop_back();
+  return text;
+}
+
+}  // namespace tusfs

@@ -1,0 +1,65 @@
+// What is safe and what is not: the state of every file, as users see it (DESIGN §3).
+//
+// Reads the catalog and asks the uploader; changes nothing. Any thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "catalog/store.h"
+#include "uploader/uploader.h"
+
+namespace tusfs {
+
+struct FileReport {
+  std::string path;          ///< relative to the mount
+  std::string_view state;    ///< writing settling queued uploading uploaded interrupted …
+  std::uint64_t size = 0;    ///< bytes
+  std::uint64_t offset = 0;  ///< bytes that the server has confirmed
+  bool finishes = false;     ///< will be uploaded without anybody doing anything
+  std::string error;         ///< why it is stuck, or the last error; may be empty
+  std::string url;           ///< of the upload: a secret, for the file's owner only
+};
+
+struct StatusReport {
+  std::map<std::string_view, std::uint64_t> files;  ///< count by state
+  std::uint64_t accepted = 0;                       ///< bytes of the files that are to be uploaded
+  std::uint64_t confirmed = 0;                      ///< of these, bytes that the server has
+  std::uint64_t sent = 0;                           ///< body bytes sent since the mount was made
+  std::uint64_t resent = 0;                         ///< of these, bytes that were sent before
+  std::uint64_t spool_used = 0;                     ///< bytes
+  std::uint64_t spool_limit = 0;                    ///< bytes
+  Endpoint::State server;
+};
+
+class Reporter {
+ public:
+  /// The collaborators outlive the reporter.
+  Reporter(Store const& store, Spool const& spool, Uploader const& uploader)
+      : store_(store), spool_(spool), uploader_(uploader) {}
+
+  /// Every file at or beneath `path` (relative to the mount, "" for all), in directory order.
+  /// Errors: ENOENT.
+  [[nodiscard]] Result<std::vector<FileReport>> List(std::string const& path) const;
+
+  /// The files at or beneath `path` that are not uploaded.
+  [[nodiscard]] Result<std::vector<FileReport>> Unfinished(std::string const& path) const;
+
+  [[nodiscard]] Result<StatusReport> Status() const;
+
+ private:
+  Result<std::uint64_t> ListSome(InodeId directory, std::string const& prefix, std::uint64_t cookie,
+                                 std::vector<FileReport>& reports,
+                                 std::vector<std::pair<InodeId, std::string>>& directories) const;
+  Result<FileReport> Describe(View const& view, Inode const& inode, std::string path) const;
+
+  Store const& store_;
+  Spool const& spool_;
+  Uploader const& uploader_;
+};
+
+}  // namespace tusfs

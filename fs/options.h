@@ -1,0 +1,42 @@
+// What tusfs was asked to do: command line, -o, and a TOML file, in which an option has one name.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+
+namespace tusfs {
+
+struct Options {
+  std::string url;
+  std::string mountpoint;
+  std::string state_dir;  ///< empty: the default for the mount point
+  std::chrono::milliseconds settle{2000};
+  std::uint64_t chunk_size = std::uint64_t{32} << 20;  ///< bytes, a multiple of 256 KiB
+  int transfers = 4;
+  std::string log_level = "info";
+  bool foreground = false;
+  bool nonempty = false;
+  bool allow_other = false;
+  std::vector<std::string> kernel;  ///< mount options that the kernel itself understands
+};
+
+/// What a command line leads to: options, or a text to print and the status to exit with.
+struct Invocation {
+  std::optional<Options> options;
+  std::string output;
+  int status = 0;
+};
+
+/// Parses the command line; reads the TOML file that it names. The command line wins over -o, and
+/// -o over the file. Never exits, never prints.
+[[nodiscard]] Invocation ParseCommandLine(int argc, char const* const* argv);
+
+/// Bytes of "32MiB", "1GiB", "64KiB", "1000". Errors: EINVAL with a sentence.
+[[nodiscard]] Result<std::uint64_t> ParseSize(std::string const& text);
+
+}  // namespace tusfs
