@@ -1,0 +1,111 @@
+// Journal: records come back as they were written, up to the first that is not whole.
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "base/fakes.h"
+#include "catalog/journal.h"
+#include "testing/files.h"
+
+namespace tusfs {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using tusfs_testing::TempDir;
+
+class JournalTest : public testing::Test {
+ protected:
+  [[nodiscard]] Journal Open(std::uint64_t size = 4096) const {
+    auto journal = Journal::Open(path_, size);
+    EXPECT_TRUE(Ok(journal));
+    return std::move(*journal);
+  }
+
+  static std::vector<std::string> Replay(Journal& journal, std::uint64_t epoch,
+                                         std::uint64_t sequence) {
+    std::vector<std::string> payloads;
+    auto const done = journal.Replay(
+        epoch, sequence, [&](std::uint64_t, std::string_view payload) -> Result<void> {
+          payloads.emplace_back(payload);
+          return {};
+        });
+    EXPECT_TRUE(Ok(done));
+    return payloads;
+  }
+
+  TempDir const dir_;
+  std::filesystem::path const path_ = dir_ / "journal";
+};
+
+TEST_F(JournalTest, ReplaysWhatWasAppended) {
+  auto journal = Open();
+  ASSERT_TRUE(Ok(journal.Append(1, 5, "five")));
+  ASSERT_TRUE(Ok(journal.Append(1, 6, "")));
+  ASSERT_TRUE(Ok(journal.Append(1, 7, "seven")));
+  auto again = Open();
+  EXPECT_THAT(Replay(again, 1, 5), ElementsAre("five", "", "seven"));
+}
+
+TEST_F(JournalTest, GoesOnBehindWhatItReplayed) {
+  { auto journal = Open(); ASSERT_TRUE(Ok(journal.Append(1, 1, "one"))); }
+  auto journal = Open();
+  EXPECT_THAT(Replay(journal, 1, 1), ElementsAre("one"));
+  ASSERT_TRUE(Ok(journal.Append(1, 2, "two")));
+  EXPECT_THAT(Replay(journal, 1, 1), ElementsAre("one", "two"));
+}
+
+TEST_F(JournalTest, ReadsNothingOfAnotherEpoch) {
+  auto journal = Open();
+  ASSERT_TRUE(Ok(journal.Append(1, 1, "one")));
+  EXPECT_THAT(Replay(journal, 2, 1), IsEmpty());
+}
+
+TEST_F(JournalTest, ReadsNothingBehindAGap) {
+  auto journal = Open();
+  ASSERT_TRUE(Ok(journal.Append(1, 1, "one")));
+  ASSERT_TRUE(Ok(journal.Append(1, 3, "three")));
+  EXPECT_THAT(Replay(journal, 1, 1), ElementsAre("one"));
+}
+
+TEST_F(JournalTest, WhatAnEarlierEpochLeftBehindTheNewOnesEndIsNotRead) {
+  auto journal = Open();
+  for (std::uint64_t i = 1; i <= 5; ++i) ASSERT_TRUE(Ok(journal.Append(1, i, "same size")));
+  journal.Rewind();
+  ASSERT_TRUE(Ok(journal.Append(2, 6, "same size")));
+  EXPECT_THAT(Replay(journal, 2, 6), ElementsAre("same size"));
+}
+
+TEST_F(JournalTest, SaysWhenItIsFullAndAppendsNothingThen) {
+  auto journal = Open(4096);
+  std::string const payload(1000, 'v');
+  ASSERT_TRUE(Ok(journal.Append(1, 1, payload)));
+  ASSERT_TRUE(Ok(journal.Append(1, 2, payload)));
+  ASSERT_TRUE(Ok(journal.Append(1, 3, payload)));
+  EXPECT_FALSE(journal.Fits(payload.size()));
+  EXPECT_NE(CodeOf(journal.Append(1, 4, payload)), 0);
+  EXPECT_EQ(std::filesystem::file_size(path_), 4096U);
+  EXPECT_EQ(Replay(journal, 1, 1).size(), 3U);
+}
+
+TEST_F(JournalTest, ItsSpaceIsWrittenBeforeItIsNeeded) {
+  auto const journal = Open(3'000'000);
+  EXPECT_EQ(std::filesystem::file_size(path_), 3'000'000U);
+}
+
+TEST_F(JournalTest, AnErrorOfApplyEndsTheReplayAndIsReturned) {
+  auto journal = Open();
+  ASSERT_TRUE(Ok(journal.Append(1, 1, "one")));
+  ASSERT_TRUE(Ok(journal.Append(1, 2, "two")));
+  int calls = 0;
+  auto const done = journal.Replay(1, 1, [&](std::uint64_t, std::string_view) -> Result<void> {
+    ++calls;
+    return Fail(ENOSPC, "full");
+  });
+  EXPECT_EQ(CodeOf(done), ENOSPC);
+  EXPECT_EQ(calls, 1);
+}
+
+}  // namespace
+}  // namespace tusfs

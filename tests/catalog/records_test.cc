@@ -1,0 +1,236 @@
+// Records: every field comes back, and bytes that are no record are said to be damaged.
+#include <random>
+#include <string>
+#include <tuple>
+
+#include <gmock/gmock.h>
+
+#include "base/fakes.h"
+#include "catalog/codec.h"
+#include "catalog/records.h"
+#include "testing/files.h"
+
+namespace tusfs {
+namespace {
+
+Uuid SomeUuid() {
+  Uuid uuid;
+  for (std::size_t i = 0; i < uuid.bytes.size(); ++i) {
+    uuid.bytes[i] = static_cast<std::uint8_t>(250 + i);
+  }
+  return uuid;
+}
+
+Inode SomeFile() {
+  return {.id = 0x0123456789abcdef,
+          .type = FileType::kRegular,
+          .mode = 07751,
+          .uid = 0xfffffffe,
+          .gid = 1001,
+          .links = 3,
+          .size = std::uint64_t{1} << 62,
+          .accessed = -1,
+          .modified = std::numeric_limits<FileTime>::min(),
+          .changed = std::numeric_limits<FileTime>::max(),
+          .parent = 77,
+          .name = std::string("n\0\xffm", 4),
+          .target = {},
+          .version = 99,
+          .content = Content::kInterrupted,
+          .reason = "its writer was killed by SIGKILL",
+          .synced_size = 4711,
+          .upload = SomeUuid()};
+}
+
+Inode SomeDirectory() {
+  Inode inode;
+  inode.id = 5;
+  inode.type = FileType::kDirectory;
+  inode.mode = 02755;
+  inode.links = 4;
+  inode.parent = 1;
+  inode.name = "dir";
+  inode.next_entry = 123'456;
+  return inode;
+}
+
+Inode SomeSymlink() {
+  Inode inode;
+  inode.id = 6;
+  inode.type = FileType::kSymlink;
+  inode.mode = 0777;
+  inode.links = 1;
+  inode.parent = 1;
+  inode.name = "link";
+  inode.size = 7;
+  inode.target = "../some";
+  return inode;
+}
+
+auto Fields(Inode const& inode) {
+  return std::make_tuple(inode.id, inode.type, inode.mode, inode.uid, inode.gid, inode.links,
+                         inode.size, inode.accessed, inode.modified, inode.changed, inode.parent,
+                         inode.name, inode.next_entry, inode.target, inode.version, inode.content,
+                         inode.reason, inode.synced_size, inode.upload);
+}
+
+Handle SomeHandle() {
+  return {.id = 12,
+          .inode = 34,
+          .flags = 0x8001,
+          .changed = true,
+          .wrote = false,
+          .dirty = true,
+          .broken = false,
+          .verdict = Verdict::kDied,
+          .reason = "killed",
+          .connection = 56};
+}
+
+auto Fields(Handle const& handle) {
+  return std::make_tuple(handle.id, handle.inode, handle.flags, handle.changed, handle.wrote,
+                         handle.dirty, handle.broken, handle.verdict, handle.reason, handle.connection);
+}
+
+Upload SomeUpload() {
+  return {.id = SomeUuid(),
+          .owner = 7,
+          .version = 8,
+          .phase = UploadPhase::kFinalSent,
+          .url = "http://tus/files/secret",
+          .path = "a/b",
+          .offset = 1,
+          .frontier = 2,
+          .length = 3,
+          .created = -5,
+          .error = "oops",
+          .receipt = "h: v\n\nbody"};
+}
+
+auto Fields(Upload const& upload) {
+  return std::make_tuple(upload.id, upload.owner, upload.version, upload.phase, upload.url,
+                         upload.path, upload.offset, upload.frontier, upload.length, upload.created,
+                         upload.error, upload.receipt);
+}
+
+TEST(Records, EveryFieldOfAFileComesBack) {
+  auto const inode = SomeFile();
+  EXPECT_EQ(Fields(DecodeInode(inode.id, Encode(inode)).value()), Fields(inode));
+}
+
+TEST(Records, EveryFieldOfADirectoryComesBack) {
+  auto const inode = SomeDirectory();
+  EXPECT_EQ(Fields(DecodeInode(inode.id, Encode(inode)).value()), Fields(inode));
+}
+
+TEST(Records, EveryFieldOfASymlinkComesBack) {
+  auto const inode = SomeSymlink();
+  EXPECT_EQ(Fields(DecodeInode(inode.id, Encode(inode)).value()), Fields(inode));
+}
+
+TEST(Records, EveryFieldOfAHandleComesBack) {
+  auto handle = SomeHandle();
+  EXPECT_EQ(Fields(DecodeHandle(handle.id, Encode(handle)).value()), Fields(handle));
+  std::tie(handle.changed, handle.wrote, handle.dirty, handle.broken) =
+      std::make_tuple(false, true, false, true);
+  EXPECT_EQ(Fields(DecodeHandle(handle.id, Encode(handle)).value()), Fields(handle));
+}
+
+TEST(Records, EveryFieldOfAnUploadComesBackWithALengthOrWithout) {
+  auto upload = SomeUpload();
+  EXPECT_EQ(Fields(DecodeUpload(upload.id, Encode(upload)).value()), Fields(upload));
+  upload.length.reset();
+  EXPECT_EQ(Fields(DecodeUpload(upload.id, Encode(upload)).value()), Fields(upload));
+  upload.length = 0;
+  EXPECT_EQ(Fields(DecodeUpload(upload.id, Encode(upload)).value()), Fields(upload));
+}
+
+TEST(Records, AnEntryComesBack) {
+  auto const entry = DecodeEntry(Encode(Entry{1, FileType::kSymlink, 9})).value();
+  EXPECT_EQ(entry.inode, 1U);
+  EXPECT_EQ(entry.type, FileType::kSymlink);
+  EXPECT_EQ(entry.sequence, 9U);
+}
+
+// ---- damage
+
+template <typename Decode>
+void ExpectDamagedWhenCut(std::string const& bytes, Decode const& decode) {
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_EQ(CodeOf(decode(bytes.substr(0, size))), EUCLEAN) << "cut at " << size;
+  }
+  EXPECT_EQ(CodeOf(decode(bytes + '\0')), EUCLEAN) << "a byte too many";
+}
+
+template <typename Decode>
+void ExpectRecordOrDamage(Decode const& decode) {
+  for (std::uint64_t seed = 0; seed < 3000; ++seed) {
+    auto bytes = tusfs_testing::RandomBytes(seed % 150, seed);
+    if (!bytes.empty()) bytes[0] = 1;  // the version, so that the fields are looked at
+    if (bytes.size() > 1 && seed % 2 == 0) bytes[1] = static_cast<char>(1 + seed % 3);
+    auto const code = CodeOf(decode(bytes));
+    EXPECT_TRUE(code == 0 || code == EUCLEAN) << code << " with seed " << seed;
+  }
+}
+
+TEST(DamagedRecords, AreRecognisedWhereverTheyAreCut) {
+  auto const as_inode = [](std::string const& bytes) { return DecodeInode(1, bytes); };
+  ExpectDamagedWhenCut(Encode(SomeFile()), as_inode);
+  ExpectDamagedWhenCut(Encode(SomeDirectory()), as_inode);
+  ExpectDamagedWhenCut(Encode(SomeSymlink()), as_inode);
+  ExpectDamagedWhenCut(Encode(SomeHandle()),
+                       [](std::string const& bytes) { return DecodeHandle(1, bytes); });
+  ExpectDamagedWhenCut(Encode(SomeUpload()),
+                       [](std::string const& bytes) { return DecodeUpload({}, bytes); });
+  ExpectDamagedWhenCut(Encode(Entry{1, FileType::kRegular, 2}),
+                       [](std::string const& bytes) { return DecodeEntry(bytes); });
+}
+
+TEST(DamagedRecords, RandomBytesNeverDoHarm) {
+  ExpectRecordOrDamage([](std::string const& bytes) { return DecodeInode(1, bytes); });
+  ExpectRecordOrDamage([](std::string const& bytes) { return DecodeHandle(1, bytes); });
+  ExpectRecordOrDamage([](std::string const& bytes) { return DecodeUpload({}, bytes); });
+  ExpectRecordOrDamage([](std::string const& bytes) { return DecodeEntry(bytes); });
+}
+
+TEST(DamagedRecords, AnotherVersionIsNotReadAsThisOne) {
+  auto bytes = Encode(SomeFile());
+  bytes[0] = 2;
+  EXPECT_EQ(CodeOf(DecodeInode(1, bytes)), EUCLEAN);
+  bytes[0] = 0;
+  EXPECT_EQ(CodeOf(DecodeInode(1, bytes)), EUCLEAN);
+}
+
+TEST(DamagedRecords, AValueThatNoEnumHasIsDamage) {
+  auto inode = SomeFile();
+  inode.content = static_cast<Content>(77);
+  EXPECT_EQ(CodeOf(DecodeInode(1, Encode(inode))), EUCLEAN);
+  auto upload = SomeUpload();
+  upload.phase = static_cast<UploadPhase>(77);
+  EXPECT_EQ(CodeOf(DecodeUpload({}, Encode(upload))), EUCLEAN);
+  auto handle = SomeHandle();
+  handle.verdict = static_cast<Verdict>(0);
+  EXPECT_EQ(CodeOf(DecodeHandle(1, Encode(handle))), EUCLEAN);
+  EXPECT_EQ(CodeOf(DecodeEntry(Encode(Entry{1, static_cast<FileType>(9), 2}))), EUCLEAN);
+}
+
+// ---- the grammar underneath
+
+TEST(Codec, KeysSortAsTheirNumbersDo) {
+  EXPECT_LT(Key(255), Key(256));
+  EXPECT_LT(Key(1, 0xffffffffffffffff), Key(2, 0));
+  EXPECT_LT(Key(1), Key(1, "a"));
+  EXPECT_EQ(KeyNumber(Key(7, 9), 8), 9U);
+  EXPECT_EQ(KeyNumber("short"), 0U);
+}
+
+TEST(Codec, ADecoderThatRanOutStaysBad) {
+  Decoder decoder(std::string_view("\x05\0\0\0ab", 6));
+  EXPECT_EQ(decoder.Text(), "");
+  EXPECT_FALSE(decoder.ok());
+  EXPECT_EQ(decoder.Number<std::uint8_t>(), 0);
+  EXPECT_FALSE(decoder.Finished());
+}
+
+}  // namespace
+}  // namespace tusfs

@@ -1,0 +1,357 @@
+// Store: what is left after the process was killed, after the power went, and of damaged files.
+#include <atomic>
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "catalog/codec.h"
+#include "catalog/store_harness.h"
+#include "testing/wait_for.h"
+
+namespace tusfs {
+namespace {
+
+using testing::HasSubstr;
+using tusfs_testing::ReadFile;
+using tusfs_testing::TempDir;
+using tusfs_testing::WaitFor;
+using tusfs_testing::WriteFile;
+
+std::string Counted(int first, int last) {
+  std::string rows;
+  for (int i = first; i <= last; ++i) rows += "key" + std::to_string(i) + "=v ";
+  return rows;
+}
+
+bool PutCounted(Store& store, int first, int last) {
+  for (int i = first; i <= last; ++i) {
+    if (!Put(store, "key" + std::to_string(i), "v")) return false;
+  }
+  return true;
+}
+
+class StoreCrash : public testing::Test {
+ protected:
+  // Updates key10 … key19 in a process that is killed before any commit.
+  void LeaveTenInTheJournal() {
+    InKilledProcess(path_, OnlyWhenAsked(),
+                    [](Store& store) { return PutCounted(store, 10, 19); });
+  }
+
+  // Where the journal's record of `key` begins and ends: behind its payload the next one begins.
+  [[nodiscard]] std::size_t JournalPositionOf(std::string const& key) const {
+    return ReadFile(path_ / "journal").find(key);
+  }
+
+  void Overwrite(std::filesystem::path const& file, std::size_t at, std::string const& bytes) {
+    std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+    stream.seekp(static_cast<std::streamoff>(at));
+    stream.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  }
+
+  TempDir const dir_;
+  std::filesystem::path const path_ = dir_ / "catalog";
+};
+
+TEST_F(StoreCrash, EveryAnsweredUpdateSurvivesAKill) {
+  LeaveTenInTheJournal();
+  EXPECT_EQ(Dump(*OpenStore(path_)), Counted(10, 19));
+}
+
+TEST_F(StoreCrash, UpdatesAreReplayedInTheirOrder) {
+  InKilledProcess(path_, OnlyWhenAsked(), [&](Store& store) {
+    bool ok = true;
+    for (int i = 0; i < 100; ++i) {
+      ok = ok && Put(store, "last", std::to_string(i)).has_value();
+      if (i % 7 == 0) {
+        auto const deleted = store.Update([](Transaction& transaction) -> Result<void> {
+          transaction.Delete(Table::kNames, "last");
+          return {};
+        });
+        ok = ok && deleted.has_value();
+      }
+    }
+    return ok;
+  });
+  EXPECT_EQ(Dump(*OpenStore(path_)), "last=99 ");
+}
+
+TEST_F(StoreCrash, KillAfterKillNothingIsLost) {
+  for (int round = 0; round < 8; ++round) {
+    InKilledProcess(path_, OnlyWhenAsked(), [&](Store& store) {
+      bool ok = PutCounted(store, 10 + round * 10, 14 + round * 10);
+      if (round % 2 == 0) ok = ok && store.Sync().has_value();
+      return ok && PutCounted(store, 15 + round * 10, 19 + round * 10);
+    });
+  }
+  EXPECT_EQ(Dump(*OpenStore(path_)), Counted(10, 89));
+}
+
+TEST_F(StoreCrash, AKillWhileTheMapIsTooSmallLosesNothing) {
+  StoreOptions const tiny{.map_size = 65'536, .commit_interval = kNever};
+  InKilledProcess(path_, tiny, [&](Store& store) {
+    bool ok = true;
+    for (int i = 0; i < 100; ++i) {
+      ok = ok && Put(store, "key" + std::to_string(i), std::string(3000, 'v')).has_value();
+    }
+    return ok;
+  });
+  auto const store = OpenStore(path_, tiny);
+  ASSERT_NE(store, nullptr);
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(Get(*store, "key" + std::to_string(i))) << i;
+}
+
+// ---- the journal's end
+
+TEST_F(StoreCrash, ATornTailIsRefusedAndWhatIsBeforeItStays) {
+  LeaveTenInTheJournal();
+  auto const torn = JournalPositionOf("key19");
+  ASSERT_NE(torn, std::string::npos);
+  // The last sector never came: zeros from the middle of the record on.
+  Overwrite(path_ / "journal", torn, std::string(64, '\0'));
+  EXPECT_EQ(Dump(*OpenStore(path_)), Counted(10, 18));
+}
+
+TEST_F(StoreCrash, ADamagedRecordEndsTheReplayAndIsNeverSkipped) {
+  LeaveTenInTheJournal();
+  auto const damaged = JournalPositionOf("key15");
+  Overwrite(path_ / "journal", damaged, "K");
+  EXPECT_EQ(Dump(*OpenStore(path_)), Counted(10, 14));
+}
+
+TEST_F(StoreCrash, AnyFlippedByteLeavesAPrefix) {
+  LeaveTenInTheJournal();
+  auto const journal = ReadFile(path_ / "journal");
+  auto const data = ReadFile(path_ / "data.mdb");
+  auto const end = journal.find("key19") + 5;
+  std::vector<std::string> prefixes;
+  for (int last = 9; last <= 19; ++last) prefixes.push_back(Counted(10, last));
+  for (std::size_t at = 0; at < end; at += 3) {
+    WriteFile(path_ / "journal", journal);
+    WriteFile(path_ / "data.mdb", data);
+    Overwrite(path_ / "journal", at, std::string(1, static_cast<char>(journal[at] ^ 0x40)));
+    auto const rows = Dump(*OpenStore(path_));
+    ASSERT_THAT(prefixes, testing::Contains(rows)) << "byte " << at;
+  }
+}
+
+TEST_F(StoreCrash, ARecordThatClaimsToBeHugeEndsTheReplay) {
+  LeaveTenInTheJournal();
+  // The first record's size is its first field.
+  Overwrite(path_ / "journal", 0, "\xff\xff\xff\xff");
+  EXPECT_EQ(Dump(*OpenStore(path_)), "");
+}
+
+TEST_F(StoreCrash, RecordsOfAnOlderEpochAreNeverRead) {
+  InKilledProcess(path_, OnlyWhenAsked(), [&](Store& store) {
+    // Ten records that are committed, then one that is written over the first of them: the other
+    // nine still lie behind it.
+    return PutCounted(store, 10, 19) && store.Sync().has_value() &&
+           Put(store, "key10", "new").has_value() && store.Update([](Transaction& transaction) {
+             transaction.Delete(Table::kNames, "key11");
+             return Result<void>();
+           }).has_value();
+  });
+  EXPECT_EQ(Dump(*OpenStore(path_)), "key10=new " + Counted(12, 19));
+}
+
+TEST_F(StoreCrash, AJournalOfAnotherStoreIsNotReadIntoANewOne) {
+  LeaveTenInTheJournal();
+  std::filesystem::remove(path_ / "data.mdb");
+  EXPECT_EQ(Dump(*OpenStore(path_)), "");
+}
+
+TEST_F(StoreCrash, AMissingJournalIsMadeAnew) {
+  { auto const store = OpenStore(path_); ASSERT_TRUE(PutCounted(*store, 10, 12)); }
+  std::filesystem::remove(path_ / "journal");
+  auto const store = OpenStore(path_);
+  ASSERT_NE(store, nullptr);
+  EXPECT_EQ(Dump(*store), Counted(10, 12));
+  EXPECT_TRUE(Ok(Put(*store, "more", "1")));
+}
+
+// ---- power
+
+TEST_F(StoreCrash, SyncedStateSurvivesAPowerCut) {
+  auto const store = OpenStore(path_, OnlyWhenAsked());
+  ASSERT_TRUE(PutCounted(*store, 10, 14));
+  ASSERT_TRUE(Ok(store->Sync()));
+  ASSERT_TRUE(PutCounted(*store, 15, 19));
+  CopyAsAfterPowerCut(*store, path_, dir_ / "copy");
+  EXPECT_EQ(Dump(*OpenStore(dir_ / "copy")), Counted(10, 14));
+}
+
+TEST_F(StoreCrash, WithoutSyncAPowerCutLeavesAPrefix) {
+  auto const store = OpenStore(path_, {.commit_interval = std::chrono::milliseconds(1)});
+  for (int i = 10; i <= 99; ++i) {
+    ASSERT_TRUE(PutCounted(*store, i, i));
+    if (i % 9 == 0) {
+      auto const copy = dir_ / ("copy" + std::to_string(i));
+      CopyAsAfterPowerCut(*store, path_, copy);
+      auto const rows = Dump(*OpenStore(copy));
+      EXPECT_TRUE(Counted(10, i).starts_with(rows)) << rows;
+    }
+  }
+}
+
+TEST_F(StoreCrash, WithoutSyncAnUpdateIsDurableSoon) {
+  auto const store = OpenStore(path_);
+  ASSERT_TRUE(PutCounted(*store, 10, 19));
+  int tries = 0;
+  EXPECT_TRUE(WaitFor([&] {
+    auto const copy = dir_ / ("copy" + std::to_string(tries++));
+    CopyAsAfterPowerCut(*store, path_, copy);
+    return Dump(*OpenStore(copy)) == Counted(10, 19);
+  }, std::chrono::seconds(5)));
+}
+
+TEST_F(StoreCrash, APowerCutThatKeptTheJournalOfALaterEpochIsStillAPrefix) {
+  auto const store = OpenStore(path_, OnlyWhenAsked());
+  ASSERT_TRUE(PutCounted(*store, 10, 11));
+  ASSERT_TRUE(Ok(store->Sync()));
+  CopyAsAfterPowerCut(*store, path_, dir_ / "copy");
+  ASSERT_TRUE(PutCounted(*store, 12, 13));
+  ASSERT_TRUE(Ok(store->Sync()));
+  ASSERT_TRUE(PutCounted(*store, 14, 15));
+  std::filesystem::copy_file(path_ / "journal", dir_ / "copy" / "journal");
+  EXPECT_EQ(Dump(*OpenStore(dir_ / "copy")), Counted(10, 11));
+}
+
+TEST_F(StoreCrash, AnActionNeverRunsBeforeItsOperationWouldSurviveAPowerCut) {
+  auto const store = OpenStore(path_, {.journal_size = 8192,
+                                       .commit_interval = std::chrono::milliseconds(1)});
+  std::atomic<int> ran = 0;
+  for (int i = 10; i <= 60; ++i) {
+    auto const key = "key" + std::to_string(i);
+    auto const done = store->Update([&](Transaction& transaction) -> Result<void> {
+      transaction.Put(Table::kNames, key, std::string(500, 'v'));
+      transaction.WhenDurable([this, key, &ran, &store] {
+        auto const copy = dir_ / ("copy of " + key);
+        CopyAsAfterPowerCut(*store, path_, copy);
+        EXPECT_TRUE(Get(*OpenStore(copy), key)) << key;
+        ++ran;
+      });
+      return {};
+    });
+    ASSERT_TRUE(Ok(done));
+  }
+  EXPECT_TRUE(WaitFor([&] { return ran == 51; }));
+}
+
+TEST_F(StoreCrash, AnActionOfAKilledProcessNeverRuns) {
+  auto const trace = dir_ / "trace";
+  InKilledProcess(path_, OnlyWhenAsked(), [&](Store& store) {
+    return store.Update([&](Transaction& transaction) -> Result<void> {
+      transaction.Put(Table::kNames, "a", "1");
+      transaction.WhenDurable([&] { WriteFile(trace, "ran"); });
+      return {};
+    }).has_value();
+  });
+  { auto const store = OpenStore(path_); }
+  EXPECT_FALSE(std::filesystem::exists(trace));
+}
+
+// ---- numbers
+
+std::uint64_t NewVersionNumber(Store& store) {
+  auto const number = store.Update(
+      [](Transaction& transaction) { return transaction.NewNumber(Counter::kVersion); });
+  EXPECT_TRUE(Ok(number));
+  return number.value_or(0);
+}
+
+TEST_F(StoreCrash, NumbersNeverRepeatAcrossKills) {
+  std::uint64_t highest = 0;
+  for (int round = 0; round < 3; ++round) {
+    auto const shared = dir_ / "numbers";
+    InKilledProcess(path_, OnlyWhenAsked(), [&](Store& store) {
+      auto const first = NewVersionNumber(store);
+      std::uint64_t last = first;
+      for (int i = 0; i < 5000; ++i) last = NewVersionNumber(store);
+      WriteFile(shared, std::to_string(first) + " " + std::to_string(last));
+      return true;
+    });
+    std::istringstream numbers(ReadFile(shared));
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    numbers >> first >> last;
+    EXPECT_GT(first, highest);
+    highest = last;
+  }
+}
+
+TEST_F(StoreCrash, NumbersNeverRepeatAfterAPowerCut) {
+  auto const store = OpenStore(path_, OnlyWhenAsked());
+  std::uint64_t last = 0;
+  for (int i = 0; i < 5000; ++i) last = NewVersionNumber(*store);
+  CopyAsAfterPowerCut(*store, path_, dir_ / "copy");
+  EXPECT_GT(NewVersionNumber(*OpenStore(dir_ / "copy")), last);
+}
+
+// ---- damage
+
+TEST_F(StoreCrash, GarbageIsRefusedWithASentence) {
+  std::filesystem::create_directory(path_);
+  WriteFile(path_ / "data.mdb", tusfs_testing::RandomBytes(100'000));
+  auto const store = Store::Open(path_, {}, QuietLogger());
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().code, EUCLEAN);
+  EXPECT_THAT(store.error().context, HasSubstr(path_.string()));
+  EXPECT_THAT(store.error().context, HasSubstr("damaged"));
+}
+
+TEST_F(StoreCrash, ATruncatedFileIsRefusedWithASentence) {
+  {
+    auto const store = OpenStore(path_);
+    for (int i = 0; i < 200; ++i) {
+      ASSERT_TRUE(Ok(Put(*store, "key" + std::to_string(i), std::string(2000, 'v'))));
+    }
+  }
+  auto const size = std::filesystem::file_size(path_ / "data.mdb");
+  for (auto const left : {size / 2, size - 1, std::uintmax_t{3 * 4096}, std::uintmax_t{5000},
+                          std::uintmax_t{4096}, std::uintmax_t{100}}) {
+    auto const copy = dir_ / ("copy" + std::to_string(left));
+    std::filesystem::create_directory(copy);
+    std::filesystem::copy_file(path_ / "data.mdb", copy / "data.mdb");
+    std::filesystem::resize_file(copy / "data.mdb", left);
+    auto const store = Store::Open(copy, {}, QuietLogger());
+    ASSERT_FALSE(store) << left;
+    EXPECT_EQ(store.error().code, EUCLEAN) << left << " " << store.error().context;
+    EXPECT_THAT(store.error().context, HasSubstr("damaged"));
+  }
+}
+
+TEST_F(StoreCrash, AnEmptyFileIsANewStore) {
+  std::filesystem::create_directory(path_);
+  WriteFile(path_ / "data.mdb", "");
+  auto const store = OpenStore(path_);
+  ASSERT_NE(store, nullptr);
+  EXPECT_TRUE(Ok(Put(*store, "a", "1")));
+}
+
+TEST_F(StoreCrash, AStoreOfANewerTusfsIsRefusedWithASentenceAndLeftAsItIs) {
+  {
+    auto const store = OpenStore(path_);
+    ASSERT_TRUE(Ok(Put(*store, "schema", Encoder().Number(std::uint64_t{99}).Take(),
+                       Table::kMeta)));
+  }
+  auto const before = ReadFile(path_ / "data.mdb");
+  auto const store = Store::Open(path_, {}, QuietLogger());
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().code, EPROTO);
+  EXPECT_THAT(store.error().context, HasSubstr("newer tusfs"));
+  EXPECT_THAT(store.error().context, HasSubstr("99"));
+  EXPECT_EQ(ReadFile(path_ / "data.mdb"), before);
+}
+
+TEST_F(StoreCrash, AnUnwritableDirectoryIsRefusedWithItsName) {
+  WriteFile(dir_ / "file", "");
+  auto const store = Store::Open(dir_ / "file" / "catalog", {}, QuietLogger());
+  ASSERT_FALSE(store);
+  EXPECT_THAT(Describe(store.error()), HasSubstr("file/catalog"));
+}
+
+}  // namespace
+}  // namespace tusfs

@@ -1,0 +1,142 @@
+// Tables: the index of unfinished work, and what happens to an upload that loses its file.
+#include <gmock/gmock.h>
+
+#include "catalog/store_harness.h"
+#include "catalog/tables.h"
+
+namespace tusfs {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class TablesTest : public testing::Test {
+ protected:
+  template <typename Change>
+  auto Update(Change const& change) {
+    auto const done = store_->Update([&](Transaction& transaction) -> Result<void> {
+      change(transaction);
+      return {};
+    });
+    ASSERT_TRUE(Ok(done));
+  }
+
+  void PutFile(InodeId id, Content content, Uuid const& upload = {}) {
+    Inode inode;
+    inode.id = id;
+    inode.content = content;
+    inode.upload = upload;
+    Update([&](Transaction& transaction) { PutInode(transaction, inode); });
+  }
+
+  std::vector<InodeId> Work(InodeId after = 0, std::size_t limit = 100) {
+    return store_->Read([&](View const& view) { return ListWork(view, after, limit); }).value();
+  }
+
+  std::vector<Upload> Uploads() {
+    return store_->Read([](View const& view) { return ListUploads(view); }).value();
+  }
+
+  // Detaches the upload of a new file whose upload is in `phase`; returns what waits for an end.
+  std::optional<Uuid> Detach(UploadPhase phase, std::string const& url) {
+    Inode inode;
+    inode.id = 9;
+    inode.upload = Uuid::Random();
+    Upload upload;
+    upload.id = inode.upload;
+    upload.owner = inode.id;
+    upload.phase = phase;
+    upload.url = url;
+    std::optional<Uuid> ownerless;
+    Update([&](Transaction& transaction) {
+      PutUpload(transaction, upload);
+      PutInode(transaction, inode);
+    });
+    Update([&](Transaction& transaction) {
+      ownerless = DetachUpload(transaction, inode).value();
+      PutInode(transaction, inode);
+    });
+    EXPECT_TRUE(inode.upload.IsNil());
+    return ownerless;
+  }
+
+  tusfs_testing::TempDir const dir_;
+  std::unique_ptr<Store> const store_ = OpenStore(dir_ / "catalog");
+};
+
+TEST_F(TablesTest, EveryFileThatIsNotUploadedIsWork) {
+  PutFile(2, Content::kWriting);
+  PutFile(3, Content::kUploaded);
+  PutFile(4, Content::kInterrupted);
+  PutFile(5, Content::kFailed);
+  EXPECT_THAT(Work(), ElementsAre(2, 4, 5));
+  PutFile(2, Content::kUploaded);
+  PutFile(3, Content::kWriting);
+  EXPECT_THAT(Work(), ElementsAre(3, 4, 5));
+}
+
+TEST_F(TablesTest, WorkIsListedInPages) {
+  for (InodeId id = 2; id <= 6; ++id) PutFile(id, Content::kFinished);
+  EXPECT_THAT(Work(0, 2), ElementsAre(2, 3));
+  EXPECT_THAT(Work(3, 2), ElementsAre(4, 5));
+  EXPECT_THAT(Work(5, 2), ElementsAre(6));
+  EXPECT_THAT(Work(6, 2), IsEmpty());
+}
+
+TEST_F(TablesTest, ADeletedInodeIsNoWork) {
+  PutFile(2, Content::kWriting);
+  Update([](Transaction& transaction) {
+    Inode inode;
+    inode.id = 2;
+    DeleteInode(transaction, inode);
+  });
+  EXPECT_THAT(Work(), IsEmpty());
+}
+
+TEST_F(TablesTest, AnUploadThatWasNeverMadeIsForgotten) {
+  EXPECT_EQ(Detach(UploadPhase::kIntent, ""), std::nullopt);
+  EXPECT_THAT(Uploads(), IsEmpty());
+}
+
+TEST_F(TablesTest, AnUnfinishedUploadBecomesOwnerless) {
+  auto const ownerless = Detach(UploadPhase::kCreated, "http://tus/files/1");
+  ASSERT_TRUE(ownerless);
+  ASSERT_THAT(Uploads(), SizeIs(1));
+  EXPECT_EQ(Uploads()[0].id, *ownerless);
+  EXPECT_EQ(Uploads()[0].owner, 0U);
+}
+
+TEST_F(TablesTest, AnUploadWhoseFinalRequestIsOutIsAskedAboutBeforeItsEnd) {
+  EXPECT_TRUE(Detach(UploadPhase::kFinalSent, "http://tus/files/1"));
+  EXPECT_THAT(Uploads(), SizeIs(1));
+}
+
+TEST_F(TablesTest, APublishedUploadBelongsToTheIngest) {
+  EXPECT_EQ(Detach(UploadPhase::kComplete, "http://tus/files/1"), std::nullopt);
+  EXPECT_THAT(Uploads(), IsEmpty());
+}
+
+TEST_F(TablesTest, WhatIsNotThereIsSaidSo) {
+  auto const inode = store_->Read([](View const& view) { return GetInode(view, 99); });
+  auto const handle = store_->Read([](View const& view) { return GetHandle(view, 99); });
+  auto const upload = store_->Read([](View const& view) { return FindUpload(view, Uuid{}); });
+  EXPECT_EQ(CodeOf(inode), ENOENT);
+  EXPECT_EQ(CodeOf(handle), EBADF);
+  EXPECT_FALSE(upload.value());
+}
+
+TEST_F(TablesTest, NotesAndTotalsAreKept) {
+  Update([](Transaction& transaction) {
+    PutNote(transaction, "boot", "b");
+    PutTotals(transaction, {.sent = 1, .resent = 2});
+  });
+  EXPECT_EQ(store_->Read([](View const& view) { return GetNote(view, "boot"); }), "b");
+  EXPECT_EQ(store_->Read([](View const& view) { return GetNote(view, "other"); }), "");
+  auto const totals = store_->Read([](View const& view) { return GetTotals(view); });
+  EXPECT_EQ(totals.value().sent, 1U);
+  EXPECT_EQ(totals.value().resent, 2U);
+}
+
+}  // namespace
+}  // namespace tusfs

@@ -1,0 +1,150 @@
+// Commands: what scripts may rely on, and garbage that must not hurt.
+#include <nlohmann/json.hpp>
+
+#include <gmock/gmock.h>
+
+#include "base/fakes.h"
+#include "catalog/namespace.h"
+#include "catalog/tables.h"
+#include "control/commands.h"
+#include "testing/files.h"
+
+namespace tusfs {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+class CommandsTest : public testing::Test {
+ protected:
+  CommandsTest() {
+    Inode root;
+    root.id = kRootInode;
+    root.type = FileType::kDirectory;
+    Put(root, "");
+    Add("done.mov", 10, Content::kUploaded, 100, 100);
+    Add("half.mov", 11, Content::kInterrupted, 50, 20);
+    Add(std::string("bad\xff", 4), 12, Content::kFinished, 7, 0);
+  }
+
+  void Put(Inode inode, std::string const& name) {
+    auto const done = store_->Update([&](Transaction& transaction) -> Result<void> {
+      if (!name.empty()) {
+        auto root = GetInode(transaction, kRootInode);
+        AddEntry(transaction, *root, name, inode);
+        PutInode(transaction, *root);
+      }
+      PutInode(transaction, inode);
+      return {};
+    });
+    ASSERT_TRUE(Ok(done));
+  }
+
+  void Add(std::string const& name, InodeId id, Content content, std::uint64_t size,
+           std::uint64_t offset) {
+    Inode inode;
+    inode.id = inode.version = id;
+    inode.links = 1;
+    inode.content = content;
+    inode.size = size;
+    if (content == Content::kInterrupted) inode.reason = "killed";
+    inode.upload = Uuid::Random();
+    Upload upload;
+    upload.id = inode.upload;
+    upload.offset = offset;
+    upload.phase = UploadPhase::kCreated;
+    auto const done = store_->Update([&](Transaction& transaction) -> Result<void> {
+      PutUpload(transaction, upload);
+      return {};
+    });
+    ASSERT_TRUE(Ok(done));
+    Put(inode, name);
+  }
+
+  json Answer(std::string const& request) { return json::parse(commands_.Answer(request)); }
+
+  tusfs_testing::TempDir const dir_;
+  SystemClock const clock_;
+  std::unique_ptr<Spool> const spool_ = Spool::Open(dir_ / "spool").value();
+  std::unique_ptr<Store> const store_ = Store::Open(dir_ / "catalog", {}, QuietLogger()).value();
+  Uploader uploader_{{.url = "http://tus/files/", .transfer = {}, .make_transport = {}},
+                     *store_,
+                     *spool_,
+                     clock_,
+                     QuietLogger()};
+  Reporter const reporter_{*store_, *spool_, uploader_};
+  Commands const commands_{{.mount = "/mnt/ingest",
+                            .url = "http://tus/files/",
+                            .state_dir = "",
+                            .socket = "",
+                            .daemon_pid = 4711},
+                           reporter_};
+};
+
+TEST_F(CommandsTest, StatusHasEveryFieldOfTheContract) {
+  auto const status = Answer(R"({"command": "status"})");
+  EXPECT_EQ(status["mount"], "/mnt/ingest");
+  EXPECT_EQ(status["url"], "http://tus/files/");
+  EXPECT_EQ(status["daemon_pid"], 4711);
+  EXPECT_TRUE(status.contains("keeper_pid"));
+  EXPECT_EQ(status["server"]["reachable"], false);
+  EXPECT_TRUE(status["server"].contains("since"));
+  EXPECT_TRUE(status["server"].contains("error"));
+  EXPECT_EQ(status["files"]["uploaded"], 1);
+  EXPECT_EQ(status["files"]["interrupted"], 1);
+  EXPECT_EQ(status["bytes"]["accepted"], 157);
+  EXPECT_EQ(status["bytes"]["confirmed"], 120);
+  EXPECT_EQ(status["bytes"]["remaining"], 37);
+  EXPECT_TRUE(status["bytes"].contains("sent"));
+  EXPECT_TRUE(status["bytes"].contains("resent"));
+  EXPECT_TRUE(status["spool"].contains("used"));
+  EXPECT_TRUE(status["spool"].contains("limit"));
+}
+
+TEST_F(CommandsTest, ListHasEveryFileAndField) {
+  auto const files = Answer(R"({"command": "list", "path": ""})")["files"];
+  ASSERT_EQ(files.size(), 3U);
+  EXPECT_EQ(files[0],
+            (json{{"path", "done.mov"}, {"state", "uploaded"}, {"size", 100}, {"offset", 100},
+                  {"finishes", false}, {"error", nullptr}}));
+  EXPECT_EQ(files[1]["state"], "interrupted");
+  EXPECT_EQ(files[1]["error"], "killed");
+}
+
+TEST_F(CommandsTest, ListOfAFileIsThatFile) {
+  auto const files = Answer(R"({"command": "list", "path": "half.mov"})")["files"];
+  ASSERT_EQ(files.size(), 1U);
+  EXPECT_EQ(files[0]["path"], "half.mov");
+}
+
+TEST_F(CommandsTest, UnfinishedLeavesOutWhatIsUploaded) {
+  auto const files = Answer(R"({"command": "unfinished", "path": ""})")["files"];
+  EXPECT_EQ(files.size(), 2U);
+}
+
+TEST_F(CommandsTest, APathThatIsNotThereIsAnErrorWithItsName) {
+  auto const answer = Answer(R"({"command": "list", "path": "no/such"})");
+  EXPECT_THAT(answer["error"].get<std::string>(), HasSubstr("no/such"));
+  EXPECT_THAT(Answer(R"({"command": "unfinished", "path": "../etc"})")["error"].get<std::string>(),
+              HasSubstr("../etc"));
+}
+
+TEST_F(CommandsTest, GarbageIsAnsweredWithASentence) {
+  std::string const deep(30'000, '[');
+  for (std::string const& request :
+       {std::string(), std::string("nonsense"), std::string("[]"), std::string("null"),
+        std::string("{}"), std::string(R"({"command": 5})"), std::string(R"({"command": "format"})"),
+        std::string(R"({"command": {"a": 1}, "path": []})"), std::string("{\"command\": \"\xff\"}"),
+        deep, deep + std::string(30'000, ']'), tusfs_testing::RandomBytes(1000)}) {
+    auto const answer = Answer(request);
+    EXPECT_TRUE(answer["error"].is_string()) << request.substr(0, 80);
+  }
+}
+
+TEST_F(CommandsTest, AnAnswerIsOneLineWhateverNamesThereAre) {
+  Add("new\nline", 20, Content::kFinished, 1, 0);
+  EXPECT_EQ(commands_.Answer(R"({"command": "list"})").find('\n'), std::string::npos);
+}
+
+}  // namespace
+}  // namespace tusfs

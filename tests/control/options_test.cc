@@ -1,0 +1,223 @@
+// Options: one name in three places, and a sentence for what is wrong.
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "base/fakes.h"
+#include "options.h"
+#include "testing/files.h"
+
+namespace tusfs {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class OptionsTest : public testing::Test {
+ protected:
+  static Invocation Parse(std::vector<std::string> const& words) {
+    std::vector<char const*> argv{"tusfs"};
+    for (auto const& word : words) argv.push_back(word.c_str());
+    return ParseCommandLine(static_cast<int>(argv.size()), argv.data());
+  }
+
+  static Options Parsed(std::vector<std::string> words, bool with_places = true) {
+    if (with_places) words.insert(words.begin(), {"http://tus/files/", "/mnt"});
+    auto invocation = Parse(words);
+    EXPECT_TRUE(invocation.options) << invocation.output;
+    return invocation.options.value_or(Options{});
+  }
+
+  static std::string Refusal(std::vector<std::string> words) {
+    words.insert(words.begin(), {"http://tus/files/", "/mnt"});
+    auto const invocation = Parse(words);
+    EXPECT_FALSE(invocation.options);
+    EXPECT_EQ(invocation.status, 2);
+    return invocation.output;
+  }
+
+  std::string File(std::string const& text) {
+    auto const path = dir_ / "tusfs.toml";
+    tusfs_testing::WriteFile(path, text);
+    return path.string();
+  }
+
+  tusfs_testing::TempDir const dir_;
+};
+
+void ExpectAllSet(Options const& options) {
+  EXPECT_EQ(options.state_dir, "/var/lib/x");
+  EXPECT_EQ(options.settle, std::chrono::milliseconds(500));
+  EXPECT_EQ(options.chunk_size, std::uint64_t{1} << 20);
+  EXPECT_EQ(options.transfers, 7);
+  EXPECT_EQ(options.log_level, "debug");
+  EXPECT_TRUE(options.foreground);
+  EXPECT_TRUE(options.nonempty);
+  EXPECT_TRUE(options.allow_other);
+}
+
+TEST_F(OptionsTest, UrlAndMountPointAreEnough) {
+  auto const options = Parsed({});
+  EXPECT_EQ(options.url, "http://tus/files/");
+  EXPECT_EQ(options.mountpoint, "/mnt");
+  EXPECT_EQ(options.settle, std::chrono::seconds(2));
+  EXPECT_EQ(options.chunk_size, std::uint64_t{32} << 20);
+  EXPECT_EQ(options.transfers, 4);
+  EXPECT_FALSE(options.foreground);
+}
+
+TEST_F(OptionsTest, EveryOptionOnTheCommandLine) {
+  ExpectAllSet(Parsed({"--state-dir", "/var/lib/x", "--settle", "0.5", "--chunk-size=1MiB",
+                       "--transfers", "7", "--log-level", "debug", "--foreground", "--nonempty",
+                       "--allow-other"}));
+}
+
+TEST_F(OptionsTest, EveryOptionAfterDashO) {
+  ExpectAllSet(Parsed({"-o", "state-dir=/var/lib/x,settle=0.5,chunk-size=1MiB,transfers=7", "-o",
+                       "log-level=debug,foreground,nonempty,allow_other"}));
+  ExpectAllSet(Parsed({"-o", "state_dir=/var/lib/x,settle=0.5,chunk_size=1MiB,transfers=7,"
+                             "log_level=debug,foreground=true,nonempty=true,allow-other=true"}));
+}
+
+TEST_F(OptionsTest, EveryOptionInAFile) {
+  auto const file = File(
+      "url = \"http://tus/files/\"\nmountpoint = \"/mnt\"\nstate_dir = \"/var/lib/x\"\n"
+      "settle = 0.5\nchunk_size = \"1MiB\"\ntransfers = 7\nlog_level = \"debug\"\n"
+      "foreground = true\nnonempty = true\nallow_other = true\n");
+  auto const options = Parsed({"--config", file}, false);
+  ExpectAllSet(options);
+  EXPECT_EQ(options.url, "http://tus/files/");
+  EXPECT_EQ(options.mountpoint, "/mnt");
+}
+
+TEST_F(OptionsTest, DashesWorkInAFileToo) {
+  EXPECT_EQ(Parsed({"--config", File("chunk-size = 262144\nlog-level = \"warn\"\n")}).chunk_size,
+            262'144U);
+}
+
+TEST_F(OptionsTest, TheCommandLineWinsOverDashOAndThatOverTheFile) {
+  auto const file = File("transfers = 1\nsettle = 1\nchunk_size = \"256KiB\"\nurl = \"http://f/\"\n");
+  auto const options =
+      Parsed({"--transfers", "3", "-o", "transfers=2,settle=2", "--config", file});
+  EXPECT_EQ(options.transfers, 3);
+  EXPECT_EQ(options.settle, std::chrono::seconds(2));
+  EXPECT_EQ(options.chunk_size, 262'144U);
+  EXPECT_EQ(options.url, "http://tus/files/");
+}
+
+TEST_F(OptionsTest, AFlagCanBeTurnedOffWhereverItWasTurnedOn) {
+  auto const file = File("foreground = true\n");
+  EXPECT_FALSE(Parsed({"--config", file, "-o", "foreground=false"}).foreground);
+  EXPECT_FALSE(Parsed({"--config", file, "--foreground=false"}).foreground);
+  EXPECT_TRUE(Parsed({"--config", file}).foreground);
+}
+
+// ---- mount(8)
+
+TEST_F(OptionsTest, WhatMountProgramsAddIsTaken) {
+  auto const options = Parsed({"-o", "rw,noauto,user,_netdev,nofail,x-systemd.automount,defaults"});
+  EXPECT_TRUE(options.kernel.empty());
+}
+
+TEST_F(OptionsTest, WhatIsForTheKernelIsHandedOn) {
+  EXPECT_THAT(Parsed({"-o", "nosuid,nodev,noexec,noatime"}).kernel,
+              ElementsAre("nosuid", "nodev", "noexec", "noatime"));
+}
+
+TEST_F(OptionsTest, ReadOnlyIsRefusedWithAReason) {
+  EXPECT_THAT(Refusal({"-o", "rw,ro"}), HasSubstr("read-only"));
+}
+
+TEST_F(OptionsTest, UnknownMountOptionsAreRefusedByName) {
+  EXPECT_THAT(Refusal({"-o", "settle=1,sttle=2"}), HasSubstr("sttle"));
+  EXPECT_THAT(Refusal({"-o", "settle"}), HasSubstr("settle"));
+  EXPECT_THAT(Refusal({"-o", "foreground=maybe"}), HasSubstr("maybe"));
+}
+
+TEST_F(OptionsTest, EmptyItemsAreNothing) {
+  EXPECT_EQ(Parsed({"-o", ",,transfers=2,"}).transfers, 2);
+}
+
+// ---- wrong values
+
+TEST_F(OptionsTest, UnknownOptionsAreRefusedByName) {
+  EXPECT_THAT(Refusal({"--no-such-option"}), HasSubstr("no-such-option"));
+  EXPECT_THAT(Refusal({"one-too-many"}), HasSubstr("one-too-many"));
+}
+
+TEST_F(OptionsTest, WrongValuesAreRefusedWithOptionAndValue) {
+  for (auto const& [name, value] : std::vector<std::pair<std::string, std::string>>{
+           {"settle", "-1"}, {"settle", "x"}, {"settle", "nan"}, {"settle", "86401"},
+           {"settle", ""}, {"chunk-size", "0"}, {"chunk-size", "100"}, {"chunk-size", "1MB"},
+           {"chunk-size", "-1MiB"}, {"transfers", "0"}, {"transfers", "65"}, {"transfers", "4x"},
+           {"log-level", "loud"}, {"state-dir", ""}}) {
+    auto const refusal = Refusal({"--" + name + "=" + value});
+    EXPECT_THAT(refusal, HasSubstr(name)) << value;
+    EXPECT_FALSE(Parse({"http://tus/", "/mnt", "-o", name + "=" + value}).options)
+        << name << " " << value;
+  }
+}
+
+TEST_F(OptionsTest, MissingPlacesAreNamed) {
+  EXPECT_THAT(Parse({}).output, HasSubstr("URL"));
+  EXPECT_THAT(Parse({"http://tus/"}).output, HasSubstr("mount point"));
+  EXPECT_EQ(Parse({}).status, 2);
+}
+
+TEST_F(OptionsTest, AnErrorInAFileIsSaidWithFileAndLine) {
+  auto const file = File("transfers = 2\n\nsettle = = 3\n");
+  EXPECT_THAT(Refusal({"--config", file}), HasSubstr(file + ":3"));
+}
+
+TEST_F(OptionsTest, AnUnknownSettingInAFileIsSaidWithItsName) {
+  auto const file = File("transfers = 2\nsttle = 3\n");
+  auto const refusal = Refusal({"--config", file});
+  EXPECT_THAT(refusal, HasSubstr("sttle"));
+  EXPECT_THAT(refusal, HasSubstr(file));
+}
+
+TEST_F(OptionsTest, AWrongValueInAFileIsSaidWithTheFile) {
+  EXPECT_THAT(Refusal({"--config", File("transfers = 99\n")}), HasSubstr("tusfs.toml"));
+  EXPECT_THAT(Refusal({"--config", File("transfers = [1, 2]\n")}), HasSubstr("transfers"));
+  EXPECT_THAT(Refusal({"--config", File("foreground = 1\n")}), HasSubstr("tusfs.toml"));
+}
+
+TEST_F(OptionsTest, AMissingFileIsSaidWithItsName) {
+  EXPECT_THAT(Refusal({"--config", "/no/such.toml"}), HasSubstr("/no/such.toml"));
+}
+
+TEST_F(OptionsTest, HelpAndVersionEndWell) {
+  auto const help = Parse({"--help"});
+  EXPECT_FALSE(help.options);
+  EXPECT_EQ(help.status, 0);
+  for (auto const* option : {"--state-dir", "--settle", "--chunk-size", "--transfers",
+                             "--log-level", "--foreground", "--nonempty", "--allow-other",
+                             "--config"}) {
+    EXPECT_THAT(help.output, HasSubstr(option));
+  }
+  EXPECT_THAT(Parse({"--version"}).output, HasSubstr("tusfs "));
+  EXPECT_EQ(Parse({"--version"}).status, 0);
+}
+
+// ---- sizes
+
+TEST(ParseSize, TakesBytesAndBinaryUnits) {
+  EXPECT_EQ(ParseSize("0"), 0U);
+  EXPECT_EQ(ParseSize("1000"), 1000U);
+  EXPECT_EQ(ParseSize("64KiB"), 65'536U);
+  EXPECT_EQ(ParseSize("32MiB"), 33'554'432U);
+  EXPECT_EQ(ParseSize("1GiB"), 1'073'741'824U);
+}
+
+TEST(ParseSize, RefusesEverythingElseWithASentence) {
+  for (auto const* text : {"", "KiB", "-1", "+1", "1.5MiB", "1 MiB", "1mib", "1MB", "0x10", "1MiBx",
+                           "18446744073709551616", "9999999999GiB", "99999999999999999999"}) {
+    auto const size = ParseSize(text);
+    ASSERT_FALSE(size) << text;
+    EXPECT_EQ(size.error().code, EINVAL);
+    EXPECT_THAT(size.error().context, HasSubstr(text));
+  }
+}
+
+}  // namespace
+}  // namespace tusfs

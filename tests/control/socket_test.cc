@@ -1,0 +1,129 @@
+// The control socket: one line asks, one line answers, and nothing that comes in does harm.
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <thread>
+
+#include <gmock/gmock.h>
+
+#include "base/fakes.h"
+#include "control/socket.h"
+#include "testing/files.h"
+
+namespace tusfs {
+namespace {
+
+using testing::HasSubstr;
+
+class SocketTest : public testing::Test {
+ protected:
+  SocketTest() {
+    auto server = ControlServer::Start(
+        path_, [](std::string const& request) { return "you said " + request; }, QuietLogger());
+    EXPECT_TRUE(Ok(server));
+    if (server) server_ = std::move(*server);
+  }
+
+  // Connects as a program that does not know the manners.
+  [[nodiscard]] UniqueFd Connect() const {
+    UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, path_.c_str(), sizeof address.sun_path - 1);
+    EXPECT_EQ(::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    return fd;
+  }
+
+  tusfs_testing::TempDir const dir_;
+  std::filesystem::path const path_ = dir_ / "control.sock";
+  std::unique_ptr<ControlServer> server_;
+};
+
+TEST_F(SocketTest, AnswersWhatItIsAsked) {
+  EXPECT_EQ(Ask(path_, "hello"), "you said hello");
+  EXPECT_EQ(Ask(path_, ""), "you said ");
+  EXPECT_EQ(Ask(path_, std::string("\0\xff", 2)), "you said " + std::string("\0\xff", 2));
+}
+
+TEST_F(SocketTest, AnswersManyAtATime) {
+  std::atomic<int> answered = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 8; ++t) {
+      threads.emplace_back([&, t] {
+        for (int i = 0; i < 20; ++i) {
+          auto const text = std::to_string(t) + "." + std::to_string(i);
+          if (Ask(path_, text) == "you said " + text) ++answered;
+        }
+      });
+    }
+  }
+  EXPECT_EQ(answered, 160);
+}
+
+TEST_F(SocketTest, LongAnswersComeWhole) {
+  auto const path = dir_ / "long.sock";
+  std::string const answer(5'000'000, 'a');
+  auto const server =
+      ControlServer::Start(path, [&](std::string const&) { return answer; }, QuietLogger());
+  ASSERT_TRUE(Ok(server));
+  EXPECT_TRUE(Ask(path, "x") == answer);
+}
+
+TEST_F(SocketTest, AnOversizedRequestIsDroppedAndTheNextOneIsServed) {
+  EXPECT_FALSE(Ask(path_, std::string(1'000'000, 'x')));
+  EXPECT_EQ(Ask(path_, "hello"), "you said hello");
+}
+
+TEST_F(SocketTest, APeerThatLeavesInTheMiddleDoesNoHarm) {
+  {
+    auto const fd = Connect();
+    ASSERT_EQ(::write(fd.get(), "half a req", 10), 10);
+  }
+  { auto const fd = Connect(); }
+  {
+    auto const fd = Connect();  // asks, and does not wait for the answer
+    ASSERT_EQ(::write(fd.get(), "x\n", 2), 2);
+  }
+  EXPECT_EQ(Ask(path_, "hello"), "you said hello");
+}
+
+TEST_F(SocketTest, NobodyThereIsSaidSo) {
+  auto const missing = Ask(dir_ / "missing.sock", "x");
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, ENOENT);
+  EXPECT_THAT(missing.error().context, HasSubstr("missing.sock"));
+  server_.reset();
+  EXPECT_EQ(CodeOf(Ask(path_, "x")), ENOENT) << "its name is gone with it";
+}
+
+TEST_F(SocketTest, WhatADeadDaemonLeftIsReplaced) {
+  auto const path = dir_ / "dead.sock";
+  {
+    UniqueFd const fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+    ASSERT_EQ(::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  }
+  EXPECT_EQ(CodeOf(Ask(path, "x")), ECONNREFUSED);
+  auto const server =
+      ControlServer::Start(path, [](std::string const&) { return "new"; }, QuietLogger());
+  ASSERT_TRUE(Ok(server));
+  EXPECT_EQ(Ask(path, "x"), "new");
+}
+
+TEST_F(SocketTest, ANameTooLongForASocketIsRefusedWithASentence) {
+  auto const path = dir_ / std::string(120, 's');
+  auto const server =
+      ControlServer::Start(path, [](std::string const&) { return ""; }, QuietLogger());
+  ASSERT_FALSE(server);
+  EXPECT_EQ(server.error().code, ENAMETOOLONG);
+  EXPECT_EQ(CodeOf(Ask(path, "x")), ENAMETOOLONG);
+}
+
+}  // namespace
+}  // namespace tusfs

@@ -1,0 +1,351 @@
+// Recovery: what a mount finds after its connection, its daemon or its machine has ended.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include <gmock/gmock.h>
+
+#include "filesystem/rig.h"
+
+namespace tusfs {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr auto kNextBoot = "second boot";
+
+class RecoveryTest : public FilesystemRig {
+ protected:
+  Result<std::uint64_t> RecoverFor(std::string const& endpoint) {
+    return Recover(*store_, *spool_, clock_,
+                   {.endpoint = endpoint, .boot_id = "first boot", .uid = 1000, .gid = 1000},
+                   logger_);
+  }
+};
+
+TEST_F(RecoveryTest, ANewMountHasARootOfItsUser) {
+  auto const root = Stat(kRootInode);
+  EXPECT_EQ(root.type, FileType::kDirectory);
+  EXPECT_EQ(root.uid, 1000U);
+  EXPECT_EQ(root.links, 2U);
+}
+
+TEST_F(RecoveryTest, ConnectionsAreNumberedAnew) {
+  auto const first = RecoverFor(kTestEndpoint);
+  auto const second = RecoverFor(kTestEndpoint);
+  ASSERT_TRUE(first && second);
+  EXPECT_GT(*second, *first);
+}
+
+TEST_F(RecoveryTest, AnotherEndpointIsRefusedWithASentenceAndNothingIsChanged) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "x");
+  auto const refused = RecoverFor("http://other/files/");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, EXDEV);
+  EXPECT_THAT(refused.error().context, HasSubstr(kTestEndpoint));
+  EXPECT_THAT(refused.error().context, HasSubstr("--state-dir"));
+  EXPECT_EQ(Row(created.attributes.inode).content, Content::kWriting);
+}
+
+// ---- the connection ended
+
+TEST_F(RecoveryTest, AFileThatWasBeingWrittenIsInterruptedWithEveryByte) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "12345");
+  Flush(created.handle);
+  Write(created.handle, 5, "678");
+  Remount();
+  EXPECT_EQ(Row(created.attributes.inode).content, Content::kInterrupted);
+  EXPECT_THAT(Row(created.attributes.inode).reason, HasSubstr("mount ended"));
+  EXPECT_EQ(Stat(created.attributes.inode).size, 8U) << "the spool knows more than the catalog";
+  EXPECT_EQ(BytesOf(created.attributes.inode), "12345678");
+}
+
+TEST_F(RecoveryTest, AFileWhoseLastCloseWasCleanSettles) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "12345");
+  Flush(created.handle);
+  Remount();
+  EXPECT_EQ(Row(created.attributes.inode).content, Content::kSettling);
+  EXPECT_EQ(BytesOf(created.attributes.inode), "12345");
+}
+
+TEST_F(RecoveryTest, AFileWhoseWriterWasKilledStaysInterruptedForThatReason) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "12345");
+  processes_.Kill(me_.pid);
+  Flush(created.handle);
+  Remount();
+  EXPECT_EQ(Row(created.attributes.inode).content, Content::kInterrupted);
+  EXPECT_THAT(Row(created.attributes.inode).reason, HasSubstr("SIGKILL"));
+}
+
+TEST_F(RecoveryTest, ACloseBeforeAnyWriteIsNoCleanEnd) {
+  auto const created = Create("a");
+  Flush(created.handle);
+  Write(created.handle, 0, "half");
+  Remount();
+  EXPECT_EQ(Row(created.attributes.inode).content, Content::kInterrupted);
+}
+
+TEST_F(RecoveryTest, AFileThatWasOnlyOpenForWritingIsNotInterrupted) {
+  auto const inode = MakeFile("a", "whole");
+  ChangeRow(inode, [](Inode& row) { row.content = Content::kFinished; });
+  Open(inode, O_WRONLY);
+  Remount();
+  EXPECT_EQ(Row(inode).content, Content::kSettling);
+}
+
+TEST_F(RecoveryTest, OneWriterThatDidNotCloseIsEnough) {
+  auto const created = Create("a");
+  auto const second = Open(created.attributes.inode, O_WRONLY, &other_);
+  Write(created.handle, 0, "x");
+  Write(second, 1, "y", &other_);
+  Flush(created.handle);
+  Remount();
+  EXPECT_EQ(Row(created.attributes.inode).content, Content::kInterrupted);
+}
+
+TEST_F(RecoveryTest, AnInterruptedFileThatWasWrittenAgainAndClosedCleanlySettles) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "half");
+  EXPECT_TRUE(Ok(fs_->Release(created.handle)));
+  ASSERT_EQ(Row(created.attributes.inode).content, Content::kInterrupted);
+  auto const handle = Open(created.attributes.inode, O_WRONLY);
+  Write(handle, 0, "whole");
+  Flush(handle);
+  Remount();
+  EXPECT_EQ(Row(created.attributes.inode).content, Content::kSettling);
+}
+
+TEST_F(RecoveryTest, NoHandleOfTheLastConnectionIsLeft) {
+  Create("a");
+  Remount();
+  EXPECT_TRUE(store_->Read([](View const& view) { return ListHandles(view); }).value().empty());
+}
+
+TEST_F(RecoveryTest, RecoveringTwiceChangesNothingMore) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "12345");
+  Remount();
+  auto const reason = Row(created.attributes.inode).reason;
+  Remount();
+  Remount();
+  EXPECT_EQ(Row(created.attributes.inode).content, Content::kInterrupted);
+  EXPECT_EQ(Row(created.attributes.inode).reason, reason);
+  EXPECT_EQ(Stat(created.attributes.inode).size, 5U);
+}
+
+TEST_F(RecoveryTest, FinishedAndUploadedFilesStayAsTheyAre) {
+  auto const finished = MakeFile("finished", "12345");
+  auto const uploaded = MakeFile("uploaded", "12345");
+  ChangeRow(finished, [](Inode& row) {
+    row.content = Content::kFinished;
+    row.synced_size = row.size;
+  });
+  ChangeRow(uploaded, [](Inode& row) { row.content = Content::kUploaded; });
+  Remount();
+  Remount(kNextBoot);
+  EXPECT_EQ(Row(finished).content, Content::kFinished);
+  EXPECT_EQ(Row(uploaded).content, Content::kUploaded);
+  EXPECT_EQ(BytesOf(finished), "12345");
+  EXPECT_EQ(Stat(uploaded).size, 5U);
+}
+
+TEST_F(RecoveryTest, SettlingFilesGoOnSettling) {
+  auto const inode = MakeFile("a", "12345");
+  Remount();
+  EXPECT_EQ(Row(inode).content, Content::kSettling);
+  EXPECT_EQ(BytesOf(inode), "12345");
+}
+
+TEST_F(RecoveryTest, AFileWhoseBytesAreGoneFailsAndSaysSo) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "12345");
+  auto const version = Row(created.attributes.inode).version;
+  Unmount();
+  ASSERT_TRUE(Ok(Spool::Open(dir_ / "spool").value()->Remove(version)));
+  Mount();
+  EXPECT_EQ(Row(created.attributes.inode).content, Content::kFailed);
+  EXPECT_THAT(Row(created.attributes.inode).reason, HasSubstr("missing"));
+}
+
+// ---- the daemon was killed
+
+TEST_F(RecoveryTest, EverythingThatWasAnsweredSurvivesAKill) {
+  Unmount();
+  std::string const bytes = tusfs_testing::RandomBytes(300'000);
+  pid_t const child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    Mount();
+    auto const d = MakeDir("d");
+    MakeFile("removed", "x");
+    static_cast<void>(fs_->Unlink(kRootInode, "removed"));
+    auto const whole = MakeFile("whole", "12345", d);
+    static_cast<void>(fs_->Rename(d, "whole", kRootInode, "renamed", 0));
+    SetSize(whole, 3);
+    auto const open = Create("open");
+    Write(open.handle, 0, bytes);
+    Flush(open.handle);
+    Write(open.handle, bytes.size(), "more");
+    ::kill(::getpid(), SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  Mount();
+  EXPECT_THAT(Names(), testing::ElementsAre(".", "..", "d", "renamed", "open"));
+  EXPECT_THAT(Names(InodeOf("d")), testing::ElementsAre(".", ".."));
+  EXPECT_EQ(BytesOf(InodeOf("renamed")), "123");
+  EXPECT_EQ(Row(InodeOf("renamed")).content, Content::kSettling);
+  EXPECT_TRUE(BytesOf(InodeOf("open")) == bytes + "more");
+  EXPECT_EQ(Row(InodeOf("open")).content, Content::kInterrupted);
+  EXPECT_EQ(SpoolFiles(), 2U);
+}
+
+// ---- the machine stopped
+
+TEST_F(RecoveryTest, AfterAnotherBootTheServersBytesOfAnUnfinishedFileAreNotTrusted) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "12345");
+  Upload upload;
+  upload.id = Uuid::Random();
+  upload.owner = created.attributes.inode;
+  upload.phase = UploadPhase::kCreated;
+  upload.url = "http://tus:1080/files/1";
+  upload.offset = upload.frontier = 4;
+  ChangeRow(created.attributes.inode, [&](Inode& row) { row.upload = upload.id; });
+  auto const put = store_->Update([&](Transaction& transaction) -> Result<void> {
+    PutUpload(transaction, upload);
+    return {};
+  });
+  ASSERT_TRUE(Ok(put));
+  Remount(kNextBoot);
+  EXPECT_TRUE(Row(created.attributes.inode).upload.IsNil());
+  auto const left = store_->Read([](View const& view) { return ListUploads(view); }).value();
+  ASSERT_EQ(left.size(), 1U);
+  EXPECT_EQ(left[0].owner, 0U) << "to be terminated";
+}
+
+TEST_F(RecoveryTest, AfterAnotherBootAFileEndsAtItsSyncedSize) {
+  auto const created = Create("a", O_RDWR);
+  Write(created.handle, 0, "12345");
+  ASSERT_TRUE(Ok(fs_->Sync(created.handle)));
+  Write(created.handle, 5, "678");
+  Close(created.handle);
+  Remount(kNextBoot);
+  EXPECT_EQ(Row(created.attributes.inode).content, Content::kInterrupted);
+  EXPECT_THAT(Row(created.attributes.inode).reason, HasSubstr("machine stopped"));
+  EXPECT_EQ(Stat(created.attributes.inode).size, 5U);
+  EXPECT_EQ(BytesOf(created.attributes.inode), "12345");
+}
+
+TEST_F(RecoveryTest, WhatLiesBehindTheSyncedSizeComesBackAsZerosOnly) {
+  auto const created = Create("a", O_RDWR);
+  Write(created.handle, 0, "12");
+  ASSERT_TRUE(Ok(fs_->Sync(created.handle)));
+  Write(created.handle, 2, "345678");
+  Remount(kNextBoot);
+  SetSize(created.attributes.inode, 6);
+  EXPECT_EQ(BytesOf(created.attributes.inode), std::string("12\0\0\0\0", 6));
+}
+
+TEST_F(RecoveryTest, AfterAnotherBootANeverSyncedFileIsEmptyAndCanBeWrittenAgain) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "12345");
+  Close(created.handle);
+  Remount(kNextBoot);
+  EXPECT_EQ(Stat(created.attributes.inode).size, 0U);
+  auto const handle = Open(created.attributes.inode, O_RDWR);
+  Write(handle, 0, "again");
+  Close(handle);
+  EXPECT_EQ(Row(created.attributes.inode).content, Content::kSettling);
+  EXPECT_EQ(BytesOf(created.attributes.inode), "again");
+}
+
+TEST_F(RecoveryTest, ANameThatCameThroughWithoutItsBodyCanBeOpened) {
+  auto const created = Create("a");
+  auto const version = Row(created.attributes.inode).version;
+  Unmount();
+  ASSERT_TRUE(Ok(Spool::Open(dir_ / "spool").value()->Remove(version)));
+  Mount(kNextBoot);
+  EXPECT_EQ(BytesOf(created.attributes.inode), "");
+}
+
+TEST_F(RecoveryTest, ASecondBootIsNoWorseThanTheFirst) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "12345");
+  ASSERT_TRUE(Ok(fs_->Sync(created.handle)));
+  Remount(kNextBoot);
+  Remount("third boot");
+  EXPECT_EQ(Stat(created.attributes.inode).size, 5U);
+  EXPECT_THAT(Row(created.attributes.inode).reason, HasSubstr("machine stopped"));
+}
+
+// ---- what nothing refers to
+
+TEST_F(RecoveryTest, InodesWithoutANameGoWithTheirBytes) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "12345");
+  ASSERT_TRUE(Ok(fs_->Unlink(kRootInode, "a")));
+  ASSERT_TRUE(HasRow(created.attributes.inode));
+  Remount();
+  EXPECT_FALSE(HasRow(created.attributes.inode));
+  EXPECT_EQ(SpoolFiles(), 0U);
+}
+
+TEST_F(RecoveryTest, SpoolFilesThatNothingRefersToGo) {
+  auto const inode = MakeFile("a", "12345");
+  auto const orphan = store_->Update([](Transaction& transaction) {
+    return transaction.NewNumber(Counter::kVersion);
+  });
+  ASSERT_TRUE(Ok(spool_->Create(orphan.value())));
+  ASSERT_EQ(SpoolFiles(), 2U);
+  Remount();
+  EXPECT_EQ(SpoolFiles(), 1U);
+  EXPECT_EQ(BytesOf(inode), "12345");
+}
+
+TEST_F(RecoveryTest, BytesOfANewerCatalogAreNotSweptByAnOlderCopyOfIt) {
+  ASSERT_TRUE(Ok(spool_->Create(1'000'000)));
+  Remount();
+  EXPECT_EQ(SpoolFiles(), 1U);
+}
+
+TEST_F(RecoveryTest, TheBytesOfALostCatalogAreSetAside) {
+  MakeFile("a", "precious");
+  Unmount();
+  std::filesystem::remove_all(dir_ / "catalog");
+  auto const fresh = Store::Open(dir_ / "catalog", {}, logger_).value();
+  auto const aside = SetLostSpoolAside(*fresh, clock_, dir_ / "spool");
+  ASSERT_TRUE(Ok(aside));
+  EXPECT_THAT(aside->filename().string(), testing::StartsWith("spool.lost-"));
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "spool"));
+  bool found = false;
+  for (auto const& entry : std::filesystem::recursive_directory_iterator(*aside)) {
+    found = found ||
+            (entry.is_regular_file() && tusfs_testing::ReadFile(entry.path()) == "precious");
+  }
+  EXPECT_TRUE(found);
+}
+
+TEST_F(RecoveryTest, ASpoolThatItsCatalogKnowsStaysWhereItIs) {
+  MakeFile("a", "precious");
+  auto const aside = SetLostSpoolAside(*store_, clock_, dir_ / "spool");
+  ASSERT_TRUE(Ok(aside));
+  EXPECT_TRUE(aside->empty());
+  EXPECT_EQ(SpoolFiles(), 1U);
+}
+
+TEST_F(RecoveryTest, TheBootIdOfThisMachineIsRead) {
+  auto const boot = ReadBootId();
+  ASSERT_TRUE(Ok(boot));
+  EXPECT_EQ(boot->size(), 36U);
+}
+
+}  // namespace
+}  // namespace tusfs

@@ -1,0 +1,159 @@
+// Reporter: the states that users see, and that nothing is said to be safe that is not.
+#include <gmock/gmock.h>
+
+#include "filesystem/report.h"
+#include "filesystem/rig.h"
+
+namespace tusfs {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class ReportTest : public FilesystemRig {
+ protected:
+  std::vector<FileReport> List(std::string const& path = "") {
+    auto reports = Reporter(*store_, *spool_, *uploader_).List(path);
+    EXPECT_TRUE(Ok(reports));
+    return reports.value_or(std::vector<FileReport>{});
+  }
+
+  std::vector<std::string> Paths(std::vector<FileReport> const& reports) {
+    std::vector<std::string> paths;
+    for (auto const& report : reports) paths.push_back(report.path);
+    return paths;
+  }
+
+  std::vector<std::string> Unfinished(std::string const& path = "") {
+    auto const reports = Reporter(*store_, *spool_, *uploader_).Unfinished(path);
+    EXPECT_TRUE(Ok(reports));
+    return Paths(reports.value_or(std::vector<FileReport>{}));
+  }
+
+  // A finished file whose upload is this far.
+  FileReport ReportOf(UploadPhase phase, std::uint64_t offset = 0, std::string const& error = "") {
+    auto const name = "file" + std::to_string(++files_);
+    auto const inode = MakeFile(name, "1234567890");
+    Upload upload;
+    upload.id = Uuid::Random();
+    upload.owner = inode;
+    upload.phase = phase;
+    upload.offset = offset;
+    upload.error = error;
+    auto const put = store_->Update([&](Transaction& transaction) -> Result<void> {
+      PutUpload(transaction, upload);
+      return {};
+    });
+    EXPECT_TRUE(Ok(put));
+    ChangeRow(inode, [&](Inode& row) {
+      row.content = Content::kFinished;
+      row.upload = upload.id;
+    });
+    return List(name).at(0);
+  }
+
+  int files_ = 0;
+};
+
+TEST_F(ReportTest, AFileIsShownAsFarAsItIs) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "12345");
+  EXPECT_EQ(List()[0].state, "writing");
+  EXPECT_EQ(List()[0].size, 5U) << "the record lags behind, the report does not";
+  Close(created.handle);
+  EXPECT_EQ(List()[0].state, "settling");
+  for (auto const& [content, state] : std::map<Content, std::string>{
+           {Content::kInterrupted, "interrupted"}, {Content::kFailed, "failed"},
+           {Content::kUploaded, "uploaded"}, {Content::kFinished, "queued"}}) {
+    ChangeRow(created.attributes.inode, [&, to = content](Inode& row) { row.content = to; });
+    EXPECT_EQ(List()[0].state, state);
+  }
+}
+
+TEST_F(ReportTest, AFinishedFileIsShownAsFarAsItsUploadIs) {
+  EXPECT_EQ(ReportOf(UploadPhase::kIntent).state, "queued");
+  EXPECT_EQ(ReportOf(UploadPhase::kCreated, 3).state, "uploading");
+  EXPECT_EQ(ReportOf(UploadPhase::kCreated, 3).offset, 3U);
+  auto const refused = ReportOf(UploadPhase::kRefused, 0, "no such codec");
+  EXPECT_EQ(refused.state, "failed");
+  EXPECT_EQ(refused.error, "no such codec");
+  EXPECT_EQ(ReportOf(UploadPhase::kUnconfirmed, 0, "why").state, "unconfirmed");
+}
+
+TEST_F(ReportTest, WhyAFileIsInterruptedIsShown) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "x");
+  processes_.Kill(me_.pid);
+  Close(created.handle);
+  EXPECT_THAT(List()[0].error, HasSubstr("SIGKILL"));
+}
+
+TEST_F(ReportTest, ATemporaryNameSaysWhatItWaitsFor) {
+  MakeFile("clip.mov.part", "x");
+  EXPECT_EQ(List()[0].state, "settling");
+  EXPECT_THAT(List()[0].error, HasSubstr("final name"));
+}
+
+TEST_F(ReportTest, WhatNeverUploadsIsLocalOnlyAndSaysWhy) {
+  ASSERT_TRUE(Ok(fs_->MakeSymlink(me_, kRootInode, "link", "target")));
+  EXPECT_EQ(List()[0].state, "local-only");
+  EXPECT_FALSE(List()[0].error.empty());
+}
+
+TEST_F(ReportTest, ASecondNameIsLocalOnlyAndItsBytesCountOnce) {
+  auto const inode = MakeFile("first", "12345");
+  ASSERT_TRUE(Ok(fs_->Link(inode, kRootInode, "second")));
+  auto const files = List();
+  ASSERT_THAT(Paths(files), ElementsAre("first", "second"));
+  EXPECT_EQ(files[0].state, "settling");
+  EXPECT_EQ(files[1].state, "local-only");
+  auto const status = Reporter(*store_, *spool_, *uploader_).Status();
+  ASSERT_TRUE(Ok(status));
+  EXPECT_EQ(status->accepted, 5U);
+}
+
+TEST_F(ReportTest, WhoeverAsksForASecondNameIsNotToldThatItIsSafe) {
+  auto const d = MakeDir("d");
+  auto const inode = MakeFile("first", "12345");
+  ASSERT_TRUE(Ok(fs_->Link(inode, d, "second")));
+  EXPECT_THAT(Unfinished("d"), ElementsAre("d/second"));
+  EXPECT_THAT(Unfinished("d/second"), ElementsAre("d/second"));
+  EXPECT_THAT(Unfinished("first"), ElementsAre("first"));
+}
+
+TEST_F(ReportTest, AListKeepsToItsPath) {
+  auto const d = MakeDir("d");
+  auto const e = MakeDir("e", d);
+  MakeDir("empty", d);
+  MakeFile("d2");
+  MakeFile("x", "", d);
+  MakeFile("y", "", e);
+  EXPECT_THAT(Paths(List()), testing::UnorderedElementsAre("d2", "d/x", "d/e/y"));
+  EXPECT_THAT(Paths(List("d")), testing::UnorderedElementsAre("d/x", "d/e/y"));
+  EXPECT_THAT(Paths(List("d/e")), ElementsAre("d/e/y"));
+  EXPECT_THAT(Paths(List("d/empty")), IsEmpty());
+  EXPECT_THAT(Unfinished("d"), testing::UnorderedElementsAre("d/x", "d/e/y"));
+  Reporter const reporter(*store_, *spool_, *uploader_);
+  EXPECT_EQ(CodeOf(reporter.List("nothing")), ENOENT);
+  EXPECT_EQ(CodeOf(reporter.Unfinished("d2/below")), ENOTDIR);
+}
+
+TEST_F(ReportTest, ALargeDirectoryIsListedWhole) {
+  for (int i = 0; i < 2500; ++i) {
+    auto const made = fs_->MakeSymlink(me_, kRootInode, "l" + std::to_string(i), "t");
+    ASSERT_TRUE(Ok(made));
+  }
+  EXPECT_EQ(List().size(), 2500U);
+}
+
+TEST_F(ReportTest, AFileWithoutANameIsNotShown) {
+  auto const created = Create("a");
+  ASSERT_TRUE(Ok(fs_->Unlink(kRootInode, "a")));
+  EXPECT_THAT(List(), IsEmpty());
+  EXPECT_THAT(Unfinished(), IsEmpty());
+  Close(created.handle);
+}
+
+}  // namespace
+}  // namespace tusfs

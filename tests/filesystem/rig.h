@@ -1,0 +1,247 @@
+// A filesystem over a real catalog and spool, with processes that live and die as a test says and a
+// server that never answers.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "base/fakes.h"
+#include "catalog/namespace.h"
+#include "catalog/tables.h"
+#include "filesystem/filesystem.h"
+#include "filesystem/recovery.h"
+#include "testing/files.h"
+#include "testing/wait_for.h"
+
+namespace tusfs {
+
+/// Everybody lives and closes cleanly, but for those of whom a test says otherwise.
+class FakeProcesses : public ProcessTable {
+ public:
+  [[nodiscard]] Judgement JudgeClose(pid_t thread) const override {
+    if (thread <= 0) return {Verdict::kUnknown, "its writer cannot be seen"};
+    auto const found = judgements_.find(thread);
+    return found == judgements_.end() ? Judgement{Verdict::kClean, {}} : found->second;
+  }
+  [[nodiscard]] pid_t ProcessOf(pid_t thread) const override {
+    auto const found = processes_.find(thread);
+    return found == processes_.end() ? thread : found->second;
+  }
+  void Kill(pid_t thread) { judgements_[thread] = {Verdict::kDied, "killed by SIGKILL"}; }
+  void Hide(pid_t thread) { judgements_[thread] = {Verdict::kUnknown, "hidden"}; }
+  void Thread(pid_t thread, pid_t process) { processes_[thread] = process; }
+
+ private:
+  std::map<pid_t, Judgement> judgements_;
+  std::map<pid_t, pid_t> processes_;
+};
+
+/// Every request waits until it is cancelled.
+class DeafServer : public tus::HttpTransport {
+ public:
+  tus::Result<tus::HttpResponse> Perform(tus::HttpRequest const& request) override {
+    std::mutex mutex;
+    std::condition_variable_any cancelled;
+    std::unique_lock lock(mutex);
+    cancelled.wait(lock, request.stop, [] { return false; });
+    return tl::unexpected(tus::Error{.code = tus::ErrorCode::kCancelled,
+                                     .http_status = 0,
+                                     .retry_after = {},
+                                     .message = "cancelled"});
+  }
+};
+
+constexpr auto kTestEndpoint = "http://tus:1080/files/";
+
+class FilesystemRig : public testing::Test {
+ protected:
+  FilesystemRig() { Mount(); }
+
+  // ---- the mount's life
+
+  void Mount(std::string const& boot = "first boot") {
+    auto store = Store::Open(dir_ / "catalog", {}, logger_);
+    ASSERT_TRUE(Ok(store));
+    store_ = std::move(*store);
+    spool_ = Spool::Open(dir_ / "spool").value();
+    auto const connection = Recover(
+        *store_, *spool_, clock_,
+        {.endpoint = kTestEndpoint, .boot_id = boot, .uid = 1000, .gid = 1000}, logger_);
+    ASSERT_TRUE(Ok(connection));
+    UploaderOptions options;
+    options.url = kTestEndpoint;
+    options.settle = settle_;
+    options.make_transport = [] { return std::make_unique<DeafServer>(); };
+    uploader_ = std::make_unique<Uploader>(options, *store_, *spool_, clock_, logger_);
+    fs_ = std::make_unique<Filesystem>(*store_, *spool_, *uploader_, processes_, clock_,
+                                       *connection, logger_);
+  }
+
+  /// The connection ends: nobody releases anything.
+  void Unmount() {
+    fs_.reset();
+    uploader_.reset();
+    store_.reset();
+    spool_.reset();
+  }
+
+  void Remount(std::string const& boot = "first boot") {
+    Unmount();
+    Mount(boot);
+  }
+
+  // ---- short forms of calls
+
+  InodeId MakeFile(std::string const& name, std::string const& bytes = "",
+                   InodeId parent = kRootInode) {
+    auto const created = fs_->Create(me_, parent, name, 0644, O_RDWR);
+    EXPECT_TRUE(Ok(created));
+    if (!created) return 0;
+    if (!bytes.empty()) Write(created->handle, 0, bytes);
+    Close(created->handle);
+    return created->attributes.inode;
+  }
+
+  InodeId MakeDir(std::string const& name, InodeId parent = kRootInode) {
+    auto const made = fs_->MakeDirectory(me_, parent, name, 0755);
+    EXPECT_TRUE(Ok(made));
+    return made ? made->inode : 0;
+  }
+
+  Filesystem::Created Create(std::string const& name, int flags = O_WRONLY, Caller const* who = {},
+                             InodeId parent = kRootInode) {
+    auto const created = fs_->Create(who != nullptr ? *who : me_, parent, name, 0644, flags);
+    EXPECT_TRUE(Ok(created));
+    return created.value_or(Filesystem::Created{});
+  }
+
+  HandleId Open(InodeId inode, int flags, Caller const* who = nullptr) {
+    auto const handle = fs_->Open(who != nullptr ? *who : me_, inode, flags);
+    EXPECT_TRUE(Ok(handle));
+    return handle.value_or(0);
+  }
+
+  void Write(HandleId handle, std::uint64_t offset, std::string const& bytes,
+             Caller const* who = nullptr) {
+    EXPECT_TRUE(Ok(fs_->Write(who != nullptr ? *who : me_, handle, offset,
+                              std::as_bytes(std::span(bytes)))));
+  }
+
+  std::string Read(HandleId handle, std::uint64_t offset = 0, std::size_t size = 100'000) {
+    std::string bytes(size, '?');
+    auto const got = fs_->Read(handle, offset, std::as_writable_bytes(std::span(bytes)));
+    EXPECT_TRUE(Ok(got));
+    bytes.resize(got.value_or(0));
+    return bytes;
+  }
+
+  std::string BytesOf(InodeId inode) {
+    auto const handle = Open(inode, O_RDONLY);
+    auto const bytes = Read(handle, 0, 1 << 20);
+    EXPECT_TRUE(Ok(fs_->Release(handle)));
+    return bytes;
+  }
+
+  void Flush(HandleId handle, Caller const* who = nullptr) {
+    EXPECT_TRUE(Ok(fs_->Flush(who != nullptr ? *who : me_, handle)));
+  }
+
+  void Close(HandleId handle, Caller const* who = nullptr) {
+    Flush(handle, who);
+    EXPECT_TRUE(Ok(fs_->Release(handle)));
+  }
+
+  void SetSize(InodeId inode, std::uint64_t size, HandleId handle = 0) {
+    AttributeChange change;
+    change.size = size;
+    EXPECT_TRUE(Ok(fs_->SetAttributes(me_, inode, change, handle)));
+  }
+
+  Attributes Stat(InodeId inode) {
+    auto const attributes = fs_->GetAttributes(inode);
+    EXPECT_TRUE(Ok(attributes));
+    return attributes.value_or(Attributes{});
+  }
+
+  int LookupCode(std::string const& name, InodeId parent = kRootInode) {
+    return CodeOf(fs_->Lookup(parent, name));
+  }
+
+  InodeId InodeOf(std::string const& name, InodeId parent = kRootInode) {
+    auto const found = fs_->Lookup(parent, name);
+    return found ? found->inode : 0;
+  }
+
+  std::vector<std::string> Names(InodeId directory = kRootInode) {
+    std::vector<std::string> names;
+    auto const listed =
+        fs_->ReadDirectory(directory, 0, [&](std::string const& name, Attributes const&, auto) {
+          names.push_back(name);
+          return true;
+        });
+    EXPECT_TRUE(Ok(listed));
+    return names;
+  }
+
+  int RenameCode(std::string const& from, std::string const& to, unsigned flags = 0) {
+    return CodeOf(fs_->Rename(kRootInode, from, kRootInode, to, flags));
+  }
+
+  // ---- what the catalog and the disk have
+
+  Inode Row(InodeId inode) {
+    auto row = store_->Read([&](View const& view) { return GetInode(view, inode); });
+    EXPECT_TRUE(Ok(row));
+    return row.value_or(Inode{});
+  }
+
+  bool HasRow(InodeId inode) {
+    return store_->Read([&](View const& view) { return GetInode(view, inode); }).has_value();
+  }
+
+  void ChangeRow(InodeId inode, std::function<void(Inode&)> const& change) {
+    auto const done = store_->Update([&](Transaction& transaction) -> Result<void> {
+      auto row = GetInode(transaction, inode);
+      if (!row) return Failure(row.error());
+      change(*row);
+      PutInode(transaction, *row);
+      return {};
+    });
+    EXPECT_TRUE(Ok(done));
+  }
+
+  std::size_t SpoolFiles() {
+    std::size_t files = 0;
+    for (auto const& entry : std::filesystem::recursive_directory_iterator(dir_ / "spool")) {
+      if (entry.is_regular_file()) ++files;
+    }
+    return files;
+  }
+
+  tusfs_testing::TempDir const dir_;
+  FakeClock clock_;
+  Logger const logger_ = QuietLogger();
+  FakeProcesses processes_;
+  std::chrono::milliseconds settle_{3'600'000};
+  Caller const me_{.uid = 1000, .gid = 1000, .pid = 100};
+  Caller const other_{.uid = 1000, .gid = 1000, .pid = 200};
+  std::unique_ptr<Spool> spool_;  // outlives the store, whose last commit removes bytes
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Uploader> uploader_;
+  std::unique_ptr<Filesystem> fs_;
+};
+
+}  // namespace tusfs

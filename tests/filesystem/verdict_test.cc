@@ -1,0 +1,304 @@
+// Filesystem: who closed a file decides whether it is finished.
+#include <gmock/gmock.h>
+
+#include "filesystem/rig.h"
+
+namespace tusfs {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class VerdictTest : public FilesystemRig {
+ protected:
+  Content ContentOf(Filesystem::Created const& created) {
+    return Row(created.attributes.inode).content;
+  }
+  std::string ReasonOf(Filesystem::Created const& created) {
+    return Row(created.attributes.inode).reason;
+  }
+
+  // Written by a process that was killed in the middle.
+  Filesystem::Created Interrupted(std::string const& name) {
+    auto const created = Create(name, O_WRONLY, &doomed_);
+    Write(created.handle, 0, "half", &doomed_);
+    processes_.Kill(doomed_.pid);
+    Close(created.handle, &doomed_);
+    return created;
+  }
+
+  Caller const doomed_{.uid = 1000, .gid = 1000, .pid = 666};
+  Caller const nobody_{.uid = 0, .gid = 0, .pid = 0};
+};
+
+TEST_F(VerdictTest, AFileIsBeingWrittenWhileItIsOpen) {
+  auto const created = Create("a");
+  EXPECT_EQ(ContentOf(created), Content::kWriting);
+  Write(created.handle, 0, "x");
+  Flush(created.handle);
+  EXPECT_EQ(ContentOf(created), Content::kWriting);
+}
+
+TEST_F(VerdictTest, ACleanCloseSettles) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "x");
+  Close(created.handle);
+  EXPECT_EQ(ContentOf(created), Content::kSettling);
+  EXPECT_THAT(ReasonOf(created), IsEmpty());
+}
+
+TEST_F(VerdictTest, TouchSettlesToo) {
+  auto const created = Create("a");
+  Close(created.handle);
+  EXPECT_EQ(ContentOf(created), Content::kSettling);
+}
+
+TEST_F(VerdictTest, AFileCreatedOnlyToBeReadSettlesToo) {
+  auto const created = Create("lock", O_RDONLY);
+  Close(created.handle);
+  EXPECT_EQ(ContentOf(created), Content::kSettling);
+}
+
+TEST_F(VerdictTest, AKilledWriterLeavesItInterrupted) {
+  auto const created = Interrupted("a");
+  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+  EXPECT_THAT(ReasonOf(created), HasSubstr("SIGKILL"));
+}
+
+TEST_F(VerdictTest, AWriterKilledBeforeItsFirstByteLeavesItInterrupted) {
+  auto const created = Create("a", O_WRONLY, &doomed_);
+  processes_.Kill(doomed_.pid);
+  Close(created.handle, &doomed_);
+  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+}
+
+TEST_F(VerdictTest, AThreadOfTheWriterSpeaksForItsProcess) {
+  processes_.Thread(667, 666);
+  processes_.Kill(667);
+  Caller const thread{.uid = 1000, .gid = 1000, .pid = 667};
+  auto const created = Create("a", O_WRONLY, &doomed_);
+  Write(created.handle, 0, "x", &doomed_);
+  Close(created.handle, &thread);
+  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+}
+
+TEST_F(VerdictTest, ACloseBeforeAnyWriteSaysNothing) {
+  // dd closes a duplicate of its output before it writes.
+  auto const created = Create("a", O_WRONLY, &doomed_);
+  Flush(created.handle, &doomed_);
+  Write(created.handle, 0, "x", &doomed_);
+  processes_.Kill(doomed_.pid);
+  Close(created.handle, &doomed_);
+  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+}
+
+TEST_F(VerdictTest, AWriteAfterACleanCloseAsksForAnother) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "x");
+  Flush(created.handle);
+  Write(created.handle, 1, "y");  // a mapping, or another descriptor
+  EXPECT_TRUE(Ok(fs_->Release(created.handle)));
+  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+  EXPECT_THAT(ReasonOf(created), HasSubstr("closed"));
+}
+
+TEST_F(VerdictTest, AShellThatOpenedItForItsCommandHasNoSay) {
+  // ( cp … ) > file: the shell creates, the command writes and is killed, the shell closes cleanly.
+  auto const created = Create("a", O_WRONLY, &me_);
+  Write(created.handle, 0, "half", &doomed_);
+  processes_.Kill(doomed_.pid);
+  Flush(created.handle, &doomed_);
+  Close(created.handle, &me_);
+  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+}
+
+TEST_F(VerdictTest, AKilledShellHasNoSayEither) {
+  auto const created = Create("a", O_WRONLY, &doomed_);
+  Write(created.handle, 0, "whole", &me_);
+  Flush(created.handle, &me_);
+  processes_.Kill(doomed_.pid);
+  Close(created.handle, &doomed_);
+  EXPECT_EQ(ContentOf(created), Content::kSettling);
+}
+
+TEST_F(VerdictTest, AWriterThatCannotBeSeenLeavesItInterruptedAndSaysWhy) {
+  auto const created = Create("a", O_WRONLY, &nobody_);
+  Write(created.handle, 0, "x", &nobody_);
+  Close(created.handle, &nobody_);
+  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+  EXPECT_THAT(ReasonOf(created), HasSubstr("cannot be seen"));
+}
+
+TEST_F(VerdictTest, AHiddenStatusLeavesItInterruptedAndSaysWhy) {
+  processes_.Hide(me_.pid);
+  auto const created = Create("a");
+  Write(created.handle, 0, "x");
+  Close(created.handle);
+  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+  EXPECT_EQ(ReasonOf(created), "hidden");
+}
+
+TEST_F(VerdictTest, AReleaseWithoutACloseLeavesItInterrupted) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "x");
+  EXPECT_TRUE(Ok(fs_->Release(created.handle)));
+  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+}
+
+// ---- a write that failed
+
+class FailedWrite : public VerdictTest {
+ protected:
+  // No disk has room there.
+  void WriteInVain(HandleId handle) {
+    std::string const bytes = "x";
+    EXPECT_FALSE(fs_->Write(me_, handle, std::uint64_t{1} << 62, std::as_bytes(std::span(bytes))));
+  }
+};
+
+TEST_F(FailedWrite, ThatIsClosedLikeAGoodOneLeavesTheFileInterruptedAndSaysWhy) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "half");
+  WriteInVain(created.handle);
+  Close(created.handle);
+  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+  EXPECT_THAT(ReasonOf(created), HasSubstr("a write to it failed"));
+  EXPECT_EQ(BytesOf(created.attributes.inode), "half");
+}
+
+TEST_F(FailedWrite, ThatWasTheOnlyOneLeavesTheFileInterruptedToo) {
+  auto const created = Create("a");
+  WriteInVain(created.handle);
+  Close(created.handle);
+  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+}
+
+TEST_F(FailedWrite, IsNotForgottenForAWriteElsewhere) {
+  auto const created = Create("a");
+  WriteInVain(created.handle);
+  Write(created.handle, 0, "x");
+  Close(created.handle);
+  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+}
+
+TEST_F(FailedWrite, IsRememberedWhenTheMountEnds) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "half");
+  WriteInVain(created.handle);
+  Flush(created.handle);
+  Remount();
+  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+}
+
+// ---- several writers
+
+TEST_F(VerdictTest, TheFileWaitsForTheLastWriter) {
+  auto const created = Create("a");
+  auto const second = Open(created.attributes.inode, O_WRONLY, &other_);
+  Write(created.handle, 0, "x");
+  Close(created.handle);
+  EXPECT_EQ(ContentOf(created), Content::kWriting);
+  Close(second, &other_);
+  EXPECT_EQ(ContentOf(created), Content::kSettling);
+}
+
+TEST_F(VerdictTest, ADeathSticksWhenTheOtherOnlyHadItOpen) {
+  auto const created = Create("a", O_WRONLY, &doomed_);
+  auto const second = Open(created.attributes.inode, O_WRONLY, &other_);
+  Write(created.handle, 0, "half", &doomed_);
+  processes_.Kill(doomed_.pid);
+  Close(created.handle, &doomed_);
+  Close(second, &other_);
+  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+}
+
+TEST_F(VerdictTest, ADeathSticksUntilALaterWriterClosesCleanly) {
+  auto const created = Create("a", O_WRONLY, &doomed_);
+  auto const second = Open(created.attributes.inode, O_WRONLY, &other_);
+  Write(created.handle, 0, "half", &doomed_);
+  processes_.Kill(doomed_.pid);
+  Close(created.handle, &doomed_);
+  Write(second, 4, "rest", &other_);
+  Close(second, &other_);
+  EXPECT_EQ(ContentOf(created), Content::kSettling);
+}
+
+TEST_F(VerdictTest, AReaderNeitherDelaysNorDecides) {
+  auto const created = Create("a");
+  auto const reader = Open(created.attributes.inode, O_RDONLY, &doomed_);
+  Write(created.handle, 0, "x");
+  Close(created.handle);
+  EXPECT_EQ(ContentOf(created), Content::kSettling);
+  processes_.Kill(doomed_.pid);
+  Close(reader, &doomed_);
+  EXPECT_EQ(ContentOf(created), Content::kSettling);
+}
+
+// ---- afterwards
+
+TEST_F(VerdictTest, AnInterruptedFileIsFinishedByBeingWrittenAgain) {
+  auto const created = Interrupted("a");
+  auto const handle = Open(created.attributes.inode, O_WRONLY | O_TRUNC);
+  EXPECT_EQ(ContentOf(created), Content::kWriting);
+  Write(handle, 0, "whole");
+  Close(handle);
+  EXPECT_EQ(ContentOf(created), Content::kSettling);
+  EXPECT_THAT(ReasonOf(created), IsEmpty());
+}
+
+TEST_F(VerdictTest, AnInterruptedFileIsFinishedByAnAppend) {
+  auto const created = Interrupted("a");
+  auto const handle = Open(created.attributes.inode, O_WRONLY);
+  Write(handle, 4, " and the rest");
+  Close(handle);
+  EXPECT_EQ(ContentOf(created), Content::kSettling);
+}
+
+TEST_F(VerdictTest, AnInterruptedFileStaysSoWhenItIsOnlyOpened) {
+  auto const created = Interrupted("a");
+  Close(Open(created.attributes.inode, O_WRONLY));
+  Close(Open(created.attributes.inode, O_RDWR));
+  Close(Open(created.attributes.inode, O_RDONLY));
+  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+  EXPECT_THAT(ReasonOf(created), HasSubstr("SIGKILL"));
+}
+
+TEST_F(VerdictTest, AnInterruptedFileStaysSoWhenItsAttributesAreSetOrItIsRenamed) {
+  auto const created = Interrupted("a");
+  AttributeChange change;
+  change.mode = 0600;
+  ASSERT_TRUE(Ok(fs_->SetAttributes(me_, created.attributes.inode, change, 0)));
+  ASSERT_EQ(RenameCode("a", "b"), 0);
+  ASSERT_TRUE(Ok(fs_->Link(created.attributes.inode, kRootInode, "c")));
+  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+}
+
+TEST_F(VerdictTest, WritingAfterTheEndReturnsItToWriting) {
+  for (auto const content : {Content::kSettling, Content::kFinished, Content::kUploaded}) {
+    auto const created = Create("a");
+    Write(created.handle, 0, "x");
+    Close(created.handle);
+    ChangeRow(created.attributes.inode, [&](Inode& row) { row.content = content; });
+    auto const handle = Open(created.attributes.inode, O_WRONLY);
+    Write(handle, 1, "y");
+    EXPECT_EQ(ContentOf(created), Content::kWriting);
+    processes_.Kill(me_.pid);
+    Close(handle);
+    EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+    processes_ = FakeProcesses();
+    ASSERT_TRUE(Ok(fs_->Unlink(kRootInode, "a")));
+  }
+}
+
+TEST_F(VerdictTest, AFinishedFileThatIsReopenedForWritingIsNotPublishedMeanwhile) {
+  auto const created = Create("a");
+  Close(created.handle);
+  ChangeRow(created.attributes.inode, [](Inode& row) { row.content = Content::kFinished; });
+  auto const handle = Open(created.attributes.inode, O_WRONLY);
+  EXPECT_EQ(ContentOf(created), Content::kWriting);
+  Close(handle);
+  EXPECT_EQ(ContentOf(created), Content::kSettling);
+}
+
+}  // namespace
+}  // namespace tusfs

@@ -1,0 +1,19 @@
+# Installs into an empty root and looks at what is there.
+# usage: install_test.sh CMAKE BUILD_DIRECTORY PREFIX
+set -eu
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+DESTDIR="$root" "$1" --install "$2" >"$root/install.log" || { cat "$root/install.log"; exit 1; }
+
+for file in bin/tusfs bin/tusfsctl share/man/man1/tusfs.1 share/man/man1/tusfsctl.1 \
+    include/tusclient/client.h lib/systemd/system/tusfs@.service; do
+    [ -s "$root$3/$file" ] || { echo "not installed: $3/$file"; exit 1; }
+done
+find "$root$3" -name tusclient-config.cmake | grep -q . || { echo "no CMake package"; exit 1; }
+
+command -v systemd-analyze >/dev/null || { echo "SKIPPED: no systemd-analyze here"; exit 77; }
+# The unit names the program where it would be; here that is beneath the new root.
+sed "s#ExecStart=#ExecStart=$root#" "$root$3/lib/systemd/system/tusfs@.service" >"$root/tusfs@rig.service"
+said=$(systemd-analyze verify --man=no "$root/tusfs@rig.service" 2>&1) || { echo "$said"; exit 1; }
+said=$(printf '%s\n' "$said" | grep -F tusfs@ || true)
+[ -z "$said" ] || { echo "systemd-analyze: $said"; exit 1; }

@@ -1,0 +1,19 @@
+# Holds --help and the manual pages together: every long option of one is in the other.
+# usage: manual_test.sh TUSFS TUSFSCTL MAN_DIRECTORY
+set -eu
+
+options_of_help() { "$@" --help | grep -oE -- '--[a-z][a-z-]+' | sort -u; }
+options_of_page() { sed 's/\\//g' "$1" | grep -oE -- '\*--[a-z][a-z-]+\*' | tr -d '*' | sort -u; }
+
+status=0
+compare() { # NAME HELP PAGE
+    missing=$(printf '%s\n' "$2" | grep -vxF -- "$3" || true)
+    [ -z "$missing" ] || { echo "$1: not in the manual: $missing"; status=1; }
+    extra=$(printf '%s\n' "$3" | grep -vxF -- "$2" || true)
+    [ -z "$extra" ] || { echo "$1: in the manual only: $extra"; status=1; }
+}
+
+compare tusfs "$(options_of_help "$1")" "$(options_of_page "$3/tusfs.1.scd")"
+all=$( { options_of_help "$2"; for c in status list wait; do options_of_help "$2" "$c"; done; } | sort -u)
+compare tusfsctl "$all" "$(options_of_page "$3/tusfsctl.1.scd")"
+exit $status

@@ -1,0 +1,190 @@
+// What cannot work is refused at once: one sentence on stderr that names the thing, exit code not
+// 0.
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "mount/mount_test.h"
+
+namespace tusfs_testing {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+class BadInputTest : public MountTest {
+ protected:
+  void SetUp() override {
+    MountTest::SetUp();
+    if (IsSkipped()) return;
+    StartServer(ServerKind::kFixture);
+    fs::create_directory(dir_ / "mnt");
+  }
+
+  /// tusfs with these arguments, in the background as a person would start it.
+  Finished Start(Command arguments) const {
+    arguments.insert(arguments.begin(), TusfsProgram());
+    return RunProgram(arguments, std::chrono::seconds(20));
+  }
+
+  /// The usual command line with `more` at its end.
+  Finished StartWith(Command more) const {
+    Command arguments{server_->Url(), dir_ / "mnt", "--state-dir", dir_ / "state"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Start(arguments);
+  }
+
+  void ExpectRefused(Finished const& finished, std::string const& named) const {
+    EXPECT_GT(finished.code, 0) << "by itself, not by a signal or a timeout";
+    EXPECT_THAT(finished.err, HasSubstr(named));
+    EXPECT_EQ(std::ranges::count(finished.err, '\n'), 1) << "not one sentence: " << finished.err;
+    EXPECT_EQ(finished.out, "");
+    EXPECT_FALSE(IsMounted(dir_ / "mnt"));
+  }
+
+  /// The catalog's own file, wherever it is in the state directory.
+  static fs::path CatalogFile(fs::path const& state_dir) {
+    for (auto const& entry : fs::recursive_directory_iterator(state_dir)) {
+      if (entry.path().extension() == ".mdb" &&
+          entry.path().filename().string().find("lock") == std::string::npos) {
+        return entry.path();
+      }
+    }
+    return {};
+  }
+};
+
+TEST_F(BadInputTest, AUrlThatCannotBeOne) {
+  for (std::string const url : {"not a url", "ftp://host/files/", "http://", "/files/"}) {
+    SCOPED_TRACE(url);
+    ExpectRefused(Start({url, dir_ / "mnt", "--state-dir", dir_ / "state"}), url);
+  }
+}
+
+TEST_F(BadInputTest, AMountpointThatIsMissingOrIsNoDirectory) {
+  auto const missing = (dir_ / "missing").string();
+  ExpectRefused(Start({server_->Url(), missing, "--state-dir", dir_ / "state"}), missing);
+  WriteFile(dir_ / "file", "x");
+  ExpectRefused(Start({server_->Url(), dir_ / "file", "--state-dir", dir_ / "state"}),
+                (dir_ / "file").string());
+}
+
+TEST_F(BadInputTest, AMountpointThatIsNotEmptyUnlessSaidSo) {
+  MountedTusfs mount(server_->Url(), {"--nonempty"});
+  WriteFile(mount / "treasure", "x");
+  auto const refused =
+      Start({server_->Url(), mount.mountpoint(), "--state-dir", mount.state_dir()});
+  ExpectRefused(refused, mount.mountpoint());
+  EXPECT_THAT(refused.err, HasSubstr("--nonempty")) << "the way out";
+  ASSERT_EQ(mount.Mount(), "");
+  EXPECT_FALSE(fs::exists(mount / "treasure"));
+  EXPECT_EQ(mount.Unmount(), 0);
+  EXPECT_EQ(ReadFile(mount / "treasure"), "x");
+}
+
+TEST_F(BadInputTest, AMountpointThatIsMountedAlready) {
+  MountedTusfs mount(server_->Url());
+  ASSERT_EQ(mount.Mount(), "");
+  ExpectRefused(Start({server_->Url(), mount.mountpoint(), "--state-dir", dir_ / "other"}),
+                mount.mountpoint());
+  WriteFile(mount / "file", "hello");
+  EXPECT_EQ(mount.WaitUploaded(), 0) << "the mount that was there lives on";
+}
+
+TEST_F(BadInputTest, AMountThatAKilledTusfsLeftBehindIsCleared) {
+  MountedTusfs mount(server_->Url());
+  ASSERT_EQ(mount.Mount(), "");
+  WriteFile(mount / "file", "hello");
+  // What the kernel still remembers of the root must not be taken for a living daemon.
+  ASSERT_TRUE(fs::is_directory(mount.mountpoint()));
+  mount.Kill9();
+  ASSERT_TRUE(IsMounted(mount.mountpoint())) << "the kernel keeps it";
+  ASSERT_EQ(mount.Mount(), "");
+  EXPECT_EQ(ReadFile(mount / "file"), "hello");
+  EXPECT_EQ(mount.WaitUploaded(), 0);
+  EXPECT_EQ(mount.Unmount(), 0);
+  EXPECT_FALSE(IsMounted(mount.mountpoint())) << "the dead mount was still underneath";
+}
+
+TEST_F(BadInputTest, AStateDirectoryThatCannotBeWritten) {
+  if (::geteuid() != 0) GTEST_SKIP() << "SKIPPED: a read-only directory needs root here";
+  fs::create_directory(dir_ / "state");
+  ASSERT_EQ(::mount("tmpfs", (dir_ / "state").c_str(), "tmpfs", MS_RDONLY, nullptr), 0);
+  auto const refused = StartWith({});
+  EXPECT_EQ(::umount((dir_ / "state").c_str()), 0);
+  ExpectRefused(refused, dir_ / "state");
+}
+
+TEST_F(BadInputTest, AStateDirectoryThatAnotherDaemonUses) {
+  MountedTusfs mount(server_->Url());
+  ASSERT_EQ(mount.Mount(), "");
+  ExpectRefused(Start({server_->Url(), dir_ / "mnt", "--state-dir", mount.state_dir()}),
+                mount.state_dir());
+  WriteFile(mount / "file", "hello");
+  EXPECT_EQ(mount.WaitUploaded(), 0) << "the daemon that was there lives on";
+}
+
+TEST_F(BadInputTest, ACorruptCatalogIsNamedAndNothingIsLost) {
+  MountedTusfs mount(server_->Url());
+  ASSERT_EQ(mount.Mount(), "");
+  WriteFile(mount / "file", "hello");
+  ASSERT_EQ(mount.WaitUploaded(), 0);
+  ASSERT_EQ(mount.Unmount(), 0);
+  auto const catalog = CatalogFile(mount.state_dir());
+  ASSERT_FALSE(catalog.empty());
+  auto const healthy = ReadFile(catalog);
+  for (bool const truncated : {false, true}) {
+    SCOPED_TRACE(truncated ? "cut to 100 bytes" : "overwritten");
+    WriteFile(catalog, truncated ? healthy.substr(0, 100) : RandomBytes(healthy.size()));
+    auto const refused =
+        Start({server_->Url(), mount.mountpoint(), "--state-dir", mount.state_dir()});
+    EXPECT_FALSE(IsMounted(mount.mountpoint()));
+    ExpectRefused(refused, mount.state_dir());
+    EXPECT_THAT(refused.err, HasSubstr("catalog"));
+  }
+  WriteFile(catalog, healthy);
+  ASSERT_EQ(mount.Mount(), "");
+  EXPECT_EQ(ReadFile(mount / "file"), "hello");
+}
+
+TEST_F(BadInputTest, OptionsThatAreRefusedByName) {
+  ExpectRefused(StartWith({"-o", "frobnicate"}), "frobnicate");
+  ExpectRefused(StartWith({"-o", "allow_other,frob=1"}), "frob");
+  ExpectRefused(StartWith({"-o", "ro"}), "ro");
+  ExpectRefused(StartWith({"--frobnicate"}), "--frobnicate");
+  ExpectRefused(StartWith({"--chunk-size", "banana"}), "banana");
+  ExpectRefused(StartWith({"--transfers", "0"}), "transfers");
+  ExpectRefused(StartWith({"--settle", "-1"}), "settle");
+  ExpectRefused(StartWith({"--log-level", "shouting"}), "shouting");
+}
+
+TEST_F(BadInputTest, TooFewArguments) {
+  EXPECT_GT(Start({}).code, 0);
+  EXPECT_GT(Start({server_->Url()}).code, 0);
+}
+
+TEST_F(BadInputTest, HelpAndVersionAreComplete) {
+  auto const help = Start({"--help"});
+  EXPECT_EQ(help.code, 0);
+  for (auto const* option : {"--state-dir", "--foreground", "--chunk-size", "--transfers",
+                             "--settle", "--log-level", "--nonempty", "-o", "--version"}) {
+    EXPECT_THAT(help.out, HasSubstr(option));
+  }
+  auto const version = Start({"--version"});
+  EXPECT_EQ(version.code, 0);
+  EXPECT_THAT(version.out, HasSubstr("tusfs"));
+}
+
+TEST_F(BadInputTest, MountStyleOptionsWorkLikeThoseOfTheCommandLine) {
+  MountedTusfs mount(server_->Url(), {"-o", "chunk-size=1MiB,transfers=2,nonempty"});
+  WriteFile(mount / "underneath", "x");
+  ASSERT_EQ(mount.Mount(), "");
+  auto const source = Source("source", 3 * kMiB);
+  Copy(source, mount / "file");
+  ASSERT_EQ(mount.WaitUploaded(), 0);
+  EXPECT_GE(server_->fixture()->Stats().patches, 3);
+}
+
+}  // namespace
+}  // namespace tusfs_testing

@@ -1,0 +1,127 @@
+#!/bin/sh
+# Builds tusfs and runs all its tests; on Debian 12 it installs what that needs (root or sudo).
+#   TUSFS_JOBS        how much in parallel (default: all processors)
+#   TUSFS_SANITIZERS  0: only the plain build and its tests
+set -u
+cd "$(dirname "$0")/.." || exit 1
+root=$PWD
+jobs=${TUSFS_JOBS:-$(nproc)}
+failed=
+. tests/dependencies.sh
+
+say() { printf '\n== %s\n' "$*"; }
+fail() {
+  failed="$failed
+  $*"
+  echo "FAILED: $*" >&2
+}
+skip() { echo "SKIPPED: $*" | tee -a "$root/build/skipped.txt"; }
+
+# The official Node server, pinned, from npm.
+fetch_tus_node() {
+  [ -e build/servers/node_modules/@tus/server/package.json ] && return
+  if ! command -v npm >/dev/null; then
+    skip "tests against @tus/server: there is no node and npm"
+  elif ! node -e 'const [a, b] = process.versions.node.split(".").map(Number);
+                  process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)'; then
+    skip "tests against @tus/server: it needs node 20.19, here is $(node --version)"
+  elif ! npm install --prefix build/servers --no-audit --no-fund --loglevel=error \
+    @tus/server@2.4.5 @tus/file-store@2.1.1; then
+    skip "tests against @tus/server: npm could not fetch it"
+  fi
+}
+
+# tusd, the reference server, from its sources.
+build_tusd() {
+  [ -x build/servers/tusd ] && return
+  if ! command -v go >/dev/null; then
+    skip "tests against tusd: there is no go"
+    return
+  fi
+  version=$(go env GOVERSION | sed 's/^go1\.\([0-9]*\).*/\1/')
+  if ! [ "$version" -ge 25 ] 2>/dev/null; then
+    skip "tests against tusd: it needs go 1.25, here is $(go env GOVERSION)"
+    return
+  fi
+  module=build/servers/tusd-module
+  rm -rf "$module" && mkdir -p "$module"
+  (cd "$module" && go mod init tusd.test && go get github.com/tus/tusd/v2/cmd/tusd@v2.10.0 &&
+    go build -p "$jobs" -o ../tusd github.com/tus/tusd/v2/cmd/tusd) >build/servers/tusd.log 2>&1 ||
+    { tail -5 build/servers/tusd.log; skip "tests against tusd: go could not build it"; }
+}
+
+# test_build DIRECTORY CTEST-OPTION…
+test_build() {
+  directory=$1
+  shift
+  # Some tests hold a time limit (cancelled within 100 ms), and the machine may be shared: one more
+  # try tells its noise from a fault. The first failure is printed all the same.
+  ctest --test-dir "$directory" --output-on-failure -j "$jobs" --no-tests=error \
+    --repeat until-pass:2 "$@" ||
+    fail "tests in $directory"
+  grep -h '^SKIPPED: ' "$directory/Testing/Temporary/LastTest.log" >>build/skipped.txt
+}
+
+# sanitize DIRECTORY NAME PREFIX…: the unit tests once more, under a sanitizer.
+sanitize() {
+  directory=$1
+  sanitizer=$2
+  shift 2
+  say "unit tests under the $sanitizer sanitizer"
+  if configure "$directory" -DTUSFS_WERROR=ON -DTUSFS_SANITIZE="$sanitizer" &&
+    "$@" cmake --build "$directory" -j "$jobs"; then
+    prefix=$*
+    # shellcheck disable=SC2086 # a command in words
+    $prefix ctest --test-dir "$directory" --output-on-failure -j "$jobs" --no-tests=error \
+      --repeat until-pass:2 -LE mount ||
+      fail "tests in $directory"
+  else
+    fail "build of $directory"
+  fi
+}
+
+say "packages"
+# shellcheck disable=SC2086 # a list of words
+need_packages $BUILD_PACKAGES clang rsync systemd xfsprogs || exit 1
+
+mkdir -p build/servers
+: >build/skipped.txt
+
+say "build"
+{ configure build -DTUSFS_WERROR=ON && cmake --build build -j "$jobs"; } || exit 1
+
+say "servers"
+fetch_tus_node
+build_tusd
+
+say "tests"
+export TUSFS_SERVERS="$root/build/servers"
+export TUSFS_KILL_TABLE="$root/build/kill-table.txt"
+rm -f "$TUSFS_KILL_TABLE"
+test_build build
+
+if [ "${TUSFS_SANITIZERS:-1}" != 0 ]; then
+  sanitize build-asan address
+  # Without address randomisation: the thread sanitizer of g++ 12 does not start on kernels that
+  # randomise widely.
+  if setarch -R true 2>/dev/null; then
+    sanitize build-tsan thread setarch -R
+  else
+    sanitize build-tsan thread
+  fi
+  say "clang, with its check of the locks"
+  { configure build-clang -DTUSFS_WERROR=ON -DTUSFS_TESTS=OFF -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang &&
+    cmake --build build-clang -j "$jobs"; } || fail "build with clang"
+fi
+
+if [ -s "$TUSFS_KILL_TABLE" ]; then
+  say "killed with SIGKILL at"
+  cat "$TUSFS_KILL_TABLE"
+fi
+say "summary"
+sort build/skipped.txt | uniq -c | sed 's/^ *\([0-9]*\) SKIPPED: /SKIPPED (\1×): /'
+if [ -n "$failed" ]; then
+  echo "FAILED:$failed"
+  exit 1
+fi
+echo "all passed"

@@ -1,0 +1,128 @@
+// Spool: one file a version, one object a version, and nothing removed that is not ours.
+#include <set>
+
+#include <gmock/gmock.h>
+
+#include "base/fakes.h"
+#include "spool/spool.h"
+#include "testing/files.h"
+
+namespace tusfs {
+namespace {
+
+using tusfs_testing::ReadFile;
+using tusfs_testing::TempDir;
+using tusfs_testing::WriteFile;
+
+class SpoolTest : public testing::Test {
+ protected:
+  std::shared_ptr<Version> Make(VersionId id, std::string const& bytes = "bytes") {
+    auto version = spool_->Create(id);
+    EXPECT_TRUE(Ok(version));
+    if (!version) return nullptr;
+    EXPECT_TRUE(Ok((*version)->Write(0, std::as_bytes(std::span(bytes)))));
+    return *version;
+  }
+
+  std::set<std::string> Files() {
+    std::set<std::string> files;
+    for (auto const& entry : std::filesystem::recursive_directory_iterator(path_)) {
+      if (entry.is_regular_file()) files.insert(entry.path().lexically_relative(path_).string());
+    }
+    return files;
+  }
+
+  TempDir const dir_;
+  std::filesystem::path const path_ = dir_ / "spool";
+  std::unique_ptr<Spool> spool_ = Spool::Open(path_).value();
+};
+
+TEST_F(SpoolTest, VersionsLieWhereTheHeaderSays) {
+  Make(1);
+  Make(4096);
+  Make(0xabcdef);
+  EXPECT_EQ(Files(), (std::set<std::string>{"0/1", "1/1000", "abc/abcdef"}));
+}
+
+TEST_F(SpoolTest, OnlyTheUserMayLookInside) {
+  Make(1);
+  namespace fs = std::filesystem;
+  EXPECT_EQ(fs::status(path_).permissions(), fs::perms::owner_all);
+  EXPECT_EQ(fs::status(path_ / "0" / "1").permissions(),
+            fs::perms::owner_read | fs::perms::owner_write);
+}
+
+TEST_F(SpoolTest, AVersionIsNeverMadeTwice) {
+  Make(1, "precious");
+  EXPECT_EQ(CodeOf(spool_->Create(1)), EEXIST);
+  EXPECT_EQ(ReadFile(path_ / "0" / "1"), "precious");
+}
+
+TEST_F(SpoolTest, WriterAndUploaderShareOneObject) {
+  auto const made = Make(1);
+  EXPECT_EQ(spool_->Find(1, 0).value(), made);
+  EXPECT_EQ(spool_->FindOpen(1), made);
+}
+
+TEST_F(SpoolTest, AVersionThatNobodyHasOpenIsOpenedWithTheSizeAsked) {
+  Make(1).reset();
+  EXPECT_EQ(spool_->FindOpen(1), nullptr);
+  EXPECT_EQ(spool_->Find(1, 3).value()->size(), 3U);
+  EXPECT_EQ(spool_->Find(1, 100).value()->size(), 5U) << "never more than there is";
+  EXPECT_EQ(CodeOf(spool_->Find(2, 0)), ENOENT);
+}
+
+TEST_F(SpoolTest, ThousandsOfVersionsComeAndGo) {
+  auto const kept = Make(1);
+  for (VersionId id = 2; id < 2000; ++id) Make(id, "x");
+  EXPECT_EQ(spool_->Find(1, 0).value(), kept) << "an open one is not forgotten";
+  EXPECT_EQ(spool_->Find(1999, 1).value()->size(), 1U);
+}
+
+TEST_F(SpoolTest, ARemovedVersionStaysReadableForThoseWhoHaveItOpen) {
+  auto const version = Make(1);
+  ASSERT_TRUE(Ok(spool_->Remove(1)));
+  EXPECT_TRUE(Files().empty());
+  std::string bytes(5, '?');
+  EXPECT_TRUE(Ok(version->Read(0, std::as_writable_bytes(std::span(bytes)))));
+  EXPECT_EQ(bytes, "bytes");
+  EXPECT_EQ(CodeOf(spool_->Find(1, 5)), ENOENT);
+  EXPECT_TRUE(Ok(spool_->Remove(1))) << "a missing one is success";
+}
+
+TEST_F(SpoolTest, TheSweepRemovesWhatIsUnwantedAndOurs) {
+  Make(1);
+  Make(2);
+  Make(0x1002);
+  WriteFile(path_ / "0" / "notes.txt", "a person's");
+  WriteFile(path_ / "0" / "1005", "in the wrong directory");
+  WriteFile(path_ / "0" / "0003", "not as we write numbers");
+  WriteFile(path_ / "0" / "A", "nor this");
+  WriteFile(path_ / "7", "nor here");
+  auto const swept = spool_->Sweep([](VersionId id) { return id == 2; });
+  ASSERT_TRUE(Ok(swept));
+  EXPECT_EQ(*swept, 2U);
+  EXPECT_EQ(Files(),
+            (std::set<std::string>{"0/2", "0/notes.txt", "0/1005", "0/0003", "0/A", "7"}));
+}
+
+TEST_F(SpoolTest, TheSweepOfAnEmptySpoolRemovesNothing) {
+  EXPECT_EQ(spool_->Sweep([](VersionId) { return false; }), 0U);
+}
+
+TEST_F(SpoolTest, SpaceIsThatOfItsDisk) {
+  auto const space = spool_->Measure();
+  ASSERT_TRUE(Ok(space));
+  EXPECT_GT(space->capacity, 0U);
+  EXPECT_LE(space->free, space->capacity);
+}
+
+TEST_F(SpoolTest, AnUnusableDirectoryIsRefusedWithItsName) {
+  WriteFile(dir_ / "file", "");
+  auto const spool = Spool::Open(dir_ / "file");
+  ASSERT_FALSE(spool);
+  EXPECT_THAT(Describe(spool.error()), testing::HasSubstr("file"));
+}
+
+}  // namespace
+}  // namespace tusfs

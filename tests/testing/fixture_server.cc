@@ -1,0 +1,63 @@
+#include "testing/fixture_server.h"
+
+#include "testing/tus_service.h"
+
+namespace tusfs_testing {
+namespace {
+
+// A limited server must also look slow from the other end of the socket.
+constexpr int kSmallReceiveBuffer = 256 * 1024;
+
+}  // namespace
+
+FixtureServer::FixtureServer(FixtureOptions options)
+    : options_(std::move(options)), service_(std::make_unique<TusService>(options_)) {
+  Start();
+}
+
+FixtureServer::~FixtureServer() { Stop(); }
+
+void FixtureServer::Stop() {
+  if (!http_) return;
+  service_->Halt();
+  http_->Stop();
+  http_.reset();
+}
+
+void FixtureServer::Start() {
+  if (http_) return;
+  service_->Resume();
+  int const buffer = options_.bytes_per_second > 0 ? kSmallReceiveBuffer : 0;
+  http_ =
+      std::make_unique<HttpServer>(options_.port, options_.keep_alive, buffer,
+                                   [this](HttpExchange& exchange) { service_->Handle(exchange); });
+  options_.port = http_->port();
+}
+
+std::string FixtureServer::Url() const {
+  return "http://127.0.0.1:" + std::to_string(options_.port) + "/files/";
+}
+
+FixtureStats FixtureServer::Stats() const { return service_->Stats(); }
+std::vector<UploadView> FixtureServer::Uploads() const { return service_->Uploads(); }
+
+std::optional<UploadView> FixtureServer::FindUpload(std::string const& name) const {
+  std::optional<UploadView> found;
+  for (auto& upload : service_->Uploads()) {
+    if (upload.Metadata("relativePath") == name || upload.Metadata("filename") == name) {
+      found = std::move(upload);
+    }
+  }
+  return found;
+}
+
+std::string FixtureServer::Content(std::string const& id) const { return service_->Content(id); }
+std::vector<RequestRecord> FixtureServer::Requests() const { return service_->Requests(); }
+void FixtureServer::AddFault(FaultRule rule) { service_->AddFault(std::move(rule)); }
+void FixtureServer::ClearFaults() { service_->ClearFaults(); }
+void FixtureServer::ReleaseStalled() { service_->ReleaseStalled(); }
+int FixtureServer::Stalled() const { return service_->Stalled(); }
+bool FixtureServer::Forget(std::string const& id) { return service_->Forget(id); }
+void FixtureServer::SetRate(std::uint64_t bytes_per_second) { service_->SetRate(bytes_per_second); }
+
+}  // namespace tusfs_testing

@@ -1,0 +1,241 @@
+#include "testing/test_server.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "testing/counting_proxy.h"
+#include "testing/files.h"
+#include "testing/process.h"
+#include "testing/wait_for.h"
+
+namespace tusfs_testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Where tests/run.sh puts the real servers.
+fs::path ServersDirectory() {
+  char const* const given = ::getenv("TUSFS_SERVERS");
+  return given != nullptr ? given : TUSFS_SERVERS_DEFAULT;
+}
+
+fs::path TusdProgram() {
+  char const* const given = ::getenv("TUSFS_TUSD");
+  return given != nullptr ? fs::path(given) : ServersDirectory() / "tusd";
+}
+
+class FixtureTestServer final : public TestServer {
+ public:
+  FixtureTestServer(fs::path directory, std::uint64_t bytes_per_second)
+      : directory_(std::move(directory)),
+        server_({.storage = Storage::kDirectory,
+                 .directory = directory_,
+                 .bytes_per_second = bytes_per_second}) {}
+
+  std::string Url() const override { return server_.Url(); }
+  std::vector<UploadView> Uploads() const override { return server_.Uploads(); }
+  fs::path File(UploadView const& upload) const override { return directory_ / upload.id; }
+  std::uint64_t SentBytes() const override { return server_.Stats().received_bytes; }
+  void SetRate(std::uint64_t bytes_per_second) override { server_.SetRate(bytes_per_second); }
+  void Kill() override { server_.Stop(); }
+  void Restart() override { server_.Start(); }
+  FixtureServer* fixture() override { return &server_; }
+
+ private:
+  fs::path const directory_;
+  FixtureServer server_;
+};
+
+/// A server that is a program of its own, behind the proxy.
+class ProcessServer : public TestServer {
+ public:
+  ProcessServer(fs::path directory, std::uint64_t bytes_per_second)
+      : directory_(std::move(directory)), proxy_(bytes_per_second) {
+    fs::create_directories(directory_);
+  }
+
+  std::string Url() const override {
+    return "http://127.0.0.1:" + std::to_string(proxy_.port()) + "/files/";
+  }
+  fs::path File(UploadView const& upload) const override { return directory_ / upload.id; }
+  std::uint64_t SentBytes() const override { return proxy_.sent_bytes(); }
+  void SetRate(std::uint64_t bytes_per_second) override { proxy_.SetRate(bytes_per_second); }
+
+  void Kill() override {
+    proxy_.Stop();
+    child_.Signal(SIGKILL);
+    (void)child_.Wait(std::chrono::seconds(10));
+  }
+
+  void Restart() override {
+    fs::path const log = log_ / std::to_string(++starts_);
+    child_.Start(StartCommand(), log, log);
+    std::uint16_t port = 0;
+    if (!WaitFor([&] { return (port = PortIn(ReadFile(log))) != 0 || !child_.Running(); }) ||
+        port == 0) {
+      throw std::runtime_error("the server did not start: " + ReadFile(log));
+    }
+    proxy_.Start(port);
+  }
+
+  std::vector<UploadView> Uploads() const override {
+    std::vector<std::pair<fs::file_time_type, UploadView>> found;
+    for (auto const& entry : fs::directory_iterator(directory_)) {
+      if (entry.path().extension() != RecordExtension()) continue;
+      // A record that is being rewritten at this moment is not one yet.
+      auto const record = nlohmann::json::parse(ReadFile(entry.path()), nullptr, false);
+      if (!record.is_object()) continue;
+      UploadView view = Parse(record);
+      view.id = entry.path().stem();
+      std::error_code missing;
+      auto const size = fs::file_size(directory_ / view.id, missing);
+      if (missing) continue;
+      view.offset = size;
+      view.complete = view.length == size;
+      found.emplace_back(entry.last_write_time(), std::move(view));
+    }
+    std::ranges::sort(found, {}, [](auto const& item) { return item.first; });
+    std::vector<UploadView> views;
+    for (auto& [time, view] : found) views.push_back(std::move(view));
+    return views;
+  }
+
+ protected:
+  virtual Command StartCommand() const = 0;
+  virtual std::uint16_t PortIn(std::string const& output) const = 0;
+  virtual std::string RecordExtension() const = 0;
+  virtual UploadView Parse(nlohmann::json const& record) const = 0;
+
+  static std::map<std::string, std::string> Strings(nlohmann::json const& record,
+                                                    std::string const& key) {
+    std::map<std::string, std::string> strings;
+    if (!record.contains(key) || !record[key].is_object()) return strings;
+    for (auto const& [name, value] : record[key].items()) {
+      if (value.is_string()) strings[name] = value.get<std::string>();
+    }
+    return strings;
+  }
+
+  static std::uint16_t PortAfter(std::string const& output, std::string const& marker) {
+    std::size_t const at = output.find(marker);
+    // Only a whole line: the rest of a number may still be on its way.
+    if (at == std::string::npos || output.find('\n', at) == std::string::npos) return 0;
+    char const* const digits = output.data() + at + marker.size();
+    std::uint16_t port = 0;
+    std::from_chars(digits, output.data() + output.size(), port);
+    return port;
+  }
+
+  fs::path const directory_;
+
+ private:
+  TempDir const log_;
+  CountingProxy proxy_;
+  ChildProcess child_;
+  int starts_ = 0;
+};
+
+class NodeServer final : public ProcessServer {
+ public:
+  NodeServer(fs::path directory, std::uint64_t rate) : ProcessServer(std::move(directory), rate) {
+    Restart();
+  }
+
+ private:
+  Command StartCommand() const override {
+    return {"node", ServersDirectory() / "tus_server.mjs", directory_};
+  }
+  std::uint16_t PortIn(std::string const& output) const override { return PortAfter(output, ""); }
+  std::string RecordExtension() const override { return ".json"; }
+  UploadView Parse(nlohmann::json const& record) const override {
+    UploadView view;
+    view.metadata = Strings(record, "metadata");
+    if (record.contains("size") && record["size"].is_number()) view.length = record["size"];
+    return view;
+  }
+};
+
+class Tusd final : public ProcessServer {
+ public:
+  Tusd(fs::path directory, std::uint64_t rate) : ProcessServer(std::move(directory), rate) {
+    Restart();
+  }
+
+ private:
+  Command StartCommand() const override {
+    return {TusdProgram(), "-host", "127.0.0.1", "-port", "0", "-upload-dir", directory_};
+  }
+  std::uint16_t PortIn(std::string const& output) const override {
+    return PortAfter(output, "http://127.0.0.1:");
+  }
+  std::string RecordExtension() const override { return ".info"; }
+  UploadView Parse(nlohmann::json const& record) const override {
+    UploadView view;
+    view.metadata = Strings(record, "MetaData");
+    if (!record.value("SizeIsDeferred", false)) view.length = record.value("Size", 0ULL);
+    return view;
+  }
+};
+
+}  // namespace
+
+std::string Name(ServerKind kind) {
+  if (kind == ServerKind::kNode) return "TusNode";
+  return kind == ServerKind::kTusd ? "Tusd" : "Fixture";
+}
+
+std::string TestServer::WhyNot(ServerKind kind) {
+  if (kind == ServerKind::kNode) {
+    if (!HaveProgram("node")) return "@tus/server: there is no node";
+    if (!fs::exists(ServersDirectory() / "node_modules/@tus/server/package.json")) {
+      return "@tus/server is not in " + ServersDirectory().string() +
+             " (tests/run.sh puts it there)";
+    }
+  }
+  if (kind == ServerKind::kTusd && ::access(TusdProgram().c_str(), X_OK) != 0) {
+    return "tusd is not at " + TusdProgram().string() + " (tests/run.sh builds it)";
+  }
+  return "";
+}
+
+std::unique_ptr<TestServer> TestServer::Start(ServerKind kind, fs::path const& directory,
+                                              std::uint64_t bytes_per_second) {
+  switch (kind) {
+    case ServerKind::kNode:
+      return std::make_unique<NodeServer>(directory, bytes_per_second);
+    case ServerKind::kTusd:
+      return std::make_unique<Tusd>(directory, bytes_per_second);
+    case ServerKind::kFixture:
+      break;
+  }
+  return std::make_unique<FixtureTestServer>(directory, bytes_per_second);
+}
+
+std::optional<UploadView> TestServer::Find(std::string const& name) const {
+  std::optional<UploadView> found;
+  for (auto& upload : Uploads()) {
+    if (upload.Metadata("relativePath") == name || upload.Metadata("filename") == name) {
+      found = std::move(upload);
+    }
+  }
+  return found;
+}
+
+int TestServer::Published(std::string const& name) const {
+  int published = 0;
+  for (auto const& upload : Uploads()) {
+    bool const named =
+        upload.Metadata("relativePath") == name || upload.Metadata("filename") == name;
+    if (named && upload.complete && !upload.partial) ++published;
+  }
+  return published;
+}
+
+}  // namespace tusfs_testing

@@ -1,0 +1,123 @@
+// The tus protocol of the fixture server: requests in, answers and records out.
+//
+// Private to tests/testing: tests use FixtureServer. Lives as long as the FixtureServer, over
+// Stop() and Start(), so that uploads survive a restart. Handle() runs on one thread a connection.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "testing/fault.h"
+#include "testing/fixture_server.h"
+#include "testing/http_server.h"
+#include "testing/rate_limiter.h"
+#include "testing/stored_upload.h"
+
+namespace tusfs_testing {
+
+class TusService {
+ public:
+  explicit TusService(FixtureOptions const& options);
+
+  void Handle(HttpExchange& exchange);
+  /// Wakes whatever is stalled, for good until Resume().
+  void Halt();
+  void Resume();
+
+  // As FixtureServer has them.
+  [[nodiscard]] FixtureStats Stats() const;
+  [[nodiscard]] std::vector<UploadView> Uploads() const;
+  [[nodiscard]] std::string Content(std::string const& id) const;
+  [[nodiscard]] std::vector<RequestRecord> Requests() const;
+  void AddFault(FaultRule rule);
+  void ClearFaults();
+  void ReleaseStalled();
+  [[nodiscard]] int Stalled() const;
+  bool Forget(std::string const& id);
+  void SetRate(std::uint64_t bytes_per_second);
+
+ private:
+  using Upload = std::shared_ptr<StoredUpload>;
+
+  struct Answer {
+    int status = 0;  // 0: close without one
+    Headers headers{};
+    std::string body{};
+  };
+
+  /// A request on its way through.
+  struct Request {
+    HttpExchange& http;
+    std::string method;
+    std::string path;  // without the query
+    Fault fault{};
+    std::uint64_t body_bytes = 0;
+  };
+
+  /// The right to append to an upload, held by one request at a time.
+  class Turn;
+  struct Live {
+    HttpExchange* exchange;
+    bool cut = false;
+  };
+
+  struct Checksum {
+    std::string algorithm;
+    std::string digest;  // raw bytes
+  };
+
+  Answer Route(Request& request);
+  Answer Options(Request const& request);
+  Answer Create(Request& request);
+  Answer CreateFinal(Request const& request, Upload const& upload, std::string_view urls);
+  Answer Head(Request const& request, std::string const& id);
+  Answer Patch(Request& request, std::string const& id);
+  Answer Terminate(Request const& request, std::string const& id);
+  /// GET, which answers by itself: a status for the record.
+  int Get(Request const& request);
+  int GetUpload(Request const& request, Upload const& upload);
+  [[nodiscard]] std::string StatsJson() const;
+
+  /// Takes the body into `upload` from its offset on; then the answer if it is not a plain success.
+  std::optional<Answer> Receive(Request& request, Upload const& upload,
+                                std::optional<Checksum> const& checksum);
+  /// Body bytes until `limit` of them are kept, the body ends (true) or breaks (false).
+  bool Keep(Request& request, Upload const& upload, std::uint64_t& offset, std::uint64_t limit,
+            bool commit, std::string* copy);
+  bool Discard(Request& request);
+  void Stall(Request& request);
+  void Commit(StoredUpload& upload, std::uint64_t offset);
+
+  [[nodiscard]] std::optional<Answer> ReadChecksum(Request const& request,
+                                                   std::optional<Checksum>& checksum) const;
+  [[nodiscard]] std::string Extensions() const;
+  [[nodiscard]] std::string NewId();
+  [[nodiscard]] Upload Find(std::string_view id) const;
+  [[nodiscard]] Fault TakeFault(RequestFacts const& facts);
+  void Record(Request const& request, int status);
+
+  FixtureOptions const options_;
+  RateLimiter rate_;
+  mutable std::mutex mutex_;  // guards all below
+  std::condition_variable changed_;
+  std::map<std::string, Upload, std::less<>> uploads_;  // ids sort in the order of creation
+  std::map<std::string, Live> live_;
+  std::vector<std::pair<FaultRule, int>> faults_;  // with how often they matched
+  std::vector<RequestRecord> requests_;
+  FixtureStats stats_;
+  std::uint64_t created_ = 0;
+  std::uint64_t releases_ = 0;
+  int stalled_ = 0;
+  bool halted_ = false;
+};
+
+}  // namespace tusfs_testing

@@ -1,0 +1,179 @@
+// Endpoint: an outage, the one that asks, and what is learnt of the server.
+#include <atomic>
+#include <thread>
+
+#include <gmock/gmock.h>
+
+#include "base/fakes.h"
+#include "testing/wait_for.h"
+#include "uploader/endpoint.h"
+
+namespace tusfs {
+namespace {
+
+using Gate = Endpoint::Gate;
+using tusfs_testing::WaitFor;
+
+tus::Error Outage(std::string const& message = "no route") {
+  return {.code = tus::ErrorCode::kUnreachable,
+          .http_status = 0,
+          .retry_after = {},
+          .message = message};
+}
+
+class EndpointTest : public testing::Test {
+ protected:
+  static tus::ServerInfo Deferring() {
+    tus::ServerInfo info;
+    info.creation = info.creation_defer_length = true;
+    return info;
+  }
+  void Reach(tus::ServerInfo const& info = Deferring()) {
+    ASSERT_EQ(endpoint_.Enter().gate, Gate::kProbe);
+    endpoint_.Probed(info);
+  }
+
+  FakeClock clock_;
+  Endpoint endpoint_{"http://tus/", {}, [] { return 0.5; }, clock_, QuietLogger()};
+};
+
+TEST_F(EndpointTest, TheServerIsAskedFirst) {
+  EXPECT_FALSE(endpoint_.state().answered);
+  EXPECT_EQ(endpoint_.Enter().gate, Gate::kProbe);
+  EXPECT_EQ(endpoint_.Enter().gate, Gate::kWait) << "by one only";
+  endpoint_.Probed(Deferring());
+  EXPECT_EQ(endpoint_.Enter().gate, Gate::kOpen);
+  EXPECT_TRUE(endpoint_.state().reachable);
+}
+
+TEST_F(EndpointTest, AnOutageClosesItForAllAndOneAsksLater) {
+  Reach();
+  clock_.Advance(std::chrono::seconds(7));
+  endpoint_.Failed(Outage());
+  auto const state = endpoint_.state();
+  EXPECT_FALSE(state.reachable);
+  EXPECT_EQ(state.error, "no route");
+  EXPECT_EQ(state.since, clock_.Wall());
+  auto const admission = endpoint_.Enter();
+  ASSERT_EQ(admission.gate, Gate::kWait);
+  EXPECT_GT(admission.until, clock_.Steady());
+  clock_.Advance(admission.until - clock_.Steady());
+  EXPECT_EQ(endpoint_.Enter().gate, Gate::kProbe);
+  EXPECT_EQ(endpoint_.Enter().gate, Gate::kWait);
+}
+
+TEST_F(EndpointTest, ItAsksMoreAndMoreSeldomUpToALimit) {
+  SteadyTime::duration last{};
+  for (int i = 0; i < 12; ++i) {
+    auto admission = endpoint_.Enter();
+    if (admission.gate == Gate::kWait) {
+      auto const pause = admission.until - clock_.Steady();
+      EXPECT_GE(pause, last);
+      EXPECT_LE(pause, tus::RetryPolicy{}.max);
+      last = pause;
+      clock_.Advance(pause);
+      admission = endpoint_.Enter();
+    }
+    ASSERT_EQ(admission.gate, Gate::kProbe);
+    endpoint_.Probed(tl::unexpected(Outage()));
+  }
+  EXPECT_GT(last, std::chrono::seconds(20));
+}
+
+TEST_F(EndpointTest, ThreadsThatFailTogetherSpeakOfOneOutage) {
+  Reach();
+  endpoint_.Failed(Outage());
+  auto const until = endpoint_.Enter().until;
+  for (int i = 0; i < 10; ++i) endpoint_.Failed(Outage());
+  EXPECT_EQ(endpoint_.Enter().until, until);
+}
+
+TEST_F(EndpointTest, RecoveryOpensItAndSuccessForgetsTheFailures) {
+  for (int i = 0; i < 5; ++i) {
+    auto const admission = endpoint_.Enter();
+    if (admission.gate == Gate::kWait) clock_.Advance(admission.until - clock_.Steady());
+    if (admission.gate == Gate::kProbe) endpoint_.Probed(tl::unexpected(Outage()));
+  }
+  auto const admission = endpoint_.Enter();
+  if (admission.gate == Gate::kWait) {
+    clock_.Advance(admission.until - clock_.Steady());
+    ASSERT_EQ(endpoint_.Enter().gate, Gate::kProbe);
+  }
+  endpoint_.Probed(Deferring());
+  EXPECT_EQ(endpoint_.Enter().gate, Gate::kOpen);
+  EXPECT_EQ(endpoint_.state().error, "");
+  endpoint_.Succeeded();
+  endpoint_.Failed(Outage());
+  EXPECT_LE(endpoint_.Enter().until - clock_.Steady(), tus::RetryPolicy{}.base);
+}
+
+TEST_F(EndpointTest, ACancelledQuestionIsNoAnswerAndIsAskedAgain) {
+  ASSERT_EQ(endpoint_.Enter().gate, Gate::kProbe);
+  auto cancelled = Outage();
+  cancelled.code = tus::ErrorCode::kCancelled;
+  endpoint_.Probed(tl::unexpected(cancelled));
+  EXPECT_FALSE(endpoint_.state().answered);
+  EXPECT_EQ(endpoint_.Enter().gate, Gate::kProbe);
+}
+
+TEST_F(EndpointTest, DeferringIsUsedWhereItIsAnnounced) {
+  EXPECT_FALSE(endpoint_.MayDefer()) << "not before the server was asked";
+  Reach();
+  EXPECT_TRUE(endpoint_.MayDefer());
+}
+
+TEST_F(EndpointTest, DeferringIsGivenUpWhereItIsRefused) {
+  Reach();
+  endpoint_.LearnNoDefer();
+  EXPECT_FALSE(endpoint_.MayDefer());
+}
+
+TEST_F(EndpointTest, OneRefusalOfAServerThatHasDeferredBeforeSaysNothing) {
+  Reach();
+  endpoint_.DeferWorks();
+  endpoint_.LearnNoDefer();
+  EXPECT_TRUE(endpoint_.MayDefer());
+}
+
+TEST_F(EndpointTest, BodiesShrinkOn413AndNeverBelowALimit) {
+  std::uint64_t length = std::uint64_t{32} << 20;
+  int lessons = 0;
+  while (endpoint_.LearnTooLarge(length)) {
+    ASSERT_LT(endpoint_.MaxBody(), length);
+    length = endpoint_.MaxBody();
+    ASSERT_LT(++lessons, 100);
+  }
+  EXPECT_EQ(endpoint_.MaxBody(), 64U * 1024);
+}
+
+TEST_F(EndpointTest, ALateRefusalOfALargeBodyTeachesNothingNew) {
+  ASSERT_TRUE(endpoint_.LearnTooLarge(1 << 20));
+  auto const learnt = endpoint_.MaxBody();
+  EXPECT_TRUE(endpoint_.LearnTooLarge(8 << 20));
+  EXPECT_EQ(endpoint_.MaxBody(), learnt);
+}
+
+TEST_F(EndpointTest, TheLargestUploadIsAsAnnounced) {
+  auto info = Deferring();
+  info.max_size = 4711;
+  EXPECT_EQ(endpoint_.MaxSize(), std::nullopt);
+  Reach(info);
+  EXPECT_EQ(endpoint_.MaxSize(), 4711U);
+}
+
+TEST_F(EndpointTest, WhoeverAwaitsTheFirstAnswerIsWoken) {
+  std::atomic<bool> reachable = false;
+  std::jthread const waiter([&] {
+    reachable = endpoint_.AwaitAnswer(std::chrono::steady_clock::now() + std::chrono::hours(1))
+                    .reachable;
+  });
+  Reach();
+  EXPECT_TRUE(WaitFor([&] { return reachable.load(); }));
+}
+
+TEST_F(EndpointTest, AwaitingEndsAtItsDeadline) {
+  EXPECT_FALSE(endpoint_.AwaitAnswer(std::chrono::steady_clock::now()).answered);
+}
+
+}  // namespace
+}  // namespace tusfs

@@ -1,0 +1,171 @@
+// Settler: quiet time, then the bytes on disk, then finished.
+#include <atomic>
+
+#include <gmock/gmock.h>
+
+#include "testing/wait_for.h"
+#include "uploader/rig.h"
+#include "uploader/settler.h"
+
+namespace tusfs {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using tusfs_testing::WaitFor;
+
+constexpr std::chrono::milliseconds kQuiet{2000};
+
+// The transfer of the rig is not used here; its file is.
+class SettlerTest : public TransferRig {
+ protected:
+  void Close() {
+    ChangeInode([this](Inode& inode) {
+      inode.content = Content::kSettling;
+      inode.size = body_.size();
+    });
+  }
+
+  std::vector<InodeId> finished_;
+  Settler settler_{*store_, *spool_, clock_, kQuiet,
+                   [this](InodeId inode) { finished_.push_back(inode); }, logger_};
+};
+
+TEST_F(SettlerTest, ASettlingFileBecomesFinishedWithItsSizeOnDisk) {
+  Append(1000);
+  Close();
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kFinished);
+  EXPECT_EQ(TheInode().size, 1000U);
+  EXPECT_EQ(TheInode().synced_size, 1000U);
+  EXPECT_THAT(finished_, ElementsAre(kFile));
+}
+
+TEST_F(SettlerTest, OnlySettlingFilesDo) {
+  Append(10);
+  for (auto const content : {Content::kWriting, Content::kInterrupted, Content::kFailed,
+                             Content::kUploaded, Content::kFinished}) {
+    ChangeInode([&](Inode& inode) { inode.content = content; });
+    settler_.Settle({kFile, 4711});
+    EXPECT_EQ(TheInode().content, content);
+  }
+  EXPECT_THAT(finished_, IsEmpty());
+}
+
+TEST_F(SettlerTest, TemporaryNamesNeverSettle) {
+  RenameTo("clip.mov.part");
+  Close();
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kSettling);
+  RenameTo("clip.mov");
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kFinished);
+}
+
+TEST_F(SettlerTest, AFileWhoseBytesAreGoneFailsAndSaysWhy) {
+  Append(10);
+  Close();
+  version_.reset();
+  ASSERT_TRUE(Ok(spool_->Remove(kFile)));
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kFailed);
+  EXPECT_FALSE(TheInode().reason.empty());
+  EXPECT_THAT(finished_, IsEmpty());
+}
+
+TEST_F(SettlerTest, ManyFilesAtOnceAllBecomeFinished) {
+  std::vector<InodeId> files;
+  for (InodeId id = 100; id < 130; ++id) {
+    ASSERT_TRUE(Ok(spool_->Create(id)));
+    auto const made = store_->Update([&](Transaction& transaction) -> Result<void> {
+      Inode inode;
+      inode.id = inode.version = id;
+      inode.links = 1;
+      inode.content = Content::kSettling;
+      PutInode(transaction, inode);
+      return {};
+    });
+    ASSERT_TRUE(Ok(made));
+    files.push_back(id);
+  }
+  settler_.Settle(files);
+  EXPECT_EQ(finished_, files);
+}
+
+// ---- time
+
+class SettlerThread : public SettlerTest {
+ protected:
+  ~SettlerThread() override {
+    if (threaded_) threaded_->Stop();
+  }
+
+  // Its own clock is the machine's: the thread waits for real.
+  void Start(std::chrono::milliseconds quiet) {
+    threaded_ = std::make_unique<Settler>(
+        *store_, *spool_, system_clock_, quiet, [this](InodeId) { ++count_; }, logger_);
+    threaded_->Start();
+  }
+
+  SystemClock system_clock_;
+  std::atomic<int> count_ = 0;
+  std::unique_ptr<Settler> threaded_;
+};
+
+TEST_F(SettlerThread, TheQuietTimeStartsOverWithEachRestart) {
+  Append(10);
+  Close();
+  constexpr std::chrono::milliseconds kShort{300};
+  Start(kShort);
+  // Restarted more often than the quiet time lasts, for longer than it lasts.
+  auto const end = system_clock_.Steady() + 3 * kShort;
+  auto last = system_clock_.Steady();
+  bool late = false;
+  while (system_clock_.Steady() < end && count_ == 0 && !late) {
+    auto const now = system_clock_.Steady();
+    late = now - last > kShort / 2;
+    last = now;
+    threaded_->Restart(kFile);
+    std::this_thread::yield();
+  }
+  if (late) GTEST_SKIP() << "the machine is too busy to tell";
+  EXPECT_EQ(count_, 0);
+  auto const quiet_since = system_clock_.Steady();
+  ASSERT_TRUE(WaitFor([&] { return count_ == 1; }));
+  EXPECT_GE(system_clock_.Steady() - quiet_since, kShort - std::chrono::milliseconds(50));
+  EXPECT_EQ(TheInode().content, Content::kFinished);
+}
+
+TEST_F(SettlerThread, StopEndsAtOnceWhateverWaits) {
+  Start(std::chrono::hours(1));
+  threaded_->Restart(kFile);
+  auto const before = system_clock_.Steady();
+  threaded_->Stop();
+  EXPECT_LT(system_clock_.Steady() - before, std::chrono::seconds(5));
+  EXPECT_EQ(count_, 0);
+}
+
+TEST_F(SettlerThread, AWriterWhoComesDuringTheSyncIsNotPublished) {
+  // Whatever the settler finishes has, from then on, no byte that it did not sync.
+  Start(std::chrono::milliseconds(0));
+  for (int i = 0; i < 100; ++i) {
+    Append(1000);
+    Close();
+    threaded_->Restart(kFile);
+    auto const bytes = std::string("late");
+    // Races with the settler: either it is finished with 1000 more bytes, or not at all.
+    ChangeInode([](Inode& inode) {
+      if (inode.content == Content::kSettling) inode.content = Content::kWriting;
+    });
+    ASSERT_TRUE(Ok(version_->Write(body_.size(), std::as_bytes(std::span(bytes)))));
+    auto const inode = TheInode();
+    if (inode.content == Content::kFinished) {
+      EXPECT_EQ(inode.size, body_.size());
+    }
+    ASSERT_TRUE(Ok(version_->Truncate(body_.size())));
+    ChangeInode([](Inode& row) { row.content = Content::kWriting; });
+  }
+}
+
+}  // namespace
+}  // namespace tusfs

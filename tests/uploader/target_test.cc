@@ -1,0 +1,69 @@
+// Target: temporary names, and what the server is told about a file.
+#include <gmock/gmock.h>
+
+#include "uploader/target.h"
+
+namespace tusfs {
+namespace {
+
+using testing::Contains;
+using testing::Pair;
+
+TEST(FinalNameOf, KnowsTheNamesThatProgramsGiveWhileTheyWrite) {
+  EXPECT_EQ(FinalNameOf(".clip.mov.a1B2c3"), "clip.mov");
+  EXPECT_EQ(FinalNameOf(".noext.a1B2c3"), "noext");
+  EXPECT_EQ(FinalNameOf("..hidden.a1B2c3"), ".hidden");
+  EXPECT_EQ(FinalNameOf("clip.mov.part"), "clip.mov");
+  EXPECT_EQ(FinalNameOf("clip.mov.crdownload"), "clip.mov");
+  EXPECT_EQ(FinalNameOf("clip.mov.filepart"), "clip.mov");
+  EXPECT_EQ(FinalNameOf(".goutputstream-X1Y2Z3"), "");
+}
+
+TEST(FinalNameOf, LeavesOtherNamesAlone) {
+  for (auto const* name : {"clip.mov", "part", ".part", "clip.parts", ".hidden", "a.b.c", "", ".",
+                           "..", ".a1B2c3", "..a1B2c3", ".x.abcde", ".x.abcdefg", ".x.abc-ef",
+                           "x.a1B2c3", ".crdownload"}) {
+    EXPECT_EQ(FinalNameOf(name), std::nullopt) << name;
+    EXPECT_FALSE(IsTemporaryName(name)) << name;
+  }
+}
+
+TEST(TargetPath, IsThatOfTheFinalNameInTheSameDirectory) {
+  EXPECT_EQ(TargetPath("a/b/.clip.mov.a1B2c3"), "a/b/clip.mov");
+  EXPECT_EQ(TargetPath("clip.mov.part"), "clip.mov");
+  EXPECT_EQ(TargetPath("a.part/clip.mov"), "a.part/clip.mov");
+  EXPECT_EQ(TargetPath("a/.goutputstream-X1Y2Z3"), "a/.goutputstream-X1Y2Z3");
+}
+
+TEST(MimeTypeOf, UnknownExtensionsAreOctets) {
+  EXPECT_EQ(MimeTypeOf("a/b.no-such-extension"), "application/octet-stream");
+  EXPECT_EQ(MimeTypeOf("noextension"), "application/octet-stream");
+  EXPECT_EQ(MimeTypeOf("dir.mov/noextension"), "application/octet-stream");
+  EXPECT_EQ(MimeTypeOf("trailing."), "application/octet-stream");
+  EXPECT_EQ(MimeTypeOf(""), "application/octet-stream");
+}
+
+TEST(MimeTypeOf, ExtensionsAreReadWithoutCase) {
+  EXPECT_EQ(MimeTypeOf("a.TXT"), MimeTypeOf("a.txt"));
+}
+
+TEST(MetadataFor, TellsNamePathTimeAndIdentity) {
+  Upload upload;
+  upload.id = Uuid::Random();
+  upload.path = "day 1/clip ä.bin";
+  auto const metadata = MetadataFor(upload, 1'700'000'000'999'999'999);
+  EXPECT_THAT(metadata, Contains(Pair("filename", "clip ä.bin")));
+  EXPECT_THAT(metadata, Contains(Pair("relativePath", "day 1/clip ä.bin")));
+  EXPECT_THAT(metadata, Contains(Pair("mtime", "1700000000")));
+  EXPECT_THAT(metadata, Contains(Pair("tusfsId", upload.id.ToString())));
+  EXPECT_TRUE(tus::EncodeMetadata(metadata));
+}
+
+TEST(MetadataFor, NamesOfAnyBytesCanBeSent) {
+  Upload upload;
+  upload.path = std::string("\xff\n,\x01 =", 6);
+  EXPECT_TRUE(tus::EncodeMetadata(MetadataFor(upload, -1)));
+}
+
+}  // namespace
+}  // namespace tusfs
