@@ -57,11 +57,14 @@ Result<Background> Background::Enter() {
   ::_exit(WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : 1);
 }
 
-void Background::Ready() {
+void LeaveTerminal() {
   UniqueFd const null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   for (int const fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(null.get(), fd);
-  // A daemon keeps no directory busy; its own paths are absolute.
   [[maybe_unused]] auto const moved = ::chdir("/");
+}
+
+void Background::Ready() {
+  LeaveTerminal();
   // The parent may be gone already (killed); then nobody waits for this.
   char const done = 1;
   [[maybe_unused]] auto const written = ::write(pipe_.get(), &done, 1);

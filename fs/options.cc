@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 #include <functional>
 #include <map>
 #include <set>
@@ -32,6 +33,7 @@ struct Setting {
   char const* metavar;  ///< empty: a flag
   char const* help;
   std::function<Result<void>(Options&, std::string const&)> set;
+  std::function<std::string(Options const&)> get;
 };
 
 Result<void> SetSettle(Options& options, std::string const& value) {
@@ -88,19 +90,37 @@ Result<void> SetFlag(Options& options, std::string const& value) {
   return {};
 }
 
+template <bool Options::*kFlag>
+std::string GetFlag(Options const& options) {
+  return options.*kFlag ? "true" : "false";
+}
+
+std::string GetSettle(Options const& options) {
+  auto const milliseconds = options.settle.count();
+  char text[32];
+  std::snprintf(text, sizeof text, "%lld.%03lld", static_cast<long long>(milliseconds / 1000),
+                static_cast<long long>(milliseconds % 1000));
+  return text;
+}
+
 std::vector<Setting> const& Settings() {
   static std::vector<Setting> const settings{
-      {"state-dir", "DIR", "where names, upload records and unsent bytes are kept", SetStateDir},
+      {"state-dir", "DIR", "where names, upload records and unsent bytes are kept", SetStateDir,
+       [](Options const& options) { return options.state_dir; }},
       {"settle", "SECONDS", "quiet time between the last close and 'finished' (default 2)",
-       SetSettle},
+       SetSettle, GetSettle},
       {"chunk-size", "SIZE", "largest PATCH body, a multiple of 256KiB (default 32MiB)",
-       SetChunkSize},
-      {"transfers", "N", "files that are sent at the same time (default 4)", SetTransfers},
-      {"log-level", "LEVEL", "debug, info, warn or error (default info)", SetLogLevel},
-      {"foreground", "", "stay in the foreground and log to stderr", SetFlag<&Options::foreground>},
-      {"nonempty", "", "mount over a directory that is not empty", SetFlag<&Options::nonempty>},
+       SetChunkSize, [](Options const& options) { return std::to_string(options.chunk_size); }},
+      {"transfers", "N", "files that are sent at the same time (default 4)", SetTransfers,
+       [](Options const& options) { return std::to_string(options.transfers); }},
+      {"log-level", "LEVEL", "debug, info, warn or error (default info)", SetLogLevel,
+       [](Options const& options) { return options.log_level; }},
+      {"foreground", "", "stay in the foreground and log to stderr", SetFlag<&Options::foreground>,
+       GetFlag<&Options::foreground>},
+      {"nonempty", "", "mount over a directory that is not empty", SetFlag<&Options::nonempty>,
+       GetFlag<&Options::nonempty>},
       {"allow-other", "", "let other users in (needs user_allow_other unless root)",
-       SetFlag<&Options::allow_other>},
+       SetFlag<&Options::allow_other>, GetFlag<&Options::allow_other>},
   };
   return settings;
 }
@@ -228,6 +248,22 @@ Result<std::uint64_t> ParseSize(std::string const& text) {
     return Fail(EINVAL, "'" + text + "' is not a size: write bytes, or a number and KiB, MiB, GiB");
   }
   return number << shift->second;
+}
+
+std::vector<std::string> CommandLineOf(Options const& options) {
+  std::vector<std::string> arguments;
+  for (auto const& setting : Settings()) {
+    auto const value = setting.get(options);
+    auto const name = std::string("--") + setting.name;
+    if (setting.metavar[0] == '\0') {
+      if (value == "true") arguments.push_back(name);
+    } else if (!value.empty()) {
+      arguments.push_back(name + "=" + value);
+    }
+  }
+  for (auto const& option : options.kernel) arguments.insert(arguments.end(), {"-o", option});
+  arguments.insert(arguments.end(), {"--", options.url, options.mountpoint});
+  return arguments;
 }
 
 Invocation ParseCommandLine(int argc, char const* const* argv) {

@@ -36,6 +36,9 @@ struct Invocation {
 /// -o over the file. Never exits, never prints.
 [[nodiscard]] Invocation ParseCommandLine(int argc, char const* const* argv);
 
+/// Arguments that ParseCommandLine makes the same options of, without -o and without a file.
+[[nodiscard]] std::vector<std::string> CommandLineOf(Options const& options);
+
 /// Bytes of "32MiB", "1GiB", "64KiB", "1000". Errors: EINVAL with a sentence.
 [[nodiscard]] Result<std::uint64_t> ParseSize(std::string const& text);
 

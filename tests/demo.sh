@@ -1,6 +1,6 @@
 #!/bin/sh
-# What tusfs is for, in one go: copies 256 MiB into a mount, kills tusfs with SIGKILL when half of it
-# is on the server, mounts again, waits, and compares. On Debian 12 it installs what it needs.
+# What tusfs is for, in one go: copies 256 MiB into a mount and kills the daemon with SIGKILL while cp
+# is running; then kills all of tusfs when half is on the server, mounts again, waits, and compares. On Debian 12 it installs what it needs.
 #   TUSFS_DEMO_URL  a tus endpoint to use instead of our own server on loopback
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -10,6 +10,7 @@ mib=256
 size=$((mib * 1024 * 1024))
 tmp=
 server_pid=
+keeper=
 
 say() { printf '== %s\n' "$*"; }
 die() {
@@ -26,10 +27,9 @@ clean_up() {
     fusermount3 -u "$tmp/mnt" 2>/dev/null || as_root umount "$tmp/mnt" 2>/dev/null ||
       as_root umount -l "$tmp/mnt"
   fi
-  daemon=$(cat "$tmp/daemon.pid" 2>/dev/null)
-  # umount returns before the daemon has finished; its files must not be pulled away under it.
+  # umount returns before tusfs has finished; its files must not be pulled away under it.
   for _ in 1 2 3 4 5 6 7 8 9 10; do
-    { [ -n "$daemon" ] && kill -0 "$daemon" 2>/dev/null; } || break
+    { [ -n "$keeper" ] && kill -0 "$keeper" 2>/dev/null; } || break
     sleep 0.5
   done
   [ -z "$server_pid" ] || kill "$server_pid" 2>/dev/null
@@ -39,9 +39,12 @@ clean_up() {
 start_tusfs() {
   build/fs/tusfs "$url" "$tmp/mnt" --state-dir "$tmp/state" 2>>"$tmp/tusfs.log" ||
     die "tusfs did not mount"
-  ctl status --json "$tmp/mnt" | jq -r .daemon_pid >"$tmp/daemon.pid"
-  daemon=$(cat "$tmp/daemon.pid")
+  keeper=$(ctl status --json "$tmp/mnt" | jq -r .keeper_pid)
 }
+
+daemon_of() { ctl status --json "$tmp/mnt" | jq -r .daemon_pid; }
+
+kill_9() { kill -9 "$@" 2>/dev/null || as_root kill -9 "$@" || die "cannot kill tusfs"; }
 
 # What the server has confirmed, in bytes.
 offset() {
@@ -90,21 +93,28 @@ say "mount, and cp"
 start_tusfs
 cp "$tmp/demo.bin" "$tmp/mnt/" 2>"$tmp/cp.log" &
 copy=$!
-copying="cp is running"
+daemon=$(daemon_of)
+until [ "$(stat -c %s "$tmp/mnt/demo.bin" 2>/dev/null || echo 0)" -gt $((size / 16)) ]; do
+  kill -0 "$copy" 2>/dev/null || break
+done
+kill_9 "$daemon"
+if kill -0 "$copy" 2>/dev/null; then
+  say "kill -9 $daemon, the daemon, while cp is running"
+else
+  say "kill -9 $daemon, the daemon; cp was faster than this script"
+fi
+wait "$copy" || die "cp: $(cat "$tmp/cp.log")"
+say "cp has ended with status 0; the daemon is now $(daemon_of)"
 while :; do
   at=$(offset)
-  if [ "$copying" = "cp is running" ] && ! kill -0 "$copy" 2>/dev/null; then
-    wait "$copy" || die "cp: $(cat "$tmp/cp.log")"
-    copying="cp has ended"
-    shown=
-  fi
-  show "$at" "$copying"
-  [ "$copying" = "cp has ended" ] && [ "$at" -ge $((size / 2)) ] && break
+  show "$at" "uploading"
+  [ "$at" -ge $((size / 2)) ] && break
   sleep 0.2
 done
-say "kill -9 $daemon, with $((at / 1048576)) MiB on the server"
-kill -9 "$daemon" 2>/dev/null || as_root kill -9 "$daemon" || die "cannot kill the daemon"
-while kill -0 "$daemon" 2>/dev/null; do sleep 0.1; done
+daemon=$(daemon_of)
+say "kill -9 $keeper $daemon, all of tusfs, with $((at / 1048576)) MiB on the server"
+kill_9 "$keeper" "$daemon"
+while kill -0 "$keeper" 2>/dev/null || kill -0 "$daemon" 2>/dev/null; do sleep 0.1; done
 
 say "mount again, and wait"
 start_tusfs

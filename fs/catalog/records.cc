@@ -117,17 +117,20 @@ Result<Entry> DecodeEntry(std::string_view bytes) {
 }
 
 std::string Encode(Handle const& handle) {
-  return Begin()
-      .Number(handle.inode)
+  auto encoder = Begin();
+  encoder.Number(handle.inode)
       .Number(handle.flags)
       .Number(std::uint8_t{handle.changed})
       .Number(std::uint8_t{handle.wrote})
       .Number(std::uint8_t{handle.dirty})
-      .Number(std::uint8_t{handle.broken})
+      .Number(std::uint8_t{handle.failed_write.has_value()})
+      .Number(handle.failed_write.value_or(0))
       .Number(Byte(handle.verdict))
       .Text(handle.reason)
       .Number(handle.connection)
-      .Take();
+      .Number(static_cast<std::uint32_t>(handle.writers.size()));
+  for (auto const process : handle.writers) encoder.Number(process);
+  return encoder.Take();
 }
 
 Result<Handle> DecodeHandle(HandleId id, std::string_view bytes) {
@@ -140,10 +143,16 @@ Result<Handle> DecodeHandle(HandleId id, std::string_view bytes) {
   handle.changed = decoder.Number<std::uint8_t>() != 0;
   handle.wrote = decoder.Number<std::uint8_t>() != 0;
   handle.dirty = decoder.Number<std::uint8_t>() != 0;
-  handle.broken = decoder.Number<std::uint8_t>() != 0;
+  bool const failed = decoder.Number<std::uint8_t>() != 0;
+  auto const failed_at = decoder.Number<std::uint64_t>();
+  if (failed) handle.failed_write = failed_at;
   handle.verdict = ReadEnum<Verdict::kUnknown>(decoder);
   handle.reason = decoder.Text();
   handle.connection = decoder.Number<std::uint64_t>();
+  auto const writers = decoder.Number<std::uint32_t>();
+  for (std::uint32_t i = 0; i < writers && decoder.ok(); ++i) {
+    handle.writers.insert(decoder.Number<std::int32_t>());
+  }
   return Checked(decoder, version, std::move(handle), "handle");
 }
 
@@ -183,6 +192,27 @@ Result<Upload> DecodeUpload(Uuid const& id, std::string_view bytes) {
   upload.error = decoder.Text();
   upload.receipt = decoder.Text();
   return Checked(decoder, version, std::move(upload), "upload");
+}
+
+std::string Encode(Reply const& reply) {
+  return Begin()
+      .Number(reply.connection)
+      .Number(reply.unique)
+      .Number(reply.inode)
+      .Number(reply.handle)
+      .Take();
+}
+
+Result<Reply> DecodeReply(std::uint32_t slot, std::string_view bytes) {
+  Decoder decoder(bytes);
+  auto const version = decoder.Number<std::uint8_t>();
+  Reply reply;
+  reply.slot = slot;
+  reply.connection = decoder.Number<std::uint64_t>();
+  reply.unique = decoder.Number<std::uint64_t>();
+  reply.inode = decoder.Number<InodeId>();
+  reply.handle = decoder.Number<HandleId>();
+  return Checked(decoder, version, reply, "reply");
 }
 
 }  // namespace tusfs

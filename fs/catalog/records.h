@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -72,10 +73,26 @@ struct Handle {
   bool changed = false;     ///< created, truncated or wrote: its end decides about the file
   bool wrote = false;       ///< at least one WRITE came through it
   bool dirty = false;       ///< was changed, and no close after a WRITE has said clean since
-  bool broken = false;      ///< a write through it failed: no close says clean
+  /// Where the first write that failed began, until it is written after all: while it is set, no
+  /// close says clean.
+  std::optional<std::uint64_t> failed_write;
   Verdict verdict = Verdict::kNone;
   std::string reason;  ///< of a verdict that is not clean
   std::uint64_t connection = 0;
+  /// Processes (pid_t) that wrote through it; before the first WRITE the one that created or
+  /// truncated.
+  std::set<std::int32_t> writers;
+};
+
+/// How a request of the kernel ended that must not be executed twice. A successor of a daemon that
+/// died over it gets it again. A request keeps its slot until it is answered, so that only the last
+/// one of each slot can come again, and that is all that is kept.
+struct Reply {
+  std::uint32_t slot = 0;        ///< the key, not in the record
+  std::uint64_t connection = 0;  ///< another one numbers its requests anew
+  std::uint64_t unique = 0;      ///< the request's number in this connection
+  InodeId inode = 0;             ///< whose attributes it was answered with
+  HandleId handle = 0;           ///< that it opened
 };
 
 enum class UploadPhase : std::uint8_t {
@@ -106,11 +123,13 @@ struct Upload {
 [[nodiscard]] std::string Encode(Entry const& entry);
 [[nodiscard]] std::string Encode(Handle const& handle);
 [[nodiscard]] std::string Encode(Upload const& upload);
+[[nodiscard]] std::string Encode(Reply const& reply);
 
 /// Errors: EUCLEAN for bytes that are no such record.
 [[nodiscard]] Result<Inode> DecodeInode(InodeId id, std::string_view bytes);
 [[nodiscard]] Result<Entry> DecodeEntry(std::string_view bytes);
 [[nodiscard]] Result<Handle> DecodeHandle(HandleId id, std::string_view bytes);
 [[nodiscard]] Result<Upload> DecodeUpload(Uuid const& id, std::string_view bytes);
+[[nodiscard]] Result<Reply> DecodeReply(std::uint32_t slot, std::string_view bytes);
 
 }  // namespace tusfs

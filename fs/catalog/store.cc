@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/kill_point.h"
 #include "catalog/codec.h"
 
 namespace tusfs {
@@ -17,8 +18,9 @@ constexpr std::uint32_t kSchema = 1;
 constexpr std::uint64_t kNumbersReserved = 4096;
 constexpr std::size_t kLongestKey = 511;
 constexpr std::chrono::seconds kPauseAfterFailure{1};
-constexpr char const* kTableNames[kTableCount] = {nullptr, "meta",    "inodes",  "names", "entries",
-                                                  "links", "handles", "uploads", "work"};
+constexpr char const* kTableNames[kTableCount] = {nullptr,   "meta",   "inodes",  "names",
+                                                  "entries", "links",  "handles", "uploads",
+                                                  "work",    "replies"};
 
 // Rows of kMeta that belong to the store itself.
 constexpr char const* kSchemaKey = "schema";
@@ -222,6 +224,7 @@ Result<void> Store::LoadState() {
     auto const end = number(CounterKey(counter).c_str(), counter == Counter::kInode ? 2 : 1);
     if (!end) return Failure(end.error());
     ranges_[static_cast<std::size_t>(counter)] = {*end, *end};
+    first_numbers_[static_cast<std::size_t>(counter)] = *end;
   }
   return CommitRow(kSchemaKey, kSchema);
 }
@@ -356,9 +359,11 @@ Result<void> Store::Apply(Transaction& transaction) {
     if (auto committed = Commit(); !committed) return committed;
     wake_.NotifyOne();  // for the actions of that commit
   }
+  KillPoint(KillMoment::kDecided);
   auto appended = journal_.Append(epoch_, sequence_ + 1, payload);
   if (!appended) return appended;
   ++sequence_;
+  KillPoint(KillMoment::kJournaled);
   if (auto applied = ApplyPayload(payload); !applied) {
     // The record is in the journal, so the operation is decided; it only has to be done again.
     if (auto recovered = Recover(); !recovered) return recovered;

@@ -39,8 +39,9 @@ enum class Table : std::uint8_t {
   kHandles = 6,
   kUploads = 7,
   kWork = 8,
+  kReplies = 9,
 };
-constexpr std::size_t kTableCount = 9;  // one more than the highest number
+constexpr std::size_t kTableCount = 10;  // one more than the highest number
 
 /// Numbers that are never given twice, not after a power cut either. On disk: never renumbered.
 enum class Counter : std::uint8_t { kInode = 1, kVersion = 2, kHandle = 3, kConnection = 4 };
@@ -136,6 +137,12 @@ class Store {
     return result;
   }
 
+  /// What this process gives of `counter` begins here: the numbers below it are of earlier
+  /// processes, and what those had not given is never given.
+  [[nodiscard]] std::uint64_t FirstNumber(Counter counter) const {
+    return first_numbers_[static_cast<std::size_t>(counter)];
+  }
+
   /// Waits until everything that Update returned before this call is durable. Many callers share
   /// one commit. Errors: what the disk said.
   [[nodiscard]] Result<void> Sync() EXCLUDES(mutex_);
@@ -188,6 +195,7 @@ class Store {
   std::vector<std::function<void()>> actions_ GUARDED_BY(mutex_);  ///< waiting for a commit
   std::vector<std::function<void()>> durable_ GUARDED_BY(mutex_);  ///< may run
   NumberRange ranges_[5] GUARDED_BY(mutex_) = {};
+  std::uint64_t first_numbers_[5] = {};  ///< set by Open, before anybody else is here
   std::jthread committer_;
 };
 

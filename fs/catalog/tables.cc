@@ -86,6 +86,24 @@ Result<void> VisitInodes(View const& view, std::function<void(Inode const&)> con
   return {};
 }
 
+Result<std::vector<Inode>> ListInodes(View const& view, InodeId after, std::size_t limit) {
+  std::vector<Inode> inodes;
+  std::optional<Error> damage;
+  auto scanned = view.Scan(Table::kInodes, "", Key(after + 1),
+                           [&](std::string_view key, std::string_view value) {
+                             auto inode = DecodeInode(KeyNumber(key), value);
+                             if (!inode) {
+                               damage = inode.error();
+                               return false;
+                             }
+                             inodes.push_back(std::move(*inode));
+                             return inodes.size() < limit;
+                           });
+  if (!scanned) return Failure(scanned.error());
+  if (damage) return Failure(*damage);
+  return inodes;
+}
+
 Result<Handle> GetHandle(View const& view, HandleId id) {
   auto row = view.Get(Table::kHandles, Key(id));
   if (!row) return Failure(row.error());
@@ -161,6 +179,21 @@ Result<std::optional<Uuid>> DetachUpload(Transaction& transaction, Inode& inode)
   (*upload)->owner = 0;
   PutUpload(transaction, **upload);
   return std::optional<Uuid>((*upload)->id);
+}
+
+Result<std::optional<Reply>> FindReply(View const& view, std::uint64_t connection,
+                                       std::uint32_t slot, std::uint64_t unique) {
+  auto row = view.Get(Table::kReplies, Key(slot));
+  if (!row) return Failure(row.error());
+  if (!*row) return std::optional<Reply>();
+  auto reply = DecodeReply(slot, **row);
+  if (!reply) return Failure(reply.error());
+  if (reply->connection != connection || reply->unique != unique) return std::optional<Reply>();
+  return std::optional<Reply>(*reply);
+}
+
+void PutReply(Transaction& transaction, Reply const& reply) {
+  transaction.Put(Table::kReplies, Key(reply.slot), Encode(reply));
 }
 
 Result<Totals> GetTotals(View const& view) {

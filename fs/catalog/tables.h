@@ -1,4 +1,4 @@
-// Typed rows of the catalog: inodes with their index of unfinished work, handles, uploads.
+// Typed rows of the catalog: inodes with their index of unfinished work, handles, uploads, replies.
 //
 // Each function is one row or one small scan inside the caller's Store::Read or Store::Update;
 // durability and threads are the Store's.
@@ -28,6 +28,10 @@ void DeleteInode(Transaction& transaction, Inode const& inode);
 [[nodiscard]] Result<void> VisitInodes(View const& view,
                                        std::function<void(Inode const&)> const& visit);
 
+/// The inodes behind `after`, at most `limit`, in order of number.
+[[nodiscard]] Result<std::vector<Inode>> ListInodes(View const& view, InodeId after,
+                                                    std::size_t limit);
+
 [[nodiscard]] Result<Handle> GetHandle(View const& view, HandleId id);
 void PutHandle(Transaction& transaction, Handle const& handle);
 void DeleteHandle(Transaction& transaction, HandleId id);
@@ -45,6 +49,12 @@ void DeleteUpload(Transaction& transaction, Uuid const& id);
 /// ownerless, to be terminated unless it turns out to be complete. Writes the upload, not the
 /// inode. Returns the uuid of an upload that now waits for its termination.
 [[nodiscard]] Result<std::optional<Uuid>> DetachUpload(Transaction& transaction, Inode& inode);
+
+/// The reply of the request `unique` of `connection`; nothing where the slot has another one.
+[[nodiscard]] Result<std::optional<Reply>> FindReply(View const& view, std::uint64_t connection,
+                                                     std::uint32_t slot, std::uint64_t unique);
+/// Replaces the reply of the slot's request before.
+void PutReply(Transaction& transaction, Reply const& reply);
 
 /// Numbers of the mount as a whole, kept across restarts.
 struct Totals {

@@ -49,7 +49,6 @@ json Status(Result<StatusReport> const& status, MountEntry const& entry) {
   return {{"mount", entry.mount},
           {"url", entry.url},
           {"daemon_pid", entry.daemon_pid},
-          {"keeper_pid", nullptr},
           {"server", std::move(server)},
           {"files", std::move(files)},
           {"bytes",

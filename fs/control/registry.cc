@@ -8,12 +8,14 @@
 #include <cctype>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <thread>
 
 #include "base/file.h"
 
@@ -26,6 +28,8 @@ using nlohmann::json;
 // A socket's path may have 107 bytes (sun_path); a long mount point is told by its hash.
 constexpr std::size_t kLongestName = 48;
 constexpr std::size_t kLargestEntry = 64 * 1024;
+constexpr std::chrono::seconds kKeeperPatience{120};  // its daemon may have much to sync
+constexpr std::chrono::milliseconds kKeeperInterval{20};
 
 // Whether the kernel knows a tusfs at `mount` that user `owner` has mounted.
 bool IsMountOf(std::string const& mount, uid_t owner) {
@@ -44,6 +48,8 @@ bool IsMountOf(std::string const& mount, uid_t owner) {
   }
   return false;
 }
+
+fs::path LockPath(fs::path socket) { return socket.replace_extension(".lock"); }
 
 std::string FileName(std::string const& mount) {
   auto const escaped = EscapePath(mount);
@@ -97,9 +103,18 @@ void ListDirectory(fs::path const& directory, uid_t owner, std::vector<MountEntr
       auto const found = object.find(field);
       return found != object.end() && found->is_string() ? found->get<std::string>() : "";
     };
-    auto const pid = object.find("daemon_pid");
-    mounts.push_back({text_of("mount"), text_of("url"), text_of("state_dir"), text_of("socket"),
-                      pid != object.end() && pid->is_number_integer() ? pid->get<pid_t>() : 0});
+    auto const number_of = [&](char const* field) -> std::uint64_t {
+      auto const found = object.find(field);
+      return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+    };
+    mounts.push_back({.mount = text_of("mount"),
+                      .url = text_of("url"),
+                      .state_dir = text_of("state_dir"),
+                      .socket = text_of("socket"),
+                      .daemon_pid = static_cast<pid_t>(number_of("daemon_pid")),
+                      .starts = number_of("starts"),
+                      .last_end = text_of("last_end"),
+                      .problem = text_of("problem")});
     if (mounts.back().mount.empty() || mounts.back().socket.empty()) mounts.pop_back();
   }
 }
@@ -139,17 +154,43 @@ fs::path SocketPath(fs::path const& runtime_directory, std::string const& mount)
 }
 
 Result<void> RegisterMount(fs::path const& runtime_directory, MountEntry const& entry) {
-  json const object{{"mount", entry.mount},
-                    {"url", entry.url},
-                    {"state_dir", entry.state_dir},
-                    {"socket", entry.socket},
-                    {"daemon_pid", entry.daemon_pid}};
+  json const object{{"mount", entry.mount},           {"url", entry.url},
+                    {"state_dir", entry.state_dir},   {"socket", entry.socket},
+                    {"daemon_pid", entry.daemon_pid}, {"starts", entry.starts},
+                    {"last_end", entry.last_end},     {"problem", entry.problem}};
   return ReplaceFile(runtime_directory / (FileName(entry.mount) + ".json"),
                      object.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
 }
 
 void UnregisterMount(fs::path const& runtime_directory, std::string const& mount) {
   ::unlink((runtime_directory / (FileName(mount) + ".json")).c_str());
+}
+
+// A record lock, unlike flock(2), tells who holds it; it goes with its process.
+Result<UniqueFd> LockMount(fs::path const& runtime_directory, std::string const& mount) {
+  auto const path = LockPath(SocketPath(runtime_directory, mount));
+  auto file = OpenFile(path, O_RDWR | O_CREAT);
+  if (!file) return file;
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  auto const start = std::chrono::steady_clock::now();
+  while (::fcntl(file->get(), F_SETLK, &lock) != 0) {
+    if (errno != EAGAIN && errno != EACCES && errno != EINTR) return FailErrno(path.string());
+    if (std::chrono::steady_clock::now() > start + kKeeperPatience) {
+      return Fail(EBUSY, "another tusfs still keeps '" + mount + "': end it with 'umount " + mount +
+                             "', or kill it");
+    }
+    std::this_thread::sleep_for(kKeeperInterval);  // fcntl(2) has no time limit of its own
+  }
+  return file;
+}
+
+pid_t KeeperOf(MountEntry const& entry) {
+  auto const file = OpenFile(LockPath(entry.socket), O_RDWR | O_NOFOLLOW);
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  if (!file || ::fcntl(file->get(), F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) return 0;
+  return lock.l_pid;
 }
 
 std::vector<MountEntry> ListMounts() {

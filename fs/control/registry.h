@@ -7,11 +7,13 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 
 namespace tusfs {
 
@@ -19,8 +21,11 @@ struct MountEntry {
   std::string mount;  ///< absolute path of the mount point
   std::string url;    ///< endpoint
   std::string state_dir;
-  std::string socket;  ///< path of the control socket
-  pid_t daemon_pid = 0;
+  std::string socket;         ///< path of the control socket
+  pid_t daemon_pid = 0;       ///< 0: none runs now
+  std::uint64_t starts = 0;   ///< daemons that have served this mount
+  std::string last_end = {};  ///< how the last daemon that crashed ended
+  std::string problem = {};   ///< what a person should know of the keeper
 };
 
 /// Where the running user's entries are; made where missing. Errors carry a sentence.
@@ -33,6 +38,14 @@ struct MountEntry {
 [[nodiscard]] Result<void> RegisterMount(std::filesystem::path const& runtime_directory,
                                          MountEntry const& entry);
 void UnregisterMount(std::filesystem::path const& runtime_directory, std::string const& mount);
+
+/// Makes this process the keeper of the mount, for as long as the descriptor is open; waits for one
+/// that is just ending. Errors: EBUSY with a sentence.
+[[nodiscard]] Result<UniqueFd> LockMount(std::filesystem::path const& runtime_directory,
+                                         std::string const& mount);
+
+/// The process that keeps the mount now; 0: none.
+[[nodiscard]] pid_t KeeperOf(MountEntry const& entry);
 
 /// The running user's mounts; root sees everybody's. Unreadable entries are left out.
 [[nodiscard]] std::vector<MountEntry> ListMounts();

@@ -1,18 +1,22 @@
 // tusfsctl: asks the daemon of a mount and prints what it says.
+#include <signal.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "control/registry.h"
 #include "control/socket.h"
@@ -30,6 +34,10 @@ constexpr int kNoAnswer = 2;
 constexpr int kTimeout = 3;
 
 constexpr std::chrono::milliseconds kWaitInterval{200};
+constexpr std::chrono::milliseconds kRestartInterval{20};
+constexpr std::chrono::seconds kRestartPatience{3};
+constexpr std::chrono::seconds kLongestRestart{30};
+constexpr char const* kKeeperName = "tusfs-keeper";
 constexpr int kBarWidth = 30;
 
 // A path beneath a mount.
@@ -76,17 +84,38 @@ Result<Place> FindPlace(std::string const& given) {
   return Fail(ENOENT, "'" + given + "' is not in a tusfs mount");
 }
 
+// The entry as the keeper has written it by now.
+MountEntry Refreshed(MountEntry const& entry) {
+  for (auto& mount : ListMounts()) {
+    if (mount.mount == entry.mount && mount.socket == entry.socket) return mount;
+  }
+  return entry;
+}
+
+// Why a daemon does not answer, and what happens next.
+std::string Silence(MountEntry const& entry) {
+  if (KeeperOf(entry) == 0) {
+    return "the daemon of '" + entry.mount + "' (process " + std::to_string(entry.daemon_pid) +
+           ") does not answer: start it again with 'tusfs " + entry.url + " " + entry.mount +
+           " --state-dir " + entry.state_dir + "'";
+  }
+  return "the daemon of '" + entry.mount + "' does not answer" +
+         (entry.last_end.empty() ? "" : "; the last one: " + entry.last_end) +
+         "; its keeper (process " + std::to_string(KeeperOf(entry)) +
+         ") starts it again, and the mount is kept: see its log";
+}
+
 Result<json> Request(Place const& place, char const* command, bool urls = false) {
   json const request{{"command", command}, {"path", place.path}, {"urls", urls}};
-  auto const answer =
-      Ask(place.mount.socket, request.dump(-1, ' ', false, json::error_handler_t::replace));
-  if (!answer) {
-    return Fail(answer.error().code, "the daemon of '" + place.mount.mount + "' (process " +
-                                         std::to_string(place.mount.daemon_pid) +
-                                         ") does not answer: start it again with 'tusfs " +
-                                         place.mount.url + " " + place.mount.mount +
-                                         " --state-dir " + place.mount.state_dir + "'");
+  auto const text = request.dump(-1, ' ', false, json::error_handler_t::replace);
+  auto answer = Ask(place.mount.socket, text);
+  // A daemon that is being replaced answers in a moment.
+  auto const deadline = std::chrono::steady_clock::now() + kRestartPatience;
+  while (!answer && KeeperOf(place.mount) != 0 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(kRestartInterval);
+    answer = Ask(place.mount.socket, text);
   }
+  if (!answer) return Fail(answer.error().code, Silence(Refreshed(place.mount)));
   auto object = json::parse(*answer, nullptr, false);
   if (!object.is_object()) return Fail(EPROTO, "the daemon's answer cannot be read");
   if (auto const error = object.find("error"); error != object.end() && error->is_string()) {
@@ -130,7 +159,26 @@ std::uint64_t NumberOf(json const& object, char const* field) {
   return object.value(field, std::uint64_t{0});
 }
 
+void PrintProcesses(json const& status) {
+  auto const pid = [&](char const* field) {
+    auto const& number = status[field];
+    return number.is_null() ? std::string("none") : "process " + std::to_string(number.get<int>());
+  };
+  auto const restarts = NumberOf(status, "restarts");
+  std::printf("  daemon  %s, keeper %s", pid("daemon_pid").c_str(), pid("keeper_pid").c_str());
+  if (restarts > 0) std::printf(", restarted %ju times", static_cast<std::uintmax_t>(restarts));
+  auto const last_end = TextOf(status, "last_end");
+  if (!last_end.empty()) std::printf(", the last crash: %s", Printable(last_end).c_str());
+  std::printf("\n");
+  auto const problem = TextOf(status, "problem");
+  if (!problem.empty()) std::printf("  problem %s\n", Printable(problem).c_str());
+}
+
 void PrintStatus(json const& status) {
+  if (!status.contains("server")) {
+    std::printf("%s -> %s\n", TextOf(status, "mount").c_str(), TextOf(status, "url").c_str());
+    return PrintProcesses(status);
+  }
   auto const& server = status["server"];
   auto const& bytes = status["bytes"];
   auto const confirmed = NumberOf(bytes, "confirmed");
@@ -151,9 +199,9 @@ void PrintStatus(json const& status) {
     files += (files.empty() ? "" : ", ") + std::to_string(count.get<std::uint64_t>()) + " " + state;
   }
   std::printf("  files   %s\n", files.empty() ? "none" : files.c_str());
-  std::printf("  daemon  process %d, spool %s used of %s\n", status.value("daemon_pid", 0),
-              Bytes(NumberOf(status["spool"], "used")).c_str(),
+  std::printf("  spool   %s used of %s\n", Bytes(NumberOf(status["spool"], "used")).c_str(),
               Bytes(NumberOf(status["spool"], "limit")).c_str());
+  PrintProcesses(status);
 }
 
 void PrintFiles(json const& answer) {
@@ -172,17 +220,82 @@ void PrintFiles(json const& answer) {
 
 // ---- commands
 
-int Show(char const* command, std::string const& path, bool as_json, bool urls,
-         void (*print)(json const&)) {
+// What the keeper knows, which is there without a daemon too.
+json AboutProcesses(MountEntry const& entry, bool daemon_answers) {
+  auto const text = [](std::string const& value) { return value.empty() ? json() : json(value); };
+  auto const pid = [](pid_t number) { return number == 0 ? json() : json(number); };
+  return {{"mount", entry.mount},
+          {"url", entry.url},
+          {"daemon_pid", pid(daemon_answers ? entry.daemon_pid : 0)},
+          {"keeper_pid", pid(KeeperOf(entry))},
+          {"restarts", entry.starts == 0 ? 0 : entry.starts - 1},
+          {"last_end", text(entry.last_end)},
+          {"problem", text(entry.problem)}};
+}
+
+void Print(json const& answer, bool as_json, void (*print)(json const&)) {
+  if (as_json) {
+    std::printf("%s\n", answer.dump(-1, ' ', false, json::error_handler_t::replace).c_str());
+  } else {
+    print(answer);
+  }
+}
+
+int ShowStatus(std::string const& path, bool as_json) {
   auto const place = FindPlace(path);
   if (!place) return Complain(place.error().context);
-  auto const answer = Request(*place, command, urls);
-  if (!answer) return Complain(answer.error().context);
-  if (as_json) {
-    std::printf("%s\n", answer->dump(-1, ' ', false, json::error_handler_t::replace).c_str());
-  } else {
-    print(*answer);
+  auto answer = Request(*place, "status");
+  auto const processes = AboutProcesses(Refreshed(place->mount), answer.has_value());
+  if (!answer) {
+    if (KeeperOf(place->mount) != 0) Print(processes, as_json, PrintStatus);
+    return Complain(answer.error().context);
   }
+  answer->update(processes);
+  Print(*answer, as_json, PrintStatus);
+  return kDone;
+}
+
+// Whether the process is what its lock says: a signal to another one could end it.
+bool IsKeeper(pid_t pid) {
+  auto const name = ReadSmallFile("/proc/" + std::to_string(pid) + "/comm");
+  return name && *name == std::string(kKeeperName) + "\n";
+}
+
+int Restart(std::string const& path) {
+  auto const place = FindPlace(path);
+  if (!place) return Complain(place.error().context);
+  auto const before = Refreshed(place->mount);
+  auto const keeper = KeeperOf(before);
+  if (!IsKeeper(keeper)) {
+    return Complain("'" + before.mount +
+                    "' has no keeper that could restart its daemon: unmount, " +
+                    "and mount it again");
+  }
+  if (::kill(keeper, SIGUSR2) != 0) {
+    return Complain("the keeper (process " + std::to_string(keeper) +
+                    ") cannot be told: " + std::generic_category().message(errno));
+  }
+  auto const deadline = std::chrono::steady_clock::now() + kLongestRestart;
+  while (std::chrono::steady_clock::now() < deadline) {
+    auto const now = Refreshed(before);
+    if (now.starts > before.starts && now.daemon_pid != 0) {
+      if (now.problem.empty()) return kDone;
+      std::fprintf(stderr, "tusfsctl: %s\n", now.problem.c_str());
+      return kStuck;
+    }
+    std::this_thread::sleep_for(kRestartInterval);
+  }
+  std::fprintf(stderr, "tusfsctl: no new daemon serves '%s' yet: see 'tusfsctl status %s'\n",
+               before.mount.c_str(), before.mount.c_str());
+  return kTimeout;
+}
+
+int List(std::string const& path, bool as_json, bool urls) {
+  auto const place = FindPlace(path);
+  if (!place) return Complain(place.error().context);
+  auto const answer = Request(*place, "list", urls);
+  if (!answer) return Complain(answer.error().context);
+  Print(*answer, as_json, PrintFiles);
   return kDone;
 }
 
@@ -201,7 +314,11 @@ int Wait(std::vector<std::string> paths, std::optional<double> timeout, bool str
     json stuck = json::array();
     for (auto const& place : places) {
       auto const answer = Request(place, strict ? "list" : "unfinished");
-      if (!answer) return Complain(answer.error().context);
+      if (!answer && KeeperOf(place.mount) == 0) return Complain(answer.error().context);
+      if (!answer) {
+        ++going;  // by and by
+        continue;
+      }
       for (auto const& file : (*answer)["files"]) {
         auto const state = TextOf(file, "state");
         if (state == "uploaded" || (state == "local-only" && !strict)) continue;
@@ -233,8 +350,10 @@ int Main(int argc, char const* const* argv) {
   std::string path;
   auto* const status = app.add_subcommand("status", "the mount as a whole");
   auto* const list = app.add_subcommand("list", "every file with its state");
-  for (auto* const command : {status, list}) {
-    command->add_flag("--json", as_json, "print JSON");
+  auto* const restart =
+      app.add_subcommand("restart", "start the installed program in the running mount");
+  for (auto* const command : {status, list, restart}) {
+    if (command != restart) command->add_flag("--json", as_json, "print JSON");
     command->add_option("PATH", path, "the mount point or anything beneath it");
   }
   bool urls = false;
@@ -253,8 +372,9 @@ int Main(int argc, char const* const* argv) {
   } catch (CLI::ParseError const& stop) {
     return app.exit(stop) == 0 ? kDone : kNoAnswer;
   }
-  if (status->parsed()) return Show("status", path, as_json, false, PrintStatus);
-  if (list->parsed()) return Show("list", path, as_json, urls, PrintFiles);
+  if (status->parsed()) return ShowStatus(path, as_json);
+  if (list->parsed()) return List(path, as_json, urls);
+  if (restart->parsed()) return Restart(path);
   return Wait(std::move(paths), timeout, strict);
 }
 

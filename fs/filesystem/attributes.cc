@@ -49,6 +49,9 @@ void Filesystem::CatchUp(Inode& inode, Version const* version) {
 
 Result<Attributes> Filesystem::SetAttributes(Caller const& caller, InodeId id,
                                              AttributeChange const& change, HandleId handle) {
+  auto const earlier = FindEarlier(caller);
+  if (!earlier) return Failure(earlier.error());
+  if (*earlier) return GetAttributes((*earlier)->inode);
   auto const pin = open_.Activate(id);
   auto& file = *pin.file();
   MutexLock lock(file.mutex);
@@ -68,6 +71,7 @@ Result<Attributes> Filesystem::SetAttributes(Caller const& caller, InodeId id,
     if (change.modified) record->modified = *change.modified;
     record->changed = clock_.Wall();
     PutInode(transaction, *record);
+    Remember(transaction, caller, id);
     return record;
   });
   if (!inode) return Failure(inode.error());

@@ -1,12 +1,11 @@
-// Filesystem: open files and their bytes.
-#include <fcntl.h>
-
+// Filesystem: the bytes of open files, and sizes.
 #include <cerrno>
 
 #include "catalog/tables.h"
 #include "filesystem/filesystem.h"
 
 namespace tusfs {
+
 // ---- versions
 
 Result<std::shared_ptr<Version>> Filesystem::NewVersion() {
@@ -92,6 +91,7 @@ Result<void> Filesystem::TruncateVersion(ActiveFile& file, std::uint64_t size) {
 }
 
 Result<void> Filesystem::ChangeSize(ActiveFile& file, std::uint64_t size) {
+  if (auto dropped = file.version->DropTail(); !dropped) return dropped;
   auto const begun = store_.Update([&](Transaction& transaction) -> Result<void> {
     auto inode = GetInode(transaction, file.inode);
     if (!inode) return Failure(inode.error());
@@ -133,108 +133,14 @@ Result<void> Filesystem::Truncate(ActiveFile& file, Caller const& caller, std::u
     if (auto begun = BeginChange(file, *handle, caller, false); !begun) return begun;
   }
   if (auto loaded = LoadVersion(file, *inode); !loaded && size > 0) return loaded;
-  if (file.version && file.version->size() == size) {
+  // An earlier process died over this very request when the disk had the size already: what it had
+  // begun has to be ended.
+  bool const unended = inode->content == Content::kWriting && open_.Count(file.inode).writing == 0;
+  if (file.version && file.version->size() == size && !unended) {
     file.version->SetModified(clock_.Wall());
     return {};
   }
   return size == 0 ? Empty(file) : ChangeSize(file, size);
-}
-
-// ---- opening
-
-Result<Filesystem::Created> Filesystem::Create(Caller const& caller, InodeId parent,
-                                               std::string_view name, std::uint32_t mode,
-                                               int flags) {
-  auto version = NewVersion();
-  if (!version) return Failure(version.error());
-  auto handle = std::make_shared<OpenHandle>();
-  auto& record = handle->record;
-  record.flags = static_cast<std::uint32_t>(flags);
-  record.changed = record.dirty = handle->MayWrite();
-  record.connection = connection_;
-  handle->writers.insert(processes_.ProcessOf(caller.pid));
-  auto created = store_.Update([&](Transaction& transaction) -> Result<Created> {
-    auto inode =
-        AddNew(transaction, caller, parent, name, FileType::kRegular, mode, [&](Inode& fresh) {
-          fresh.version = (*version)->id();
-          fresh.content = handle->MayWrite() ? Content::kWriting : Content::kSettling;
-        });
-    if (!inode) return Failure(inode.error());
-    auto const id = transaction.NewNumber(Counter::kHandle);
-    if (!id) return Failure(id.error());
-    record.id = *id;
-    record.inode = inode->id;
-    PutHandle(transaction, record);
-    // Inside the transaction, so that an unlink sees neither the name nor the handle, or both.
-    handle->file = std::make_shared<ActiveFile>(inode->id, *version);
-    open_.Add(handle);
-    return Created{Show(*inode), *id};
-  });
-  if (!created) {
-    open_.Remove(*handle);
-    Discard(**version);
-  } else if (!handle->MayWrite()) {
-    uploader_.Settle(record.inode);  // as empty as it will be
-  }
-  return created;
-}
-
-Result<HandleId> Filesystem::Open(Caller const& caller, InodeId id, int flags) {
-  auto const pin = open_.Activate(id);
-  auto& file = *pin.file();
-  MutexLock lock(file.mutex);
-  auto const inode = store_.Read([&](View const& view) { return GetInode(view, id); });
-  if (!inode) return Failure(inode.error());
-  if (inode->type == FileType::kDirectory) return Fail(EISDIR);
-
-  auto handle = std::make_shared<OpenHandle>();
-  handle->file = pin.file();
-  auto& record = handle->record;
-  record.inode = id;
-  record.flags = static_cast<std::uint32_t>(flags);
-  record.connection = connection_;
-  std::shared_ptr<Version> fresh;
-  if ((flags & O_TRUNC) != 0) {
-    auto version = NewVersion();
-    if (!version) return Failure(version.error());
-    fresh = std::move(*version);
-    record.changed = record.dirty = true;
-    handle->writers.insert(processes_.ProcessOf(caller.pid));
-  } else if (auto loaded = LoadVersion(file, *inode); !loaded) {
-    return Failure(loaded.error());
-  }
-  std::optional<Uuid> ownerless;
-  auto opened = store_.Update([&](Transaction& transaction) -> Result<HandleId> {
-    auto current = GetInode(transaction, id);
-    if (!current) return Failure(current.error());
-    auto const number = transaction.NewNumber(Counter::kHandle);
-    if (!number) return Failure(number.error());
-    record.id = *number;
-    PutHandle(transaction, record);
-    open_.Add(handle);  // inside the transaction: see Create
-    if (fresh) {
-      auto swapped = SwapVersion(transaction, *current, fresh->id());
-      if (!swapped) return Failure(swapped.error());
-      ownerless = *swapped;
-      PutInode(transaction, *current);
-    } else if (handle->MayWrite() &&
-               (current->content == Content::kSettling || current->content == Content::kFinished)) {
-      current->content = Content::kWriting;
-      PutInode(transaction, *current);
-    }
-    return *number;
-  });
-  if (!opened) {
-    open_.Remove(*handle);
-    if (fresh) Discard(*fresh);
-    return opened;
-  }
-  if (fresh) {
-    file.version = std::move(fresh);
-    uploader_.Abandoned(id, ownerless);
-    if (!handle->MayWrite()) uploader_.Settle(id);
-  }
-  return opened;
 }
 
 // ---- bytes
@@ -250,39 +156,6 @@ Result<std::size_t> Filesystem::Read(HandleId id, std::uint64_t offset, std::spa
   return version->Read(offset, out);
 }
 
-// The first change through a handle, and the first after a close, are journaled: should the
-// connection end now, the file is not finished.
-Result<void> Filesystem::BeginChange(ActiveFile& file, OpenHandle& handle, Caller const& caller,
-                                     bool is_write) {
-  auto& record = handle.record;
-  // Writes of the kernel's own (mmap) have pid 0.
-  bool const first_write = is_write && !record.wrote;
-  if (caller.pid > 0 && (first_write || caller.pid != handle.last_thread)) {
-    auto const process =
-        handle.writers.contains(caller.pid) ? caller.pid : processes_.ProcessOf(caller.pid);
-    // Whoever opened it has no say once somebody writes.
-    if (first_write) handle.writers.clear();
-    handle.writers.insert(process);
-    handle.last_thread = caller.pid;
-  }
-  if (record.changed && record.dirty && (record.wrote || !is_write)) return {};
-  Handle next = record;
-  next.changed = next.dirty = true;
-  next.wrote = next.wrote || is_write;
-  auto const begun = store_.Update([&](Transaction& transaction) -> Result<void> {
-    auto inode = GetInode(transaction, file.inode);
-    if (!inode) return Failure(inode.error());
-    PutHandle(transaction, next);
-    if (inode->content != Content::kWriting && inode->content != Content::kFailed) {
-      inode->content = Content::kWriting;
-      PutInode(transaction, *inode);
-    }
-    return {};
-  });
-  if (begun) record = next;
-  return begun;
-}
-
 Result<void> Filesystem::Write(Caller const& caller, HandleId id, std::uint64_t offset,
                                std::span<std::byte const> bytes) {
   auto const handle = open_.Find(id);
@@ -291,12 +164,10 @@ Result<void> Filesystem::Write(Caller const& caller, HandleId id, std::uint64_t 
   MutexLock lock(file.mutex);
   auto written = BeginChange(file, *handle, caller, true);
   if (written) written = WriteBytes(file, offset, bytes);
-  auto& hole = handle->failed_write;
   if (!written) {
-    RememberFailedWrite(*handle, offset, written.error());
-  } else if (hole && offset <= *hole && *hole < offset + bytes.size()) {
-    hole.reset();  // written after all
-    handle->record.broken = false;
+    NoteFailedWrite(*handle, offset, written.error());
+  } else if (handle->record.failed_write) {
+    NoteWritten(*handle, offset, offset + bytes.size());
   }
   return written;
 }
@@ -311,68 +182,14 @@ Result<void> Filesystem::WriteBytes(ActiveFile& file, std::uint64_t offset,
       if (written->notify) uploader_.Nudge(file.inode);
       return {};
     }
+    // A write that a daemon died over comes again, and its bytes may have been sent meanwhile; some
+    // programs write what is there already. What the server has stays right.
+    if (file.version->Holds(offset, bytes)) {
+      file.version->SetModified(clock_.Wall());
+      return {};
+    }
     if (auto let_go = uploader_.LetGo(file.inode, *file.version, offset); !let_go) return let_go;
   }
-}
-
-// Many programs close a file whose write failed (a full disk) like a good one.
-void Filesystem::RememberFailedWrite(OpenHandle& handle, std::uint64_t offset, Error const& error) {
-  auto& record = handle.record;
-  if (!handle.failed_write) handle.failed_write = offset;
-  record.broken = true;
-  record.verdict = Verdict::kDied;
-  record.reason = "a write to it failed: " + Describe(error);
-  auto const kept = store_.Update([&](Transaction& transaction) -> Result<void> {
-    PutHandle(transaction, record);
-    return {};
-  });
-  if (!kept) logger_->warn("failed write not journaled error=\"{}\"", Describe(kept.error()));
-}
-
-// ---- closing
-
-Result<void> Filesystem::Flush(Caller const& caller, HandleId id) {
-  auto const handle = open_.Find(id);
-  if (!handle) return Fail(EBADF);
-  auto& file = *handle->file;
-  MutexLock lock(file.mutex);
-  auto& record = handle->record;
-  // Whoever did not write (a shell that opened the file for its command) has no say.
-  auto const& writers = handle->writers;
-  bool const speaks = record.changed && (writers.empty() || writers.contains(caller.pid) ||
-                                         writers.contains(processes_.ProcessOf(caller.pid)));
-  if (!speaks && !file.version->modified()) return {};
-  Handle next = record;
-  if (speaks && record.broken) {
-    next.dirty = false;  // whoever closes it, and however
-  } else if (speaks) {
-    auto judgement = processes_.JudgeClose(caller.pid);
-    // dd closes a duplicate before it writes: that says nothing.
-    if (record.wrote || judgement.verdict != Verdict::kClean) {
-      next.verdict = judgement.verdict;
-      next.reason = std::move(judgement.reason);
-      next.dirty = false;
-    }
-  }
-  auto const version = file.version;
-  auto const flushed = store_.Update([&](Transaction& transaction) -> Result<void> {
-    auto inode = GetInode(transaction, record.inode);
-    if (!inode) return Failure(inode.error());
-    CatchUp(*inode, version.get());
-    if (speaks && next.verdict == Verdict::kClean && !next.dirty) inode->reason.clear();
-    PutInode(transaction, *inode);
-    PutHandle(transaction, next);
-    return {};
-  });
-  if (!flushed) return flushed;
-  record = next;
-  if (speaks && !record.dirty && !writers.empty()) {
-    // A shell keeps one handle for many commands: the last of them is enough to remember.
-    handle->writers = {writers.contains(caller.pid) ? caller.pid
-                                                    : processes_.ProcessOf(caller.pid)};
-  }
-  file.version->SetModified(std::nullopt);
-  return {};
 }
 
 Result<void> Filesystem::Sync(HandleId id) {
@@ -408,49 +225,6 @@ Result<void> Filesystem::Sync(HandleId id) {
     version->SetModified(std::nullopt);
   }
   return synced ? store_.Sync() : synced;
-}
-
-Result<void> Filesystem::Release(HandleId id) {
-  auto const handle = open_.Find(id);
-  if (!handle) return {};
-  auto& file = *handle->file;
-  bool settles = false;
-  Aftermath aftermath;
-  {
-    MutexLock lock(file.mutex);
-    auto const& record = handle->record;
-    auto const version = file.version;
-    auto const released = store_.Update([&](Transaction& transaction) -> Result<void> {
-      auto inode = GetInode(transaction, record.inode);
-      if (!inode) return Failure(inode.error());
-      auto const left = open_.Remove(*handle);
-      DeleteHandle(transaction, record.id);
-      if (inode->links == 0) {
-        if (left.handles > 0) return {};
-        auto ownerless = DropInode(transaction, *inode);
-        if (!ownerless) return Failure(ownerless.error());
-        aftermath = {inode->id, *ownerless};
-        return {};
-      }
-      if (!handle->MayWrite()) return {};
-      CatchUp(*inode, version.get());
-      if (record.changed) {
-        bool const unclosed = record.dirty && record.wrote;
-        inode->reason = unclosed ? "nobody who wrote to it has closed it" : record.reason;
-      }
-      if (inode->content == Content::kWriting && left.writing == 0) {
-        inode->content = inode->reason.empty() ? Content::kSettling : Content::kInterrupted;
-        settles = true;
-      }
-      PutInode(transaction, *inode);
-      return {};
-    });
-    if (!released) return released;
-    if (handle->MayWrite()) version->SetModified(std::nullopt);
-  }
-  Settled(aftermath);
-  if (settles) uploader_.Settle(file.inode);
-  return {};
 }
 
 }  // namespace tusfs

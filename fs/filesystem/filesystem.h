@@ -4,11 +4,18 @@
 // with a value or an errno, and never waits for the network. A change is safe from the daemon's
 // death when the call returns, from power loss after Sync or SyncDirectory, otherwise within
 // 100 ms. Permission checks are the kernel's (default_permissions).
+//
+// The kernel's connection may outlive the daemon. Its requests that were not answered then come to
+// the successor again: a call whose caller has a request number journals its outcome together with
+// its change, and when it is called again with `replayed`, it gives that outcome and changes
+// nothing. A read, a sync and a write are done again; so is a release, which is nothing for a
+// handle that is no more.
 #pragma once
 
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,6 +39,13 @@ class Filesystem {
   Filesystem(Store& store, Spool& spool, Uploader& uploader, ProcessTable const& processes,
              Clock const& clock, std::uint64_t connection, Logger logger);
 
+  /// Goes on with the files that are open on this connection, for the successor of a daemon that
+  /// was killed (takeover.cc). Once, after Resume (recovery.h), before any other call and before
+  /// the uploader starts, which would take an open file for as large as the catalog says. A file
+  /// whose bytes are missing is logged and not open any more. Errors: of the catalog, and where
+  /// there are too many files to open.
+  [[nodiscard]] Result<void> TakeOver();
+
   // Names (names.cc). Errors as of the system calls of the same purpose.
   [[nodiscard]] Result<Attributes> Lookup(InodeId parent, std::string_view name);
   [[nodiscard]] Result<Attributes> MakeDirectory(Caller const& caller, InodeId parent,
@@ -39,12 +53,15 @@ class Filesystem {
   [[nodiscard]] Result<Attributes> MakeSymlink(Caller const& caller, InodeId parent,
                                                std::string_view name, std::string_view target);
   [[nodiscard]] Result<std::string> ReadSymlink(InodeId inode);
-  [[nodiscard]] Result<Attributes> Link(InodeId inode, InodeId parent, std::string_view name);
-  [[nodiscard]] Result<void> Unlink(InodeId parent, std::string_view name);
-  [[nodiscard]] Result<void> RemoveDirectory(InodeId parent, std::string_view name);
+  [[nodiscard]] Result<Attributes> Link(Caller const& caller, InodeId inode, InodeId parent,
+                                        std::string_view name);
+  [[nodiscard]] Result<void> Unlink(Caller const& caller, InodeId parent, std::string_view name);
+  [[nodiscard]] Result<void> RemoveDirectory(Caller const& caller, InodeId parent,
+                                             std::string_view name);
   /// `flags`: 0, RENAME_NOREPLACE or RENAME_EXCHANGE.
-  [[nodiscard]] Result<void> Rename(InodeId from_parent, std::string_view from, InodeId to_parent,
-                                    std::string_view to, unsigned flags);
+  [[nodiscard]] Result<void> Rename(Caller const& caller, InodeId from_parent,
+                                    std::string_view from, InodeId to_parent, std::string_view to,
+                                    unsigned flags);
   /// Calls `visit(name, attributes, cookie)` for the entries behind `cookie` (0: all, beginning
   /// with . and ..) until it returns false. A cookie stays valid while the directory changes.
   [[nodiscard]] Result<void> ReadDirectory(
@@ -59,7 +76,7 @@ class Filesystem {
                                                  AttributeChange const& change, HandleId handle);
   [[nodiscard]] Result<Spool::Space> MeasureSpace() const { return spool_.Measure(); }
 
-  // Data (data.cc).
+  // Handles (handles.cc).
   struct Created {
     Attributes attributes;
     HandleId handle = 0;
@@ -68,20 +85,36 @@ class Filesystem {
                                        std::uint32_t mode, int flags);
   /// O_TRUNC among the flags starts a new, empty version.
   [[nodiscard]] Result<HandleId> Open(Caller const& caller, InodeId inode, int flags);
-  [[nodiscard]] Result<std::size_t> Read(HandleId handle, std::uint64_t offset,
-                                         std::span<std::byte> out);
-  /// Writes all or fails.
-  [[nodiscard]] Result<void> Write(Caller const& caller, HandleId handle, std::uint64_t offset,
-                                   std::span<std::byte const> bytes);
   /// A descriptor was closed; the handle may have others.
   [[nodiscard]] Result<void> Flush(Caller const& caller, HandleId handle);
-  [[nodiscard]] Result<void> Sync(HandleId handle);
   /// The last descriptor was closed. An unknown handle is success.
   [[nodiscard]] Result<void> Release(HandleId handle);
   /// Whether somebody has the file open for writing.
   [[nodiscard]] bool HasWriters(InodeId inode) const { return open_.Count(inode).writing > 0; }
 
+  // Data (data.cc).
+  [[nodiscard]] Result<std::size_t> Read(HandleId handle, std::uint64_t offset,
+                                         std::span<std::byte> out);
+  /// Writes all or fails.
+  [[nodiscard]] Result<void> Write(Caller const& caller, HandleId handle, std::uint64_t offset,
+                                   std::span<std::byte const> bytes);
+  [[nodiscard]] Result<void> Sync(HandleId handle);
+
  private:
+  /// What was journaled of a replayed request before the daemon died. Nothing, and no look into
+  /// the catalog, for one that is here for the first time.
+  [[nodiscard]] Result<std::optional<Reply>> FindEarlier(Caller const& caller) const;
+  /// Journals the outcome of the caller's request; in the transaction that is its last change.
+  void Remember(Transaction& transaction, Caller const& caller, InodeId inode = 0,
+                HandleId handle = 0) const;
+  /// Store::Update for a request that may come again: `decide(Transaction&)`, or for one that was
+  /// decided by an earlier process `answer(Reply const&)`; both give the same Result. `decide`
+  /// calls Remember.
+  template <typename Decide, typename Answer>
+  auto DecideOnce(Caller const& caller, Decide const& decide, Answer const& answer);
+  [[nodiscard]] Result<void> Reopen(Handle record, bool is_ahead);
+  [[nodiscard]] Result<void> GiveUp(Handle const& record, std::string const& why);
+
   /// What a name operation leaves for after its commit or its answer.
   struct Aftermath {
     InodeId removed = 0;
@@ -122,7 +155,9 @@ class Filesystem {
   void Discard(Version const& version);
   Result<void> WriteBytes(ActiveFile& file, std::uint64_t offset, std::span<std::byte const> bytes)
       REQUIRES(file.mutex);
-  void RememberFailedWrite(OpenHandle& handle, std::uint64_t offset, Error const& error);
+  void NoteFailedWrite(OpenHandle& handle, std::uint64_t offset, Error const& error);
+  void NoteWritten(OpenHandle& handle, std::uint64_t begin, std::uint64_t end);
+  void KeepHandle(Handle const& record);
   Result<std::shared_ptr<Version>> NewVersion();
   Result<void> LoadVersion(ActiveFile& file, Inode const& inode) REQUIRES(file.mutex);
 

@@ -33,6 +33,15 @@ void MoveDirectoryLink(Inode const& child, Inode& from, Inode& to) {
 
 }  // namespace
 
+template <typename Decide, typename Answer>
+auto Filesystem::DecideOnce(Caller const& caller, Decide const& decide, Answer const& answer) {
+  using Outcome = decltype(store_.Update(decide));
+  auto const earlier = FindEarlier(caller);
+  if (!earlier) return Outcome(Failure(earlier.error()));
+  if (*earlier) return Outcome(answer(**earlier));
+  return store_.Update(decide);
+}
+
 Result<Inode> Filesystem::GetDirectory(View const& view, InodeId id) const {
   auto inode = GetInode(view, id);
   if (inode && !IsDirectory(*inode)) return Fail(ENOTDIR);
@@ -90,24 +99,28 @@ Result<Inode> Filesystem::AddNew(Transaction& transaction, Caller const& caller,
 
 Result<Attributes> Filesystem::MakeDirectory(Caller const& caller, InodeId parent,
                                              std::string_view name, std::uint32_t mode) {
-  return store_.Update([&](Transaction& transaction) -> Result<Attributes> {
+  auto const decide = [&](Transaction& transaction) -> Result<Attributes> {
     auto inode = AddNew(transaction, caller, parent, name, FileType::kDirectory, mode, {});
     if (!inode) return Failure(inode.error());
+    Remember(transaction, caller, inode->id);
     return Show(*inode);
-  });
+  };
+  return DecideOnce(caller, decide, [&](Reply const& reply) { return GetAttributes(reply.inode); });
 }
 
 Result<Attributes> Filesystem::MakeSymlink(Caller const& caller, InodeId parent,
                                            std::string_view name, std::string_view target) {
-  return store_.Update([&](Transaction& transaction) -> Result<Attributes> {
+  auto const decide = [&](Transaction& transaction) -> Result<Attributes> {
     auto inode =
         AddNew(transaction, caller, parent, name, FileType::kSymlink, 0777, [&](Inode& fresh) {
           fresh.target = target;
           fresh.size = target.size();
         });
     if (!inode) return Failure(inode.error());
+    Remember(transaction, caller, inode->id);
     return Show(*inode);
-  });
+  };
+  return DecideOnce(caller, decide, [&](Reply const& reply) { return GetAttributes(reply.inode); });
 }
 
 Result<std::string> Filesystem::ReadSymlink(InodeId id) {
@@ -119,9 +132,10 @@ Result<std::string> Filesystem::ReadSymlink(InodeId id) {
   });
 }
 
-Result<Attributes> Filesystem::Link(InodeId id, InodeId parent, std::string_view name) {
+Result<Attributes> Filesystem::Link(Caller const& caller, InodeId id, InodeId parent,
+                                    std::string_view name) {
   if (auto checked = CheckName(name); !checked) return Failure(checked.error());
-  return store_.Update([&](Transaction& transaction) -> Result<Attributes> {
+  auto const decide = [&](Transaction& transaction) -> Result<Attributes> {
     auto inode = GetInode(transaction, id);
     if (!inode) return Failure(inode.error());
     if (IsDirectory(*inode)) return Fail(EPERM);
@@ -137,8 +151,10 @@ Result<Attributes> Filesystem::Link(InodeId id, InodeId parent, std::string_view
     inode->changed = directory->modified = directory->changed = clock_.Wall();
     PutInode(transaction, *directory);
     PutInode(transaction, *inode);
+    Remember(transaction, caller, id);
     return Show(*inode);
-  });
+  };
+  return DecideOnce(caller, decide, [&](Reply const& reply) { return GetAttributes(reply.inode); });
 }
 
 // ---- removing
@@ -195,8 +211,8 @@ void Filesystem::Settled(Aftermath const& aftermath) {
   uploader_.Forget(aftermath.removed);
 }
 
-Result<void> Filesystem::Unlink(InodeId parent, std::string_view name) {
-  auto const aftermath = store_.Update([&](Transaction& transaction) -> Result<Aftermath> {
+Result<void> Filesystem::Unlink(Caller const& caller, InodeId parent, std::string_view name) {
+  auto const decide = [&](Transaction& transaction) -> Result<Aftermath> {
     auto directory = GetDirectory(transaction, parent);
     if (!directory) return Failure(directory.error());
     auto const entry = FindEntry(transaction, parent, name);
@@ -207,15 +223,18 @@ Result<void> Filesystem::Unlink(InodeId parent, std::string_view name) {
     if (IsDirectory(*inode)) return Fail(EISDIR);
     auto removed = RemoveName(transaction, *directory, name, **entry, *inode);
     if (removed) PutInode(transaction, *directory);
+    Remember(transaction, caller);
     return removed;
-  });
+  };
+  auto const aftermath = DecideOnce(caller, decide, [](Reply const&) { return Aftermath{}; });
   if (!aftermath) return Failure(aftermath.error());
   Settled(*aftermath);
   return {};
 }
 
-Result<void> Filesystem::RemoveDirectory(InodeId parent, std::string_view name) {
-  return store_.Update([&](Transaction& transaction) -> Result<void> {
+Result<void> Filesystem::RemoveDirectory(Caller const& caller, InodeId parent,
+                                         std::string_view name) {
+  auto const decide = [&](Transaction& transaction) -> Result<void> {
     auto directory = GetDirectory(transaction, parent);
     if (!directory) return Failure(directory.error());
     auto const entry = FindEntry(transaction, parent, name);
@@ -230,21 +249,23 @@ Result<void> Filesystem::RemoveDirectory(InodeId parent, std::string_view name) 
     auto removed = RemoveName(transaction, *directory, name, **entry, *inode);
     if (!removed) return Failure(removed.error());
     PutInode(transaction, *directory);
+    Remember(transaction, caller);
     return {};
-  });
+  };
+  return DecideOnce(caller, decide, [](Reply const&) { return Result<void>(); });
 }
 
 // ---- renaming
 
-Result<void> Filesystem::Rename(InodeId from_parent, std::string_view from, InodeId to_parent,
-                                std::string_view to, unsigned flags) {
+Result<void> Filesystem::Rename(Caller const& caller, InodeId from_parent, std::string_view from,
+                                InodeId to_parent, std::string_view to, unsigned flags) {
   if (auto checked = CheckName(to); !checked) return checked;
   constexpr auto kKnown = static_cast<unsigned>(RENAME_NOREPLACE | RENAME_EXCHANGE);
   if ((flags & ~kKnown) != 0 || flags == kKnown) return Fail(EINVAL);
   bool const exchange = (flags & RENAME_EXCHANGE) != 0;
   Aftermath replaced;
   std::vector<InodeId> moved;
-  auto const renamed = store_.Update([&](Transaction& transaction) -> Result<void> {
+  auto const decide = [&](Transaction& transaction) -> Result<void> {
     auto source_directory = GetDirectory(transaction, from_parent);
     if (!source_directory) return Failure(source_directory.error());
     auto const source_entry = FindEntry(transaction, from_parent, from);
@@ -307,8 +328,10 @@ Result<void> Filesystem::Rename(InodeId from_parent, std::string_view from, Inod
       PutInode(transaction, *target);
       moved.push_back(target->id);
     }
+    Remember(transaction, caller);
     return {};
-  });
+  };
+  auto const renamed = DecideOnce(caller, decide, [](Reply const&) { return Result<void>(); });
   if (!renamed) return renamed;
   Settled(replaced);
   for (auto const inode : moved) {

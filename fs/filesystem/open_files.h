@@ -1,14 +1,12 @@
 // Files that are open now: the handles of one connection and the version that they share.
 //
-// The catalog has the handles that matter after a crash; this is their working copy. The table's
-// lock is a leaf: it may be taken inside a Store call, and nothing is taken inside it.
+// The catalog has the handles, for a successor of this daemon; this is their working copy. The
+// table's lock is a leaf: it may be taken inside a Store call, and nothing is taken inside it.
 #pragma once
 
 #include <sys/types.h>
 
 #include <memory>
-#include <optional>
-#include <set>
 #include <unordered_map>
 
 #include "base/mutex.h"
@@ -31,12 +29,8 @@ struct ActiveFile {
 struct OpenHandle {
   Handle record;  ///< guarded by file->mutex
   std::shared_ptr<ActiveFile> file;
-  /// Processes that wrote through it; before the first WRITE the one that created or truncated.
-  /// Guarded by file->mutex.
-  std::set<pid_t> writers;
-  pid_t last_thread = 0;  ///< of the last WRITE, already in `writers`
-  /// Where the first write that failed began, until it is written after all.
-  std::optional<std::uint64_t> failed_write;
+  /// Of the last change, its process already among the record's writers. Guarded by file->mutex.
+  pid_t last_thread = 0;
 
   [[nodiscard]] bool MayWrite() const;
 };

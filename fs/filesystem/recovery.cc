@@ -1,9 +1,13 @@
 #include "filesystem/recovery.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <limits>
 #include <map>
+#include <thread>
 #include <unordered_set>
+#include <vector>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -14,7 +18,9 @@ namespace {
 
 constexpr char const* kEndpointNote = "endpoint";
 constexpr char const* kBootNote = "boot";
+constexpr char const* kConnectionNote = "connection";
 constexpr std::size_t kPage = 256;
+constexpr std::chrono::milliseconds kPauseBetweenPages{1};
 constexpr auto kAsOnDisk = std::numeric_limits<std::uint64_t>::max();
 
 // Why a file is not finished, by what its handles of the last connection say; nothing where each
@@ -161,7 +167,9 @@ Result<std::uint64_t> BeginConnection(Store& store, Clock const& clock,
       fresh.accessed = fresh.modified = fresh.changed = clock.Wall();
       PutInode(transaction, fresh);
     }
-    return transaction.NewNumber(Counter::kConnection);
+    auto const connection = transaction.NewNumber(Counter::kConnection);
+    if (connection) PutNote(transaction, kConnectionNote, std::to_string(*connection));
+    return connection;
   });
 }
 
@@ -195,6 +203,55 @@ Result<std::uint64_t> Recover(Store& store, Spool& spool, Clock const& clock,
   if (!swept) return Failure(swept.error());
   if (*swept > 0) logger->info("removed spool files that nothing refers to count={}", *swept);
   return connection;
+}
+
+Result<void> Resume(Store const& store, RecoveryOptions const& options, std::uint64_t connection) {
+  auto const check = [&](char const* key, std::string const& now) -> Result<void> {
+    auto const then = store.Read([&](View const& view) { return GetNote(view, key); });
+    if (!then) return Failure(then.error());
+    if (*then == now) return {};
+    return Fail(ESTALE, "the state directory is not as this mount has left it (its " +
+                            std::string(key) + " is '" + *then + "', not '" + now +
+                            "'): unmount it and mount again");
+  };
+  if (auto same = check(kEndpointNote, options.endpoint); !same) return same;
+  if (auto same = check(kBootNote, options.boot_id); !same) return same;
+  return check(kConnectionNote, std::to_string(connection));
+}
+
+// Safe beside the filesystem, because only versions of earlier processes are looked at:
+//  * This process numbers its versions from FirstNumber on, so one below it is never just being
+//    made by somebody who has not told the catalog yet.
+//  * A version is given to an inode once, by the call that made it. So none below that number
+//    comes to an inode, or to another one, any more: a reference can only go away.
+//  * Inodes are visited in order of number. One that has such a reference now and keeps it has been
+//    there all the time, so it is seen, whatever happens between two pages.
+// What is found without a reference may have lost it a moment ago, and a power cut would bring that
+// back: hence the Sync, since bytes go last. Removing it a second time when the store has
+// committed, as the filesystem does, is harmless.
+Result<std::uint64_t> SweepLeftovers(Store& store, Spool& spool, std::stop_token stop) {
+  auto const first_of_ours = store.FirstNumber(Counter::kVersion);
+  std::vector<VersionId> used;
+  InodeId after = 0;
+  while (true) {
+    if (stop.stop_requested()) return 0;
+    auto const page = store.Read([&](View const& view) { return ListInodes(view, after, kPage); });
+    if (!page) return Failure(page.error());
+    if (page->empty()) break;
+    after = page->back().id;
+    for (auto const& inode : *page) {
+      if (inode.version != 0) used.push_back(inode.version);
+    }
+    // A lock that is let go and taken again at once is not given to those who wait.
+    std::this_thread::sleep_for(kPauseBetweenPages);
+  }
+  std::sort(used.begin(), used.end());
+  if (auto synced = store.Sync(); !synced) return Failure(synced.error());
+  return spool.Sweep(
+      [&](VersionId version) {
+        return version >= first_of_ours || std::binary_search(used.begin(), used.end(), version);
+      },
+      stop);
 }
 
 Result<std::filesystem::path> SetLostSpoolAside(Store const& store, Clock const& clock,

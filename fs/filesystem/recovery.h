@@ -1,9 +1,11 @@
-// What has to be put right before a mount serves: the end of the last connection, and of the last
-// boot. Runs once, before the filesystem and the uploader start; everything it decides is durable
-// when it returns.
+// What comes before a mount serves. A new connection: Recover puts right what the end of the last
+// connection, and of the last boot, has left. A successor on a connection that lives: Resume, then
+// Filesystem::TakeOver, and SweepLeftovers in the background. Recover and Resume run once, before
+// the filesystem and the uploader start; everything that they decide is durable when they return.
 #pragma once
 
 #include <filesystem>
+#include <stop_token>
 #include <string>
 
 #include "base/clock.h"
@@ -28,6 +30,18 @@ struct RecoveryOptions {
 /// Returns the number of the new connection. Errors: a sentence; EXDEV for another endpoint.
 [[nodiscard]] Result<std::uint64_t> Recover(Store& store, Spool& spool, Clock const& clock,
                                             RecoveryOptions const& options, Logger logger);
+
+/// Whether a successor may go on with the connection `connection` as it is: the state is that of
+/// this endpoint, boot and connection. Changes nothing, and takes no longer for many files. Errors:
+/// ESTALE, with a sentence that says what to do.
+[[nodiscard]] Result<void> Resume(Store const& store, RecoveryOptions const& options,
+                                  std::uint64_t connection);
+
+/// Removes the spool files that nothing refers to: a daemon that was killed had not come to it.
+/// For a thread of its own, while the filesystem works; waits for the disk, never holds the store
+/// for long, and ends early when it is told to stop. Returns how many it removed.
+[[nodiscard]] Result<std::uint64_t> SweepLeftovers(Store& store, Spool& spool,
+                                                   std::stop_token stop);
 
 /// A catalog that has never had a mount knows of no bytes: a spool that has some belongs to one
 /// that was lost. It is renamed to spool.lost-TIME beside itself; returns the new name, empty where

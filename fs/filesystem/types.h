@@ -10,11 +10,20 @@
 
 namespace tusfs {
 
+/// A request of the kernel, which may come a second time: to the successor of a daemon that died
+/// over it.
+struct RequestId {
+  std::uint32_t slot = 0;    ///< where it is kept; no two unanswered requests share one
+  std::uint64_t unique = 0;  ///< its number in this connection; 0: it will not come again
+  bool replayed = false;     ///< this is the second time
+};
+
 /// Who asks. `pid` is the calling thread's id as the daemon sees it, 0 where it cannot be seen.
 struct Caller {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   pid_t pid = 0;
+  RequestId request{};
 };
 
 /// What stat(2) shows.

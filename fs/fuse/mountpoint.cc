@@ -1,5 +1,9 @@
-// Checks of the mount point before anything is mounted on it.
+#define FUSE_USE_VERSION 314
+#include "fuse/mountpoint.h"
+
 #include <fcntl.h>
+#include <fuse_lowlevel.h>
+#include <poll.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -11,10 +15,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <optional>
 #include <sstream>
-
-#include "fuse/server.h"
 
 namespace tusfs {
 namespace {
@@ -49,15 +52,31 @@ std::optional<std::string> MountedType(std::string const& path) {
   return type;
 }
 
-Result<void> ClearStaleMount(std::string const& path) {
-  if (::umount2(path.c_str(), MNT_DETACH) == 0) return {};
-  pid_t const child = ::fork();
-  if (child == 0) {
-    ::execlp("fusermount3", "fusermount3", "-u", "-z", "--", path.c_str(), nullptr);
-    ::_exit(127);
+std::string EscapeOption(std::string const& value) {
+  std::string escaped;
+  for (char const c : value) {
+    if (c == ',' || c == '\\') escaped += '\\';
+    escaped += c;
   }
-  int status = 0;
-  if (child > 0 && ::waitpid(child, &status, 0) == child && status == 0) return {};
+  return escaped;
+}
+
+// libfuse's own way to mount: with mount(2) for root, else through fusermount3.
+using Session = std::unique_ptr<fuse_session, decltype(&::fuse_session_destroy)>;
+
+Session NewSession(std::string& options) {
+  std::string program = "tusfs";
+  std::string flag = "-o";
+  char* arguments[] = {program.data(), flag.data(), options.data(), nullptr};
+  fuse_args parsed{.argc = 3, .argv = arguments, .allocated = 0};
+  fuse_lowlevel_ops const none{};
+  Session session(::fuse_session_new(&parsed, &none, sizeof none, nullptr), ::fuse_session_destroy);
+  ::fuse_opt_free_args(&parsed);
+  return session;
+}
+
+Result<void> ClearStaleMount(std::string const& path) {
+  if (Unmount(path)) return {};
   return Fail(ENOTCONN, "'" + path +
                             "' is a mount whose daemon has died, and it cannot be cleared: run "
                             "'fusermount3 -u " +
@@ -65,6 +84,41 @@ Result<void> ClearStaleMount(std::string const& path) {
 }
 
 }  // namespace
+
+bool Unmount(std::string const& mountpoint) {
+  if (::umount2(mountpoint.c_str(), MNT_DETACH) == 0) return true;
+  pid_t const child = ::fork();
+  if (child == 0) {
+    ::execlp("fusermount3", "fusermount3", "-u", "-z", "--", mountpoint.c_str(), nullptr);
+    ::_exit(127);
+  }
+  int status = 0;
+  return child > 0 && ::waitpid(child, &status, 0) == child && status == 0;
+}
+
+Result<UniqueFd> MountFuse(MountOptions const& options) {
+  auto text = "fsname=" + EscapeOption(options.source) + ",subtype=tusfs,default_permissions";
+  if (options.allow_other) text += ",allow_other";
+  for (auto const& option : options.kernel) text += "," + option;
+  auto const session = NewSession(text);
+  if (session == nullptr) return Fail(EINVAL, "libfuse refuses the options: " + text);
+  if (::fuse_session_mount(session.get(), options.mountpoint.c_str()) != 0) {
+    return Fail(EIO, "cannot mount at '" + options.mountpoint +
+                         "' (see the line above): is /dev/fuse there, and fuse3 installed?");
+  }
+  UniqueFd fd(::fcntl(::fuse_session_fd(session.get()), F_DUPFD_CLOEXEC, 0));
+  if (!fd) {
+    auto const failure = FailErrno("/dev/fuse");
+    Unmount(options.mountpoint);
+    return failure;
+  }
+  return fd;
+}
+
+bool IsConnected(UniqueFd const& device) {
+  pollfd state{device.get(), 0, 0};
+  return ::poll(&state, 1, 0) >= 0 && (state.revents & (POLLERR | POLLNVAL)) == 0;
+}
 
 Result<std::string> PrepareMountpoint(std::string const& mountpoint, bool nonempty,
                                       Logger const& logger) {

@@ -24,9 +24,13 @@ FuseContext& ContextOf(fuse_req_t request) {
 
 Filesystem& FilesystemOf(fuse_req_t request) { return ContextOf(request).filesystem; }
 
+// libfuse does not tell a callback the number of its request.
+thread_local RequestId current_request;
+
 Caller CallerOf(fuse_req_t request) {
   auto const* const context = ::fuse_req_ctx(request);
-  return {.uid = context->uid, .gid = context->gid, .pid = context->pid};
+  return {
+      .uid = context->uid, .gid = context->gid, .pid = context->pid, .request = current_request};
 }
 
 // The last guard: what escapes as an exception (memory, mostly) becomes EIO, not the daemon's end.
@@ -158,21 +162,27 @@ void ReadSymlink(fuse_req_t request, fuse_ino_t inode) {
 }
 
 void Link(fuse_req_t request, fuse_ino_t inode, fuse_ino_t parent, char const* name) {
-  Guard(request, [&] { ReplyEntry(request, FilesystemOf(request).Link(inode, parent, name)); });
+  Guard(request, [&] {
+    ReplyEntry(request, FilesystemOf(request).Link(CallerOf(request), inode, parent, name));
+  });
 }
 
 void Unlink(fuse_req_t request, fuse_ino_t parent, char const* name) {
-  Guard(request, [&] { Reply(request, FilesystemOf(request).Unlink(parent, name)); });
+  Guard(request,
+        [&] { Reply(request, FilesystemOf(request).Unlink(CallerOf(request), parent, name)); });
 }
 
 void RemoveDirectory(fuse_req_t request, fuse_ino_t parent, char const* name) {
-  Guard(request, [&] { Reply(request, FilesystemOf(request).RemoveDirectory(parent, name)); });
+  Guard(request, [&] {
+    Reply(request, FilesystemOf(request).RemoveDirectory(CallerOf(request), parent, name));
+  });
 }
 
 void Rename(fuse_req_t request, fuse_ino_t from_parent, char const* from, fuse_ino_t to_parent,
             char const* to, unsigned flags) {
   Guard(request, [&] {
-    Reply(request, FilesystemOf(request).Rename(from_parent, from, to_parent, to, flags));
+    Reply(request,
+          FilesystemOf(request).Rename(CallerOf(request), from_parent, from, to_parent, to, flags));
   });
 }
 
@@ -364,6 +374,9 @@ fuse_lowlevel_ops MakeOperations() {
 }
 
 }  // namespace
+
+CurrentRequest::CurrentRequest(RequestId const& request) { current_request = request; }
+CurrentRequest::~CurrentRequest() { current_request = {}; }
 
 fuse_lowlevel_ops const& FuseOperations() {
   static fuse_lowlevel_ops const operations = MakeOperations();

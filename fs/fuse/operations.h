@@ -8,10 +8,22 @@ struct fuse_lowlevel_ops;
 
 namespace tusfs {
 
+class FuseServer;
+
 /// What the callbacks get as their user data; outlives the session.
 struct FuseContext {
   Filesystem& filesystem;
   Logger logger;
+  FuseServer* server;
+};
+
+/// Says, for its lifetime, which request the callbacks of this thread are called for.
+class CurrentRequest {
+ public:
+  explicit CurrentRequest(RequestId const& request);
+  ~CurrentRequest();
+  CurrentRequest(CurrentRequest const&) = delete;
+  CurrentRequest& operator=(CurrentRequest const&) = delete;
 };
 
 [[nodiscard]] fuse_lowlevel_ops const& FuseOperations();

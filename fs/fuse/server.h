@@ -1,55 +1,70 @@
-// One mount: the libfuse session and the threads that serve it.
+// Serves one kernel connection: reads requests into their slots, executes them, answers.
+//
+// The connection and the slots are older than this process and may outlive it: whatever moment it
+// is killed at, a successor finds each unanswered request in its slot (request_slots.h).
 #pragma once
+
+#include <sys/uio.h>
 
 #include <atomic>
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/logger.h"
 #include "fuse/operations.h"
+#include "fuse/request_slots.h"
 
 struct fuse_session;
 
 namespace tusfs {
 
-struct MountOptions {
-  std::string mountpoint;  ///< absolute
-  std::string source;      ///< shown by mount(8) and df(1)
-  bool allow_other = false;
-  std::vector<std::string> kernel;  ///< noexec, nodev and the like
+/// Why FuseServer::Serve came back.
+enum class ServingEnd {
+  kNotYet,
+  kUnmounted,  ///< the mount is gone
+  kStopped,    ///< by Stop: a successor may go on
+  kFailed,     ///< /dev/fuse cannot be read: a successor should try
 };
 
 class FuseServer {
  public:
-  /// Mounts. `filesystem` outlives the server. Errors carry a sentence.
-  [[nodiscard]] static Result<std::unique_ptr<FuseServer>> Mount(MountOptions const& options,
-                                                                 Filesystem& filesystem,
-                                                                 Logger logger);
-  /// Unmounts where that has not happened yet.
+  /// Serves `device`, an open and mounted /dev/fuse. `slots` and `filesystem` outlive the server.
+  [[nodiscard]] static Result<std::unique_ptr<FuseServer>> Attach(UniqueFd device,
+                                                                  RequestSlots& slots,
+                                                                  Filesystem& filesystem,
+                                                                  Logger logger);
+  /// The mount stays.
   ~FuseServer();
 
-  /// Serves until the mount is unmounted or Stop is called. Requests that are open then fail for
-  /// their callers.
-  void Serve();
+  /// Answers what a predecessor left unanswered. Once, before Serve.
+  void TakeOver();
+
+  /// Serves until the mount is gone or Stop is called; what was begun is answered.
+  ServingEnd Serve();
 
   /// Ends Serve, from another thread.
   void Stop();
 
  private:
-  FuseServer(Filesystem& filesystem, Logger logger);
-  void ServeOnThread();
+  FuseServer(RequestSlots& slots, Filesystem& filesystem, Logger logger);
+
+  static ssize_t AnswerFromLibfuse(int device, iovec* pieces, int count, void* context);
+  ssize_t Answer(int device, iovec* pieces, int count);
+  void RestoreSession();
+  void Replay(RequestSlots::Slot const& slot);
+  void Execute(RequestSlots::Slot const& slot, bool replayed);
+  void ServeOnThread(unsigned index);
+  /// Waits for a request. Returns whether there is one.
+  bool Receive(RequestSlots::Slot const& slot);
+  void End(ServingEnd end);
 
   FuseContext context_;
+  RequestSlots& slots_;
   fuse_session* session_ = nullptr;
-  bool mounted_ = false;
-  std::atomic<bool> ending_ = false;
+  int device_ = -1;       ///< the session's
+  bool swallow_ = false;  ///< while the session is restored, nothing is answered
+  std::atomic<ServingEnd> end_ = ServingEnd::kNotYet;
 };
-
-/// What keeps a mount from being made at `mountpoint`; clears a stale tusfs mount on the way.
-/// Returns the absolute path. Errors carry a sentence that names the way out.
-[[nodiscard]] Result<std::string> PrepareMountpoint(std::string const& mountpoint, bool nonempty,
-                                                    Logger const& logger);
 
 }  // namespace tusfs

@@ -94,14 +94,16 @@ Result<void> Spool::Remove(VersionId id) {
 
 void Spool::Flush() { ::syncfs(fd_.get()); }
 
-Result<std::uint64_t> Spool::Sweep(std::function<bool(VersionId)> const& wanted) {
+Result<std::uint64_t> Spool::Sweep(std::function<bool(VersionId)> const& wanted,
+                                   std::stop_token stop) {
   namespace fs = std::filesystem;
   std::uint64_t removed = 0;
   std::error_code failed;
   std::vector<fs::path> unwanted;
-  for (fs::recursive_directory_iterator at(directory_, failed), end; !failed && at != end;
-       at.increment(failed)) {
-    if (!at->is_regular_file(failed)) continue;
+  for (fs::recursive_directory_iterator at(directory_, failed), end;
+       !failed && at != end && !stop.stop_requested(); at.increment(failed)) {
+    std::error_code gone;  // removed meanwhile
+    if (!at->is_regular_file(gone)) continue;
     auto const name = at->path().filename().string();
     VersionId id = 0;
     auto const parsed = std::from_chars(name.data(), name.data() + name.size(), id, 16);
@@ -111,8 +113,12 @@ Result<std::uint64_t> Spool::Sweep(std::function<bool(VersionId)> const& wanted)
   }
   if (failed) return Fail(failed.value(), directory_.string() + ": " + failed.message());
   for (auto const& path : unwanted) {
-    if (::unlink(path.c_str()) != 0) return FailErrno(path.string());
-    ++removed;
+    if (stop.stop_requested()) break;
+    if (::unlink(path.c_str()) == 0) {
+      ++removed;
+    } else if (errno != ENOENT) {
+      return FailErrno(path.string());
+    }
   }
   return removed;
 }

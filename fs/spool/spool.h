@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -42,8 +43,10 @@ class Spool {
   /// Starts the disk writing for all files at once (syncfs); no verdict on any single one.
   void Flush();
 
-  /// Removes every version that `wanted` says no to. For start-up, before anything is open.
-  [[nodiscard]] Result<std::uint64_t> Sweep(std::function<bool(VersionId)> const& wanted);
+  /// Removes every version that `wanted` says no to; returns how many. Others may work meanwhile,
+  /// with versions that `wanted` says yes to. Ends early when it is told to stop.
+  [[nodiscard]] Result<std::uint64_t> Sweep(std::function<bool(VersionId)> const& wanted,
+                                            std::stop_token stop = {});
 
   struct Space {
     std::uint64_t capacity = 0;  ///< bytes of the disk that the spool is on

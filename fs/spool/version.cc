@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 namespace tusfs {
@@ -67,7 +68,9 @@ Result<Version::Written> Version::Write(std::uint64_t offset, std::span<std::byt
   ++changes_;
   auto written = WriteFully(fd_.get(), bytes, offset);
   if (!written) {
-    trimmed_ = false;  // a part of it may lie behind the end now
+    // A part of it may lie behind the end now, and a later process may go by what is on disk.
+    trimmed_ = false;
+    static_cast<void>(Trim());  // the next change tries again
     return Fail(written.error().code, "spool: " + written.error().context);
   }
   auto const end = offset + bytes.size();
@@ -91,13 +94,38 @@ Result<Version::Written> Version::Truncate(std::uint64_t size) {
   return Written{};
 }
 
+Result<void> Version::DropTail() {
+  MutexLock lock(mutex_);
+  return Trim();
+}
+
 // Growing must bring zeros, not what a power cut has left behind the trusted size.
 Result<void> Version::Trim() {
-  if (!trimmed_ && ::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) {
+  if (trimmed_) return {};
+  struct stat status {};
+  if (::fstat(fd_.get(), &status) != 0) return FailErrno("spool");
+  // Setting the size that it has would be a change by the disk's clock.
+  bool const has_tail = static_cast<std::uint64_t>(status.st_size) > size_;
+  if (has_tail && ::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) {
     return FailErrno("spool");
   }
   trimmed_ = true;
   return {};
+}
+
+bool Version::Holds(std::uint64_t offset, std::span<std::byte const> bytes) const {
+  auto const end = size();
+  if (offset > end || bytes.size() > end - offset) return false;
+  std::array<std::byte, std::size_t{16} * 1024> buffer;
+  while (!bytes.empty()) {
+    auto const there = std::span(buffer).first(std::min(buffer.size(), bytes.size()));
+    auto const got = ReadFully(fd_.get(), there, offset);
+    if (!got || *got != there.size()) return false;
+    if (!std::equal(there.begin(), there.end(), bytes.begin())) return false;
+    bytes = bytes.subspan(there.size());
+    offset += there.size();
+  }
+  return true;
 }
 
 Result<std::size_t> Version::Read(std::uint64_t offset, std::span<std::byte> out) const {

@@ -54,6 +54,15 @@ class Version {
   /// Sets the size in bytes. Errors: of ftruncate(2).
   [[nodiscard]] Result<Written> Truncate(std::uint64_t size) EXCLUDES(mutex_);
 
+  /// Takes away what the disk has behind size(). Before the catalog says that the disk is ahead of
+  /// it: who opens the version then takes its size from the disk. Does nothing the second time.
+  /// Errors: of ftruncate(2).
+  [[nodiscard]] Result<void> DropTail() EXCLUDES(mutex_);
+
+  /// Whether these very bytes are there already. False where they cannot be read.
+  [[nodiscard]] bool Holds(std::uint64_t offset, std::span<std::byte const> bytes) const
+      EXCLUDES(mutex_);
+
   /// Reads up to `out.size()` bytes; fewer only at the end.
   [[nodiscard]] Result<std::size_t> Read(std::uint64_t offset, std::span<std::byte> out) const;
 

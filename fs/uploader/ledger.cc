@@ -160,6 +160,9 @@ Result<bool> Ledger::Incomplete(Work const& work, std::uint64_t offset,
 }
 
 Result<bool> Ledger::Complete(Work const& work, std::string const& receipt) {
+  // The upload of an empty file is complete without a final PATCH, so nothing was sealed before it:
+  // the file may have got bytes meanwhile, and may even be finished again.
+  if (!work.version->Seal(work.changes)) return false;
   return Change(work, [&](View const&, Inode& inode, Upload& upload) {
     upload.phase = UploadPhase::kComplete;
     upload.offset = work.inode.size;

@@ -360,9 +360,8 @@ Transfer::Outcome Transfer::Now(std::uint64_t bytes_left) const {
 Transfer::Outcome Transfer::Complete(Work const& work, std::string const& receipt) {
   auto const recorded = ledger_.Complete(work, receipt);
   if (!recorded) return Postpone(recorded.error());
-  if (*recorded) {
-    shared_.logger->info("uploaded path=\"{}\" size={}", Printable(work.path), work.inode.size);
-  }
+  if (!*recorded) return Now();  // it is another file by now
+  shared_.logger->info("uploaded path=\"{}\" size={}", Printable(work.path), work.inode.size);
   return Over();
 }
 

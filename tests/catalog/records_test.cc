@@ -81,15 +81,25 @@ Handle SomeHandle() {
           .changed = true,
           .wrote = false,
           .dirty = true,
-          .broken = false,
+          .failed_write = 0,
           .verdict = Verdict::kDied,
           .reason = "killed",
-          .connection = 56};
+          .connection = 56,
+          .writers = {1, 4'194'304}};
 }
 
 auto Fields(Handle const& handle) {
   return std::make_tuple(handle.id, handle.inode, handle.flags, handle.changed, handle.wrote,
-                         handle.dirty, handle.broken, handle.verdict, handle.reason, handle.connection);
+                         handle.dirty, handle.failed_write, handle.verdict, handle.reason,
+                         handle.connection, handle.writers);
+}
+
+Reply SomeReply() {
+  return {.slot = 3, .connection = 4, .unique = 0x0123456789abcdef, .inode = 5, .handle = 6};
+}
+
+auto Fields(Reply const& reply) {
+  return std::make_tuple(reply.slot, reply.connection, reply.unique, reply.inode, reply.handle);
 }
 
 Upload SomeUpload() {
@@ -131,8 +141,9 @@ TEST(Records, EveryFieldOfASymlinkComesBack) {
 TEST(Records, EveryFieldOfAHandleComesBack) {
   auto handle = SomeHandle();
   EXPECT_EQ(Fields(DecodeHandle(handle.id, Encode(handle)).value()), Fields(handle));
-  std::tie(handle.changed, handle.wrote, handle.dirty, handle.broken) =
-      std::make_tuple(false, true, false, true);
+  std::tie(handle.changed, handle.wrote, handle.dirty) = std::make_tuple(false, true, false);
+  handle.failed_write.reset();
+  handle.writers.clear();
   EXPECT_EQ(Fields(DecodeHandle(handle.id, Encode(handle)).value()), Fields(handle));
 }
 
@@ -143,6 +154,11 @@ TEST(Records, EveryFieldOfAnUploadComesBackWithALengthOrWithout) {
   EXPECT_EQ(Fields(DecodeUpload(upload.id, Encode(upload)).value()), Fields(upload));
   upload.length = 0;
   EXPECT_EQ(Fields(DecodeUpload(upload.id, Encode(upload)).value()), Fields(upload));
+}
+
+TEST(Records, EveryFieldOfAReplyComesBack) {
+  auto const reply = SomeReply();
+  EXPECT_EQ(Fields(DecodeReply(reply.slot, Encode(reply)).value()), Fields(reply));
 }
 
 TEST(Records, AnEntryComesBack) {
@@ -180,6 +196,8 @@ TEST(DamagedRecords, AreRecognisedWhereverTheyAreCut) {
   ExpectDamagedWhenCut(Encode(SomeSymlink()), as_inode);
   ExpectDamagedWhenCut(Encode(SomeHandle()),
                        [](std::string const& bytes) { return DecodeHandle(1, bytes); });
+  ExpectDamagedWhenCut(Encode(SomeReply()),
+                       [](std::string const& bytes) { return DecodeReply(1, bytes); });
   ExpectDamagedWhenCut(Encode(SomeUpload()),
                        [](std::string const& bytes) { return DecodeUpload({}, bytes); });
   ExpectDamagedWhenCut(Encode(Entry{1, FileType::kRegular, 2}),
@@ -189,6 +207,7 @@ TEST(DamagedRecords, AreRecognisedWhereverTheyAreCut) {
 TEST(DamagedRecords, RandomBytesNeverDoHarm) {
   ExpectRecordOrDamage([](std::string const& bytes) { return DecodeInode(1, bytes); });
   ExpectRecordOrDamage([](std::string const& bytes) { return DecodeHandle(1, bytes); });
+  ExpectRecordOrDamage([](std::string const& bytes) { return DecodeReply(1, bytes); });
   ExpectRecordOrDamage([](std::string const& bytes) { return DecodeUpload({}, bytes); });
   ExpectRecordOrDamage([](std::string const& bytes) { return DecodeEntry(bytes); });
 }

@@ -94,6 +94,63 @@ TEST_F(TablesTest, ADeletedInodeIsNoWork) {
   EXPECT_THAT(Work(), IsEmpty());
 }
 
+TEST_F(TablesTest, InodesAreListedInPages) {
+  for (InodeId const id : {2U, 300U, 4U, 70'000U}) PutFile(id, Content::kUploaded);
+  auto const list = [&](InodeId after, std::size_t limit) {
+    std::vector<InodeId> ids;
+    auto const page = store_->Read([&](View const& view) { return ListInodes(view, after, limit); });
+    for (auto const& inode : page.value()) ids.push_back(inode.id);
+    return ids;
+  };
+  EXPECT_THAT(list(0, 3), ElementsAre(2, 4, 300));
+  EXPECT_THAT(list(300, 3), ElementsAre(70'000));
+  EXPECT_THAT(list(70'000, 3), IsEmpty());
+}
+
+// ---- replies
+
+class Replies : public TablesTest {
+ protected:
+  void Put(std::uint32_t slot, std::uint64_t unique, HandleId handle) {
+    Update([&](Transaction& transaction) {
+      PutReply(transaction,
+               {.slot = slot, .connection = 7, .unique = unique, .inode = 1, .handle = handle});
+    });
+  }
+
+  // The handle that the request was answered with; nothing where there is no reply.
+  std::optional<HandleId> Find(std::uint64_t connection, std::uint32_t slot, std::uint64_t unique) {
+    auto const reply = store_->Read(
+        [&](View const& view) { return FindReply(view, connection, slot, unique); });
+    EXPECT_TRUE(Ok(reply));
+    if (!reply || !*reply) return std::nullopt;
+    return (*reply)->handle;
+  }
+};
+
+TEST_F(Replies, AreFoundByTheSlotAndTheNumberOfTheirRequest) {
+  Put(0, 100, 1);
+  Put(5, 102, 2);
+  EXPECT_EQ(Find(7, 0, 100), 1U);
+  EXPECT_EQ(Find(7, 5, 102), 2U);
+  EXPECT_EQ(Find(7, 1, 100), std::nullopt);
+  EXPECT_EQ(Find(7, 0, 102), std::nullopt) << "that one came in another slot";
+}
+
+TEST_F(Replies, OfAnotherConnectionAreNone) {
+  Put(0, 100, 1);
+  EXPECT_EQ(Find(8, 0, 100), std::nullopt);
+}
+
+TEST_F(Replies, MakeRoomForTheNextRequestOfTheirSlot) {
+  Put(0, 100, 1);
+  Put(0, 104, 2);
+  EXPECT_EQ(Find(7, 0, 100), std::nullopt);
+  EXPECT_EQ(Find(7, 0, 104), 2U);
+}
+
+// ---- uploads
+
 TEST_F(TablesTest, AnUploadThatWasNeverMadeIsForgotten) {
   EXPECT_EQ(Detach(UploadPhase::kIntent, ""), std::nullopt);
   EXPECT_THAT(Uploads(), IsEmpty());

@@ -86,7 +86,6 @@ TEST_F(CommandsTest, StatusHasEveryFieldOfTheContract) {
   EXPECT_EQ(status["mount"], "/mnt/ingest");
   EXPECT_EQ(status["url"], "http://tus/files/");
   EXPECT_EQ(status["daemon_pid"], 4711);
-  EXPECT_TRUE(status.contains("keeper_pid"));
   EXPECT_EQ(status["server"]["reachable"], false);
   EXPECT_TRUE(status["server"].contains("since"));
   EXPECT_TRUE(status["server"].contains("error"));

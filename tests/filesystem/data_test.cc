@@ -85,7 +85,7 @@ TEST_F(Data, HandlesAreNeverGivenTwiceNotAfterARemountEither) {
 TEST_F(Data, AnUnlinkedFileLivesAsLongAsItIsOpen) {
   auto const created = Create("a", O_RDWR);
   Write(created.handle, 0, "bytes");
-  ASSERT_TRUE(Ok(fs_->Unlink(kRootInode, "a")));
+  ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "a")));
   Write(created.handle, 5, " more");
   EXPECT_EQ(Read(created.handle), "bytes more");
   EXPECT_EQ(Stat(created.attributes.inode).links, 0U);
@@ -135,7 +135,7 @@ TEST_F(Data, TruncationThroughAHandleIsSeenByOthers) {
 
 TEST_F(Data, TruncationSetsTheTimeEvenToTheSameSize) {
   auto const inode = MakeFile("a", "hello");
-  for (std::uint64_t const size : {5, 3, 3, 0, 0}) {
+  for (std::uint64_t const size : {5U, 3U, 3U, 0U, 0U}) {
     auto const before = Stat(inode).modified;
     clock_.Advance(std::chrono::seconds(1));
     SetSize(inode, size);
@@ -255,7 +255,7 @@ TEST_F(Data, OverwritingWhatWasSentTakesTheUploadAway) {
 TEST_F(Data, RemovingAnUploadedFileLeavesNothingToTerminate) {
   auto const inode = MakeFile("a", "published");
   MarkUploaded(inode);
-  ASSERT_TRUE(Ok(fs_->Unlink(kRootInode, "a")));
+  ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "a")));
   EXPECT_TRUE(store_->Read([](View const& view) { return ListUploads(view); }).value().empty());
 }
 
@@ -327,15 +327,15 @@ TEST_F(Data, ThreadsThatOpenRenameAndRemoveTheSameNamesDoNoHarm) {
           auto const handle = fs_->Open(me_, found->inode, i % 2 == 0 ? O_RDWR : O_RDWR | O_TRUNC);
           if (handle) Close(*handle);
         }
-        static_cast<void>(fs_->Rename(kRootInode, name, kRootInode, "m", 0));
-        static_cast<void>(fs_->Unlink(kRootInode, i % 2 == 0 ? "m" : name));
+        static_cast<void>(fs_->Rename(me_, kRootInode, name, kRootInode, "m", 0));
+        static_cast<void>(fs_->Unlink(me_, kRootInode, i % 2 == 0 ? "m" : name));
       }
     });
   }
   threads.clear();
   auto names = Names();
   names.erase(names.begin(), names.begin() + 2);
-  for (auto const& name : names) EXPECT_TRUE(Ok(fs_->Unlink(kRootInode, name)));
+  for (auto const& name : names) EXPECT_TRUE(Ok(fs_->Unlink(me_, kRootInode, name)));
   EXPECT_TRUE(WaitFor([&] { return SpoolFiles() == 0; })) << "every body has gone with its file";
 }
 

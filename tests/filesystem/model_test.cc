@@ -94,7 +94,7 @@ class Model : public FilesystemRig {
     auto const parent = RandomDirectory();
     auto const name = RandomName();
     auto const node = Child(parent, name);
-    auto const unlinked = CodeOf(fs_->Unlink(parent->inode, name));
+    auto const unlinked = CodeOf(fs_->Unlink(me_, parent->inode, name));
     if (!node || !node->is_directory) {
       ASSERT_EQ(unlinked, node ? 0 : ENOENT);
       if (node) --node->links;
@@ -102,7 +102,7 @@ class Model : public FilesystemRig {
       return;
     }
     ASSERT_EQ(unlinked, EISDIR);
-    auto const removed = CodeOf(fs_->RemoveDirectory(parent->inode, name));
+    auto const removed = CodeOf(fs_->RemoveDirectory(me_, parent->inode, name));
     ASSERT_EQ(removed, node->children.empty() ? 0 : ENOTEMPTY);
     if (removed == 0) parent->children.erase(name);
   }
@@ -113,7 +113,7 @@ class Model : public FilesystemRig {
     if (!node) return;
     auto const to = RandomDirectory();
     auto const name = RandomName();
-    auto const linked = CodeOf(fs_->Link(node->inode, to->inode, name));
+    auto const linked = CodeOf(fs_->Link(me_, node->inode, to->inode, name));
     ASSERT_EQ(linked, node->is_directory ? EPERM : Child(to, name) ? EEXIST : 0);
     if (linked != 0) return;
     ++node->links;
@@ -142,7 +142,7 @@ class Model : public FilesystemRig {
     // The kernel keeps a directory from moving into itself.
     if (source && source->is_directory && IsAtOrBeneath(to, source)) return;
     if (target && target->is_directory && IsAtOrBeneath(from, target)) return;
-    auto const renamed = CodeOf(fs_->Rename(from->inode, from_name, to->inode, to_name, flags));
+    auto const renamed = CodeOf(fs_->Rename(me_, from->inode, from_name, to->inode, to_name, flags));
     ASSERT_EQ(renamed, ExpectedOfRename(source, target, flags));
     if (renamed != 0 || source == target) return;
     if (flags == RENAME_EXCHANGE) {

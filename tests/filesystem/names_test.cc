@@ -44,8 +44,8 @@ TEST_F(NamesTest, ANameMayHave255BytesAndNoMore) {
   EXPECT_EQ(LookupCode(std::string(256, 'n')), ENAMETOOLONG);
   EXPECT_EQ(RenameCode(std::string(255, 'n'), std::string(256, 'm')), ENAMETOOLONG);
   auto const inode = InodeOf(std::string(255, 'n'));
-  EXPECT_TRUE(Ok(fs_->Link(inode, kRootInode, std::string(255, 'l'))));
-  EXPECT_EQ(CodeOf(fs_->Link(inode, kRootInode, std::string(256, 'l'))), ENAMETOOLONG);
+  EXPECT_TRUE(Ok(fs_->Link(me_, inode, kRootInode, std::string(255, 'l'))));
+  EXPECT_EQ(CodeOf(fs_->Link(me_, inode, kRootInode, std::string(256, 'l'))), ENAMETOOLONG);
 }
 
 TEST_F(NamesTest, NamesAreBytes) {
@@ -63,7 +63,7 @@ TEST_F(NamesTest, DirectoriesCountTheirSubdirectories) {
   MakeDir("e", d);
   MakeFile("f", "", d);
   EXPECT_EQ(Stat(d).links, 3U);
-  ASSERT_TRUE(Ok(fs_->RemoveDirectory(d, "e")));
+  ASSERT_TRUE(Ok(fs_->RemoveDirectory(me_, d, "e")));
   EXPECT_EQ(Stat(d).links, 2U);
 }
 
@@ -71,11 +71,11 @@ TEST_F(NamesTest, MovingADirectoryMovesItsLink) {
   auto const a = MakeDir("a");
   auto const b = MakeDir("b");
   MakeDir("x", a);
-  ASSERT_TRUE(Ok(fs_->Rename(a, "x", b, "x", 0)));
+  ASSERT_TRUE(Ok(fs_->Rename(me_, a, "x", b, "x", 0)));
   EXPECT_EQ(Stat(a).links, 2U);
   EXPECT_EQ(Stat(b).links, 3U);
   MakeDir("y", a);
-  ASSERT_TRUE(Ok(fs_->Rename(a, "y", b, "x", 0)));  // over an empty one
+  ASSERT_TRUE(Ok(fs_->Rename(me_, a, "y", b, "x", 0)));  // over an empty one
   EXPECT_EQ(Stat(a).links, 2U);
   EXPECT_EQ(Stat(b).links, 3U);
 }
@@ -83,24 +83,24 @@ TEST_F(NamesTest, MovingADirectoryMovesItsLink) {
 TEST_F(NamesTest, OnlyEmptyDirectoriesAreRemoved) {
   auto const d = MakeDir("d");
   MakeFile("f", "", d);
-  EXPECT_EQ(CodeOf(fs_->RemoveDirectory(kRootInode, "d")), ENOTEMPTY);
-  ASSERT_TRUE(Ok(fs_->Unlink(d, "f")));
-  EXPECT_TRUE(Ok(fs_->RemoveDirectory(kRootInode, "d")));
+  EXPECT_EQ(CodeOf(fs_->RemoveDirectory(me_, kRootInode, "d")), ENOTEMPTY);
+  ASSERT_TRUE(Ok(fs_->Unlink(me_, d, "f")));
+  EXPECT_TRUE(Ok(fs_->RemoveDirectory(me_, kRootInode, "d")));
   EXPECT_EQ(LookupCode("d"), ENOENT);
 }
 
 TEST_F(NamesTest, RmdirIsForDirectoriesAndUnlinkForTheRest) {
   MakeDir("d");
   MakeFile("f");
-  EXPECT_EQ(CodeOf(fs_->RemoveDirectory(kRootInode, "f")), ENOTDIR);
-  EXPECT_EQ(CodeOf(fs_->Unlink(kRootInode, "d")), EISDIR);
-  EXPECT_EQ(CodeOf(fs_->Unlink(kRootInode, "nothing")), ENOENT);
-  EXPECT_EQ(CodeOf(fs_->RemoveDirectory(kRootInode, "nothing")), ENOENT);
+  EXPECT_EQ(CodeOf(fs_->RemoveDirectory(me_, kRootInode, "f")), ENOTDIR);
+  EXPECT_EQ(CodeOf(fs_->Unlink(me_, kRootInode, "d")), EISDIR);
+  EXPECT_EQ(CodeOf(fs_->Unlink(me_, kRootInode, "nothing")), ENOENT);
+  EXPECT_EQ(CodeOf(fs_->RemoveDirectory(me_, kRootInode, "nothing")), ENOENT);
 }
 
 TEST_F(NamesTest, NothingIsMadeInARemovedDirectoryOrInAFile) {
   auto const d = MakeDir("d");
-  ASSERT_TRUE(Ok(fs_->RemoveDirectory(kRootInode, "d")));
+  ASSERT_TRUE(Ok(fs_->RemoveDirectory(me_, kRootInode, "d")));
   EXPECT_EQ(CodeOf(fs_->Create(me_, d, "f", 0644, O_WRONLY)), ENOENT);
   auto const f = MakeFile("f");
   EXPECT_EQ(CodeOf(fs_->MakeDirectory(me_, f, "x", 0755)), ENOTDIR);
@@ -157,7 +157,7 @@ TEST_F(NamesTest, ExchangeAcrossDirectoriesKeepsLinkCountsAndParents) {
   auto const b = MakeDir("b");
   auto const sub = MakeDir("sub", a);
   auto const file = MakeFile("file", "1", b);
-  ASSERT_TRUE(Ok(fs_->Rename(a, "sub", b, "file", RENAME_EXCHANGE)));
+  ASSERT_TRUE(Ok(fs_->Rename(me_, a, "sub", b, "file", RENAME_EXCHANGE)));
   EXPECT_EQ(Stat(a).links, 2U);
   EXPECT_EQ(Stat(b).links, 3U);
   EXPECT_EQ(InodeOf("file", b), sub);
@@ -168,7 +168,7 @@ TEST_F(NamesTest, ExchangeAcrossDirectoriesKeepsLinkCountsAndParents) {
 
 TEST_F(NamesTest, RenamingAFileToItselfDoesNothing) {
   auto const a = MakeFile("a", "1");
-  ASSERT_TRUE(Ok(fs_->Link(a, kRootInode, "b")));
+  ASSERT_TRUE(Ok(fs_->Link(me_, a, kRootInode, "b")));
   EXPECT_EQ(RenameCode("a", "a"), 0);
   EXPECT_EQ(RenameCode("a", "b"), 0);  // POSIX: two names of one file
   EXPECT_EQ(InodeOf("a"), a);
@@ -180,27 +180,27 @@ TEST_F(NamesTest, RenamingAFileToItselfDoesNothing) {
 
 TEST_F(NamesTest, AFileLivesAsLongAsOneOfItsNames) {
   auto const a = MakeFile("a", "bytes");
-  auto const linked = fs_->Link(a, kRootInode, "b");
+  auto const linked = fs_->Link(me_, a, kRootInode, "b");
   ASSERT_TRUE(Ok(linked));
   EXPECT_EQ(linked->links, 2U);
-  ASSERT_TRUE(Ok(fs_->Unlink(kRootInode, "a")));
+  ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "a")));
   EXPECT_EQ(Stat(a).links, 1U);
   EXPECT_EQ(BytesOf(a), "bytes");
   EXPECT_EQ(Row(a).name, "b") << "the other name is the one that is uploaded now";
-  ASSERT_TRUE(Ok(fs_->Unlink(kRootInode, "b")));
+  ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "b")));
   EXPECT_FALSE(HasRow(a));
 }
 
 TEST_F(NamesTest, DirectoriesHaveNoHardLinks) {
   auto const d = MakeDir("d");
-  EXPECT_EQ(CodeOf(fs_->Link(d, kRootInode, "e")), EPERM);
-  EXPECT_EQ(CodeOf(fs_->Link(MakeFile("f"), kRootInode, "d")), EEXIST);
+  EXPECT_EQ(CodeOf(fs_->Link(me_, d, kRootInode, "e")), EPERM);
+  EXPECT_EQ(CodeOf(fs_->Link(me_, MakeFile("f"), kRootInode, "d")), EEXIST);
 }
 
 TEST_F(NamesTest, AFileWithoutANameGetsNoneAgain) {
   auto const created = Create("a", O_RDWR);
-  ASSERT_TRUE(Ok(fs_->Unlink(kRootInode, "a")));
-  EXPECT_EQ(CodeOf(fs_->Link(created.attributes.inode, kRootInode, "b")), ENOENT);
+  ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "a")));
+  EXPECT_EQ(CodeOf(fs_->Link(me_, created.attributes.inode, kRootInode, "b")), ENOENT);
   Close(created.handle);
 }
 
@@ -240,7 +240,7 @@ TEST_F(NamesTest, ChangesOfNamesTouchTheDirectory) {
   auto const renamed = Stat(kRootInode).modified;
   EXPECT_GT(renamed, made);
   clock_.Advance(std::chrono::seconds(1));
-  ASSERT_TRUE(Ok(fs_->Unlink(kRootInode, "b")));
+  ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "b")));
   EXPECT_GT(Stat(kRootInode).modified, renamed);
 }
 
@@ -280,10 +280,10 @@ TEST_F(NamesTest, AListingInPiecesShowsEveryNameOnceWhileOthersComeAndGo) {
     ASSERT_TRUE(Ok(listed));
     if (seen.size() == before) break;
     if (piece == 1) {
-      ASSERT_TRUE(Ok(fs_->Unlink(kRootInode, "n1")));
+      ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "n1")));
     }
     if (piece == 2) {
-      ASSERT_TRUE(Ok(fs_->Unlink(kRootInode, "n19")));
+      ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "n19")));
     }
     if (piece == 3) MakeFile("late");
     ASSERT_LT(piece, 50);
@@ -298,7 +298,7 @@ TEST_F(NamesTest, EverythingIsThereAfterARemount) {
   auto const d = MakeDir("d");
   auto const f = MakeFile("f", "bytes", d);
   ASSERT_TRUE(Ok(fs_->MakeSymlink(me_, d, "l", "f")));
-  ASSERT_TRUE(Ok(fs_->Link(f, kRootInode, "hard")));
+  ASSERT_TRUE(Ok(fs_->Link(me_, f, kRootInode, "hard")));
   Remount();
   EXPECT_THAT(Names(d), ElementsAre(".", "..", "f", "l"));
   EXPECT_EQ(InodeOf("hard"), f);

@@ -126,10 +126,10 @@ class Publish : public testing::Test {
     auto const size = found->size;
     switch (random() % 8) {
       case 0:
-        static_cast<void>(fs_->Unlink(kRootInode, name));
+        static_cast<void>(fs_->Unlink(me_, kRootInode, name));
         break;
       case 1:
-        static_cast<void>(fs_->Rename(kRootInode, name, kRootInode,
+        static_cast<void>(fs_->Rename(me_, kRootInode, name, kRootInode,
                                       "file" + std::to_string(random() % 7), 0));
         break;
       case 2: {
@@ -253,7 +253,7 @@ TEST_F(Publish, NothingOfARemovedFileIsLeftUnfinishedOnTheServer) {
   std::string const bytes = RandomBytes(3'000'000);
   ASSERT_TRUE(Ok(fs_->Write(me_, created.handle, 0, std::as_bytes(std::span(bytes)))));
   ASSERT_TRUE(WaitFor([&] { return server_.Stats().received_bytes > 0; }));
-  ASSERT_TRUE(Ok(fs_->Unlink(kRootInode, "clip")));
+  ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "clip")));
   ASSERT_TRUE(Ok(fs_->Release(created.handle)));
   EXPECT_TRUE(WaitFor([&] { return server_.Uploads().empty(); }));
   EXPECT_EQ(server_.Stats().published, 0);

@@ -184,9 +184,9 @@ TEST_F(RecoveryTest, EverythingThatWasAnsweredSurvivesAKill) {
     Mount();
     auto const d = MakeDir("d");
     MakeFile("removed", "x");
-    static_cast<void>(fs_->Unlink(kRootInode, "removed"));
+    static_cast<void>(fs_->Unlink(me_, kRootInode, "removed"));
     auto const whole = MakeFile("whole", "12345", d);
-    static_cast<void>(fs_->Rename(d, "whole", kRootInode, "renamed", 0));
+    static_cast<void>(fs_->Rename(me_, d, "whole", kRootInode, "renamed", 0));
     SetSize(whole, 3);
     auto const open = Create("open");
     Write(open.handle, 0, bytes);
@@ -212,18 +212,7 @@ TEST_F(RecoveryTest, EverythingThatWasAnsweredSurvivesAKill) {
 TEST_F(RecoveryTest, AfterAnotherBootTheServersBytesOfAnUnfinishedFileAreNotTrusted) {
   auto const created = Create("a");
   Write(created.handle, 0, "12345");
-  Upload upload;
-  upload.id = Uuid::Random();
-  upload.owner = created.attributes.inode;
-  upload.phase = UploadPhase::kCreated;
-  upload.url = "http://tus:1080/files/1";
-  upload.offset = upload.frontier = 4;
-  ChangeRow(created.attributes.inode, [&](Inode& row) { row.upload = upload.id; });
-  auto const put = store_->Update([&](Transaction& transaction) -> Result<void> {
-    PutUpload(transaction, upload);
-    return {};
-  });
-  ASSERT_TRUE(Ok(put));
+  GiveUpload(created.attributes.inode, 4);
   Remount(kNextBoot);
   EXPECT_TRUE(Row(created.attributes.inode).upload.IsNil());
   auto const left = store_->Read([](View const& view) { return ListUploads(view); }).value();
@@ -291,7 +280,7 @@ TEST_F(RecoveryTest, ASecondBootIsNoWorseThanTheFirst) {
 TEST_F(RecoveryTest, InodesWithoutANameGoWithTheirBytes) {
   auto const created = Create("a");
   Write(created.handle, 0, "12345");
-  ASSERT_TRUE(Ok(fs_->Unlink(kRootInode, "a")));
+  ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "a")));
   ASSERT_TRUE(HasRow(created.attributes.inode));
   Remount();
   EXPECT_FALSE(HasRow(created.attributes.inode));

@@ -103,7 +103,7 @@ TEST_F(ReportTest, WhatNeverUploadsIsLocalOnlyAndSaysWhy) {
 
 TEST_F(ReportTest, ASecondNameIsLocalOnlyAndItsBytesCountOnce) {
   auto const inode = MakeFile("first", "12345");
-  ASSERT_TRUE(Ok(fs_->Link(inode, kRootInode, "second")));
+  ASSERT_TRUE(Ok(fs_->Link(me_, inode, kRootInode, "second")));
   auto const files = List();
   ASSERT_THAT(Paths(files), ElementsAre("first", "second"));
   EXPECT_EQ(files[0].state, "settling");
@@ -116,7 +116,7 @@ TEST_F(ReportTest, ASecondNameIsLocalOnlyAndItsBytesCountOnce) {
 TEST_F(ReportTest, WhoeverAsksForASecondNameIsNotToldThatItIsSafe) {
   auto const d = MakeDir("d");
   auto const inode = MakeFile("first", "12345");
-  ASSERT_TRUE(Ok(fs_->Link(inode, d, "second")));
+  ASSERT_TRUE(Ok(fs_->Link(me_, inode, d, "second")));
   EXPECT_THAT(Unfinished("d"), ElementsAre("d/second"));
   EXPECT_THAT(Unfinished("d/second"), ElementsAre("d/second"));
   EXPECT_THAT(Unfinished("first"), ElementsAre("first"));
@@ -149,7 +149,7 @@ TEST_F(ReportTest, ALargeDirectoryIsListedWhole) {
 
 TEST_F(ReportTest, AFileWithoutANameIsNotShown) {
   auto const created = Create("a");
-  ASSERT_TRUE(Ok(fs_->Unlink(kRootInode, "a")));
+  ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "a")));
   EXPECT_THAT(List(), IsEmpty());
   EXPECT_THAT(Unfinished(), IsEmpty());
   Close(created.handle);

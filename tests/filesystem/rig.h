@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -73,21 +74,41 @@ class FilesystemRig : public testing::Test {
   // ---- the mount's life
 
   void Mount(std::string const& boot = "first boot") {
+    boot_ = boot;
+    ASSERT_NO_FATAL_FAILURE(OpenState());
+    auto const connection = Recover(*store_, *spool_, clock_, OptionsOfRecovery(), logger_);
+    ASSERT_TRUE(Ok(connection));
+    connection_ = *connection;
+    Serve();
+  }
+
+  /// A successor goes on with the kernel's connection.
+  void Succeed() {
+    ASSERT_NO_FATAL_FAILURE(OpenState());
+    ASSERT_TRUE(Ok(Resume(*store_, OptionsOfRecovery(), connection_)));
+    Serve();
+    ASSERT_TRUE(Ok(fs_->TakeOver()));
+  }
+
+  [[nodiscard]] RecoveryOptions OptionsOfRecovery() const {
+    return {.endpoint = kTestEndpoint, .boot_id = boot_, .uid = 1000, .gid = 1000};
+  }
+
+  void OpenState() {
     auto store = Store::Open(dir_ / "catalog", {}, logger_);
     ASSERT_TRUE(Ok(store));
     store_ = std::move(*store);
     spool_ = Spool::Open(dir_ / "spool").value();
-    auto const connection = Recover(
-        *store_, *spool_, clock_,
-        {.endpoint = kTestEndpoint, .boot_id = boot, .uid = 1000, .gid = 1000}, logger_);
-    ASSERT_TRUE(Ok(connection));
+  }
+
+  void Serve() {
     UploaderOptions options;
     options.url = kTestEndpoint;
     options.settle = settle_;
     options.make_transport = [] { return std::make_unique<DeafServer>(); };
     uploader_ = std::make_unique<Uploader>(options, *store_, *spool_, clock_, logger_);
     fs_ = std::make_unique<Filesystem>(*store_, *spool_, *uploader_, processes_, clock_,
-                                       *connection, logger_);
+                                       connection_, logger_);
   }
 
   /// The connection ends: nobody releases anything.
@@ -101,6 +122,12 @@ class FilesystemRig : public testing::Test {
   void Remount(std::string const& boot = "first boot") {
     Unmount();
     Mount(boot);
+  }
+
+  /// The daemon ends and nothing else does: a successor takes over.
+  void DaemonDies() {
+    Unmount();
+    Succeed();
   }
 
   // ---- short forms of calls
@@ -197,7 +224,7 @@ class FilesystemRig : public testing::Test {
   }
 
   int RenameCode(std::string const& from, std::string const& to, unsigned flags = 0) {
-    return CodeOf(fs_->Rename(kRootInode, from, kRootInode, to, flags));
+    return CodeOf(fs_->Rename(me_, kRootInode, from, kRootInode, to, flags));
   }
 
   // ---- what the catalog and the disk have
@@ -223,6 +250,33 @@ class FilesystemRig : public testing::Test {
     EXPECT_TRUE(Ok(done));
   }
 
+  /// Gives the file an upload of which the server has `frontier` bytes.
+  Uuid GiveUpload(InodeId inode, std::uint64_t frontier,
+                  UploadPhase phase = UploadPhase::kCreated) {
+    Upload upload;
+    upload.id = Uuid::Random();
+    upload.owner = inode;
+    upload.version = Row(inode).version;
+    upload.phase = phase;
+    upload.url = "http://tus:1080/files/1";
+    upload.offset = upload.frontier = frontier;
+    auto const put = store_->Update([&](Transaction& transaction) -> Result<void> {
+      PutUpload(transaction, upload);
+      return {};
+    });
+    EXPECT_TRUE(Ok(put));
+    ChangeRow(inode, [&](Inode& row) { row.upload = upload.id; });
+    return upload.id;
+  }
+
+  /// Where the bytes of a file lie.
+  std::filesystem::path PathOf(InodeId inode) { return PathOfVersion(Row(inode).version); }
+  [[nodiscard]] std::filesystem::path PathOfVersion(VersionId version) const {
+    std::ostringstream path;
+    path << std::hex << version / 4096 << '/' << version;
+    return dir_ / "spool" / path.str();
+  }
+
   std::size_t SpoolFiles() {
     std::size_t files = 0;
     for (auto const& entry : std::filesystem::recursive_directory_iterator(dir_ / "spool")) {
@@ -236,6 +290,8 @@ class FilesystemRig : public testing::Test {
   Logger const logger_ = QuietLogger();
   FakeProcesses processes_;
   std::chrono::milliseconds settle_{3'600'000};
+  std::string boot_;
+  std::uint64_t connection_ = 0;
   Caller const me_{.uid = 1000, .gid = 1000, .pid = 100};
   Caller const other_{.uid = 1000, .gid = 1000, .pid = 200};
   std::unique_ptr<Spool> spool_;  // outlives the store, whose last commit removes bytes

@@ -269,7 +269,7 @@ TEST_F(VerdictTest, AnInterruptedFileStaysSoWhenItsAttributesAreSetOrItIsRenamed
   change.mode = 0600;
   ASSERT_TRUE(Ok(fs_->SetAttributes(me_, created.attributes.inode, change, 0)));
   ASSERT_EQ(RenameCode("a", "b"), 0);
-  ASSERT_TRUE(Ok(fs_->Link(created.attributes.inode, kRootInode, "c")));
+  ASSERT_TRUE(Ok(fs_->Link(me_, created.attributes.inode, kRootInode, "c")));
   EXPECT_EQ(ContentOf(created), Content::kInterrupted);
 }
 
@@ -286,7 +286,7 @@ TEST_F(VerdictTest, WritingAfterTheEndReturnsItToWriting) {
     Close(handle);
     EXPECT_EQ(ContentOf(created), Content::kInterrupted);
     processes_ = FakeProcesses();
-    ASSERT_TRUE(Ok(fs_->Unlink(kRootInode, "a")));
+    ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "a")));
   }
 }
 

@@ -97,6 +97,42 @@ TEST_F(VersionTest, AWriteThatFailsHalfWayLeavesNothingBehindTheEnd) {
   EXPECT_EQ(Read(600, 500), std::string(500, '\0')) << "a hole is zeros, not what failed";
 }
 
+// ---- what is on disk already
+
+TEST_F(VersionTest, WhatLiesBehindItsEndIsDropped) {
+  WriteFile(path_, "12345678");
+  auto const version = Open(5, std::nullopt);
+  ASSERT_TRUE(Ok(version->DropTail()));
+  EXPECT_EQ(ReadFile(path_), "12345");
+  EXPECT_EQ(version->size(), 5U);
+}
+
+TEST_F(VersionTest, DroppingNothingIsNoChange) {
+  Write(0, "12345");
+  auto const version = Open(5, std::nullopt);
+  auto const before = version->ModifiedOnDisk().value();
+  ASSERT_TRUE(Ok(version->DropTail()));
+  ASSERT_TRUE(Ok(version_->DropTail()));
+  EXPECT_EQ(version->ModifiedOnDisk().value(), before);
+  EXPECT_EQ(ReadFile(path_), "12345");
+}
+
+TEST_F(VersionTest, ItHoldsItsOwnBytesWhereTheyAreAndNoOthers) {
+  auto const bytes = tusfs_testing::RandomBytes(100'000);
+  Write(0, bytes);
+  auto const holds = [&](std::uint64_t offset, std::string const& what) {
+    return version_->Holds(offset, std::as_bytes(std::span(what)));
+  };
+  EXPECT_TRUE(holds(0, bytes));
+  EXPECT_TRUE(holds(77, bytes.substr(77, 50'000)));
+  EXPECT_FALSE(holds(78, bytes.substr(77, 50'000)));
+  EXPECT_FALSE(holds(0, bytes + "x")) << "not all of it is there";
+  EXPECT_FALSE(holds(200'000, "x"));
+  auto other = bytes;
+  other.back() ^= 1;
+  EXPECT_FALSE(holds(0, other));
+}
+
 // ---- the prefix
 
 TEST_F(VersionTest, ThePrefixGrowsWithWritesInOrder) {

@@ -39,10 +39,49 @@ bool Answers(fs::path const& mountpoint) {
          ::access(mountpoint.c_str(), F_OK) == 0;
 }
 
+// Of a line of /proc/PID/stat: PID (NAME) STATE PPID PGRP …, and the name may hold anything.
+bool LivesInGroup(std::string const& stat, pid_t group) {
+  auto const name_end = stat.rfind(')');
+  if (name_end == std::string::npos) return false;
+  std::istringstream words(stat.substr(name_end + 1));
+  char state = 0;
+  pid_t parent = 0;
+  pid_t of = 0;
+  if (!(words >> state >> parent >> of) || of != group) return false;
+  constexpr int kBetween = 20 - 6;  // fields from that of the group to the number of threads
+  int threads = 0;
+  for (int i = 0; i < kBetween; ++i) {
+    std::string word;
+    words >> word;
+    if (i + 1 == kBetween) threads = std::atoi(word.c_str());
+  }
+  // A leader that has ended is a zombie, and other threads may still hold the files.
+  return state != 'Z' || threads > 1;
+}
+
+/// Whether a process of the group is left; zombies that nobody reaps do not count.
+bool GroupLives(pid_t group) {
+  for (auto const& entry : fs::directory_iterator("/proc")) {
+    std::ifstream file(entry.path() / "stat");
+    std::string stat;
+    if (std::getline(file, stat) && LivesInGroup(stat, group)) return true;
+  }
+  return false;
+}
+
+int NumberIn(nlohmann::json const& object, char const* field, int otherwise) {
+  if (!object.is_object()) return otherwise;
+  auto const found = object.find(field);
+  return found != object.end() && found->is_number() ? found->get<int>() : otherwise;
+}
+
 }  // namespace
 
 std::string TusfsProgram() { return FromEnvironment("TUSFS_BIN", TUSFS_BIN_DEFAULT); }
 std::string TusfsctlProgram() { return FromEnvironment("TUSFSCTL_BIN", TUSFSCTL_BIN_DEFAULT); }
+std::string KillableTusfsProgram() {
+  return FromEnvironment("TUSFS_KILLABLE_BIN", TUSFS_KILLABLE_BIN_DEFAULT);
+}
 
 std::string WhyNoMounts() {
   if (::access("/dev/fuse", R_OK | W_OK) != 0) return "/dev/fuse cannot be opened here";
@@ -77,22 +116,28 @@ CtlAnswer TusfsCtl(Command arguments, std::chrono::milliseconds limit) {
 MountedTusfs::MountedTusfs(std::string url, Command options)
     : url_(std::move(url)),
       options_(std::move(options)),
+      program_(TusfsProgram()),
       mountpoint_(dir_ / "mnt"),
       state_dir_(dir_ / "state") {
   fs::create_directory(mountpoint_);
 }
 
 MountedTusfs::~MountedTusfs() {
-  if (!IsMounted(mountpoint_)) return;
-  if (Umount(mountpoint_, false)) (void)child_.Wait(std::chrono::seconds(10));
+  if (IsMounted(mountpoint_) && Umount(mountpoint_, false)) {
+    (void)child_.Wait(std::chrono::seconds(10));
+  }
   // Whatever a failed test left behind must not be in the way of the next one.
-  child_.Signal(SIGKILL);
+  Kill9();
   while (IsMounted(mountpoint_) && Umount(mountpoint_, true)) continue;
 }
 
 Command MountedTusfs::StartCommand() const {
-  Command command{TusfsProgram(), url_,           mountpoint_, "--state-dir",
-                  state_dir_,     "--foreground", "--settle",  "0.2"};
+  Command command;
+  if (!environment_.empty()) command.push_back("env");
+  command.insert(command.end(), environment_.begin(), environment_.end());
+  Command const start{program_,   url_,           mountpoint_, "--state-dir",
+                      state_dir_, "--foreground", "--settle",  "0.2"};
+  command.insert(command.end(), start.begin(), start.end());
   command.insert(command.end(), options_.begin(), options_.end());
   return command;
 }
@@ -106,8 +151,28 @@ std::string MountedTusfs::Mount() {
 }
 
 void MountedTusfs::Kill9() {
-  child_.Signal(SIGKILL);
-  (void)child_.Wait(std::chrono::seconds(10));
+  if (child_.pid() <= 0) return;
+  // The group outlives the keeper in its daemon. Again and again, because the keeper may be just
+  // about to start one.
+  (void)WaitFor(
+      [&] {
+        if (!child_.Running() && !GroupLives(child_.pid())) return true;
+        ::kill(-child_.pid(), SIGKILL);
+        return false;
+      },
+      std::chrono::seconds(10));
+}
+
+pid_t MountedTusfs::KillDaemon() {
+  pid_t killed = 0;
+  (void)WaitFor([&] {
+    // While a successor starts, its dead predecessor may still be named.
+    auto const daemon = DaemonPid();
+    if (daemon == 0 || HasEnded(daemon) || ::kill(daemon, SIGKILL) != 0) return false;
+    killed = daemon;
+    return true;
+  });
+  return killed;
 }
 
 bool MountedTusfs::UmountOnly() { return Umount(mountpoint_, false); }
@@ -130,6 +195,10 @@ std::string MountedTusfs::Log() const {
 nlohmann::json MountedTusfs::Status() const {
   return TusfsCtl({"status", "--json", mountpoint_}).json;
 }
+
+pid_t MountedTusfs::DaemonPid() const { return NumberIn(Status(), "daemon_pid", 0); }
+pid_t MountedTusfs::KeeperPid() const { return NumberIn(Status(), "keeper_pid", 0); }
+int MountedTusfs::Restarts() const { return NumberIn(Status(), "restarts", -1); }
 
 nlohmann::json MountedTusfs::Listed(std::string const& path) const {
   auto const answer = TusfsCtl({"list", "--json", mountpoint_});

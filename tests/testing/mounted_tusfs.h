@@ -1,6 +1,7 @@
 // A real mount for tests: starts `tusfs URL MOUNTPOINT` as a child, kills it, mounts again.
 //
-// Owned by one test and used from its thread. What is mounted when it is destroyed is unmounted.
+// What is started is the keeper; the daemon is a child of it, in the same process group. Owned by
+// one test and used from its thread. What is mounted when it is destroyed is unmounted.
 #pragma once
 
 #include <chrono>
@@ -24,6 +25,8 @@ namespace tusfs_testing {
 /// The programs under test: $TUSFS_BIN and $TUSFSCTL_BIN, or those of the build tree.
 [[nodiscard]] std::string TusfsProgram();
 [[nodiscard]] std::string TusfsctlProgram();
+/// tusfs with moments to die at (kill_point.cc): $TUSFS_KILLABLE_BIN, or that of the build tree.
+[[nodiscard]] std::string KillableTusfsProgram();
 
 struct CtlAnswer {
   int code = -1;
@@ -46,13 +49,16 @@ class MountedTusfs {
 
   /// Returns when the mount answers: empty, or what went wrong with what tusfs said.
   [[nodiscard]] std::string Mount();
-  /// SIGKILL to the daemon and whatever belongs to it; the mount stays behind, dead.
+  /// SIGKILL to the keeper and the daemon; the mount stays behind, dead. Both are gone then.
   void Kill9();
-  /// As umount(8) does, then waits for the daemon's end: its exit code, or -1.
+  /// SIGKILL to the daemon alone, as soon as there is one, and returns at once. The process that
+  /// was killed, or 0 where none came in time.
+  pid_t KillDaemon();
+  /// As umount(8) does, then waits for the keeper's end: its exit code, or -1.
   int Unmount();
   /// umount(8) alone: true when it succeeded.
   bool UmountOnly();
-  /// Waits for the daemon's end after UmountOnly(): its exit code, or -1.
+  /// Waits for the keeper's end after UmountOnly(): its exit code, or -1.
   int WaitForEnd();
 
   [[nodiscard]] std::filesystem::path const& mountpoint() const { return mountpoint_; }
@@ -60,8 +66,14 @@ class MountedTusfs {
   [[nodiscard]] std::filesystem::path operator/(std::string_view name) const {
     return mountpoint_ / name;
   }
+  /// Of what was started: the keeper.
   [[nodiscard]] pid_t pid() const { return child_.pid(); }
+  // For the next Mount().
   void SetOptions(Command options) { options_ = std::move(options); }
+  /// In place of TusfsProgram().
+  void SetProgram(std::string program) { program_ = std::move(program); }
+  /// Added to this process's environment, each "NAME=VALUE".
+  void SetEnvironment(std::vector<std::string> variables) { environment_ = std::move(variables); }
   /// What tusfs wrote to stderr since the last Mount().
   [[nodiscard]] std::string Log() const;
   /// The command line that Mount() runs.
@@ -69,6 +81,11 @@ class MountedTusfs {
 
   // Shorthands for tusfsctl with this mount.
   [[nodiscard]] nlohmann::json Status() const;
+  /// 0: none serves now, or nobody says.
+  [[nodiscard]] pid_t DaemonPid() const;
+  [[nodiscard]] pid_t KeeperPid() const;
+  /// How many daemons have followed the first one of this mount; -1: nobody says.
+  [[nodiscard]] int Restarts() const;
   /// The entry of `list --json` for `path` (relative to the mount), or null.
   [[nodiscard]] nlohmann::json Listed(std::string const& path) const;
   /// Its state there, or an empty string.
@@ -80,6 +97,8 @@ class MountedTusfs {
   TempDir const dir_;
   std::string const url_;
   Command options_;
+  std::string program_;
+  std::vector<std::string> environment_;
   std::filesystem::path const mountpoint_;
   std::filesystem::path const state_dir_;
   ChildProcess child_;

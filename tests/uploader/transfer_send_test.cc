@@ -165,6 +165,35 @@ TEST_F(TransferSend, AnEmptyFileWhoseCreationWasNotRecordedAsItsEndIsNeitherDele
   EXPECT_THAT(ownerless_, IsEmpty());
 }
 
+TEST_F(TransferSend, AFileThatGotBytesWhileItsEmptyUploadWasCreatedIsSentAgain) {
+  FinishFile();
+  Next("POST", kEndpoint, [this](HttpRequest const&) {
+    ChangeInode([](Inode& inode) { inode.content = Content::kWriting; });
+    Append(1000);
+    FinishFile();
+    return CreatedAt(kUrl);
+  });
+  Steps(1);
+  EXPECT_EQ(TheInode().content, Content::kFinished);
+
+  Next("POST", kEndpoint, CreatedAt(kSecondUrl));
+  NextPatch(kSecondUrl, 0, 1000, "(none)");
+  Steps(3);
+  EXPECT_EQ(TheInode().content, Content::kUploaded);
+  EXPECT_EQ(TheUpload()->url, kSecondUrl);
+}
+
+TEST_F(TransferSend, AWriterWhoCameWhileAnEmptyFileWasPublishedHasToWaitForTheUploader) {
+  FinishFile();
+  Next("POST", kEndpoint, [this](HttpRequest const&) {
+    ChangeInode([](Inode& inode) { inode.content = Content::kWriting; });
+    return CreatedAt(kUrl);
+  });
+  Steps(1);
+  EXPECT_EQ(TheInode().content, Content::kWriting);
+  EXPECT_TRUE(version_->WasSent(0)) << "what is written now belongs to another upload";
+}
+
 TEST_F(TransferSend, AnInterruptedFileIsNotSent) {
   Append(8 * kGranule);
   ChangeInode([](Inode& inode) { inode.content = Content::kInterrupted; });

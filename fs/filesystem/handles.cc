@@ -1,0 +1,289 @@
+// Filesystem: opening and closing, and what a handle says about its writers.
+#include <fcntl.h>
+
+#include <cerrno>
+
+#include "catalog/tables.h"
+#include "filesystem/filesystem.h"
+
+namespace tusfs {
+namespace {
+
+// By being opened for it. What is uploaded or interrupted stays so until it is changed.
+bool BecomesWriting(Inode const& inode) {
+  return inode.content == Content::kSettling || inode.content == Content::kFinished;
+}
+
+}  // namespace
+
+// ---- opening
+
+Result<Filesystem::Created> Filesystem::Create(Caller const& caller, InodeId parent,
+                                               std::string_view name, std::uint32_t mode,
+                                               int flags) {
+  auto const earlier = FindEarlier(caller);
+  if (!earlier) return Failure(earlier.error());
+  if (*earlier) {
+    auto attributes = GetAttributes((*earlier)->inode);
+    if (!attributes) return Failure(attributes.error());
+    return Created{*attributes, (*earlier)->handle};
+  }
+  auto version = NewVersion();
+  if (!version) return Failure(version.error());
+  auto handle = std::make_shared<OpenHandle>();
+  auto& record = handle->record;
+  record.flags = static_cast<std::uint32_t>(flags);
+  record.changed = record.dirty = handle->MayWrite();
+  record.connection = connection_;
+  record.writers.insert(processes_.ProcessOf(caller.pid));
+  auto created = store_.Update([&](Transaction& transaction) -> Result<Created> {
+    auto inode =
+        AddNew(transaction, caller, parent, name, FileType::kRegular, mode, [&](Inode& fresh) {
+          fresh.version = (*version)->id();
+          fresh.content = handle->MayWrite() ? Content::kWriting : Content::kSettling;
+        });
+    if (!inode) return Failure(inode.error());
+    auto const id = transaction.NewNumber(Counter::kHandle);
+    if (!id) return Failure(id.error());
+    record.id = *id;
+    record.inode = inode->id;
+    PutHandle(transaction, record);
+    Remember(transaction, caller, inode->id, *id);
+    // Inside the transaction, so that an unlink sees neither the name nor the handle, or both.
+    handle->file = std::make_shared<ActiveFile>(inode->id, *version);
+    open_.Add(handle);
+    return Created{Show(*inode), *id};
+  });
+  if (!created) {
+    open_.Remove(*handle);
+    Discard(**version);
+  } else if (!handle->MayWrite()) {
+    uploader_.Settle(record.inode);  // as empty as it will be
+  }
+  return created;
+}
+
+Result<HandleId> Filesystem::Open(Caller const& caller, InodeId id, int flags) {
+  auto const earlier = FindEarlier(caller);
+  if (!earlier) return Failure(earlier.error());
+  if (*earlier) return (*earlier)->handle;
+  auto const pin = open_.Activate(id);
+  auto& file = *pin.file();
+  MutexLock lock(file.mutex);
+  auto const inode = store_.Read([&](View const& view) { return GetInode(view, id); });
+  if (!inode) return Failure(inode.error());
+  if (inode->type == FileType::kDirectory) return Fail(EISDIR);
+
+  auto handle = std::make_shared<OpenHandle>();
+  handle->file = pin.file();
+  auto& record = handle->record;
+  record.inode = id;
+  record.flags = static_cast<std::uint32_t>(flags);
+  record.connection = connection_;
+  std::shared_ptr<Version> fresh;
+  if ((flags & O_TRUNC) != 0) {
+    auto version = NewVersion();
+    if (!version) return Failure(version.error());
+    fresh = std::move(*version);
+    record.changed = record.dirty = true;
+    record.writers.insert(processes_.ProcessOf(caller.pid));
+  } else if (auto loaded = LoadVersion(file, *inode); !loaded) {
+    return Failure(loaded.error());
+  }
+  if (!fresh && handle->MayWrite() && BecomesWriting(*inode)) {
+    if (auto dropped = file.version->DropTail(); !dropped) return Failure(dropped.error());
+  }
+  std::optional<Uuid> ownerless;
+  auto opened = store_.Update([&](Transaction& transaction) -> Result<HandleId> {
+    auto current = GetInode(transaction, id);
+    if (!current) return Failure(current.error());
+    auto const number = transaction.NewNumber(Counter::kHandle);
+    if (!number) return Failure(number.error());
+    record.id = *number;
+    PutHandle(transaction, record);
+    Remember(transaction, caller, id, *number);
+    open_.Add(handle);  // inside the transaction: see Create
+    if (fresh) {
+      auto swapped = SwapVersion(transaction, *current, fresh->id());
+      if (!swapped) return Failure(swapped.error());
+      ownerless = *swapped;
+      PutInode(transaction, *current);
+    } else if (handle->MayWrite() && BecomesWriting(*current)) {
+      current->content = Content::kWriting;
+      PutInode(transaction, *current);
+    }
+    return *number;
+  });
+  if (!opened) {
+    open_.Remove(*handle);
+    if (fresh) Discard(*fresh);
+    return opened;
+  }
+  if (fresh) {
+    file.version = std::move(fresh);
+    uploader_.Abandoned(id, ownerless);
+    if (!handle->MayWrite()) uploader_.Settle(id);
+  }
+  return opened;
+}
+
+// ---- writing
+
+// What a successor has to know is journaled: the first change through a handle, the first after a
+// close, and each process that begins to write. Should the connection end now, the file is not
+// finished.
+Result<void> Filesystem::BeginChange(ActiveFile& file, OpenHandle& handle, Caller const& caller,
+                                     bool is_write) {
+  auto& record = handle.record;
+  bool const first_write = is_write && !record.wrote;
+  pid_t writer = 0;  // to be known; writes of the kernel's own (mmap) have no process
+  if (caller.pid > 0 && (first_write || caller.pid != handle.last_thread)) {
+    writer = record.writers.contains(caller.pid) ? caller.pid : processes_.ProcessOf(caller.pid);
+  }
+  bool const known = writer == 0 || record.writers.contains(writer);
+  if (record.changed && record.dirty && !first_write && known) {
+    if (writer != 0) handle.last_thread = caller.pid;
+    return {};
+  }
+  Handle next = record;
+  // Whoever opened it has no say once somebody writes.
+  if (first_write && writer != 0) next.writers.clear();
+  if (writer != 0) next.writers.insert(writer);
+  next.changed = next.dirty = true;
+  next.wrote = next.wrote || is_write;
+  // From here on a successor takes the size from the disk.
+  if (auto dropped = file.version->DropTail(); !dropped) return dropped;
+  auto const begun = store_.Update([&](Transaction& transaction) -> Result<void> {
+    auto inode = GetInode(transaction, file.inode);
+    if (!inode) return Failure(inode.error());
+    PutHandle(transaction, next);
+    if (inode->content != Content::kWriting && inode->content != Content::kFailed) {
+      inode->content = Content::kWriting;
+      PutInode(transaction, *inode);
+    }
+    return {};
+  });
+  if (!begun) return begun;
+  record = std::move(next);
+  if (writer != 0) handle.last_thread = caller.pid;
+  return {};
+}
+
+// Many programs close a file whose write failed (a full disk) like a good one.
+void Filesystem::NoteFailedWrite(OpenHandle& handle, std::uint64_t offset, Error const& error) {
+  auto& record = handle.record;
+  if (!record.failed_write) record.failed_write = offset;
+  record.verdict = Verdict::kDied;
+  record.reason = "a write to it failed: " + Describe(error);
+  KeepHandle(record);
+}
+
+void Filesystem::NoteWritten(OpenHandle& handle, std::uint64_t begin, std::uint64_t end) {
+  auto& hole = handle.record.failed_write;
+  if (*hole < begin || *hole >= end) return;
+  hole.reset();  // written after all
+  KeepHandle(handle.record);
+}
+
+void Filesystem::KeepHandle(Handle const& record) {
+  auto const kept = store_.Update([&](Transaction& transaction) -> Result<void> {
+    PutHandle(transaction, record);
+    return {};
+  });
+  if (!kept) logger_->warn("failed write not journaled error=\"{}\"", Describe(kept.error()));
+}
+
+// ---- closing
+
+Result<void> Filesystem::Flush(Caller const& caller, HandleId id) {
+  auto const handle = open_.Find(id);
+  if (!handle) return Fail(EBADF);
+  auto const earlier = FindEarlier(caller);
+  if (!earlier) return Failure(earlier.error());
+  if (*earlier) return {};
+  auto& file = *handle->file;
+  MutexLock lock(file.mutex);
+  auto& record = handle->record;
+  // Whoever did not write (a shell that opened the file for its command) has no say.
+  auto const& writers = record.writers;
+  bool const speaks = record.changed && (writers.empty() || writers.contains(caller.pid) ||
+                                         writers.contains(processes_.ProcessOf(caller.pid)));
+  if (!speaks && !file.version->modified()) return {};
+  Handle next = record;
+  if (speaks && record.failed_write) {
+    next.dirty = false;  // whoever closes it, and however
+  } else if (speaks) {
+    auto judgement = processes_.JudgeClose(caller.pid);
+    // dd closes a duplicate before it writes: that says nothing.
+    if (record.wrote || judgement.verdict != Verdict::kClean) {
+      next.verdict = judgement.verdict;
+      next.reason = std::move(judgement.reason);
+      next.dirty = false;
+    }
+  }
+  if (speaks && !next.dirty && !writers.empty()) {
+    // A shell keeps one handle for many commands: the last of them is enough to remember.
+    next.writers = {writers.contains(caller.pid) ? caller.pid : processes_.ProcessOf(caller.pid)};
+  }
+  auto const version = file.version;
+  auto const flushed = store_.Update([&](Transaction& transaction) -> Result<void> {
+    auto inode = GetInode(transaction, record.inode);
+    if (!inode) return Failure(inode.error());
+    CatchUp(*inode, version.get());
+    if (speaks && next.verdict == Verdict::kClean && !next.dirty) inode->reason.clear();
+    PutInode(transaction, *inode);
+    PutHandle(transaction, next);
+    Remember(transaction, caller, record.inode, id);
+    return {};
+  });
+  if (!flushed) return flushed;
+  record = std::move(next);
+  handle->last_thread = 0;  // may be of a process that was just forgotten
+  file.version->SetModified(std::nullopt);
+  return {};
+}
+
+Result<void> Filesystem::Release(HandleId id) {
+  auto const handle = open_.Find(id);
+  if (!handle) return {};
+  auto& file = *handle->file;
+  bool settles = false;
+  Aftermath aftermath;
+  {
+    MutexLock lock(file.mutex);
+    auto const& record = handle->record;
+    auto const version = file.version;
+    auto const released = store_.Update([&](Transaction& transaction) -> Result<void> {
+      auto inode = GetInode(transaction, record.inode);
+      if (!inode) return Failure(inode.error());
+      auto const left = open_.Remove(*handle);
+      DeleteHandle(transaction, record.id);
+      if (inode->links == 0) {
+        if (left.handles > 0) return {};
+        auto ownerless = DropInode(transaction, *inode);
+        if (!ownerless) return Failure(ownerless.error());
+        aftermath = {inode->id, *ownerless};
+        return {};
+      }
+      if (!handle->MayWrite()) return {};
+      CatchUp(*inode, version.get());
+      if (record.changed) {
+        bool const unclosed = record.dirty && record.wrote;
+        inode->reason = unclosed ? "nobody who wrote to it has closed it" : record.reason;
+      }
+      if (inode->content == Content::kWriting && left.writing == 0) {
+        inode->content = inode->reason.empty() ? Content::kSettling : Content::kInterrupted;
+        settles = true;
+      }
+      PutInode(transaction, *inode);
+      return {};
+    });
+    if (!released) return released;
+    if (handle->MayWrite()) version->SetModified(std::nullopt);
+  }
+  Settled(aftermath);
+  if (settles) uploader_.Settle(file.inode);
+  return {};
+}
+
+}  // namespace tusfs

@@ -1,0 +1,90 @@
+// The keeper's process: checks, then the keeper room.
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+
+#include "daemon.h"
+#include "fuse/request_slots.h"
+#include "keeper/keeper.h"
+#include "wiring.h"
+
+namespace tusfs {
+namespace {
+
+bool IsBeneath(std::filesystem::path const& path, std::filesystem::path const& top) {
+  auto const relative = path.lexically_relative(top);
+  return !relative.empty() && *relative.begin() != "..";
+}
+
+// The mount that the service manager has kept, with its mount point; nothing where it is gone.
+struct KeptMount {
+  ServiceManager::Kept descriptors;
+  std::string mountpoint;
+};
+
+std::optional<KeptMount> FindKept(ServiceManager const& manager, Logger const& logger) {
+  auto kept = manager.TakeKept();
+  if (!kept || !IsConnected(kept->device)) return std::nullopt;
+  auto const slots = RequestSlots::Map(UniqueFd(::dup(kept->slots.get())));
+  if (!slots || slots->mountpoint().empty()) {
+    logger->error("the mount that the service manager has kept cannot go on error=\"{}\"",
+                  slots ? "it does not say where it is" : Describe(slots.error()));
+    return std::nullopt;
+  }
+  return KeptMount{std::move(*kept), slots->mountpoint()};
+}
+
+// Paths of later daemons must not depend on where this one was started.
+Result<std::filesystem::path> StateDirectory(Options const& options,
+                                             std::string const& mountpoint) {
+  auto chosen = options.state_dir.empty() ? DefaultStateDirectory(mountpoint)
+                                          : std::filesystem::path(options.state_dir);
+  if (!chosen) return chosen;
+  return std::filesystem::weakly_canonical(std::filesystem::absolute(*chosen));
+}
+
+}  // namespace
+
+Result<int> KeepMount(Options const& options, std::string const& url,
+                      std::function<void()> on_ready, Logger const& logger) {
+  ServiceManager const manager(logger);
+  auto kept = FindKept(manager, logger);
+  auto const mountpoint = kept ? Result<std::string>(kept->mountpoint)
+                               : PrepareMountpoint(options.mountpoint, options.nonempty, logger);
+  if (!mountpoint) return Failure(mountpoint.error());
+  auto const state_dir = StateDirectory(options, *mountpoint);
+  if (!state_dir) return Failure(state_dir.error());
+  auto const runtime = RuntimeDirectory();
+  if (!runtime) return Failure(runtime.error());
+  for (auto const& own : {*state_dir, *runtime}) {
+    if (!IsBeneath(own, *mountpoint)) continue;
+    return Fail(EINVAL, "'" + own.string() + "' would lie in the mount that it serves: name a " +
+                            "place outside '" + *mountpoint +
+                            "' with --state-dir (or TUSFS_RUNTIME_DIR)");
+  }
+  auto program = Program::Own();
+  if (!program) return Failure(program.error());
+
+  auto for_daemon = options;
+  for_daemon.url = url;
+  for_daemon.mountpoint = *mountpoint;
+  for_daemon.state_dir = state_dir->string();
+  KeeperOptions wanted;
+  wanted.mount = {.mountpoint = *mountpoint,
+                  .source = url,
+                  .allow_other = options.allow_other,
+                  .kernel = options.kernel};
+  if (kept) wanted.kept = std::move(kept->descriptors);
+  wanted.entry.mount = *mountpoint;
+  wanted.entry.url = url;
+  wanted.entry.state_dir = state_dir->string();
+  wanted.entry.socket = SocketPath(*runtime, *mountpoint).string();
+  wanted.runtime_dir = *runtime;
+  wanted.arguments = CommandLineOf(for_daemon);
+  wanted.on_ready = std::move(on_ready);
+  return Keeper(std::move(wanted), std::move(*program), manager, logger).Run();
+}
+
+}  // namespace tusfs

@@ -1,0 +1,51 @@
+// What a daemon knows of its keeper: how it was started, and the line between the two.
+//
+// Made once by the daemon's main thread. The watch runs on a thread of its own.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "keeper/link.h"
+
+namespace tusfs {
+
+/// "NAME=value": tells a daemon which descriptors it has of its keeper.
+[[nodiscard]] std::string DaemonVariable(int link, int slots);
+
+class KeeperLine {
+ public:
+  /// Nothing where this process was not started by a keeper.
+  [[nodiscard]] static std::optional<KeeperLine> FromEnvironment();
+
+  /// The memory of the request slots; once.
+  [[nodiscard]] UniqueFd TakeSlots() { return std::move(slots_); }
+
+  /// Asks for the mount, which the keeper makes where there is none yet. Errors: ECANCELED where
+  /// it will not give it; the keeper has said why.
+  [[nodiscard]] Result<UniqueFd> TakeMount();
+
+  void SayServing() { (void)link_.Send(Word::kServing); }
+  void SaySettled() { (void)link_.Send(Word::kSettled); }
+
+  struct Calls {
+    std::function<bool()> is_alive;   ///< whether this daemon works; may take its time
+    std::function<void()> hand_over;  ///< a successor waits
+    std::function<void()> alone;      ///< the keeper has died
+  };
+  /// Answers the keeper from now on. `calls` are used until the returned thread has ended, which
+  /// it does when it is asked to stop.
+  [[nodiscard]] std::jthread Watch(Calls calls);
+
+ private:
+  KeeperLine(Link link, UniqueFd slots) : link_(std::move(link)), slots_(std::move(slots)) {}
+
+  Link link_;
+  UniqueFd slots_;
+};
+
+}  // namespace tusfs

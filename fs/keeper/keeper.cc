@@ -1,0 +1,347 @@
+#include "keeper/keeper.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "fuse/request_slots.h"
+#include "keeper/daemon_side.h"
+
+namespace tusfs {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A daemon that ends so soon after it began to serve is not simply started again and again.
+constexpr milliseconds kQuickEnd{250};
+constexpr int kQuickEndsForgiven = 3;
+constexpr milliseconds kFirstPause{100};
+constexpr milliseconds kLongestPause{30'000};
+constexpr std::chrono::seconds kHandOverPatience{10};
+constexpr char const* kProcessName = "tusfs-keeper";
+
+milliseconds PauseAfter(int quick_ends) {
+  if (quick_ends <= kQuickEndsForgiven) return milliseconds(0);
+  auto pause = kFirstPause;
+  for (int i = kQuickEndsForgiven + 1; i < quick_ends && pause < kLongestPause; ++i) pause *= 2;
+  return std::min(pause, kLongestPause);
+}
+
+std::string HowItEnded(int status) {
+  if (!WIFSIGNALED(status)) return "ended with status " + std::to_string(WEXITSTATUS(status));
+  auto const number = WTERMSIG(status);
+  return "killed by signal " + std::to_string(number) + " (" + ::strsignal(number) + ")";
+}
+
+Result<UniqueFd> BlockSignals() {
+  sigset_t signals{};
+  ::sigemptyset(&signals);
+  for (int const number : {SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGUSR2}) {
+    ::sigaddset(&signals, number);
+  }
+  ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+  UniqueFd fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd) return FailErrno("signalfd");
+  return fd;
+}
+
+}  // namespace
+
+Keeper::Keeper(KeeperOptions options, Program program, ServiceManager const& manager, Logger logger)
+    : options_(std::move(options)),
+      manager_(manager),
+      logger_(std::move(logger)),
+      program_(std::move(program)) {}
+
+Result<void> Keeper::Prepare() {
+  auto lock = LockMount(options_.runtime_dir, options_.mount.mountpoint);
+  if (!lock) return Failure(lock.error());
+  lock_ = std::move(*lock);
+  auto signals = BlockSignals();
+  if (!signals) return Failure(signals.error());
+  signals_ = std::move(*signals);
+  if (options_.kept) {
+    device_ = std::move(options_.kept->device);
+    slots_ = std::move(options_.kept->slots);
+    established_ = true;
+    logger_->warn("going on with the mount that an earlier keeper left mount={}",
+                  options_.mount.mountpoint);
+  } else {
+    auto slots = RequestSlots::Create();
+    if (!slots) return Failure(slots.error());
+    slots_ = std::move(*slots);
+    auto mapped = RequestSlots::Map(UniqueFd(::dup(slots_.get())));
+    if (!mapped) return Failure(mapped.error());
+    mapped->SetMountpoint(options_.mount.mountpoint);
+  }
+  if (auto const interval = manager_.WatchInterval()) watch_at_ = Clock::now() + *interval;
+  return {};
+}
+
+Result<int> Keeper::Run() {
+  ::prctl(PR_SET_NAME, kProcessName);
+  ::signal(SIGPIPE, SIG_IGN);  // the log's reader may be gone
+  if (auto prepared = Prepare(); !prepared) return Failure(prepared.error());
+  while (!outcome_) Turn();
+  return *outcome_;
+}
+
+void Keeper::Turn() {
+  OnTime();
+  if (outcome_) return;
+  pollfd waiting[3] = {
+      {signals_.get(), POLLIN, 0},
+      {link_ ? link_->fd() : -1, POLLIN, 0},
+      // A mount that goes while nobody serves it is seen here; POLLERR needs no asking.
+      {daemon_ == 0 ? device_.get() : -1, 0, 0}};
+  if (::poll(waiting, std::size(waiting), PollTimeout()) < 0) return;
+  if ((waiting[2].revents & POLLERR) != 0) return Finish(0);
+  // Messages first: what a daemon said before it ended counts.
+  if (waiting[1].revents != 0) OnMessage();
+  if (!outcome_ && waiting[0].revents != 0) OnSignal();
+}
+
+int Keeper::PollTimeout() const {
+  auto next = Clock::time_point::max();
+  if (phase_ == Phase::kWaiting) next = std::min(next, start_at_);
+  if (phase_ == Phase::kLeaving) next = std::min(next, give_up_at_);
+  if (watch_at_) next = std::min(next, *watch_at_);
+  if (next == Clock::time_point::max()) return -1;
+  auto const left = std::chrono::ceil<milliseconds>(next - Clock::now()).count();
+  return static_cast<int>(std::clamp<std::int64_t>(left, 0, kLongestPause.count()));
+}
+
+void Keeper::OnTime() {
+  auto const now = Clock::now();
+  if (phase_ == Phase::kWaiting && now >= start_at_) StartDaemon();
+  if (phase_ == Phase::kLeaving && now >= give_up_at_) {
+    logger_->error("the daemon does not hand over, it is killed pid={}", daemon_);
+    ::kill(daemon_, SIGKILL);
+    give_up_at_ = Clock::time_point::max();
+  }
+  if (watch_at_ && now >= *watch_at_) Watch();
+}
+
+void Keeper::Watch() {
+  // Without a daemon it is the keeper that is watched: it tries again, and again.
+  if (phase_ != Phase::kServing || ping_answered_) manager_.StillAlive();
+  if (phase_ == Phase::kServing) {
+    ping_answered_ = false;
+    Tell(Word::kPing);
+  }
+  watch_at_ = Clock::now() + manager_.WatchInterval().value_or(kLongestPause);
+}
+
+// ---- the daemon's life
+
+void Keeper::StartDaemon() {
+  auto ends = Link::Make();
+  if (!ends) return OnNoStart(ends.error());
+  auto& [own, theirs] = *ends;
+  auto const& program = candidate_ ? *candidate_ : program_;
+  auto const started = program.Start(
+      options_.arguments, {DaemonVariable(theirs.fd(), slots_.get())}, {theirs.fd(), slots_.get()});
+  if (!started) return OnNoStart(started.error());
+  daemon_ = *started;
+  link_ = std::move(own);
+  phase_ = Phase::kStarting;
+  logger_->info("daemon started pid={} program={}", daemon_, program.path().string());
+}
+
+void Keeper::OnNoStart(Error const& error) {
+  if (established_) return OnCrash("could not be started: " + Describe(error));
+  failure_ = error;
+  Finish(1);
+}
+
+void Keeper::OnMessage() {
+  auto const message = link_->Receive();
+  if (!message) {
+    link_.reset();  // its end is told by SIGCHLD
+    return;
+  }
+  switch (message->word) {
+    case Word::kWantMount:
+      return OfferMount();
+    case Word::kServing:
+      return OnServing();
+    case Word::kSettled:
+      manager_.Ready();
+      if (auto const ready = std::exchange(options_.on_ready, nullptr)) ready();
+      return;
+    case Word::kPong:
+      ping_answered_ = true;
+      return;
+    default:
+      return;
+  }
+}
+
+void Keeper::OfferMount() {
+  if (!device_ && phase_ == Phase::kStarting) {
+    auto device = MountFuse(options_.mount);
+    if (!device) {
+      failure_ = device.error();
+    } else {
+      device_ = std::move(*device);
+      manager_.Keep(device_, slots_);
+    }
+  }
+  if (!device_ || phase_ != Phase::kStarting) {
+    return Tell(Word::kNoMount);
+  }
+  if (!established_) Register();  // before anybody can see the mount
+  Tell(Word::kMount, device_.get());
+}
+
+void Keeper::Tell(Word word, int fd) {
+  // Where this fails the daemon is dead, and SIGCHLD tells of it.
+  if (link_) (void)link_->Send(word, fd);
+}
+
+void Keeper::OnServing() {
+  if (phase_ != Phase::kStarting) return;
+  phase_ = Phase::kServing;
+  serving_since_ = Clock::now();
+  ping_answered_ = true;
+  established_ = true;
+  auto& entry = options_.entry;
+  ++entry.starts;
+  if (candidate_) {
+    logger_->info("the installed program serves now program={}", candidate_->path().string());
+    program_ = std::move(*candidate_);
+    candidate_.reset();
+    entry.problem.clear();
+  }
+  Register();
+  if (std::exchange(restart_wanted_, false)) BeginRestart();
+}
+
+void Keeper::OnDaemonEnd(int status) {
+  bool const orderly = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  auto const phase = std::exchange(phase_, Phase::kWaiting);
+  auto const pid = std::exchange(daemon_, 0);
+  link_.reset();
+  start_at_ = Clock::now();
+  if (phase == Phase::kEnding || (orderly && phase != Phase::kLeaving)) {
+    if (!orderly)
+      logger_->error("the daemon did not end orderly how=\"{}\" pid={}", HowItEnded(status), pid);
+    return Finish(0);
+  }
+  if (phase == Phase::kLeaving) {
+    logger_->info("the daemon has handed over pid={}", pid);
+    return;
+  }
+  if (!established_) {
+    if (WIFSIGNALED(status)) failure_ = Error{EIO, "the daemon was " + HowItEnded(status)};
+    return Finish(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+  }
+  OnCrash(HowItEnded(status));
+}
+
+void Keeper::OnCrash(std::string const& how) {
+  auto& entry = options_.entry;
+  entry.last_end = how;
+  bool const served = serving_since_ != Clock::time_point();
+  if (candidate_ && !served) {
+    entry.problem = "the installed program did not start (" + how + "): the one before it goes on";
+    logger_->error("{} program={}", entry.problem, candidate_->path().string());
+    candidate_.reset();
+  }
+  bool const quick = !served || Clock::now() - serving_since_ < kQuickEnd;
+  quick_ends_ = quick ? quick_ends_ + 1 : 0;
+  serving_since_ = {};
+  auto const pause = PauseAfter(quick_ends_);
+  start_at_ = Clock::now() + pause;
+  logger_->error(
+      "the daemon ended, the mount is kept, the next one starts in {} ms how=\"{}\" mount={}",
+      pause.count(), how, options_.mount.mountpoint);
+  // A slow disk under the registry must not hold up the next one, which is registered when it
+  // serves.
+  if (pause.count() > 0) Register();
+}
+
+// ---- what others want
+
+void Keeper::OnSignal() {
+  signalfd_siginfo signal{};
+  while (!outcome_ && ::read(signals_.get(), &signal, sizeof signal) == sizeof signal) {
+    int status = 0;
+    switch (signal.ssi_signo) {
+      case SIGCHLD:
+        if (daemon_ != 0 && ::waitpid(daemon_, &status, WNOHANG) == daemon_) OnDaemonEnd(status);
+        break;
+      case SIGTERM:
+      case SIGINT:
+        logger_->info("ending on signal number={}", signal.ssi_signo);
+        BeginEnd();
+        break;
+      case SIGUSR2:
+        BeginRestart();
+        break;
+      default:  // a hangup of the terminal is no reason to end a mount
+        break;
+    }
+  }
+}
+
+void Keeper::BeginEnd() {
+  manager_.Stopping();
+  if (daemon_ == 0) return Finish(0);
+  phase_ = Phase::kEnding;
+  ::kill(daemon_, SIGTERM);
+}
+
+void Keeper::BeginRestart() {
+  if (phase_ == Phase::kEnding) return;
+  restart_wanted_ = phase_ == Phase::kStarting;
+  if (restart_wanted_) return;
+  auto installed = program_.Installed();
+  if (installed) {
+    candidate_ = std::move(*installed);
+  } else {
+    options_.entry.problem = "the installed program cannot be used (" +
+                             Describe(installed.error()) + "): the running one is started again";
+    logger_->error("{}", options_.entry.problem);
+  }
+  if (phase_ == Phase::kLeaving) return;
+  quick_ends_ = 0;
+  start_at_ = Clock::now();
+  if (phase_ == Phase::kWaiting) return;
+  logger_->info("the daemon is asked to hand over pid={}", daemon_);
+  phase_ = Phase::kLeaving;
+  serving_since_ = {};
+  give_up_at_ = Clock::now() + kHandOverPatience;
+  Tell(Word::kHandOver);
+}
+
+void Keeper::Finish(int status) {
+  manager_.ForgetKept();
+  if (device_ && IsConnected(device_) && !Unmount(options_.mount.mountpoint)) {
+    logger_->error("cannot unmount, what is open there fails from now on mount={}",
+                   options_.mount.mountpoint);
+  }
+  device_.Reset();
+  UnregisterMount(options_.runtime_dir, options_.mount.mountpoint);
+  if (failure_) {
+    outcome_ = Failure(*failure_);
+  } else {
+    outcome_ = status;
+  }
+}
+
+void Keeper::Register() {
+  options_.entry.daemon_pid = daemon_;
+  if (auto done = RegisterMount(options_.runtime_dir, options_.entry); !done) {
+    logger_->error("tusfsctl will not find this mount error=\"{}\"", Describe(done.error()));
+  }
+}
+
+}  // namespace tusfs

@@ -1,0 +1,104 @@
+// The process that owns a mount: it holds /dev/fuse and the request slots, and starts the daemon
+// that serves them, again whenever that dies (DESIGN §7).
+//
+// One thread and a loop around poll(2); it looks at no request and at no file. As long as it lives
+// the mount does, with or without a daemon: callers wait, they do not fail. Its end is the mount's
+// end, unless systemd keeps the descriptors.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/logger.h"
+#include "control/registry.h"
+#include "fuse/mountpoint.h"
+#include "keeper/link.h"
+#include "keeper/program.h"
+#include "keeper/service_manager.h"
+
+namespace tusfs {
+
+struct KeeperOptions {
+  MountOptions mount;
+  std::optional<ServiceManager::Kept> kept;  ///< the mount of an earlier keeper; it goes on
+  MountEntry entry;                          ///< as it is registered; the keeper fills its own part
+  std::filesystem::path runtime_dir;         ///< where it is registered
+  std::vector<std::string> arguments;        ///< of the daemon
+  /// Called once: the mount is live, and what its start had to say is said.
+  std::function<void()> on_ready;
+};
+
+class Keeper {
+ public:
+  /// `program` is started as the daemon.
+  Keeper(KeeperOptions options, Program program, ServiceManager const& manager, Logger logger);
+
+  /// Mounts and keeps the mount until it is unmounted, or until SIGTERM or SIGINT. SIGUSR2 starts
+  /// the installed program in place of the running one. Returns the status to exit with; errors
+  /// carry a sentence, and nothing is mounted then.
+  [[nodiscard]] Result<int> Run();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  enum class Phase {
+    kWaiting,   ///< there is no daemon; one is started at start_at_
+    kStarting,  ///< a daemon is on its way
+    kServing,
+    kLeaving,  ///< the daemon hands over; it is killed at give_up_at_
+    kEnding,   ///< the daemon was told to end, and the mount ends with it
+  };
+
+  Result<void> Prepare();
+  void Turn();
+  [[nodiscard]] int PollTimeout() const;
+  void StartDaemon();
+  void OnTime();
+  void OnSignal();
+  void OnNoStart(Error const& error);
+  void OnMessage();
+  void OnServing();
+  void OnDaemonEnd(int status);
+  void OnCrash(std::string const& how);
+  void OfferMount();
+  void BeginRestart();
+  void BeginEnd();
+  void Finish(int status);
+  void Register();
+  void Watch();
+  void Tell(Word word, int fd = -1);
+
+  KeeperOptions options_;
+  ServiceManager const& manager_;
+  Logger const logger_;
+  UniqueFd lock_;
+  UniqueFd signals_;
+  UniqueFd device_;  ///< of the mount; none before the first daemon wants it
+  UniqueFd slots_;
+
+  Program program_;                   ///< has served, or is the first
+  std::optional<Program> candidate_;  ///< was installed since, and has not served yet
+  Phase phase_ = Phase::kWaiting;
+  pid_t daemon_ = 0;
+  std::optional<Link> link_;
+  bool restart_wanted_ = false;  ///< as soon as the starting daemon serves
+  bool established_ = false;     ///< the mount has been served: from now on it is never given up
+  Clock::time_point serving_since_;
+  int quick_ends_ = 0;  ///< in a row
+  Clock::time_point start_at_;
+  Clock::time_point give_up_at_;
+  std::optional<Clock::time_point> watch_at_;
+  bool ping_answered_ = true;
+  std::optional<Error> failure_;        ///< why nothing could be mounted
+  std::optional<Result<int>> outcome_;  ///< set: the keeper is done
+};
+
+}  // namespace tusfs

@@ -1,0 +1,277 @@
+// The daemon's process: each room is made, given to the next, and ended in reverse order.
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <tusclient/client.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <thread>
+
+#include "catalog/store.h"
+#include "control/commands.h"
+#include "control/registry.h"
+#include "control/socket.h"
+#include "daemon.h"
+#include "filesystem/filesystem.h"
+#include "filesystem/recovery.h"
+#include "filesystem/report.h"
+#include "fuse/mountpoint.h"
+#include "fuse/request_slots.h"
+#include "fuse/server.h"
+#include "spool/spool.h"
+#include "uploader/uploader.h"
+#include "version.h"
+#include "wiring.h"
+
+namespace tusfs {
+namespace {
+
+// How long a start waits to be able to say what the server is; the mount is live meanwhile.
+constexpr std::chrono::seconds kFirstAnswer{3};
+
+// SIGTERM and SIGINT end the daemon. They are blocked in every thread and waited for in one.
+sigset_t BlockEndSignals() {
+  sigset_t signals{};
+  ::sigemptyset(&signals);
+  for (int const number : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&signals, number);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+// Stops the server on SIGTERM or SIGINT; a SIGHUP of its own ends the watch.
+class SignalWatch {
+ public:
+  SignalWatch(sigset_t const& signals, FuseServer& server, Logger const& logger)
+      : thread_([this, signals, &server, logger] {
+          int number = SIGHUP;
+          // A hangup of the terminal is no reason to end a mount.
+          while (number == SIGHUP && !over_) ::sigwait(&signals, &number);
+          if (over_) return;
+          logger->info("ending on signal number={}", number);
+          server.Stop();
+        }) {}
+  ~SignalWatch() {
+    over_ = true;
+    ::pthread_kill(thread_.native_handle(), SIGHUP);
+  }
+
+ private:
+  std::atomic<bool> over_ = false;
+  std::jthread thread_;
+};
+
+// The rooms of one mount, from the bytes up.
+struct Mount {
+  UniqueFd lock;
+  SystemClock clock;
+  ProcProcessTable processes;
+  std::unique_ptr<Spool> spool;
+  std::unique_ptr<Store> store;
+  std::unique_ptr<Uploader> uploader;
+  std::unique_ptr<Filesystem> filesystem;
+};
+
+// Each file that is open in the mount is open in the spool too.
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+UploaderOptions UploaderOptionsOf(Options const& options, std::string const& url) {
+  UploaderOptions wanted;
+  wanted.url = url;
+  wanted.transfers = options.transfers;
+  wanted.settle = options.settle;
+  wanted.transfer.chunk_size = options.chunk_size;
+  wanted.make_transport = [] {
+    tus::CurlTransportOptions transport;
+    transport.user_agent = std::string("tusfs/") + kVersion;
+    return tus::MakeCurlTransport(transport);
+  };
+  return wanted;
+}
+
+Result<void> OpenState(Mount& mount, std::filesystem::path const& state_dir, bool successor,
+                       Logger const& logger) {
+  if (auto made = MakePrivateDirectory(state_dir); !made) {
+    return Fail(made.error().code, "the state directory cannot be made: " + made.error().context +
+                                       "; name another one with --state-dir");
+  }
+  auto lock = LockStateDirectory(state_dir);
+  if (!lock && lock.error().code != EBUSY) {
+    return Fail(lock.error().code,
+                "the state directory cannot be written: " + lock.error().context +
+                    "; name another one with --state-dir");
+  }
+  if (!lock) return Failure(lock.error());
+  mount.lock = std::move(*lock);
+  auto store = Store::Open(state_dir / "catalog", {}, logger);
+  if (!store) return Failure(store.error());
+  mount.store = std::move(*store);
+  if (!successor) {
+    auto const aside = SetLostSpoolAside(*mount.store, mount.clock, state_dir / "spool");
+    if (!aside) return Failure(aside.error());
+    if (!aside->empty()) {
+      Complain("the catalog is new, but the spool is not: its bytes are kept in " +
+               aside->string());
+      logger->error("spool without a catalog is set aside path={}", aside->string());
+    }
+  }
+  auto spool = Spool::Open(state_dir / "spool");
+  if (!spool) return Failure(spool.error());
+  mount.spool = std::move(*spool);
+  return {};
+}
+
+// A new connection, or the one that a predecessor has left; returns its number.
+Result<std::uint64_t> Connect(Mount& mount, std::string const& url, std::uint64_t left,
+                              Logger const& logger) {
+  auto boot = ReadBootId();
+  if (!boot) return Failure(boot.error());
+  RecoveryOptions const options{
+      .endpoint = url, .boot_id = *boot, .uid = ::geteuid(), .gid = ::getegid()};
+  if (left == 0) return Recover(*mount.store, *mount.spool, mount.clock, options, logger);
+  if (auto resumed = Resume(*mount.store, options, left); !resumed) {
+    return Failure(resumed.error());
+  }
+  return left;
+}
+
+Result<void> Build(Mount& mount, Options const& options, std::string const& url,
+                   RequestSlots& slots, Logger const& logger) {
+  auto const left = slots.connection();
+  std::filesystem::path const state_dir(options.state_dir);
+  if (auto opened = OpenState(mount, state_dir, left != 0, logger); !opened) return opened;
+  auto const connection = Connect(mount, url, left, logger);
+  if (!connection && connection.error().code == EUCLEAN) {
+    return Fail(EUCLEAN, DamagedCatalog(state_dir / "catalog", connection.error().context));
+  }
+  if (!connection) return Failure(connection.error());
+  slots.SetConnection(*connection);
+  mount.uploader = std::make_unique<Uploader>(UploaderOptionsOf(options, url), *mount.store,
+                                              *mount.spool, mount.clock, logger);
+  mount.filesystem =
+      std::make_unique<Filesystem>(*mount.store, *mount.spool, *mount.uploader, mount.processes,
+                                   mount.clock, *connection, logger);
+  if (left != 0) return mount.filesystem->TakeOver();
+  return {};
+}
+
+Result<RequestSlots> MapSlots(KeeperLine& line, Logger const& logger) {
+  auto slots = RequestSlots::Map(line.TakeSlots());
+  if (!slots) return slots;
+  if (auto locked = slots->Lock(); !locked) {
+    logger->warn(
+        "the request slots cannot be locked into memory: if this daemon is killed while the "
+        "machine swaps, a call may fail; allow it {} MiB of locked memory (LimitMEMLOCK=) "
+        "error=\"{}\"",
+        slots->bytes() / (1024 * 1024) + 1, Describe(locked.error()));
+  }
+  return slots;
+}
+
+// Bytes that a predecessor had no time to remove.
+std::jthread StartSweep(Mount& mount, Logger const& logger) {
+  return std::jthread([&mount, logger](std::stop_token stop) {
+    auto const swept = SweepLeftovers(*mount.store, *mount.spool, stop);
+    if (!swept) {
+      logger->warn("spool files that nothing refers to may be left error=\"{}\"",
+                   Describe(swept.error()));
+    } else if (*swept > 0) {
+      logger->info("removed spool files that nothing refers to count={}", *swept);
+    }
+  });
+}
+
+// A daemon without a keeper ends the mount itself, unless a service manager has it.
+void EndAlone(MountEntry const& entry, std::filesystem::path const& runtime) {
+  if (std::getenv("INVOCATION_ID") != nullptr) return;
+  Unmount(entry.mount);
+  UnregisterMount(runtime, entry.mount);
+}
+
+}  // namespace
+
+Result<void> ServeMount(Options const& options, std::string const& url, KeeperLine line,
+                        Logger const& logger) {
+  ::prctl(PR_SET_NAME, "tusfs");  // it was started by descriptor, so the kernel has named it by one
+  auto const signals = BlockEndSignals();
+  RaiseDescriptorLimit();
+  auto slots = MapSlots(line, logger);
+  if (!slots) return Failure(slots.error());
+  bool const successor = slots->connection() != 0;
+  Mount mount;
+  if (auto built = Build(mount, options, url, *slots, logger); !built) return built;
+  auto const runtime = RuntimeDirectory();
+  if (!runtime) return Failure(runtime.error());
+  MountEntry entry;
+  entry.mount = options.mountpoint;
+  entry.url = url;
+  entry.state_dir = options.state_dir;
+  entry.socket = SocketPath(*runtime, entry.mount).string();
+  entry.daemon_pid = ::getpid();
+  if (auto started = mount.uploader->Start(); !started) return started;
+  Reporter const reporter(*mount.store, *mount.spool, *mount.uploader);
+  Commands const commands(entry, reporter);
+  auto control = ControlServer::Start(
+      entry.socket, [&](std::string const& request) { return commands.Answer(request); }, logger);
+  if (!control) return Failure(control.error());
+  auto device = line.TakeMount();
+  if (!device) return Failure(device.error());
+  auto server = FuseServer::Attach(std::move(*device), *slots, *mount.filesystem, logger);
+  if (!server) return Failure(server.error());
+  (*server)->TakeOver();
+  line.SayServing();
+
+  std::atomic<bool> alone = false;
+  auto watch = line.Watch(
+      {.is_alive =
+           [&] {
+             return mount.store->Read([](View const&) -> Result<void> { return {}; }).has_value();
+           },
+       .hand_over = [&] { (*server)->Stop(); },
+       .alone =
+           [&] {
+             alone = true;
+             logger->error(
+                 "the keeper has died: the mount goes on, and ends with this daemon; mount it "
+                 "again when nothing is being written mount={}",
+                 entry.mount);
+           }});
+  auto sweep = successor ? StartSweep(mount, logger) : std::jthread();
+  std::jthread announcer([&] {
+    auto const seen = mount.uploader->AwaitFirstAnswer(mount.clock.Steady() + kFirstAnswer);
+    if (!seen.reachable && !successor) {
+      Complain("mounted; uploads wait for the server: " +
+               (seen.error.empty() ? "it has not answered yet" : seen.error));
+    }
+    logger->info("{} url={} mount={} state_dir={} replayed={}",
+                 successor ? "serving on" : "mounted", url, entry.mount, entry.state_dir,
+                 slots->replayed());
+    line.SaySettled();
+    if (!options.foreground) LeaveTerminal();
+  });
+  auto const end = [&] {
+    SignalWatch const signal_watch(signals, **server, logger);
+    return (*server)->Serve();
+  }();
+  if (end != ServingEnd::kFailed) MarkEnding(mount.lock);
+  announcer.join();
+  sweep = {};
+  watch = {};
+  control->reset();
+  mount.uploader->Stop();
+  if (alone) EndAlone(entry, *runtime);
+  logger->info("{} mount={}", end == ServingEnd::kUnmounted ? "unmounted" : "stopped", entry.mount);
+  if (end == ServingEnd::kFailed) return Fail(EIO, "/dev/fuse cannot be read");
+  return {};
+}
+
+}  // namespace tusfs

@@ -1,0 +1,28 @@
+// The two processes of a mount, put together from their rooms: the keeper, which is what a person
+// starts, and the daemon, which the keeper starts.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/error.h"
+#include "base/logger.h"
+#include "keeper/daemon_side.h"
+#include "options.h"
+
+namespace tusfs {
+
+/// One line on standard error, for the person who started it.
+void Complain(std::string const& sentence);
+
+/// Mounts `url` (normalised) and keeps the mount until it ends; calls `on_ready` once it is live.
+/// Returns the status to exit with. Errors: a sentence.
+[[nodiscard]] Result<int> KeepMount(Options const& options, std::string const& url,
+                                    std::function<void()> on_ready, Logger const& logger);
+
+/// Serves the mount that the keeper gives, until it is gone, or until the daemon is to end.
+/// Errors: a sentence.
+[[nodiscard]] Result<void> ServeMount(Options const& options, std::string const& url,
+                                      KeeperLine line, Logger const& logger);
+
+}  // namespace tusfs
