@@ -1,10 +1,11 @@
 // Options: one name in three places, and a sentence for what is wrong.
-#include <vector>
+#include "options.h"
 
 #include <gmock/gmock.h>
 
+#include <vector>
+
 #include "base/fakes.h"
-#include "options.h"
 #include "testing/files.h"
 
 namespace tusfs {
@@ -67,16 +68,17 @@ TEST_F(OptionsTest, UrlAndMountPointAreEnough) {
 }
 
 TEST_F(OptionsTest, EveryOptionOnTheCommandLine) {
-  ExpectAllSet(Parsed({"--state-dir", "/var/lib/x", "--settle", "0.5", "--chunk-size=1MiB",
-                       "--transfers", "7", "--log-level", "debug", "--foreground", "--nonempty",
-                       "--allow-other"}));
+  ExpectAllSet(
+      Parsed({"--state-dir", "/var/lib/x", "--settle", "0.5", "--chunk-size=1MiB", "--transfers",
+              "7", "--log-level", "debug", "--foreground", "--nonempty", "--allow-other"}));
 }
 
 TEST_F(OptionsTest, EveryOptionAfterDashO) {
   ExpectAllSet(Parsed({"-o", "state-dir=/var/lib/x,settle=0.5,chunk-size=1MiB,transfers=7", "-o",
                        "log-level=debug,foreground,nonempty,allow_other"}));
-  ExpectAllSet(Parsed({"-o", "state_dir=/var/lib/x,settle=0.5,chunk_size=1MiB,transfers=7,"
-                             "log_level=debug,foreground=true,nonempty=true,allow-other=true"}));
+  ExpectAllSet(Parsed({"-o",
+                       "state_dir=/var/lib/x,settle=0.5,chunk_size=1MiB,transfers=7,"
+                       "log_level=debug,foreground=true,nonempty=true,allow-other=true"}));
 }
 
 TEST_F(OptionsTest, EveryOptionInAFile) {
@@ -96,9 +98,9 @@ TEST_F(OptionsTest, DashesWorkInAFileToo) {
 }
 
 TEST_F(OptionsTest, TheCommandLineWinsOverDashOAndThatOverTheFile) {
-  auto const file = File("transfers = 1\nsettle = 1\nchunk_size = \"256KiB\"\nurl = \"http://f/\"\n");
-  auto const options =
-      Parsed({"--transfers", "3", "-o", "transfers=2,settle=2", "--config", file});
+  auto const file =
+      File("transfers = 1\nsettle = 1\nchunk_size = \"256KiB\"\nurl = \"http://f/\"\n");
+  auto const options = Parsed({"--transfers", "3", "-o", "transfers=2,settle=2", "--config", file});
   EXPECT_EQ(options.transfers, 3);
   EXPECT_EQ(options.settle, std::chrono::seconds(2));
   EXPECT_EQ(options.chunk_size, 262'144U);
@@ -146,11 +148,21 @@ TEST_F(OptionsTest, UnknownOptionsAreRefusedByName) {
 }
 
 TEST_F(OptionsTest, WrongValuesAreRefusedWithOptionAndValue) {
-  for (auto const& [name, value] : std::vector<std::pair<std::string, std::string>>{
-           {"settle", "-1"}, {"settle", "x"}, {"settle", "nan"}, {"settle", "86401"},
-           {"settle", ""}, {"chunk-size", "0"}, {"chunk-size", "100"}, {"chunk-size", "1MB"},
-           {"chunk-size", "-1MiB"}, {"transfers", "0"}, {"transfers", "65"}, {"transfers", "4x"},
-           {"log-level", "loud"}, {"state-dir", ""}}) {
+  for (auto const& [name, value] :
+       std::vector<std::pair<std::string, std::string>>{{"settle", "-1"},
+                                                        {"settle", "x"},
+                                                        {"settle", "nan"},
+                                                        {"settle", "86401"},
+                                                        {"settle", ""},
+                                                        {"chunk-size", "0"},
+                                                        {"chunk-size", "100"},
+                                                        {"chunk-size", "1MB"},
+                                                        {"chunk-size", "-1MiB"},
+                                                        {"transfers", "0"},
+                                                        {"transfers", "65"},
+                                                        {"transfers", "4x"},
+                                                        {"log-level", "loud"},
+                                                        {"state-dir", ""}}) {
     auto const refusal = Refusal({"--" + name + "=" + value});
     EXPECT_THAT(refusal, HasSubstr(name)) << value;
     EXPECT_FALSE(Parse({"http://tus/", "/mnt", "-o", name + "=" + value}).options)
@@ -190,9 +202,9 @@ TEST_F(OptionsTest, HelpAndVersionEndWell) {
   auto const help = Parse({"--help"});
   EXPECT_FALSE(help.options);
   EXPECT_EQ(help.status, 0);
-  for (auto const* option : {"--state-dir", "--settle", "--chunk-size", "--transfers",
-                             "--log-level", "--foreground", "--nonempty", "--allow-other",
-                             "--config"}) {
+  for (auto const* option :
+       {"--state-dir", "--settle", "--chunk-size", "--transfers", "--log-level", "--foreground",
+        "--nonempty", "--allow-other", "--config"}) {
     EXPECT_THAT(help.output, HasSubstr(option));
   }
   EXPECT_THAT(Parse({"--version"}).output, HasSubstr("tusfs "));
@@ -217,6 +229,35 @@ TEST(ParseSize, RefusesEverythingElseWithASentence) {
     EXPECT_EQ(size.error().code, EINVAL);
     EXPECT_THAT(size.error().context, HasSubstr(text));
   }
+}
+
+TEST_F(OptionsTest, ADaemonGetsTheOptionsOfItsKeeper) {
+  Options options;
+  options.url = "https://host/files/";
+  options.mountpoint = "/mnt/a b";
+  options.state_dir = "/var/-x=1,y";
+  options.settle = std::chrono::milliseconds(1234);
+  options.chunk_size = std::uint64_t{8} << 20;
+  options.transfers = 7;
+  options.log_level = "warn";
+  options.foreground = options.nonempty = options.allow_other = true;
+  options.kernel = {"nodev", "nosuid"};
+  std::vector<std::string> const arguments = CommandLineOf(options);
+  std::vector<char const*> argv{"tusfs"};
+  for (auto const& argument : arguments) argv.push_back(argument.c_str());
+  auto const parsed = ParseCommandLine(static_cast<int>(argv.size()), argv.data());
+  ASSERT_TRUE(parsed.options) << parsed.output;
+  EXPECT_EQ(CommandLineOf(*parsed.options), arguments);
+  EXPECT_EQ(parsed.options->url, options.url);
+  EXPECT_EQ(parsed.options->mountpoint, options.mountpoint);
+  EXPECT_EQ(parsed.options->state_dir, options.state_dir);
+  EXPECT_EQ(parsed.options->settle, options.settle);
+  EXPECT_EQ(parsed.options->chunk_size, options.chunk_size);
+  EXPECT_EQ(parsed.options->transfers, options.transfers);
+  EXPECT_EQ(parsed.options->log_level, options.log_level);
+  EXPECT_TRUE(parsed.options->foreground && parsed.options->nonempty &&
+              parsed.options->allow_other);
+  EXPECT_EQ(parsed.options->kernel, options.kernel);
 }
 
 }  // namespace

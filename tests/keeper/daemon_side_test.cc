@@ -1,0 +1,97 @@
+#include "keeper/daemon_side.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <optional>
+
+#include "testing/wait_for.h"
+
+namespace tusfs {
+namespace {
+
+using tusfs_testing::WaitFor;
+
+class DaemonSideTest : public testing::Test {
+ protected:
+  // As in a process that a keeper has started.
+  std::optional<KeeperLine> Started() {
+    auto ends = Link::Make().value();
+    keeper_ = std::move(ends.first);
+    int const link = ::dup(ends.second.fd());
+    int const slots = ::open("/dev/null", O_RDONLY);
+    auto const variable = DaemonVariable(link, slots);
+    auto const equals = variable.find('=');
+    ::setenv(variable.substr(0, equals).c_str(), variable.c_str() + equals + 1, 1);
+    return KeeperLine::FromEnvironment();
+  }
+
+  std::optional<Link> keeper_;
+  std::atomic<int> handed_over_ = 0;
+  std::atomic<int> alone_ = 0;
+  std::atomic<bool> alive_ = true;
+  KeeperLine::Calls const calls_{.is_alive = [this] { return alive_.load(); },
+                                 .hand_over = [this] { ++handed_over_; },
+                                 .alone = [this] { ++alone_; }};
+};
+
+TEST_F(DaemonSideTest, WithoutAKeeperThereIsNoLine) {
+  ::unsetenv("TUSFS_DAEMON");
+  EXPECT_FALSE(KeeperLine::FromEnvironment());
+  for (auto const* const garbage : {"", "1", "a,b", "1000,1001"}) {
+    ::setenv("TUSFS_DAEMON", garbage, 1);
+    EXPECT_FALSE(KeeperLine::FromEnvironment()) << garbage;
+  }
+  ::unsetenv("TUSFS_DAEMON");
+}
+
+TEST_F(DaemonSideTest, TheLineIsFoundOnce) {
+  EXPECT_TRUE(Started());
+  EXPECT_FALSE(KeeperLine::FromEnvironment()) << "what it starts is no daemon";
+}
+
+TEST_F(DaemonSideTest, TheMountIsAskedForAndTaken) {
+  auto line = Started();
+  UniqueFd const null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  ASSERT_TRUE(keeper_->Send(Word::kMount, null.get()));
+  EXPECT_TRUE(line->TakeMount());
+  EXPECT_EQ(keeper_->Receive()->word, Word::kWantMount);
+}
+
+TEST_F(DaemonSideTest, AMountThatIsNotGivenIsAnError) {
+  auto line = Started();
+  ASSERT_TRUE(keeper_->Send(Word::kNoMount));
+  EXPECT_EQ(line->TakeMount().error().code, ECANCELED);
+}
+
+TEST_F(DaemonSideTest, APingIsAnsweredByADaemonThatWorks) {
+  auto line = Started();
+  auto const watch = line->Watch(calls_);
+  ASSERT_TRUE(keeper_->Send(Word::kPing));
+  EXPECT_EQ(keeper_->Receive()->word, Word::kPong);
+}
+
+TEST_F(DaemonSideTest, AWordOfANewerKeeperIsIgnored) {
+  auto line = Started();
+  auto const watch = line->Watch(calls_);
+  ASSERT_TRUE(keeper_->Send(static_cast<Word>(200)));
+  ASSERT_TRUE(keeper_->Send(Word::kHandOver));
+  EXPECT_TRUE(WaitFor([&] { return handed_over_ == 1; }));
+}
+
+TEST_F(DaemonSideTest, TheKeepersDeathIsNoticedAndAStopIsNoDeath) {
+  auto line = Started();
+  { auto const watch = line->Watch(calls_); }
+  EXPECT_EQ(alone_, 0);
+
+  auto second = Started();
+  auto const watch = second->Watch(calls_);
+  keeper_.reset();
+  EXPECT_TRUE(WaitFor([&] { return alone_ == 1; }));
+}
+
+}  // namespace
+}  // namespace tusfs
