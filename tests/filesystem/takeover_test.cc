@@ -236,6 +236,7 @@ TEST_F(Takeover, EveryWriterIsRemembered) {
   Flush(created.handle, &doomed_);
   EXPECT_TRUE(Ok(fs_->Release(created.handle)));
   EXPECT_EQ(ContentOf(created.attributes.inode), Content::kInterrupted);
+  EXPECT_THAT(Row(created.attributes.inode).reason, HasSubstr("SIGKILL"));
 }
 
 TEST_F(Takeover, AProcessThatWritesAgainAfterAnotherOnesCloseCountsAgain) {
@@ -248,6 +249,7 @@ TEST_F(Takeover, AProcessThatWritesAgainAfterAnotherOnesCloseCountsAgain) {
   processes_.Kill(doomed_.pid);
   Close(created.handle, &doomed_);
   EXPECT_EQ(ContentOf(created.attributes.inode), Content::kInterrupted);
+  EXPECT_THAT(Row(created.attributes.inode).reason, HasSubstr("SIGKILL"));
 }
 
 TEST_F(Takeover, ACleanCloseStaysOne) {
