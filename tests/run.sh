@@ -113,7 +113,7 @@ sanitize() {
 
 say "packages"
 # shellcheck disable=SC2086 # a list of words
-need_packages $BUILD_PACKAGES clang rsync systemd xfsprogs || exit 1
+need_packages $BUILD_PACKAGES clang fio rsync systemd xfsprogs || exit 1
 
 mkdir -p build/servers
 : >build/skipped.txt

@@ -217,6 +217,15 @@ TEST_F(StormTest, NoProgramNotices) {
     } else {
       std::printf("SKIPPED: rsync in the storm: there is no rsync\n");
     }
+    if (HaveProgram("fio")) {
+      programs.push_back(Repeat([this](std::string const& number) {
+        ExpectRun({"fio", "--name=verify", "--rw=randwrite", "--bs=4k", "--size=4m",
+                   "--verify=crc32c", "--minimal",
+                   "--filename=" + (*mount_ / ("fio" + number)).string()});
+      }));
+    } else {
+      std::printf("SKIPPED: fio in the storm: there is no fio\n");
+    }
     programs.push_back(Repeat([this](std::string const& number) { NamesTurn(number); }));
     // Directories come and go under it, which it may say; it must not hang or find errors of I/O.
     programs.push_back(Repeat([this](std::string const&) {
