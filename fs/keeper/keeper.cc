@@ -25,6 +25,10 @@ constexpr int kQuickEndsForgiven = 3;
 constexpr milliseconds kFirstPause{100};
 constexpr milliseconds kLongestPause{30'000};
 constexpr std::chrono::seconds kHandOverPatience{10};
+// A successor that does not come to serving is killed; the next one may take twice as long, as it
+// may be the disk that is slow.
+constexpr std::chrono::seconds kStartPatience{60};
+constexpr int kStartPatienceDoublings = 6;
 constexpr char const* kProcessName = "tusfs-keeper";
 
 milliseconds PauseAfter(int quick_ends) {
@@ -32,6 +36,10 @@ milliseconds PauseAfter(int quick_ends) {
   auto pause = kFirstPause;
   for (int i = kQuickEndsForgiven + 1; i < quick_ends && pause < kLongestPause; ++i) pause *= 2;
   return std::min(pause, kLongestPause);
+}
+
+std::chrono::seconds StartPatienceAfter(int quick_ends) {
+  return kStartPatience * (1 << std::min(quick_ends, kStartPatienceDoublings));
 }
 
 std::string HowItEnded(int status) {
@@ -111,18 +119,23 @@ void Keeper::Turn() {
 int Keeper::PollTimeout() const {
   auto next = Clock::time_point::max();
   if (phase_ == Phase::kWaiting) next = std::min(next, start_at_);
-  if (phase_ == Phase::kLeaving) next = std::min(next, give_up_at_);
+  if (IsAwaited()) next = std::min(next, give_up_at_);
   if (watch_at_) next = std::min(next, *watch_at_);
   if (next == Clock::time_point::max()) return -1;
   auto const left = std::chrono::ceil<milliseconds>(next - Clock::now()).count();
   return static_cast<int>(std::clamp<std::int64_t>(left, 0, kLongestPause.count()));
 }
 
+bool Keeper::IsAwaited() const {
+  return phase_ == Phase::kLeaving || (phase_ == Phase::kStarting && established_);
+}
+
 void Keeper::OnTime() {
   auto const now = Clock::now();
   if (phase_ == Phase::kWaiting && now >= start_at_) StartDaemon();
-  if (phase_ == Phase::kLeaving && now >= give_up_at_) {
-    logger_->error("the daemon does not hand over, it is killed pid={}", daemon_);
+  if (IsAwaited() && now >= give_up_at_) {
+    logger_->error("the daemon does not {}, it is killed pid={}",
+                   phase_ == Phase::kLeaving ? "hand over" : "come to serving", daemon_);
     ::kill(daemon_, SIGKILL);
     give_up_at_ = Clock::time_point::max();
   }
@@ -152,6 +165,7 @@ void Keeper::StartDaemon() {
   daemon_ = *started;
   link_ = std::move(own);
   phase_ = Phase::kStarting;
+  give_up_at_ = Clock::now() + StartPatienceAfter(quick_ends_);
   logger_->info("daemon started pid={} program={}", daemon_, program.path().string());
 }
 

@@ -51,7 +51,7 @@ class Keeper {
 
   enum class Phase {
     kWaiting,   ///< there is no daemon; one is started at start_at_
-    kStarting,  ///< a daemon is on its way
+    kStarting,  ///< a daemon is on its way; killed at give_up_at_ where the mount is served already
     kServing,
     kLeaving,  ///< the daemon hands over; it is killed at give_up_at_
     kEnding,   ///< the daemon was told to end, and the mount ends with it
@@ -62,6 +62,7 @@ class Keeper {
   [[nodiscard]] int PollTimeout() const;
   void StartDaemon();
   void OnTime();
+  [[nodiscard]] bool IsAwaited() const;  ///< until give_up_at_
   void OnSignal();
   void OnNoStart(Error const& error);
   void OnMessage();

@@ -1,0 +1,195 @@
+# Runs inside the machine that booted_systemd_test.sh boots, as root and without a terminal: one line
+# for each point, "ok WHAT" or "FAILED WHAT" with the reason and the journal before it.
+set -u
+
+mount=/mnt/rig
+unit=tusfs@rig.service
+source=/test/source # 200,000,000 bytes
+failed=0
+
+die() { echo "  $*"; exit 1; }
+
+# point WHAT FUNCTION: `set -e` holds in the function, and nothing of it is left behind.
+point() {
+    (set -e; "$2")
+    status=$?
+    if [ $status -eq 0 ]; then
+        echo "ok $1$(cat /test/figure 2>/dev/null)"
+    else
+        journalctl --no-pager -o short-precise -n 120 -u 'tusfs@*'
+        echo "FAILED $1"
+        failed=1
+    fi
+    rm -f /test/figure
+}
+
+# Seconds since boot.
+now() { read -r up _ </proc/uptime && echo "${up%.*}"; }
+
+# within SECONDS COMMAND…: waits until the command is true.
+within() {
+    deadline=$(($(now) + $1))
+    shift
+    until "$@"; do
+        [ "$(now)" -le "$deadline" ] || return 1
+        sleep 0.02
+    done
+}
+
+property() { systemctl show --value -p "$1" "${2:-$unit}"; }
+is_mounted() { grep -q " $mount fuse" /proc/self/mounts; }
+is_active() { [ "$(property ActiveState)" = active ]; }
+# It has ended, and nothing is going to start it.
+is_over() {
+    case $(property ActiveState)/$(property Job) in inactive/ | failed/) ;; *) return 1 ;; esac
+}
+daemon() { tusfsctl status --json "${1:-$mount}" | sed -n 's/.*"daemon_pid": *\([0-9]*\).*/\1/p'; }
+main_pid_is_not() { case $(property MainPID) in 0 | "$1") return 1 ;; esac; }
+daemon_is_not() { case $(daemon) in "" | 0 | "$1") return 1 ;; esac; }
+kill_everything() { systemctl kill --kill-whom=all --signal=KILL "$unit"; }
+
+# copy NAME BYTES: a writer of small blocks, in the background; `writer` is its process.
+copy() {
+    name=$1 size=$2
+    dd if=$source of="$mount/$name" bs=2000 count=$((size / 2000)) 2>/test/dd.log &
+    writer=$!
+}
+# How far the writer has read its source; nothing of the mount is asked for that.
+writer_is_at() {
+    { read -r _ position <"/proc/$writer/fdinfo/0"; } 2>/dev/null && [ "$position" -ge "$1" ]
+}
+await_writer_at() { within 30 writer_is_at "$1" || die "the writer of $name does not come to byte $1"; }
+still_writing() { writer_is_at 0 || die "the writer of $name ended too early"; }
+copy_is_good() {
+    wait "$writer" || die "dd ended with status $?: $(cat /test/dd.log)"
+    cmp -n "$size" $source "$mount/$name" || die "$name has other bytes"
+    [ "$(stat -c %s "$mount/$name")" -eq "$size" ] || die "$name has another size"
+}
+
+starts() {
+    mkdir -p $mount
+    systemctl start $unit || die "systemctl start: status $?"
+    [ "$(property Type) $(property ActiveState)" = "notify active" ] || die "not active after start"
+    is_mounted || die "not mounted after start"
+    echo hello >$mount/hello && [ "$(cat $mount/hello)" = hello ] || die "the mount does not work"
+    [ "$(property NFileDescriptorStore)" -eq 2 ] || die "systemd does not keep two descriptors"
+}
+
+# Each second one is killed once more as soon as it is back, in the middle of its start.
+outlives_everything() {
+    before=$(property NRestarts)
+    copy killed 200000000
+    for round in 1 2 3 4 5 6 7 8; do
+        await_writer_at $((round * 20000000))
+        within 10 main_pid_is_not none || die "systemd does not start it again"
+        old=$(property MainPID)
+        kill_everything
+        within 10 main_pid_is_not "$old" || die "systemd does not start it again"
+        [ $((round % 2)) -eq 1 ] || kill_everything
+    done
+    still_writing
+    copy_is_good
+    [ $(($(property NRestarts) - before)) -eq 12 ] || die "restarts: $before to $(property NRestarts)"
+    [ "$(property NFileDescriptorStore)" -eq 2 ] || die "systemd does not keep two descriptors"
+}
+
+outlives_its_keeper() {
+    copy keeper 60000000
+    await_writer_at 20000000
+    old=$(property MainPID)
+    kill -KILL "$old"
+    within 10 main_pid_is_not "$old" || die "systemd does not start it again"
+    within 10 is_active || die "not active again"
+    still_writing
+    copy_is_good
+}
+
+is_reloaded() {
+    copy reloaded 60000000
+    await_writer_at 20000000
+    keeper=$(property MainPID) old=$(daemon)
+    systemctl reload $unit || die "systemctl reload: status $?"
+    within 10 daemon_is_not "$old" || die "no other daemon serves"
+    still_writing
+    copy_is_good
+    [ "$(property MainPID)" -eq "$keeper" ] || die "it has another keeper"
+    [ "$(property ActiveState)" = active ] || die "not active after reload"
+}
+
+is_watched() {
+    watched=tusfs@watched.service
+    mkdir -p /mnt/watched
+    systemctl start $watched || die "systemctl start: status $?"
+    started=$(now)
+    kill -STOP "$(daemon /mnt/watched)"
+    dd if=$source of=/mnt/watched/waited bs=1000000 count=8 2>/test/dd.log &
+    writer=$!
+    restarted() { [ "$(property NRestarts $watched)" -ge 1 ]; }
+    within 20 restarted || die "nobody noticed that the daemon had stopped"
+    wait "$writer" || die "dd ended with status $?: $(cat /test/dd.log)"
+    echo " ($(($(now) - started)) s)" >/test/figure
+    cmp -n 8000000 $source /mnt/watched/waited || die "what waited has other bytes"
+    systemctl stop $watched || die "systemctl stop: status $?"
+}
+
+stops_and_starts() {
+    systemctl stop $unit || die "systemctl stop: status $?"
+    ! is_mounted || die "still mounted after stop"
+    is_over || die "after stop: $(property ActiveState) $(property Job)"
+    [ "$(property NFileDescriptorStore)" -eq 0 ] || die "systemd still keeps descriptors"
+    [ "$(property Result)" = success ] || die "the stop ended with $(property Result)"
+    systemctl start $unit || die "systemctl start: status $?"
+    is_mounted || die "not mounted after start"
+    cmp -n 60000000 $source $mount/reloaded || die "what was there before has other bytes"
+}
+
+# Whatever the kill hits, a part of the way to the end or nothing: it stays stopped.
+stays_stopped() {
+    for _ in 1 2 3; do
+        systemctl stop --no-block $unit
+        kill_everything 2>/dev/null || true # there may be nothing left to kill
+        within 10 is_over || die "after stop and kill: $(property ActiveState) $(property Job)"
+        [ "$(property MainPID)" -eq 0 ] || die "it runs again"
+        [ "$(property NFileDescriptorStore)" -eq 0 ] || die "systemd still keeps descriptors"
+        systemctl start $unit || die "systemctl start: status $?"
+        cmp -n 60000000 $source $mount/reloaded || die "what was there before has other bytes"
+    done
+}
+
+# An orderly end is one, also where systemd did not ask for it.
+ends_with() { # COMMAND…
+    "$@" || die "$1: status $?"
+    within 10 is_over || die "after $1: $(property ActiveState) $(property Job)"
+    ! is_mounted || die "mounted after $1"
+    [ "$(property ActiveState)" = inactive ] || die "after $1: $(property Result)"
+    systemctl start $unit || die "systemctl start: status $?"
+}
+ends_orderly() {
+    ends_with umount $mount
+    ends_with kill -TERM "$(property MainPID)"
+    ends_with kill -TERM "$(daemon)"
+    cmp -n 60000000 $source $mount/reloaded || die "what was there before has other bytes"
+}
+
+has_arrived() {
+    tusfsctl wait --timeout 60 $mount || die "tusfsctl wait: status $?"
+    sha256sum /test/store/* | cut -d ' ' -f 1 >/test/arrived
+    for name in killed keeper reloaded hello; do
+        sum=$(sha256sum <$mount/$name | cut -d ' ' -f 1)
+        grep -qx "$sum" /test/arrived || die "the server has no file like $name"
+    done
+    [ "$(head -c 60000000 $source | sha256sum)" = "$(sha256sum <$mount/reloaded)" ] ||
+        die "reloaded has other bytes"
+}
+
+echo booted
+point "the service starts, is ready and its mount is live" starts
+point "a copy outlives 12 kills of every process of the service" outlives_everything
+point "a copy outlives the keeper, whose service comes back" outlives_its_keeper
+point "a copy outlives systemctl reload, which starts another daemon" is_reloaded
+point "a daemon that stands still is replaced, and what waited is written" is_watched
+point "systemctl stop unmounts and leaves no descriptor, start mounts again" stops_and_starts
+point "killed while it stops, it stays stopped, and can be started again" stays_stopped
+point "umount and SIGTERM end the service, and it can be started again" ends_orderly
+point "everything arrived at the server" has_arrived
+echo "done $failed"
