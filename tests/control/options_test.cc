@@ -211,6 +211,75 @@ TEST_F(OptionsTest, HelpAndVersionEndWell) {
   EXPECT_EQ(Parse({"--version"}).status, 0);
 }
 
+// ---- what a keeper gives its daemons
+
+class CommandLineTest : public OptionsTest {
+ protected:
+  static void ExpectSameAfterwards(Options const& options) {
+    auto const words = CommandLineOf(options);
+    auto const parsed = Parse(words);
+    ASSERT_TRUE(parsed.options) << parsed.output << testing::PrintToString(words);
+    EXPECT_EQ(parsed.options->url, options.url);
+    EXPECT_EQ(parsed.options->mountpoint, options.mountpoint);
+    EXPECT_EQ(parsed.options->state_dir, options.state_dir);
+    EXPECT_EQ(parsed.options->settle, options.settle);
+    EXPECT_EQ(parsed.options->chunk_size, options.chunk_size);
+    EXPECT_EQ(parsed.options->transfers, options.transfers);
+    EXPECT_EQ(parsed.options->log_level, options.log_level);
+    EXPECT_EQ(parsed.options->foreground, options.foreground);
+    EXPECT_EQ(parsed.options->nonempty, options.nonempty);
+    EXPECT_EQ(parsed.options->allow_other, options.allow_other);
+    EXPECT_EQ(parsed.options->kernel, options.kernel);
+  }
+};
+
+TEST_F(CommandLineTest, SaysTheDefaults) { ExpectSameAfterwards(Parsed({})); }
+
+// Whatever --help offers is given another value than the default here.
+TEST_F(CommandLineTest, SaysEveryOption) {
+  auto const options = Parsed({"--state-dir", "/var/lib/x", "--settle", "0.5", "--chunk-size=1MiB",
+                               "--transfers", "7", "--log-level", "debug", "--foreground",
+                               "--nonempty", "--allow-other", "-o", "nosuid,noexec", "-o", "sync"});
+  ExpectAllSet(options);
+  ExpectSameAfterwards(options);
+  auto const words = CommandLineOf(options);
+  auto const help = Parse({"--help"}).output;
+  for (std::size_t at = help.find("  --"); at != std::string::npos;
+       at = help.find("  --", at + 1)) {
+    auto const name = help.substr(at + 2, help.find_first_of(" ,\n", at + 2) - at - 2);
+    if (name == "--help" || name == "--version" || name == "--config") continue;
+    EXPECT_THAT(words, testing::Contains(testing::StartsWith(name)));
+  }
+}
+
+TEST_F(CommandLineTest, SaysWhatCameFromAFileWithoutTheFile) {
+  auto const options =
+      Parsed({"--config", File("transfers = 9\nforeground = true\n"), "-o", "settle=7,nodev"});
+  EXPECT_EQ(options.transfers, 9);
+  ExpectSameAfterwards(options);
+  EXPECT_THAT(CommandLineOf(options), testing::Not(testing::Contains(HasSubstr("config"))));
+}
+
+TEST_F(CommandLineTest, SaysEveryLengthOfSettling) {
+  for (int const milliseconds : {0, 1, 10, 999, 1000, 1001, 86'399'999, 86'400'000}) {
+    Options options = Parsed({});
+    options.settle = std::chrono::milliseconds(milliseconds);
+    ExpectSameAfterwards(options);
+  }
+}
+
+TEST_F(CommandLineTest, SaysPathsAsTheyAre) {
+  for (std::string const path : {"/with space/and more", "/-o", "-relative", "--", "--help", "a=b",
+                                 "=", "/a,b", "/[x]", "[]", "{}", "/\"quoted\"", "'quoted'",
+                                 "/back\\slash", "/new\nline", "\t", "/ä", "%s", "/#"}) {
+    Options options = Parsed({});
+    options.mountpoint = path;
+    options.state_dir = path;
+    SCOPED_TRACE(path);
+    ExpectSameAfterwards(options);
+  }
+}
+
 // ---- sizes
 
 TEST(ParseSize, TakesBytesAndBinaryUnits) {

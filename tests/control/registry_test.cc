@@ -1,18 +1,28 @@
 // Registry: which mounts there are.
-#include <cstdlib>
-#include <set>
+#include "control/registry.h"
 
 #include <gmock/gmock.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <set>
+#include <thread>
 
 #include "base/fakes.h"
-#include "control/registry.h"
 #include "testing/files.h"
+#include "testing/wait_for.h"
 
 namespace tusfs {
 namespace {
 
 using testing::IsEmpty;
 using testing::SizeIs;
+
+// Long enough for what must not happen to happen.
+constexpr std::chrono::milliseconds kMoment{200};
 
 TEST(EscapePath, WritesPathsAsSystemdDoes) {
   EXPECT_EQ(EscapePath("/mnt/ingest"), "mnt-ingest");
@@ -25,8 +35,8 @@ TEST(EscapePath, WritesPathsAsSystemdDoes) {
 
 TEST(EscapePath, DifferentPathsHaveDifferentNames) {
   std::set<std::string> names;
-  std::vector<std::string> const paths{"/a/b", "/a-b", "/a\\x2db", "/a/b-", "/a b", "/ab", "/a_b",
-                                       "/.a", "/x2ea", "/a.b", "/A/B"};
+  std::vector<std::string> const paths{"/a/b", "/a-b", "/a\\x2db", "/a/b-", "/a b", "/ab",
+                                       "/a_b", "/.a",  "/x2ea",    "/a.b",  "/A/B"};
   for (auto const& path : paths) names.insert(EscapePath(path));
   EXPECT_EQ(names.size(), paths.size());
 }
@@ -125,6 +135,114 @@ TEST_F(Registry, ALinkThatSomebodyElseLaidIsRefused) {
   std::filesystem::permissions(dir_ / "elsewhere", std::filesystem::perms::owner_all);
   std::filesystem::create_directory_symlink(dir_ / "elsewhere", directory_);
   EXPECT_FALSE(RuntimeDirectory());
+}
+
+TEST_F(Registry, WhatAKeeperKnowsIsFoundAgain) {
+  auto const directory = RuntimeDirectory().value();
+  auto entry = Entry("/mnt/a");
+  entry.daemon_pid = 0;
+  entry.starts = 12;
+  entry.last_end = "killed by signal 9 (Killed)";
+  entry.problem = "the file '/usr/bin/\xff\"' is\nno program";
+  ASSERT_TRUE(Ok(RegisterMount(directory, entry)));
+  auto const mounts = ListMounts();
+  ASSERT_THAT(mounts, SizeIs(1)) << "bytes that are no text do not hide a mount";
+  EXPECT_EQ(mounts[0].daemon_pid, 0);
+  EXPECT_EQ(mounts[0].starts, 12U);
+  EXPECT_EQ(mounts[0].last_end, "killed by signal 9 (Killed)");
+  EXPECT_THAT(mounts[0].problem, testing::HasSubstr("is\nno program"));
+}
+
+TEST_F(Registry, AnEntryOfATusfsWithoutAKeeperIsReadAsWell) {
+  auto const directory = RuntimeDirectory().value();
+  tusfs_testing::WriteFile(directory / "old.json",
+                           R"({"mount": "/mnt/a", "url": "u", "state_dir": "s", "socket": "x",)"
+                           R"("daemon_pid": 5})");
+  ASSERT_THAT(ListMounts(), SizeIs(1));
+  EXPECT_EQ(ListMounts()[0].daemon_pid, 5);
+  EXPECT_EQ(ListMounts()[0].starts, 0U);
+  EXPECT_EQ(ListMounts()[0].last_end, "");
+}
+
+// ---- who keeps a mount
+
+// Another process that keeps `mount` until it is ended.
+class OtherKeeper {
+ public:
+  OtherKeeper(std::filesystem::path const& directory, std::string const& mount) {
+    int ends[2];
+    if (::pipe(ends) != 0) return;
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      auto const lock = LockMount(directory, mount);
+      if (lock) [[maybe_unused]]
+        auto const told = ::write(ends[1], "x", 1);
+      ::pause();
+      ::_exit(0);
+    }
+    ::close(ends[1]);
+    char locked = 0;
+    holds_ = ::read(ends[0], &locked, 1) == 1;
+    ::close(ends[0]);
+  }
+  ~OtherKeeper() { End(); }
+  OtherKeeper(OtherKeeper const&) = delete;
+  OtherKeeper& operator=(OtherKeeper const&) = delete;
+
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  [[nodiscard]] bool holds() const { return holds_; }
+  void End() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+    pid_ = 0;
+  }
+
+ private:
+  pid_t pid_ = 0;
+  bool holds_ = false;
+};
+
+TEST_F(Registry, TheKeeperOfAMountIsKnownWhileItLives) {
+  auto const directory = RuntimeDirectory().value();
+  auto entry = Entry("/mnt/a");
+  entry.socket = SocketPath(directory, "/mnt/a").string();
+  EXPECT_EQ(KeeperOf(entry), 0) << "nobody has ever kept it";
+  OtherKeeper keeper(directory, "/mnt/a");
+  ASSERT_TRUE(keeper.holds());
+  EXPECT_EQ(KeeperOf(entry), keeper.pid());
+  auto other = Entry("/mnt/b");
+  other.socket = SocketPath(directory, "/mnt/b").string();
+  EXPECT_EQ(KeeperOf(other), 0) << "a mount has its own";
+  auto const asked_again = KeeperOf(entry);
+  EXPECT_EQ(asked_again, keeper.pid()) << "asking takes nothing away";
+  keeper.End();
+  EXPECT_EQ(KeeperOf(entry), 0);
+}
+
+TEST_F(Registry, AMountIsKeptByOneProcessAndTheNextOneWaitsForItsEnd) {
+  auto const directory = RuntimeDirectory().value();
+  OtherKeeper keeper(directory, "/mnt/a");
+  ASSERT_TRUE(keeper.holds());
+  std::atomic<bool> locked = false;
+  std::jthread const next([&] {
+    EXPECT_TRUE(Ok(LockMount(directory, "/mnt/a")));
+    locked = true;
+  });
+  EXPECT_TRUE(Ok(LockMount(directory, "/mnt/b"))) << "another mount need not wait";
+  EXPECT_FALSE(tusfs_testing::WaitFor([&] { return locked.load(); }, kMoment));
+  keeper.End();
+  EXPECT_TRUE(tusfs_testing::WaitFor([&] { return locked.load(); }));
+}
+
+TEST_F(Registry, ALockThatSomebodyElseLaidAsALinkIsNotFollowed) {
+  auto const directory = RuntimeDirectory().value();
+  auto entry = Entry("/mnt/a");
+  entry.socket = SocketPath(directory, "/mnt/a").string();
+  auto const lock = directory / "mnt-a.lock";
+  OtherKeeper const keeper(directory, "/mnt/other");
+  std::filesystem::create_symlink(directory / "mnt-other.lock", lock);
+  EXPECT_EQ(KeeperOf(entry), 0);
 }
 
 }  // namespace
