@@ -14,124 +14,13 @@
 #include <set>
 #include <sstream>
 
+#include "settings.h"
 #include "version.h"
 
 namespace tusfs {
 namespace {
 
-constexpr std::uint64_t kChunkMultiple = 256 * 1024;
 constexpr int kUsageError = 2;
-
-Failure Invalid(std::string const& name, std::string const& value, std::string const& wanted) {
-  return Fail(EINVAL, "--" + name + " is '" + value + "': " + wanted);
-}
-
-// ---- one table for the command line, -o and the file
-
-struct Setting {
-  char const* name;
-  char const* metavar;  ///< empty: a flag
-  char const* help;
-  std::function<Result<void>(Options&, std::string const&)> set;
-  std::function<std::string(Options const&)> get;
-};
-
-Result<void> SetSettle(Options& options, std::string const& value) {
-  double seconds = 0;
-  auto const* const end = value.data() + value.size();
-  auto const parsed = std::from_chars(value.data(), end, seconds);
-  if (parsed.ec != std::errc() || parsed.ptr != end || !(seconds >= 0 && seconds <= 86'400)) {
-    return Invalid("settle", value, "it takes seconds from 0 to 86400");
-  }
-  options.settle = std::chrono::milliseconds(std::llround(seconds * 1000));
-  return {};
-}
-
-Result<void> SetChunkSize(Options& options, std::string const& value) {
-  auto const size = ParseSize(value);
-  if (!size || *size == 0 || *size % kChunkMultiple != 0) {
-    return Invalid("chunk-size", value, "it takes a multiple of 256KiB, such as 8MiB");
-  }
-  options.chunk_size = *size;
-  return {};
-}
-
-Result<void> SetTransfers(Options& options, std::string const& value) {
-  int count = 0;
-  auto const* const end = value.data() + value.size();
-  auto const parsed = std::from_chars(value.data(), end, count);
-  if (parsed.ec != std::errc() || parsed.ptr != end || count < 1 || count > 64) {
-    return Invalid("transfers", value, "it takes a number from 1 to 64");
-  }
-  options.transfers = count;
-  return {};
-}
-
-Result<void> SetLogLevel(Options& options, std::string const& value) {
-  static std::set<std::string> const levels{"debug", "info", "warn", "error"};
-  if (!levels.contains(value)) {
-    return Invalid("log-level", value, "it takes debug, info, warn or error");
-  }
-  options.log_level = value;
-  return {};
-}
-
-Result<void> SetStateDir(Options& options, std::string const& value) {
-  if (value.empty()) return Invalid("state-dir", value, "it takes a directory");
-  options.state_dir = value;
-  return {};
-}
-
-template <bool Options::*kFlag>
-Result<void> SetFlag(Options& options, std::string const& value) {
-  if (value != "true" && value != "false")
-    return Fail(EINVAL, "'" + value + "' is not true or false");
-  options.*kFlag = value == "true";
-  return {};
-}
-
-template <bool Options::*kFlag>
-std::string GetFlag(Options const& options) {
-  return options.*kFlag ? "true" : "false";
-}
-
-std::string GetSettle(Options const& options) {
-  auto const milliseconds = options.settle.count();
-  char text[32];
-  std::snprintf(text, sizeof text, "%lld.%03lld", static_cast<long long>(milliseconds / 1000),
-                static_cast<long long>(milliseconds % 1000));
-  return text;
-}
-
-std::vector<Setting> const& Settings() {
-  static std::vector<Setting> const settings{
-      {"state-dir", "DIR", "where names, upload records and unsent bytes are kept", SetStateDir,
-       [](Options const& options) { return options.state_dir; }},
-      {"settle", "SECONDS", "quiet time between the last close and 'finished' (default 2)",
-       SetSettle, GetSettle},
-      {"chunk-size", "SIZE", "largest PATCH body, a multiple of 256KiB (default 32MiB)",
-       SetChunkSize, [](Options const& options) { return std::to_string(options.chunk_size); }},
-      {"transfers", "N", "files that are sent at the same time (default 4)", SetTransfers,
-       [](Options const& options) { return std::to_string(options.transfers); }},
-      {"log-level", "LEVEL", "debug, info, warn or error (default info)", SetLogLevel,
-       [](Options const& options) { return options.log_level; }},
-      {"foreground", "", "stay in the foreground and log to stderr", SetFlag<&Options::foreground>,
-       GetFlag<&Options::foreground>},
-      {"nonempty", "", "mount over a directory that is not empty", SetFlag<&Options::nonempty>,
-       GetFlag<&Options::nonempty>},
-      {"allow-other", "", "let other users in (needs user_allow_other unless root)",
-       SetFlag<&Options::allow_other>, GetFlag<&Options::allow_other>},
-  };
-  return settings;
-}
-
-// An option is spelt with dashes or underscores, as the place is used to.
-Setting const* FindSetting(std::string name) {
-  std::replace(name.begin(), name.end(), '_', '-');
-  auto const found = std::find_if(Settings().begin(), Settings().end(),
-                                  [&](Setting const& setting) { return name == setting.name; });
-  return found == Settings().end() ? nullptr : &*found;
-}
 
 // ---- -o
 
@@ -168,8 +57,7 @@ Result<void> ApplyMountOption(Options& options, std::string const& item) {
     return Fail(EINVAL, "unknown mount option '" + name + "' (-o " + item +
                             "): 'tusfs --help' lists those that there are");
   }
-  bool const is_flag = setting->metavar[0] == '\0';
-  if (equals == std::string::npos && !is_flag) {
+  if (equals == std::string::npos && setting->kind != Setting::Kind::kFlag) {
     return Fail(EINVAL, "the mount option '" + name + "' needs a value: -o " + name + "=" +
                             setting->metavar);
   }
@@ -201,6 +89,44 @@ std::optional<std::string> TextOf(toml::node const& node) {
   return std::nullopt;
 }
 
+// A list may be written as one, and KEY=TEMPLATE pairs as a table.
+std::optional<std::vector<std::string>> ValuesOf(toml::node const& node, Setting const& setting) {
+  if (auto const text = TextOf(node)) return std::vector{*text};
+  if (setting.kind != Setting::Kind::kList) return std::nullopt;
+  std::vector<std::string> values;
+  if (auto const* const list = node.as_array()) {
+    for (auto const& element : *list) {
+      auto const text = TextOf(element);
+      if (!text) return std::nullopt;
+      values.push_back(*text);
+    }
+    return values;
+  }
+  if (auto const* const table = node.as_table()) {
+    for (auto const& [key, element] : *table) {
+      auto const text = TextOf(element);
+      if (!text) return std::nullopt;
+      values.push_back(std::string(key.str()) + "=" + *text);
+    }
+    return values;
+  }
+  return std::nullopt;
+}
+
+Result<void> ApplySettingOfFile(Options& options, std::string const& name, toml::node const& node) {
+  auto const* const setting = FindSetting(name);
+  auto const values = setting != nullptr ? ValuesOf(node, *setting) : std::nullopt;
+  if (!values) {
+    return Fail(EINVAL, (setting == nullptr ? "unknown setting '" + name + "'"
+                                            : "the setting '" + name + "' is of another type") +
+                            ": see tusfs(1) for those that there are");
+  }
+  for (auto const& value : *values) {
+    if (auto applied = setting->set(options, value); !applied) return applied;
+  }
+  return {};
+}
+
 Result<void> ApplyFile(Options& options, std::string const& path) {
   toml::table table;
   try {
@@ -212,18 +138,11 @@ Result<void> ApplyFile(Options& options, std::string const& path) {
   }
   for (auto const& [key, node] : table) {
     std::string const name(key.str());
-    auto const value = TextOf(node);
-    auto const* const setting = FindSetting(name);
-    if (!value || (setting == nullptr && name != "url" && name != "mountpoint")) {
-      return Fail(EINVAL, path + ": unknown setting '" + name +
-                              "': see tusfs(1) for those that "
-                              "there are");
-    }
-    if (name == "url") {
-      options.url = *value;
-    } else if (name == "mountpoint") {
-      options.mountpoint = *value;
-    } else if (auto applied = setting->set(options, *value); !applied) {
+    if (name == "url" || name == "mountpoint") {
+      auto const value = TextOf(node);
+      if (!value) return Fail(EINVAL, path + ": the setting '" + name + "' is not text");
+      (name == "url" ? options.url : options.mountpoint) = *value;
+    } else if (auto applied = ApplySettingOfFile(options, name, node); !applied) {
       return Fail(EINVAL, path + ": " + applied.error().context);
     }
   }
@@ -253,12 +172,9 @@ Result<std::uint64_t> ParseSize(std::string const& text) {
 std::vector<std::string> CommandLineOf(Options const& options) {
   std::vector<std::string> arguments;
   for (auto const& setting : Settings()) {
-    auto const value = setting.get(options);
-    auto const name = std::string("--") + setting.name;
-    if (setting.metavar[0] == '\0') {
-      if (value == "true") arguments.push_back(name);
-    } else if (!value.empty()) {
-      arguments.push_back(name + "=" + value);
+    for (auto const& value : setting.get(options)) {
+      auto const name = std::string("--") + setting.name;
+      arguments.push_back(setting.kind == Setting::Kind::kFlag ? name : name + "=" + value);
     }
   }
   for (auto const& option : options.kernel) arguments.insert(arguments.end(), {"-o", option});
@@ -283,14 +199,18 @@ Invocation ParseCommandLine(int argc, char const* const* argv) {
   app.add_option("-o", mount_options, "options in the style of mount(8): a,b=c")
       ->option_text("OPTIONS")
       ->allow_extra_args(false);
-  std::map<std::string, std::string> values;
+  std::map<std::string, std::vector<std::string>> values;
   std::map<std::string, bool> flags;
   for (auto const& setting : Settings()) {
     auto const name = std::string("--") + setting.name;
-    if (setting.metavar[0] == '\0') {
+    if (setting.kind == Setting::Kind::kFlag) {
       app.add_flag(name + (name == "--foreground" ? ",-f" : ""), flags[setting.name], setting.help);
     } else {
-      app.add_option(name, values[setting.name], setting.help)->option_text(setting.metavar);
+      app.add_option(name, values[setting.name], setting.help)
+          ->option_text(setting.metavar)
+          ->allow_extra_args(false)
+          ->expected(1)
+          ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     }
   }
   try {
@@ -310,14 +230,17 @@ Invocation ParseCommandLine(int argc, char const* const* argv) {
     return Rejected(applied.error().context);
   }
   for (auto const& setting : Settings()) {
-    auto const given = app.count(std::string("--") + setting.name) > 0;
-    if (!given) continue;
-    auto const is_flag = setting.metavar[0] == '\0';
-    auto applied = setting.set(options, !is_flag              ? values[setting.name]
-                                        : flags[setting.name] ? "true"
-                                                              : "false");
-    if (!applied) return Rejected(applied.error().context);
+    if (app.count(std::string("--") + setting.name) == 0) continue;
+    auto const given = setting.kind == Setting::Kind::kFlag
+                           ? std::vector<std::string>{flags[setting.name] ? "true" : "false"}
+                           : values[setting.name];
+    for (auto const& value : given) {
+      if (auto applied = setting.set(options, value); !applied) {
+        return Rejected(applied.error().context);
+      }
+    }
   }
+  if (auto checked = CheckTogether(options); !checked) return Rejected(checked.error().context);
   if (!url.empty()) options.url = url;
   if (!mountpoint.empty()) options.mountpoint = mountpoint;
   if (options.url.empty()) return Rejected("no URL given: tusfs URL MOUNTPOINT");

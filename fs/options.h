@@ -1,6 +1,8 @@
 // What tusfs was asked to do: command line, -o, and a TOML file, in which an option has one name.
 #pragma once
 
+#include <tusclient/preset.h>
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -16,8 +18,34 @@ struct Options {
   std::string mountpoint;
   std::string state_dir;  ///< empty: the default for the mount point
   std::chrono::milliseconds settle{2000};
-  std::uint64_t chunk_size = std::uint64_t{32} << 20;  ///< bytes, a multiple of 256 KiB
+
+  // Uploads. Where a preset is given, the rules are its own unless they are set here.
+  std::optional<std::uint64_t> chunk_size;      ///< bytes, a multiple of 256 KiB
+  std::optional<std::uint64_t> chunk_multiple;  ///< bytes
+  bool exact_chunks = false;
   int transfers = 4;
+  std::optional<std::uint64_t> limit_rate;  ///< bytes per second; 0: no limit
+  std::string preset;
+  std::vector<tus::MetadataTemplate> metadata;  ///< an empty value leaves the key out
+  std::string checksum = "auto";                ///< or "off"
+
+  // Credentials: at most one source. Paths are absolute.
+  std::string token_file;
+  std::string basic_file;
+  std::string header_file;
+  std::string token_command;  ///< words, split at blanks
+  std::string netrc_file;
+  std::vector<std::string> trust_origin;
+
+  // The way to the server.
+  std::string ca_file;
+  std::string client_cert;
+  std::string client_key;
+  std::string interface;
+  std::string ip_version = "any";  ///< or "4", "6"
+  bool http2 = false;
+  bool method_override = false;
+
   std::string log_level = "info";
   bool foreground = false;
   bool nonempty = false;

@@ -23,8 +23,8 @@
 #include "fuse/request_slots.h"
 #include "fuse/server.h"
 #include "spool/spool.h"
+#include "upload_settings.h"
 #include "uploader/uploader.h"
-#include "version.h"
 #include "wiring.h"
 
 namespace tusfs {
@@ -72,6 +72,8 @@ struct Mount {
   ProcProcessTable processes;
   std::unique_ptr<Spool> spool;
   std::unique_ptr<Store> store;
+  tus::BandwidthLimit bandwidth;
+  std::unique_ptr<tus::Credentials> credentials;
   std::unique_ptr<Uploader> uploader;
   std::unique_ptr<Filesystem> filesystem;
 };
@@ -84,15 +86,24 @@ void RaiseDescriptorLimit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-UploaderOptions UploaderOptionsOf(Options const& options, std::string const& url) {
+Result<UploaderOptions> UploaderOptionsOf(Options const& options, std::string const& url,
+                                          Mount& mount) {
+  auto const rules = UploadRulesOf(options);
+  if (!rules) return Failure(rules.error());
+  mount.bandwidth.Set(options.limit_rate.value_or(0));
+  mount.credentials = MakeCredentials(options);
   UploaderOptions wanted;
-  wanted.url = url;
+  wanted.client.endpoint = url;
+  wanted.client.credentials = mount.credentials.get();
+  wanted.client.trusted_origins = options.trust_origin;
+  wanted.client.method_override = options.method_override;
+  wanted.chunks = rules->chunks;
+  wanted.defer_length = rules->defer_length;
   wanted.transfers = options.transfers;
   wanted.settle = options.settle;
-  wanted.transfer.chunk_size = options.chunk_size;
-  wanted.make_transport = [] {
-    tus::CurlTransportOptions transport;
-    transport.user_agent = std::string("tusfs/") + kVersion;
+  wanted.transfer.metadata = rules->metadata;
+  wanted.transfer.checksums = options.checksum == "auto";
+  wanted.make_transport = [transport = TransportOptionsOf(options, mount.bandwidth)] {
     return tus::MakeCurlTransport(transport);
   };
   return wanted;
@@ -155,8 +166,10 @@ Result<void> Build(Mount& mount, Options const& options, std::string const& url,
   }
   if (!connection) return Failure(connection.error());
   slots.SetConnection(*connection);
-  mount.uploader = std::make_unique<Uploader>(UploaderOptionsOf(options, url), *mount.store,
-                                              *mount.spool, mount.clock, logger);
+  auto uploading = UploaderOptionsOf(options, url, mount);
+  if (!uploading) return Failure(uploading.error());
+  mount.uploader = std::make_unique<Uploader>(*std::move(uploading), *mount.store, *mount.spool,
+                                              mount.clock, logger);
   mount.filesystem =
       std::make_unique<Filesystem>(*mount.store, *mount.spool, *mount.uploader, mount.processes,
                                    mount.clock, *connection, logger);

@@ -8,6 +8,8 @@ namespace tusfs {
 namespace {
 
 constexpr std::uint8_t kRecordVersion = 1;
+/// 1 had no expiry.
+constexpr std::uint8_t kUploadVersion = 2;
 
 // Values are numbered from 1 without a gap; anything else is damage.
 template <auto kLast>
@@ -17,7 +19,9 @@ auto ReadEnum(Decoder& decoder) {
   return static_cast<decltype(kLast)>(value);
 }
 
-Encoder Begin() { return std::move(Encoder().Number(kRecordVersion)); }
+Encoder Begin(std::uint8_t version = kRecordVersion) {
+  return std::move(Encoder().Number(version));
+}
 
 template <typename Enum>
 std::uint8_t Byte(Enum value) {
@@ -157,7 +161,7 @@ Result<Handle> DecodeHandle(HandleId id, std::string_view bytes) {
 }
 
 std::string Encode(Upload const& upload) {
-  auto encoder = Begin();
+  auto encoder = Begin(kUploadVersion);
   encoder.Number(upload.owner)
       .Number(upload.version)
       .Number(Byte(upload.phase))
@@ -169,7 +173,8 @@ std::string Encode(Upload const& upload) {
       .Number(upload.length.value_or(0))
       .Number(upload.created)
       .Text(upload.error)
-      .Text(upload.receipt);
+      .Text(upload.receipt)
+      .Number(upload.expires);
   return encoder.Take();
 }
 
@@ -191,7 +196,9 @@ Result<Upload> DecodeUpload(Uuid const& id, std::string_view bytes) {
   upload.created = decoder.Number<FileTime>();
   upload.error = decoder.Text();
   upload.receipt = decoder.Text();
-  return Checked(decoder, version, std::move(upload), "upload");
+  if (version != kRecordVersion) upload.expires = decoder.Number<FileTime>();
+  bool const known = version == kUploadVersion || version == kRecordVersion;
+  return Checked(decoder, known ? kRecordVersion : version, std::move(upload), "upload");
 }
 
 std::string Encode(Reply const& reply) {

@@ -115,6 +115,7 @@ struct Upload {
   std::uint64_t frontier = 0;           ///< end of the bytes ever handed to a PATCH
   std::optional<std::uint64_t> length;  ///< declared
   FileTime created = 0;
+  FileTime expires = 0;  ///< when the server deletes it unless it is complete; 0: it did not say
   std::string error;    ///< the last one, empty after success
   std::string receipt;  ///< headers and body of the final answer
 };

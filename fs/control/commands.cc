@@ -32,6 +32,7 @@ json Files(Result<std::vector<FileReport>> const& reports, std::string const& pa
     json file{{"path", report.path},     {"state", report.state},       {"size", report.size},
               {"offset", report.offset}, {"finishes", report.finishes}, {"error", nullptr}};
     if (!report.error.empty()) file["error"] = report.error;
+    if (report.expires != 0) file["expires"] = Timestamp(report.expires);
     if (with_urls) file["url"] = report.url;
     files.push_back(std::move(file));
   }

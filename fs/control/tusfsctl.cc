@@ -210,11 +210,13 @@ void PrintFiles(json const& answer) {
     auto const offset = NumberOf(file, "offset");
     auto const size = NumberOf(file, "size");
     auto const state = TextOf(file, "state");
+    auto const expires = TextOf(file, "expires");
     bool const nothing_yet = size == 0 && state != "uploaded";
-    std::printf("%-11s %s%3d%% %10s  %s%s%s\n", state.c_str(), Bar(offset, size).c_str(),
+    std::printf("%-11s %s%3d%% %10s  %s%s%s%s%s\n", state.c_str(), Bar(offset, size).c_str(),
                 nothing_yet ? 0 : Percent(offset, size), Bytes(size).c_str(),
                 Printable(TextOf(file, "path")).c_str(), error.empty() ? "" : "  -- ",
-                Printable(error).c_str());
+                Printable(error).c_str(), expires.empty() ? "" : "  -- the server keeps it until ",
+                Printable(expires).c_str());
   }
 }
 

@@ -68,6 +68,7 @@ Result<FileReport> Reporter::Describe(View const& view, Inode const& inode,
   if (*upload) {
     report.offset = (*upload)->offset;
     report.url = (*upload)->url;
+    if ((*upload)->phase <= UploadPhase::kFinalSent) report.expires = (*upload)->expires;
     if (report.error.empty()) report.error = (*upload)->error;
   }
   bool const waits_for_name = report.state == "settling" && IsTemporaryName(inode.name);

@@ -20,6 +20,7 @@ struct FileReport {
   std::string_view state;    ///< writing settling queued uploading uploaded interrupted …
   std::uint64_t size = 0;    ///< bytes
   std::uint64_t offset = 0;  ///< bytes that the server has confirmed
+  FileTime expires = 0;      ///< when the server deletes what is unfinished; 0: it did not say
   bool finishes = false;     ///< will be uploaded without anybody doing anything
   std::string error;         ///< why it is stuck, or the last error; may be empty
   std::string url;           ///< of the upload: a secret, for the file's owner only

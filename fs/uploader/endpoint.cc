@@ -1,24 +1,17 @@
 #include "uploader/endpoint.h"
 
 #include <algorithm>
-#include <limits>
 
 namespace tusfs {
-namespace {
 
-constexpr std::uint64_t kSmallestBody = 64 * 1024;
-
-}  // namespace
-
-Endpoint::Endpoint(std::string url, tus::RetryPolicy retry, std::function<double()> random,
-                   Clock const& clock, Logger logger)
-    : url_(std::move(url)),
-      retry_(retry),
+Endpoint::Endpoint(EndpointOptions options, std::function<double()> random, Clock const& clock,
+                   Logger logger)
+    : options_(std::move(options)),
       random_(std::move(random)),
       clock_(clock),
       logger_(std::move(logger)),
-      next_probe_(clock.Steady()),
-      max_body_(std::numeric_limits<std::uint64_t>::max()) {
+      profile_(options_.chunks),
+      next_probe_(clock.Steady()) {
   state_.since = clock.Wall();
 }
 
@@ -40,10 +33,10 @@ void Endpoint::Probed(tus::Result<tus::ServerInfo> const& answer) {
     Close(answer.error());
     return;
   }
-  info_ = *answer;
+  profile_.Announced(*answer);
   if (!state_.reachable) {
-    logger_->info("server answers as a tus server url={} defer_length={}", url_,
-                  info_.creation_defer_length);
+    logger_->info("server answers as a tus server url={} defer_length={}", options_.url,
+                  answer->creation_defer_length);
     state_ = {.answered = true, .reachable = true, .since = clock_.Wall(), .error = {}};
     answered_.NotifyAll();
   }
@@ -65,10 +58,11 @@ void Endpoint::Close(tus::Error const& error) {
   // Threads that fail together speak of one outage.
   if (news || now >= next_probe_) {
     ++failures_;
-    next_probe_ = now + retry_.Delay(failures_, error, random_);
+    next_probe_ = now + options_.retry.Delay(failures_, error, random_);
   }
   if (news) {
-    logger_->warn("server cannot be used, uploads wait url={} error=\"{}\"", url_, error.message);
+    logger_->warn("server cannot be used, uploads wait url={} error=\"{}\"", options_.url,
+                  error.message);
     state_.since = clock_.Wall();
   }
   state_.answered = true;
@@ -89,42 +83,25 @@ Endpoint::State Endpoint::AwaitAnswer(SteadyTime deadline) const {
   return state_;
 }
 
-bool Endpoint::MayDefer() const {
-  MutexLock lock(mutex_);
-  return info_.creation_defer_length && !no_defer_;
-}
-
 void Endpoint::LearnNoDefer() {
-  MutexLock lock(mutex_);
-  if (defer_works_) return;
-  if (!no_defer_) logger_->warn("server refuses uploads of unknown length url={}", url_);
-  no_defer_ = true;
-}
-
-void Endpoint::DeferWorks() {
-  MutexLock lock(mutex_);
-  defer_works_ = true;
-}
-
-std::optional<std::uint64_t> Endpoint::MaxSize() const {
-  MutexLock lock(mutex_);
-  return info_.max_size;
-}
-
-std::uint64_t Endpoint::MaxBody() const {
-  MutexLock lock(mutex_);
-  return max_body_;
+  if (!profile_.DeferRefused()) return;
+  logger_->warn("server refuses uploads of unknown length url={}", options_.url);
 }
 
 bool Endpoint::LearnTooLarge(std::uint64_t length) {
-  MutexLock lock(mutex_);
-  if (length <= kSmallestBody) return false;
-  auto const half = std::max(kSmallestBody, length / 2);
-  if (half < max_body_) {
-    max_body_ = half;
+  auto const before = profile_.MaxBody();
+  bool const smaller = profile_.TooLarge(length);
+  if (profile_.MaxBody() < before) {
     logger_->warn("server or proxy refuses large bodies, sending smaller ones url={} bytes={}",
-                  url_, half);
+                  options_.url, profile_.MaxBody());
   }
+  return smaller;
+}
+
+bool Endpoint::LearnNoChecksum() {
+  if (!profile_.ChecksumRefused()) return false;
+  logger_->warn("server refuses the checksums that it announces, sending without url={}",
+                options_.url);
   return true;
 }
 

@@ -8,6 +8,7 @@
 
 #include <tusclient/client.h>
 #include <tusclient/retry_policy.h>
+#include <tusclient/server_profile.h>
 
 #include <chrono>
 #include <cstdint>
@@ -21,11 +22,18 @@
 
 namespace tusfs {
 
+struct EndpointOptions {
+  std::string url{};           ///< without secrets, for the log
+  tus::ChunkRules chunks{};  ///< of PATCH bodies
+  bool defer_length = true;  ///< whether the server may be asked for it at all
+  tus::RetryPolicy retry{};
+};
+
 class Endpoint {
  public:
-  /// `url` without secrets, for the log. `clock` outlives the endpoint.
-  Endpoint(std::string url, tus::RetryPolicy retry, std::function<double()> random,
-           Clock const& clock, Logger logger);
+  /// `clock` outlives the endpoint.
+  Endpoint(EndpointOptions options, std::function<double()> random, Clock const& clock,
+           Logger logger);
 
   enum class Gate { kOpen, kProbe, kWait };
   struct Admission {
@@ -51,38 +59,33 @@ class Endpoint {
   /// Waits until the server was asked once, or `deadline`.
   [[nodiscard]] State AwaitAnswer(SteadyTime deadline) const EXCLUDES(mutex_);
 
+  /// What it can do, and how large bodies may be.
+  [[nodiscard]] tus::ServerProfile& profile() { return profile_; }
+  [[nodiscard]] tus::ServerProfile const& profile() const { return profile_; }
+
   /// Whether uploads may be created before their length is known.
-  [[nodiscard]] bool MayDefer() const EXCLUDES(mutex_);
-  /// Such a creation was refused. Believed only of a server that has never taken one.
-  void LearnNoDefer() EXCLUDES(mutex_);
-  void DeferWorks() EXCLUDES(mutex_);
-
-  /// Largest upload in bytes, where the server has said so.
-  [[nodiscard]] std::optional<std::uint64_t> MaxSize() const EXCLUDES(mutex_);
-
-  /// Largest PATCH body in bytes that the server has not refused; never below 64 KiB.
-  [[nodiscard]] std::uint64_t MaxBody() const EXCLUDES(mutex_);
+  [[nodiscard]] bool MayDefer() const { return options_.defer_length && profile_.MayDefer(); }
+  /// Such a creation was refused.
+  void LearnNoDefer();
   /// A body of `length` bytes was too large (413). Returns whether a smaller one may be tried.
-  bool LearnTooLarge(std::uint64_t length) EXCLUDES(mutex_);
+  bool LearnTooLarge(std::uint64_t length);
+  /// A body with a checksum was refused. Returns whether one without may be tried.
+  bool LearnNoChecksum();
 
  private:
   void Close(tus::Error const& error) REQUIRES(mutex_);
 
-  std::string const url_;
-  tus::RetryPolicy const retry_;
+  EndpointOptions const options_;
   std::function<double()> const random_;
   Clock const& clock_;
   Logger const logger_;
+  tus::ServerProfile profile_;
   mutable Mutex mutex_;
   mutable CondVar answered_;
   State state_ GUARDED_BY(mutex_);
   bool probing_ GUARDED_BY(mutex_) = false;
   int failures_ GUARDED_BY(mutex_) = 0;  ///< in a row, until something succeeded
   SteadyTime next_probe_ GUARDED_BY(mutex_);
-  tus::ServerInfo info_ GUARDED_BY(mutex_);
-  bool no_defer_ GUARDED_BY(mutex_) = false;
-  bool defer_works_ GUARDED_BY(mutex_) = false;
-  std::uint64_t max_body_ GUARDED_BY(mutex_);
 };
 
 }  // namespace tusfs

@@ -14,6 +14,11 @@ bool MayHaveSentFinal(std::optional<Upload> const& upload) {
   return upload && upload->phase >= UploadPhase::kFinalSent;
 }
 
+FileTime TimeOf(tus::Expiry const& expiry) {
+  if (!expiry) return 0;
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(expiry->time_since_epoch()).count();
+}
+
 }  // namespace
 
 Result<std::optional<Work>> Ledger::Look(InodeId id) const {
@@ -94,19 +99,20 @@ Result<std::optional<Upload>> Ledger::Intend(Work const& work) {
   });
 }
 
-Result<bool> Ledger::Created(Work const& work, std::string const& url, std::uint64_t offset) {
+Result<bool> Ledger::Created(Work const& work, tus::Created const& created) {
   return Change(work, [&](View const&, Inode&, Upload& upload) {
-    upload.url = url;
-    upload.offset = offset;
+    upload.url = created.url;
+    upload.offset = created.offset;
+    upload.expires = TimeOf(created.expires);
     upload.phase = UploadPhase::kCreated;
     upload.error.clear();
     return true;
   });
 }
 
-Result<void> Ledger::CreatedForNobody(Upload upload, std::string const& url) {
+Result<void> Ledger::CreatedForNobody(Upload upload, tus::Created const& created) {
   upload.owner = 0;
-  upload.url = url;
+  upload.url = created.url;
   upload.phase = UploadPhase::kCreated;
   return store_.Update([&](Transaction& transaction) -> Result<void> {
     PutUpload(transaction, upload);
@@ -137,19 +143,20 @@ Result<bool> Ledger::Announce(Work const& work, Range const& range) {
   return announced;
 }
 
-Result<bool> Ledger::Confirmed(Work const& work, std::uint64_t offset) {
+Result<bool> Ledger::Confirmed(Work const& work, tus::Patched const& answer) {
   return Change(work, [&](View const&, Inode&, Upload& upload) {
-    upload.offset = offset;
+    upload.offset = answer.offset;
+    if (answer.expires) upload.expires = TimeOf(answer.expires);
     upload.error.clear();
     return true;
   });
 }
 
-Result<bool> Ledger::Incomplete(Work const& work, std::uint64_t offset,
-                                std::optional<std::uint64_t> length) {
+Result<bool> Ledger::Incomplete(Work const& work, tus::UploadStatus const& status) {
   auto const changed = Change(work, [&](View const&, Inode&, Upload& upload) {
-    upload.offset = offset;
-    upload.length = length;
+    upload.offset = status.offset;
+    upload.length = status.length;
+    if (status.expires) upload.expires = TimeOf(status.expires);
     // What completes it did not arrive, and nothing is on its way: it can still be given up.
     upload.phase = UploadPhase::kCreated;
     upload.error.clear();

@@ -8,6 +8,8 @@
 // the network.
 #pragma once
 
+#include <tusclient/client.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -54,19 +56,17 @@ class Ledger {
   [[nodiscard]] Result<std::optional<Upload>> Intend(Work const& work);
 
   /// The server has made it.
-  [[nodiscard]] Result<bool> Created(Work const& work, std::string const& url,
-                                     std::uint64_t offset);
+  [[nodiscard]] Result<bool> Created(Work const& work, tus::Created const& created);
   /// The server has made it, but its file went away meanwhile: it waits for its termination.
-  [[nodiscard]] Result<void> CreatedForNobody(Upload upload, std::string const& url);
+  [[nodiscard]] Result<void> CreatedForNobody(Upload upload, tus::Created const& created);
 
   /// `range` is about to be sent. Raises the version's frontier; for the last range, seals the
   /// version and is durable.
   [[nodiscard]] Result<bool> Announce(Work const& work, Range const& range);
 
-  [[nodiscard]] Result<bool> Confirmed(Work const& work, std::uint64_t offset);
+  [[nodiscard]] Result<bool> Confirmed(Work const& work, tus::Patched const& answer);
   /// HEAD said how far the server is, and that the upload is not complete.
-  [[nodiscard]] Result<bool> Incomplete(Work const& work, std::uint64_t offset,
-                                        std::optional<std::uint64_t> length);
+  [[nodiscard]] Result<bool> Incomplete(Work const& work, tus::UploadStatus const& status);
   [[nodiscard]] Result<bool> Complete(Work const& work, std::string const& receipt);
 
   /// kRefused or kUnconfirmed, with the reason for a person.

@@ -32,6 +32,9 @@ struct JobMemory {
   bool recheck = true;        ///< ask the server for its offset before sending
   bool after_finish = false;  ///< send only when the file is finished: it is rewritten in place
   int failures = 0;           ///< in a row
+  int mismatches = 0;         ///< of checksums, in a row
+  int lock_waits = 0;         ///< in a row: the server could not lock the upload
+  FileTime refreshed = 0;     ///< the expiry that an empty PATCH was sent against
   std::optional<SteadyTime> hold_until;     ///< streaming: when to send less than a whole chunk
   std::optional<SteadyTime> gone_at;        ///< when the server first said that it has it no more
   std::optional<SteadyTime> refused_until;  ///< after a refusal: when to try again

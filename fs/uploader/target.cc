@@ -74,12 +74,21 @@ std::string MimeTypeOf(std::string_view name) {
   return "application/octet-stream";
 }
 
-tus::Metadata MetadataFor(Upload const& upload, FileTime modified) {
-  return {{"filename", std::string(BaseName(upload.path))},
-          {"filetype", MimeTypeOf(upload.path)},
-          {"relativePath", upload.path},
-          {"mtime", std::to_string(modified / 1'000'000'000)},
-          {"tusfsId", upload.id.ToString()}};
+std::vector<tus::MetadataTemplate> DefaultMetadata() {
+  return {{"filename", "{name}"},
+          {"filetype", "{type}"},
+          {"relativePath", "{path}"},
+          {"mtime", "{mtime}"},
+          {"tusfsId", "{id}"}};
+}
+
+tus::Metadata MetadataFor(std::span<tus::MetadataTemplate const> templates, Upload const& upload,
+                          FileTime modified) {
+  return tus::Expand(templates, {.path = upload.path,
+                                 .type = MimeTypeOf(upload.path),
+                                 .modified = modified / 1'000'000'000,
+                                 .size = upload.length,
+                                 .id = upload.id.ToString()});
 }
 
 }  // namespace tusfs

@@ -1,11 +1,13 @@
 // Under which name and with which metadata a file is uploaded. Pure functions of a path.
 #pragma once
 
-#include <tusclient/metadata.h>
+#include <tusclient/preset.h>
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "catalog/records.h"
 
@@ -30,6 +32,10 @@ namespace tusfs {
 [[nodiscard]] std::string MimeTypeOf(std::string_view name);
 
 /// filename, filetype, relativePath, mtime (seconds) and tusfsId (the upload's uuid).
-[[nodiscard]] tus::Metadata MetadataFor(Upload const& upload, FileTime modified);
+[[nodiscard]] std::vector<tus::MetadataTemplate> DefaultMetadata();
+
+/// What `templates` make of an upload that is about to be created.
+[[nodiscard]] tus::Metadata MetadataFor(std::span<tus::MetadataTemplate const> templates,
+                                        Upload const& upload, FileTime modified);
 
 }  // namespace tusfs

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <numeric>
+#include <span>
 
 #include "base/text.h"
 #include "uploader/target.h"
@@ -11,6 +13,13 @@ namespace {
 
 constexpr std::size_t kLargestReceiptHead = 8192;
 constexpr std::size_t kLargestReceiptBody = 4096;
+constexpr int kMaxMismatches = 3;
+constexpr int kMaxLockWaits = 10;
+/// Servers wait 20 s for the lock of an upload; nothing else makes them wait so long and fail.
+constexpr std::chrono::seconds kLockWait{10};
+constexpr FileTime kSecond = 1'000'000'000;
+/// An upload is refreshed so long before it expires, or a tenth of its life, if that is less.
+constexpr FileTime kRefreshMargin = 300 * kSecond;
 
 // The uploader's view of a version, for tusclient.
 class VersionSource : public tus::DataSource {
@@ -39,18 +48,33 @@ std::string ReceiptOf(tus::Patched const& answer) {
   return receipt + "\n" + answer.body.substr(0, kLargestReceiptBody);
 }
 
+/// The same for every try at one creation: another length or name is another one.
+std::string IdempotencyKeyOf(Upload const& upload) {
+  auto const text = upload.id.ToString() + "\n" +
+                    (upload.length ? std::to_string(*upload.length) : "deferred") + "\n" +
+                    upload.path;
+  tus::Hasher hasher(tus::ChecksumAlgorithm::kSha256);
+  hasher.Update(std::as_bytes(std::span(text)));
+  std::string key;
+  for (unsigned char const byte : hasher.Digest().substr(0, 16)) {
+    key += "0123456789abcdef"[byte >> 4];
+    key += "0123456789abcdef"[byte & 15];
+  }
+  return key;
+}
+
 std::uint64_t BytesLeft(Inode const& inode, std::uint64_t offset) {
   return inode.size > offset ? inode.size - offset : 0;
 }
 
 }  // namespace
 
-Transfer::Transfer(Shared& shared, std::string const& url,
+Transfer::Transfer(Shared& shared, tus::ClientOptions client,
                    std::unique_ptr<tus::HttpTransport> transport)
     : shared_(shared),
       ledger_(shared.store, shared.spool, shared.clock),
       transport_(std::move(transport)),
-      client_(tus::ClientOptions{.endpoint = url, .headers = {}}, *transport_) {}
+      client_(std::move(client), *transport_) {}
 
 void Transfer::Probe(std::stop_token stop) { shared_.endpoint.Probed(client_.Options(stop)); }
 
@@ -93,7 +117,7 @@ Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token 
   if (work.upload->path != work.path && work.upload->phase == UploadPhase::kCreated) {
     return StartOver(work, "it was renamed, and tus has no rename");
   }
-  auto const most = shared_.endpoint.MaxSize();
+  auto const most = shared_.endpoint.profile().MaxSize();
   if (work.finished() && most && work.inode.size > *most) return RefuseSize(work, *most, memory);
   if (work.finished() && work.upload->length && *work.upload->length != work.inode.size) {
     return StartOver(work, "its length was declared otherwise, and is declared once only");
@@ -103,7 +127,9 @@ Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token 
 
 std::optional<Range> Transfer::Available(Work const& work, JobMemory& memory, std::uint64_t offset,
                                          std::optional<SteadyTime>& look_again) const {
-  auto const chunk = std::min(shared_.options.chunk_size, shared_.endpoint.MaxBody());
+  auto const& profile = shared_.endpoint.profile();
+  auto const& rules = profile.rules();
+  auto const chunk = profile.NextChunk(offset);
   if (work.finished()) {
     auto const end = std::min(work.inode.size, offset + chunk);
     return Range{offset, end, end == work.inode.size};
@@ -111,9 +137,10 @@ std::optional<Range> Transfer::Available(Work const& work, JobMemory& memory, st
   bool const declared = work.upload && work.upload->length;
   if (memory.after_finish || declared || !shared_.endpoint.MayDefer()) return std::nullopt;
   // Servers notice only at the end that a file of unknown length has grown too large.
-  auto const most = shared_.endpoint.MaxSize();
+  auto const most = shared_.endpoint.profile().MaxSize();
   if (most && work.version->size() > *most) return std::nullopt;
-  auto const granule = std::min(Version::kGranule, chunk);
+  auto const granule =
+      rules.exact ? chunk : std::min(std::lcm(Version::kGranule, rules.multiple), chunk);
   auto const whole_chunk = chunk / granule * granule;
   // The last byte stays here until the length is known: it is what publishes the file.
   auto const held_back = std::max<std::uint64_t>(work.version->prefix(), 1) - 1;
@@ -123,9 +150,10 @@ std::optional<Range> Transfer::Available(Work const& work, JobMemory& memory, st
     return Range{offset, offset + whole_chunk, false};
   }
   auto const now = shared_.clock.Steady();
-  if (sendable == 0) {
+  if (sendable < std::max<std::uint64_t>(rules.least, 1)) {
     memory.hold_until.reset();
-    if (work.version->NotifyAt(offset + granule + 1)) look_again = now;
+    auto const enough = std::max(granule, rules.least);
+    if (work.version->NotifyAt(offset + enough + 1)) look_again = now;
     return std::nullopt;
   }
   if (!memory.hold_until) memory.hold_until = now + shared_.options.patience;
@@ -154,20 +182,23 @@ Transfer::Outcome Transfer::Create(Work const& work, JobMemory& memory, std::sto
   created.upload = upload;
   created.inode.upload = upload.id;
 
-  auto const most = shared_.endpoint.MaxSize();
+  auto const most = shared_.endpoint.profile().MaxSize();
   if (work.finished() && most && work.inode.size > *most) {
     return RefuseSize(created, *most, memory);
   }
-  auto const answer = client_.Create({.length = upload.length,
-                                      .metadata = MetadataFor(upload, work.inode.modified),
-                                      .stop = stop});
+  tus::CreateRequest request;
+  request.length = upload.length;
+  request.metadata = MetadataFor(shared_.options.metadata, upload, work.inode.modified);
+  request.idempotency_key = IdempotencyKeyOf(upload);
+  request.stop = stop;
+  auto const answer = client_.Create(request);
   if (!answer) return CreateFailed(created, answer.error(), memory);
   shared_.endpoint.Succeeded();
-  if (!upload.length) shared_.endpoint.DeferWorks();
-  auto const recorded = ledger_.Created(created, answer->url, answer->offset);
+  if (!upload.length) shared_.endpoint.profile().DeferWorked();
+  auto const recorded = ledger_.Created(created, *answer);
   if (!recorded) return Postpone(recorded.error());
   if (!*recorded) {
-    auto const kept = ledger_.CreatedForNobody(upload, answer->url);
+    auto const kept = ledger_.CreatedForNobody(upload, *answer);
     if (!kept) return Postpone(kept.error());
     shared_.terminate(upload.id);
     return Now();
@@ -203,9 +234,13 @@ Transfer::Outcome Transfer::CreateFailed(Work const& work, tus::Error const& err
 // ---- asking where the server is
 
 Transfer::Outcome Transfer::Recheck(Work const& work, JobMemory& memory, std::stop_token stop) {
+  auto const asked = shared_.clock.Steady();
   auto const status = client_.Head(work.upload->url, stop);
   if (status) return Reconcile(work, *status, memory);
   if (status.error().code == tus::ErrorCode::kGone) return Gone(work, memory, stop);
+  if (StaysLocked(status.error(), asked, memory)) {
+    return StartOver(work, "the server keeps it locked");
+  }
   if (status.error().code != tus::ErrorCode::kRefused) {
     return NoteAndBackOff(work, status.error(), memory);
   }
@@ -222,6 +257,7 @@ Transfer::Outcome Transfer::Reconcile(Work const& work, tus::UploadStatus const&
                                       JobMemory& memory) {
   shared_.endpoint.Succeeded();
   memory.gone_at.reset();
+  memory.lock_waits = 0;
   auto const& upload = *work.upload;
   bool const other_length = status.length && work.finished() && *status.length != work.inode.size;
   if (other_length || status.offset > std::max(upload.frontier, upload.offset)) {
@@ -234,7 +270,7 @@ Transfer::Outcome Transfer::Reconcile(Work const& work, tus::UploadStatus const&
     return StartOver(work, "the server completed it before it was finished");
   }
   memory.recheck = false;
-  auto const recorded = ledger_.Incomplete(work, status.offset, status.length);
+  auto const recorded = ledger_.Incomplete(work, status);
   if (!recorded) return Postpone(recorded.error());
   return Now(BytesLeft(work.inode, status.offset));
 }
@@ -244,7 +280,8 @@ Transfer::Outcome Transfer::Gone(Work const& work, JobMemory& memory, std::stop_
   auto const now = shared_.clock.Steady();
   if (!memory.gone_at) memory.gone_at = now;
   auto const believed = *memory.gone_at + shared_.options.gone_after;
-  if (now < believed) return {.next = believed};
+  bool const expired = work.upload->expires != 0 && work.upload->expires < shared_.clock.Wall();
+  if (now < believed && !expired) return {.next = believed};
   if (auto const info = client_.Options(stop); !info) return BackOff(info.error(), memory);
   memory.gone_at.reset();
   if (work.upload->phase != UploadPhase::kFinalSent) {
@@ -261,38 +298,70 @@ Transfer::Outcome Transfer::Patch(Work const& work, JobMemory& memory, std::stop
   std::optional<SteadyTime> look_again;
   auto const range = Available(work, memory, work.upload->offset, look_again);
   if (!range) {
+    auto const refresh = RefreshAt(work, memory);
+    if (refresh && *refresh <= shared_.clock.Steady()) return Refresh(work, memory, stop);
+    if (refresh && (!look_again || *refresh < *look_again)) look_again = refresh;
     return {.next = look_again, .bytes_left = BytesLeft(work.inode, work.upload->offset)};
   }
   auto const announced = ledger_.Announce(work, *range);
   if (!announced) return Postpone(announced.error());
   if (!*announced) return Now();
+  auto const asked = shared_.clock.Steady();
+  auto const answer = SendRange(work, *range, stop);
+  if (!answer) return PatchFailed(work, *range, answer.error(), asked, memory);
+  shared_.endpoint.profile().Measured(range->end - range->begin, shared_.clock.Steady() - asked);
+  return Confirmed(work, *range, *answer, memory);
+}
 
+tus::Result<tus::Patched> Transfer::SendRange(Work const& work, Range const& range,
+                                              std::stop_token stop) {
   VersionSource source(*work.version);
   std::uint64_t sent = 0;
-  tus::PatchRequest request{.url = work.upload->url,
-                            .offset = range->begin,
-                            .length = range->end - range->begin,
-                            .declare_length = std::nullopt,
-                            .source = &source,
-                            .on_sent = [&sent](std::uint64_t bytes) { sent += bytes; },
-                            .stop = stop};
-  if (range->last && !work.upload->length) request.declare_length = range->end;
-  auto const answer = client_.Patch(request);
-  auto const known = std::clamp(work.upload->frontier, range->begin, range->end) - range->begin;
+  tus::PatchRequest request;
+  request.url = work.upload->url;
+  request.offset = range.begin;
+  request.length = range.end - range.begin;
+  request.source = &source;
+  request.on_sent = [&sent](std::uint64_t bytes) { sent += bytes; };
+  request.stop = std::move(stop);
+  if (range.last && !work.upload->length) request.declare_length = range.end;
+  if (shared_.options.checksums) request.checksum = shared_.endpoint.profile().Checksum();
+  auto answer = client_.Patch(request);
+  auto const known = std::clamp(work.upload->frontier, range.begin, range.end) - range.begin;
   if (auto counted = ledger_.Count(sent, std::min(sent, known)); !counted) {
     shared_.logger->warn("counters not kept error=\"{}\"", Describe(counted.error()));
   }
-  if (!answer) return PatchFailed(work, *range, answer.error(), memory);
-  return Confirmed(work, *range, *answer, memory);
+  return answer;
+}
+
+std::optional<SteadyTime> Transfer::RefreshAt(Work const& work, JobMemory const& memory) const {
+  auto const& upload = *work.upload;
+  if (upload.expires == 0 || upload.expires == memory.refreshed) return std::nullopt;
+  auto const margin =
+      std::clamp<FileTime>((upload.expires - upload.created) / 10, 0, kRefreshMargin);
+  auto const left = upload.expires - margin - shared_.clock.Wall();
+  return shared_.clock.Steady() + std::chrono::nanoseconds(std::max<FileTime>(left, 0));
+}
+
+Transfer::Outcome Transfer::Refresh(Work const& work, JobMemory& memory, std::stop_token stop) {
+  Range const nothing{work.upload->offset, work.upload->offset, false};
+  memory.refreshed = work.upload->expires;  // once, unless the server moves it
+  auto const asked = shared_.clock.Steady();
+  auto const answer = SendRange(work, nothing, std::move(stop));
+  if (!answer) return PatchFailed(work, nothing, answer.error(), asked, memory);
+  auto const recorded = ledger_.Confirmed(work, *answer);
+  return recorded ? Now() : Postpone(recorded.error());
 }
 
 Transfer::Outcome Transfer::Confirmed(Work const& work, Range const& range,
                                       tus::Patched const& answer, JobMemory& memory) {
   shared_.endpoint.Succeeded();
+  memory.mismatches = 0;
+  memory.lock_waits = 0;
   if (range.last && answer.offset == range.end) return Complete(work, ReceiptOf(answer));
   // A short answer: the server's state around the declared length has to be asked for.
   memory.recheck = answer.offset != range.end;
-  auto const recorded = ledger_.Confirmed(work, answer.offset);
+  auto const recorded = ledger_.Confirmed(work, answer);
   if (!recorded) return Postpone(recorded.error());
   if (answer.offset == range.begin) {
     return NoteAndBackOff(work,
@@ -307,7 +376,8 @@ Transfer::Outcome Transfer::Confirmed(Work const& work, Range const& range,
 }
 
 Transfer::Outcome Transfer::PatchFailed(Work const& work, Range const& range,
-                                        tus::Error const& error, JobMemory& memory) {
+                                        tus::Error const& error, SteadyTime asked,
+                                        JobMemory& memory) {
   memory.recheck = true;
   switch (error.code) {
     case tus::ErrorCode::kSource:
@@ -317,13 +387,39 @@ Transfer::Outcome Transfer::PatchFailed(Work const& work, Range const& range,
     case tus::ErrorCode::kTooLarge:
       if (shared_.endpoint.LearnTooLarge(range.end - range.begin)) return Now();
       return Refuse(work, error.message, memory);
+    case tus::ErrorCode::kChecksumMismatch:
+      return Mismatch(work, error, memory);
     case tus::ErrorCode::kRefused:
+      if (error.http_status == 400 && shared_.options.checksums &&
+          shared_.endpoint.profile().Checksum() && shared_.endpoint.LearnNoChecksum()) {
+        return Now();
+      }
       return Refuse(work, error.message, memory);
     default:
+      if (StaysLocked(error, asked, memory)) return StartOver(work, "the server keeps it locked");
       shared_.logger->info("upload interrupted, it will go on path=\"{}\" offset={} error=\"{}\"",
                            Printable(work.path), range.begin, error.message);
       return NoteAndBackOff(work, error, memory);
   }
+}
+
+/// The chunk arrived damaged, and nothing of it was kept.
+Transfer::Outcome Transfer::Mismatch(Work const& work, tus::Error const& error, JobMemory& memory) {
+  memory.recheck = ++memory.mismatches % kMaxMismatches == 0;
+  if (!memory.recheck) return Now(BytesLeft(work.inode, work.upload->offset));
+  shared_.logger->warn("bytes arrive damaged at the server path=\"{}\" times={} error=\"{}\"",
+                       Printable(work.path), memory.mismatches, error.message);
+  return NoteAndBackOff(work, error, memory);
+}
+
+bool Transfer::StaysLocked(tus::Error const& error, SteadyTime asked, JobMemory& memory) const {
+  // The answer to a HEAD has no words.
+  bool const locked = error.message.find("ERR_LOCK_TIMEOUT") != std::string::npos ||
+                      (error.http_status == 500 && shared_.clock.Steady() - asked >= kLockWait);
+  memory.lock_waits = locked ? memory.lock_waits + 1 : 0;
+  if (memory.lock_waits < kMaxLockWaits) return false;
+  memory.lock_waits = 0;
+  return true;
 }
 
 // ---- ownerless uploads
@@ -349,86 +445,6 @@ Transfer::Outcome Transfer::Terminate(Uuid const& id, JobMemory& memory, std::st
   }
   auto const dropped = ledger_.Forget(id);
   return dropped ? Over() : Postpone(dropped.error());
-}
-
-// ---- how a step ends
-
-Transfer::Outcome Transfer::Now(std::uint64_t bytes_left) const {
-  return {.next = shared_.clock.Steady(), .bytes_left = bytes_left};
-}
-
-Transfer::Outcome Transfer::Complete(Work const& work, std::string const& receipt) {
-  auto const recorded = ledger_.Complete(work, receipt);
-  if (!recorded) return Postpone(recorded.error());
-  if (!*recorded) return Now();  // it is another file by now
-  shared_.logger->info("uploaded path=\"{}\" size={}", Printable(work.path), work.inode.size);
-  return Over();
-}
-
-Transfer::Outcome Transfer::StartOver(Work const& work, std::string const& why) {
-  shared_.logger->warn("upload starts over path=\"{}\" confirmed={} reason=\"{}\"",
-                       Printable(work.path), work.upload->offset, why);
-  auto const ownerless = ledger_.StartOver(work);
-  if (!ownerless) return Postpone(ownerless.error());
-  if (*ownerless) shared_.terminate(**ownerless);
-  return Now();
-}
-
-Transfer::Outcome Transfer::Unconfirmed(Work const& work, std::string const& why) {
-  shared_.logger->error("completion unknown path=\"{}\" tusfsId={}", Printable(work.path),
-                        work.upload->id.ToString());
-  auto const recorded = ledger_.Stuck(work, UploadPhase::kUnconfirmed, why);
-  return recorded ? Outcome{} : Postpone(recorded.error());
-}
-
-Transfer::Outcome Transfer::Refuse(Work const& work, std::string const& why, JobMemory& memory) {
-  shared_.logger->error("the server refuses a file, its bytes are kept path=\"{}\" error=\"{}\"",
-                        Printable(work.path), why);
-  auto const recorded = ledger_.Stuck(work, UploadPhase::kRefused, why);
-  if (!recorded) return Postpone(recorded.error());
-  memory.recheck = true;
-  memory.refused_until = shared_.clock.Steady() + shared_.options.retry_failed;
-  return {.next = memory.refused_until};
-}
-
-Transfer::Outcome Transfer::RefuseSize(Work const& work, std::uint64_t most, JobMemory& memory) {
-  return Refuse(work, "the server takes at most " + std::to_string(most) + " bytes a file", memory);
-}
-
-Transfer::Outcome Transfer::LostBytes(InodeId id, std::optional<VersionId> version,
-                                      std::string const& why) {
-  shared_.logger->error("upload stopped, its bytes cannot be read inode={} error=\"{}\"", id, why);
-  auto const recorded = ledger_.LostBytes(id, version, why);
-  return recorded ? Over() : Postpone(recorded.error());
-}
-
-Transfer::Outcome Transfer::BackOff(tus::Error const& error, JobMemory& memory) {
-  memory.recheck = true;
-  if (error.code == tus::ErrorCode::kCancelled) return Now();
-  if (tus::IsOutage(error.code) || error.code == tus::ErrorCode::kUnauthorized) {
-    shared_.endpoint.Failed(error);
-  }
-  // Without a connection it is the endpoint that backs off; what came back for one upload may be
-  // about that one alone.
-  if (error.code == tus::ErrorCode::kUnreachable) return Now();
-  ++memory.failures;
-  return {.next = shared_.clock.Steady() +
-                  shared_.options.retry.Delay(memory.failures, error, shared_.random)};
-}
-
-Transfer::Outcome Transfer::NoteAndBackOff(Work const& work, tus::Error const& error,
-                                           JobMemory& memory) {
-  if (auto noted = ledger_.NoteError(work, error.message); !noted) {
-    shared_.logger->warn("error not kept path=\"{}\" error=\"{}\"", Printable(work.path),
-                         Describe(noted.error()));
-  }
-  return BackOff(error, memory);
-}
-
-Transfer::Outcome Transfer::Postpone(Error const& error) {
-  shared_.logger->error("upload postponed, the catalog or the spool cannot be used error=\"{}\"",
-                        Describe(error));
-  return {.next = shared_.clock.Steady() + shared_.options.retry.max};
 }
 
 }  // namespace tusfs

@@ -14,18 +14,21 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/logger.h"
 #include "uploader/endpoint.h"
 #include "uploader/ledger.h"
 #include "uploader/queue.h"
+#include "uploader/target.h"
 
 namespace tusfs {
 
 struct TransferOptions {
-  std::uint64_t chunk_size = std::uint64_t{32} << 20;  ///< largest PATCH body, bytes
-  tus::RetryPolicy retry;
+  tus::RetryPolicy retry{};
+  std::vector<tus::MetadataTemplate> metadata = DefaultMetadata();
+  bool checksums = true;  ///< of each PATCH, where the server has them
   /// A growing file with less than a chunk to send waits this long for more.
   std::chrono::milliseconds patience{1000};
   /// An upload that the server does not know is believed to be gone after this long.
@@ -48,7 +51,8 @@ class Transfer {
     std::function<void(Uuid)> terminate;  ///< an upload has lost its owner
   };
 
-  Transfer(Shared& shared, std::string const& url, std::unique_ptr<tus::HttpTransport> transport);
+  Transfer(Shared& shared, tus::ClientOptions client,
+           std::unique_ptr<tus::HttpTransport> transport);
 
   /// When to run the job again, and how much it has left.
   struct Outcome {
@@ -72,15 +76,27 @@ class Transfer {
   Outcome Create(Work const& work, JobMemory& memory, std::stop_token stop);
   Outcome CreateFailed(Work const& work, tus::Error const& error, JobMemory& memory);
 
+  /// When to send an empty PATCH, so that a server that counts from the last one does not let the
+  /// upload of a slow writer expire; nothing where it does not expire, or where that did not help.
+  [[nodiscard]] std::optional<SteadyTime> RefreshAt(Work const& work,
+                                                    JobMemory const& memory) const;
+  Outcome Refresh(Work const& work, JobMemory& memory, std::stop_token stop);
+  /// Whether the server waited for a lock again and again, as after it was killed in a container.
+  [[nodiscard]] bool StaysLocked(tus::Error const& error, SteadyTime asked,
+                                 JobMemory& memory) const;
+
   Outcome Recheck(Work const& work, JobMemory& memory, std::stop_token stop);
   Outcome Reconcile(Work const& work, tus::UploadStatus const& status, JobMemory& memory);
   Outcome Gone(Work const& work, JobMemory& memory, std::stop_token stop);
 
   Outcome Patch(Work const& work, JobMemory& memory, std::stop_token stop);
+  Outcome Mismatch(Work const& work, tus::Error const& error, JobMemory& memory);
   Outcome Confirmed(Work const& work, Range const& range, tus::Patched const& answer,
                     JobMemory& memory);
+  [[nodiscard]] tus::Result<tus::Patched> SendRange(Work const& work, Range const& range,
+                                                    std::stop_token stop);
   Outcome PatchFailed(Work const& work, Range const& range, tus::Error const& error,
-                      JobMemory& memory);
+                      SteadyTime asked, JobMemory& memory);
 
   Outcome Terminate(Uuid const& id, JobMemory& memory, std::stop_token stop);
 

@@ -25,7 +25,11 @@ Uploader::Uploader(UploaderOptions options, Store& store, Spool& spool, Clock co
       clock_(clock),
       logger_(logger),
       queue_(clock),
-      endpoint_(options_.url, options_.transfer.retry, RandomFraction, clock, logger),
+      endpoint_({.url = options_.client.endpoint,
+                 .chunks = options_.chunks,
+                 .defer_length = options_.defer_length,
+                 .retry = options_.transfer.retry},
+                RandomFraction, clock, logger),
       shared_{.store = store_,
               .spool = spool_,
               .endpoint = endpoint_,
@@ -74,7 +78,7 @@ void Uploader::Stop() {
 }
 
 void Uploader::Work(std::stop_token stop) {
-  Transfer transfer(shared_, options_.url, options_.make_transport());
+  Transfer transfer(shared_, options_.client, options_.make_transport());
   while (!stop.stop_requested()) {
     auto const admission = endpoint_.Enter();
     if (admission.gate == Endpoint::Gate::kProbe) {

@@ -26,7 +26,9 @@
 namespace tusfs {
 
 struct UploaderOptions {
-  std::string url;                         ///< endpoint, as tus::NormalizeEndpoint gives it
+  tus::ClientOptions client;  ///< its endpoint is as tus::NormalizeEndpoint gives it
+  tus::ChunkRules chunks{};
+  bool defer_length = true;                ///< where the server has it
   int transfers = 4;                       ///< threads that send
   std::chrono::milliseconds settle{2000};  ///< quiet time between the last close and finished
   TransferOptions transfer;

@@ -1,13 +1,14 @@
 // Records: every field comes back, and bytes that are no record are said to be damaged.
+#include "catalog/records.h"
+
+#include <gmock/gmock.h>
+
 #include <random>
 #include <string>
 #include <tuple>
 
-#include <gmock/gmock.h>
-
 #include "base/fakes.h"
 #include "catalog/codec.h"
-#include "catalog/records.h"
 #include "testing/files.h"
 
 namespace tusfs {
@@ -113,6 +114,7 @@ Upload SomeUpload() {
           .frontier = 2,
           .length = 3,
           .created = -5,
+          .expires = 6,
           .error = "oops",
           .receipt = "h: v\n\nbody"};
 }
@@ -120,7 +122,7 @@ Upload SomeUpload() {
 auto Fields(Upload const& upload) {
   return std::make_tuple(upload.id, upload.owner, upload.version, upload.phase, upload.url,
                          upload.path, upload.offset, upload.frontier, upload.length, upload.created,
-                         upload.error, upload.receipt);
+                         upload.expires, upload.error, upload.receipt);
 }
 
 TEST(Records, EveryFieldOfAFileComesBack) {
@@ -154,6 +156,15 @@ TEST(Records, EveryFieldOfAnUploadComesBackWithALengthOrWithout) {
   EXPECT_EQ(Fields(DecodeUpload(upload.id, Encode(upload)).value()), Fields(upload));
   upload.length = 0;
   EXPECT_EQ(Fields(DecodeUpload(upload.id, Encode(upload)).value()), Fields(upload));
+}
+
+TEST(Records, AnUploadOfTheReleaseBeforeHasNoExpiry) {
+  auto upload = SomeUpload();
+  auto bytes = Encode(upload);
+  bytes.resize(bytes.size() - sizeof(FileTime));
+  bytes[0] = 1;
+  upload.expires = 0;
+  EXPECT_EQ(Fields(DecodeUpload(upload.id, bytes).value()), Fields(upload));
 }
 
 TEST(Records, EveryFieldOfAReplyComesBack) {

@@ -1,12 +1,13 @@
 // Commands: what scripts may rely on, and garbage that must not hurt.
-#include <nlohmann/json.hpp>
+#include "control/commands.h"
 
 #include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
 
 #include "base/fakes.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
-#include "control/commands.h"
 #include "testing/files.h"
 
 namespace tusfs {
@@ -53,6 +54,7 @@ class CommandsTest : public testing::Test {
     upload.id = inode.upload;
     upload.offset = offset;
     upload.phase = UploadPhase::kCreated;
+    if (content == Content::kInterrupted) upload.expires = 1'700'000'000'000'000'000;
     auto const done = store_->Update([&](Transaction& transaction) -> Result<void> {
       PutUpload(transaction, upload);
       return {};
@@ -67,11 +69,12 @@ class CommandsTest : public testing::Test {
   SystemClock const clock_;
   std::unique_ptr<Spool> const spool_ = Spool::Open(dir_ / "spool").value();
   std::unique_ptr<Store> const store_ = Store::Open(dir_ / "catalog", {}, QuietLogger()).value();
-  Uploader uploader_{{.url = "http://tus/files/", .transfer = {}, .make_transport = {}},
-                     *store_,
-                     *spool_,
-                     clock_,
-                     QuietLogger()};
+  Uploader uploader_{
+      {.client = {.endpoint = "http://tus/files/"}, .transfer = {}, .make_transport = {}},
+      *store_,
+      *spool_,
+      clock_,
+      QuietLogger()};
   Reporter const reporter_{*store_, *spool_, uploader_};
   Commands const commands_{{.mount = "/mnt/ingest",
                             .url = "http://tus/files/",
@@ -103,11 +106,15 @@ TEST_F(CommandsTest, StatusHasEveryFieldOfTheContract) {
 TEST_F(CommandsTest, ListHasEveryFileAndField) {
   auto const files = Answer(R"({"command": "list", "path": ""})")["files"];
   ASSERT_EQ(files.size(), 3U);
-  EXPECT_EQ(files[0],
-            (json{{"path", "done.mov"}, {"state", "uploaded"}, {"size", 100}, {"offset", 100},
-                  {"finishes", false}, {"error", nullptr}}));
+  EXPECT_EQ(files[0], (json{{"path", "done.mov"},
+                            {"state", "uploaded"},
+                            {"size", 100},
+                            {"offset", 100},
+                            {"finishes", false},
+                            {"error", nullptr}}));
   EXPECT_EQ(files[1]["state"], "interrupted");
   EXPECT_EQ(files[1]["error"], "killed");
+  EXPECT_EQ(files[1]["expires"], "2023-11-14T22:13:20Z");
 }
 
 TEST_F(CommandsTest, ListOfAFileIsThatFile) {
@@ -132,7 +139,8 @@ TEST_F(CommandsTest, GarbageIsAnsweredWithASentence) {
   std::string const deep(30'000, '[');
   for (std::string const& request :
        {std::string(), std::string("nonsense"), std::string("[]"), std::string("null"),
-        std::string("{}"), std::string(R"({"command": 5})"), std::string(R"({"command": "format"})"),
+        std::string("{}"), std::string(R"({"command": 5})"),
+        std::string(R"({"command": "format"})"),
         std::string(R"({"command": {"a": 1}, "path": []})"), std::string("{\"command\": \"\xff\"}"),
         deep, deep + std::string(30'000, ']'), tusfs_testing::RandomBytes(1000)}) {
     auto const answer = Answer(request);

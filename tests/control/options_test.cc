@@ -3,10 +3,13 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
+#include <map>
 #include <vector>
 
 #include "base/fakes.h"
 #include "testing/files.h"
+#include "upload_settings.h"
 
 namespace tusfs {
 namespace {
@@ -46,6 +49,24 @@ class OptionsTest : public testing::Test {
   tusfs_testing::TempDir const dir_;
 };
 
+/// What these tests set in addition to ExpectAllSet.
+std::vector<std::string> const kUploadOptions{"--chunk-multiple=512KiB",
+                                              "--exact-chunks",
+                                              "--limit-rate=3MiB",
+                                              "--preset=supabase",
+                                              "--metadata=bucketName=rigs",
+                                              "--metadata=objectName=day-{mtime}/{path},=",
+                                              "--checksum=off",
+                                              "--trust-origin=https://a.example/",
+                                              "--trust-origin=https://b.example/",
+                                              "--ca-file=/etc/ca.pem",
+                                              "--client-cert=/etc/cert.pem",
+                                              "--client-key=/etc/key.pem",
+                                              "--interface=wwan0",
+                                              "--ip-version=6",
+                                              "--http2",
+                                              "--method-override"};
+
 void ExpectAllSet(Options const& options) {
   EXPECT_EQ(options.state_dir, "/var/lib/x");
   EXPECT_EQ(options.settle, std::chrono::milliseconds(500));
@@ -62,7 +83,8 @@ TEST_F(OptionsTest, UrlAndMountPointAreEnough) {
   EXPECT_EQ(options.url, "http://tus/files/");
   EXPECT_EQ(options.mountpoint, "/mnt");
   EXPECT_EQ(options.settle, std::chrono::seconds(2));
-  EXPECT_EQ(options.chunk_size, std::uint64_t{32} << 20);
+  EXPECT_EQ(options.chunk_size, std::nullopt);
+  EXPECT_EQ(UploadRulesOf(options)->chunks.size, std::uint64_t{32} << 20);
   EXPECT_EQ(options.transfers, 4);
   EXPECT_FALSE(options.foreground);
 }
@@ -71,6 +93,68 @@ TEST_F(OptionsTest, EveryOptionOnTheCommandLine) {
   ExpectAllSet(
       Parsed({"--state-dir", "/var/lib/x", "--settle", "0.5", "--chunk-size=1MiB", "--transfers",
               "7", "--log-level", "debug", "--foreground", "--nonempty", "--allow-other"}));
+}
+
+TEST_F(OptionsTest, EveryOptionOfUploads) {
+  auto const options = Parsed(kUploadOptions);
+  EXPECT_EQ(options.chunk_multiple, 512U * 1024);
+  EXPECT_TRUE(options.exact_chunks && options.http2 && options.method_override);
+  EXPECT_EQ(options.limit_rate, 3U << 20);
+  EXPECT_EQ(options.preset, "supabase");
+  ASSERT_EQ(options.metadata.size(), 2U);
+  EXPECT_EQ(options.metadata[1].key, "objectName");
+  EXPECT_EQ(options.metadata[1].value, "day-{mtime}/{path},=");
+  EXPECT_EQ(options.checksum, "off");
+  EXPECT_THAT(options.trust_origin, ElementsAre("https://a.example/", "https://b.example/"));
+  EXPECT_EQ(options.ca_file, "/etc/ca.pem");
+  EXPECT_EQ(options.client_cert, "/etc/cert.pem");
+  EXPECT_EQ(options.client_key, "/etc/key.pem");
+  EXPECT_EQ(options.interface, "wwan0");
+  EXPECT_EQ(options.ip_version, "6");
+}
+
+TEST_F(OptionsTest, ListsAndTablesInAFile) {
+  auto const options =
+      Parsed({"--config", File("trust_origin = [\"https://a.example\", \"https://b.example\"]\n"
+                               "[metadata]\nproject = \"dune\"\nfilename = \"{path}\"\n")});
+  EXPECT_THAT(options.trust_origin, ElementsAre("https://a.example", "https://b.example"));
+  EXPECT_EQ(options.metadata.size(), 2U);
+  EXPECT_THAT(Refusal({"--config", File("ca_file = [\"a\"]\n")}), HasSubstr("ca_file"));
+}
+
+TEST_F(OptionsTest, MetadataReplacesAndLeavesOut) {
+  auto const options =
+      Parsed({"--metadata", "filename={path}", "--metadata=mtime=", "--metadata", "filename=x"});
+  auto const rules = UploadRulesOf(options);
+  ASSERT_TRUE(rules);
+  std::map<std::string, std::string> metadata;
+  for (auto const& [key, value] : rules->metadata) metadata[key] = value;
+  EXPECT_EQ(metadata["filename"], "x");
+  EXPECT_FALSE(metadata.contains("mtime"));
+  EXPECT_TRUE(metadata.contains("tusfsId"));
+}
+
+TEST_F(OptionsTest, APresetHasRulesOfItsOwn) {
+  auto const rules = UploadRulesOf(Parsed({"--preset=supabase", "--metadata=bucketName=rigs"}));
+  ASSERT_TRUE(rules);
+  EXPECT_EQ(rules->chunks.size, std::uint64_t{6} << 20);
+  EXPECT_TRUE(rules->chunks.exact);
+  EXPECT_FALSE(rules->defer_length);
+  EXPECT_THAT(Refusal({"--preset", "supabase"}), HasSubstr("needs --metadata bucketName="));
+  EXPECT_THAT(Refusal({"--preset", "dropbox"}), HasSubstr("cloudflare-stream"));
+  EXPECT_THAT(Refusal({"--preset=cloudflare-stream", "--chunk-size=1MiB"}),
+              HasSubstr("smaller than the least"));
+}
+
+TEST_F(OptionsTest, PathsAreAbsoluteBecauseTheDaemonIsElsewhere) {
+  auto const options = Parsed({"--token-file", "token"});
+  EXPECT_EQ(options.token_file, (std::filesystem::current_path() / "token").string());
+}
+
+TEST_F(OptionsTest, CredentialsHaveOneSource) {
+  EXPECT_THAT(Refusal({"--token-file=/a", "--netrc-file=/b"}),
+              HasSubstr("--token-file and --netrc-file"));
+  EXPECT_THAT(Refusal({"--client-key=/a"}), HasSubstr("--client-cert"));
 }
 
 TEST_F(OptionsTest, EveryOptionAfterDashO) {
@@ -230,6 +314,7 @@ class CommandLineTest : public OptionsTest {
     EXPECT_EQ(parsed.options->nonempty, options.nonempty);
     EXPECT_EQ(parsed.options->allow_other, options.allow_other);
     EXPECT_EQ(parsed.options->kernel, options.kernel);
+    EXPECT_EQ(CommandLineOf(*parsed.options), words);
   }
 };
 
@@ -242,7 +327,18 @@ TEST_F(CommandLineTest, SaysEveryOption) {
                                "--nonempty", "--allow-other", "-o", "nosuid,noexec", "-o", "sync"});
   ExpectAllSet(options);
   ExpectSameAfterwards(options);
-  auto const words = CommandLineOf(options);
+  auto words = CommandLineOf(options);
+  for (auto const& more : {kUploadOptions,
+                           {"--token-file=/a"},
+                           {"--basic-file=/a"},
+                           {"--header-file=/a"},
+                           {"--netrc-file=/a"},
+                           {"--token-command=get-token --for rig"}}) {
+    auto const further = Parsed(more);
+    ExpectSameAfterwards(further);
+    auto const said = CommandLineOf(further);
+    words.insert(words.end(), said.begin(), said.end());
+  }
   auto const help = Parse({"--help"}).output;
   for (std::size_t at = help.find("  --"); at != std::string::npos;
        at = help.find("  --", at + 1)) {

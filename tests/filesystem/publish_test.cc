@@ -35,10 +35,10 @@ class Publish : public testing::Test {
                 {.endpoint = server_.Url(), .boot_id = "boot", .uid = 0, .gid = 0}, logger_);
     ASSERT_TRUE(Ok(connection));
     UploaderOptions options;
-    options.url = server_.Url();
+    options.client.endpoint = server_.Url();
     options.transfers = 3;
     options.settle = std::chrono::milliseconds(20);
-    options.transfer.chunk_size = 2 * Version::kGranule;
+    options.chunks.size = 2 * Version::kGranule;
     options.transfer.patience = std::chrono::milliseconds(20);
     options.transfer.retry = {.base = std::chrono::milliseconds(5),
                               .max = std::chrono::milliseconds(40)};

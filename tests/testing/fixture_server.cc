@@ -59,5 +59,9 @@ void FixtureServer::ReleaseStalled() { service_->ReleaseStalled(); }
 int FixtureServer::Stalled() const { return service_->Stalled(); }
 bool FixtureServer::Forget(std::string const& id) { return service_->Forget(id); }
 void FixtureServer::SetRate(std::uint64_t bytes_per_second) { service_->SetRate(bytes_per_second); }
+bool FixtureServer::Rewind(std::string const& id, std::uint64_t offset) {
+  return service_->Rewind(id, offset);
+}
+void FixtureServer::Require(Headers headers) { service_->Require(std::move(headers)); }
 
 }  // namespace tusfs_testing

@@ -1,10 +1,11 @@
 // Our own tus 1.0 server for tests: in this process, on loopback, with scripted faults and
 // counters.
 //
-// It speaks core, creation, creation-with-upload, creation-defer-length, termination, checksum and
-// concatenation, strictly. Bytes count as they arrive: a body that is cut keeps what came. A
-// request for an upload whose PATCH is still running cuts that PATCH first, as tusd and
-// @tus/server do. Every method may be called by any thread.
+// It speaks core and all extensions of tus 1.0, strictly, X-HTTP-Method-Override, and on demand
+// Idempotency-Key, Repr-Digest and the rules of hosted services. Bytes count as they arrive: a body
+// that is cut keeps what came, but for one with a checksum. A request for an upload whose PATCH is
+// still running cuts that PATCH first, as tusd and @tus/server do. Every method may be called by
+// any thread.
 #pragma once
 
 #include <chrono>
@@ -17,6 +18,7 @@
 
 #include "testing/fault.h"
 #include "testing/http_server.h"
+#include "testing/service_rules.h"
 #include "testing/stored_upload.h"
 
 namespace tusfs_testing {
@@ -29,7 +31,18 @@ struct FixtureOptions {
   bool defer_length = true;
   bool termination = true;
   bool checksum = true;
+  /// Announced, and checked where the fixture knows them (digest.h). None: checksums are announced
+  /// and ignored, as rustus does when it is built without them.
+  std::vector<std::string> checksum_algorithms{"sha1", "md5", "crc32", "sha256", "sha512"};
+  int checksum_mismatch = 460;  // rustus: 417
   bool concatenation = true;
+  /// Uploads, complete ones too, are 410 so long after their creation.
+  std::optional<std::chrono::milliseconds> expire_after{};
+  bool method_override = true;
+  bool idempotency = false;     // a creation with an Idempotency-Key seen before makes no second
+  bool enforce_digest = false;  // of Repr-Digest, else it is only recorded
+  Service service = Service::kNone;
+  Headers required_headers{};          // 401 without these; see FixtureServer::Require
   std::uint64_t max_size = 0;          // Tus-Max-Size in bytes; 0: none
   std::uint64_t max_body = 0;          // of one request; more is 413; 0: none
   std::uint64_t bytes_per_second = 0;  // of all uploads together; 0: no limit
@@ -93,6 +106,11 @@ class FixtureServer {
   /// Loses an upload, as a server does that was reinstalled. False where there is none.
   bool Forget(std::string const& id);
   void SetRate(std::uint64_t bytes_per_second);
+  /// Loses an upload's bytes from `offset` on, as a store does that never synced them. False where
+  /// there is no such upload, or it is complete.
+  bool Rewind(std::string const& id, std::uint64_t offset);
+  /// From now on every request must have these headers, else it is answered 401.
+  void Require(Headers headers);
 
  private:
   FixtureOptions options_;

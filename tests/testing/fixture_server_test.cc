@@ -24,7 +24,7 @@ TEST(FixtureServer, AnnouncesWhatItSpeaks) {
   EXPECT_EQ(answer.headers.at("tus-extension"),
             "creation,creation-with-upload,creation-defer-length,termination,checksum,"
             "concatenation");
-  EXPECT_EQ(answer.headers.at("tus-checksum-algorithm"), "sha1,md5,sha256");
+  EXPECT_EQ(answer.headers.at("tus-checksum-algorithm"), "sha1,md5,crc32,sha256,sha512");
 }
 
 TEST(FixtureServer, TakesAnUploadInPiecesAndGivesItBack) {
@@ -110,7 +110,7 @@ TEST(FixtureServer, KeepsNothingOfAChunkWhoseChecksumIsWrong) {
       Patch(url, 0, "hello", {{"Upload-Checksum", "sha1 AAAAAAAAAAAAAAAAAAAAAAAAAAA="}}).status,
       460);
   EXPECT_EQ(Head(url).headers.at("upload-offset"), "0");
-  EXPECT_EQ(Patch(url, 0, "hello", {{"Upload-Checksum", "crc32 AAAA"}}).status, 400);
+  EXPECT_EQ(Patch(url, 0, "hello", {{"Upload-Checksum", "sha3 AAAA"}}).status, 400);
   EXPECT_EQ(
       Patch(url, 0, "hello", {{"Upload-Checksum", "sha1 qvTGHdzF6KLavt4PO0gs2a6pQ00="}}).status,
       204);

@@ -4,6 +4,7 @@
 // one request that has the upload may append, and appending to a file needs no lock.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -26,6 +27,8 @@ struct UploadView {
   std::uint64_t offset = 0;
   bool complete = false;
   bool partial = false;  // a part for a later concatenation: complete, but published with the whole
+  std::optional<std::chrono::system_clock::time_point> expires;
+  std::string repr_digest;     // the last Repr-Digest, as it came
   std::uint64_t received = 0;  // body bytes that came for it, also those not kept
   int posts = 0;
   int patches = 0;

@@ -31,6 +31,9 @@ fs::path TusdProgram() {
   return given != nullptr ? fs::path(given) : ServersDirectory() / "tusd";
 }
 
+/// Where cargo install puts it.
+fs::path RustusProgram() { return ServersDirectory() / "rustus/bin/rustus"; }
+
 class FixtureTestServer final : public TestServer {
  public:
   FixtureTestServer(fs::path directory, std::uint64_t bytes_per_second)
@@ -144,13 +147,17 @@ class ProcessServer : public TestServer {
 
 class NodeServer final : public ProcessServer {
  public:
-  NodeServer(fs::path directory, std::uint64_t rate) : ProcessServer(std::move(directory), rate) {
+  NodeServer(fs::path directory, std::uint64_t rate, std::chrono::milliseconds expire_after = {})
+      : ProcessServer(std::move(directory), rate), expire_after_(expire_after) {
     Restart();
   }
 
  private:
+  std::chrono::milliseconds const expire_after_;  // 0: never
+
   Command StartCommand() const override {
-    return {"node", ServersDirectory() / "tus_server.mjs", directory_};
+    return {"node", ServersDirectory() / "tus_server.mjs", directory_,
+            std::to_string(expire_after_.count())};
   }
   std::uint16_t PortIn(std::string const& output) const override { return PortAfter(output, ""); }
   std::string RecordExtension() const override { return ".json"; }
@@ -179,7 +186,32 @@ class Tusd final : public ProcessServer {
   UploadView Parse(nlohmann::json const& record) const override {
     UploadView view;
     view.metadata = Strings(record, "MetaData");
+    view.partial = record.value("IsPartial", false);
     if (!record.value("SizeIsDeferred", false)) view.length = record.value("Size", 0ULL);
+    return view;
+  }
+};
+
+class Rustus final : public ProcessServer {
+ public:
+  Rustus(fs::path directory, std::uint64_t rate) : ProcessServer(std::move(directory), rate) {
+    Restart();
+  }
+
+ private:
+  Command StartCommand() const override {
+    return {RustusProgram(), "--host",     "127.0.0.1", "--port",  "0",          "--data-dir",
+            directory_,      "--info-dir", directory_,  "--hooks", "post-finish"};
+  }
+  std::uint16_t PortIn(std::string const& output) const override {
+    return PortAfter(output, "listening on: 127.0.0.1:");
+  }
+  std::string RecordExtension() const override { return ".info"; }
+  UploadView Parse(nlohmann::json const& record) const override {
+    UploadView view;
+    view.metadata = Strings(record, "metadata");
+    view.partial = record.value("is_partial", false);
+    if (record.contains("length") && record["length"].is_number()) view.length = record["length"];
     return view;
   }
 };
@@ -188,6 +220,7 @@ class Tusd final : public ProcessServer {
 
 std::string Name(ServerKind kind) {
   if (kind == ServerKind::kNode) return "TusNode";
+  if (kind == ServerKind::kRustus) return "Rustus";
   return kind == ServerKind::kTusd ? "Tusd" : "Fixture";
 }
 
@@ -202,6 +235,10 @@ std::string TestServer::WhyNot(ServerKind kind) {
   if (kind == ServerKind::kTusd && ::access(TusdProgram().c_str(), X_OK) != 0) {
     return "tusd is not at " + TusdProgram().string() + " (tests/run.sh builds it)";
   }
+  if (kind == ServerKind::kRustus && ::access(RustusProgram().c_str(), X_OK) != 0) {
+    return "rustus is not at " + RustusProgram().string() +
+           " (tests/run.sh builds it with TUSFS_LONG=1)";
+  }
   return "";
 }
 
@@ -212,10 +249,17 @@ std::unique_ptr<TestServer> TestServer::Start(ServerKind kind, fs::path const& d
       return std::make_unique<NodeServer>(directory, bytes_per_second);
     case ServerKind::kTusd:
       return std::make_unique<Tusd>(directory, bytes_per_second);
+    case ServerKind::kRustus:
+      return std::make_unique<Rustus>(directory, bytes_per_second);
     case ServerKind::kFixture:
       break;
   }
   return std::make_unique<FixtureTestServer>(directory, bytes_per_second);
+}
+
+std::unique_ptr<TestServer> TestServer::StartExpiringNode(std::filesystem::path const& directory,
+                                                          std::chrono::milliseconds expire_after) {
+  return std::make_unique<NodeServer>(directory, 0, expire_after);
 }
 
 std::optional<UploadView> TestServer::Find(std::string const& name) const {

@@ -1,10 +1,11 @@
-// The tus servers that mounts are tested against, behind one face: our fixture, @tus/server, tusd.
+// The tus servers to test against, behind one face: our fixture, @tus/server, tusd, rustus.
 //
 // Each keeps its uploads in a directory of the test, counts what was sent to it, can be slowed
 // down, killed and started again. The real ones sit behind a CountingProxy, whose count includes
 // request headers. For the test's own thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -18,9 +19,9 @@
 
 namespace tusfs_testing {
 
-enum class ServerKind { kFixture, kNode, kTusd };
+enum class ServerKind { kFixture, kNode, kTusd, kRustus };
 
-/// For test names: "Fixture", "TusNode", "Tusd".
+/// For test names: "Fixture", "TusNode", "Tusd", "Rustus".
 [[nodiscard]] std::string Name(ServerKind kind);
 /// For GoogleTest.
 inline void PrintTo(ServerKind kind, std::ostream* out) { *out << Name(kind); }
@@ -39,6 +40,9 @@ class TestServer {
   [[nodiscard]] static std::unique_ptr<TestServer> Start(ServerKind kind,
                                                          std::filesystem::path const& directory,
                                                          std::uint64_t bytes_per_second = 0);
+  /// @tus/server that deletes uploads so long after their creation.
+  [[nodiscard]] static std::unique_ptr<TestServer> StartExpiringNode(
+      std::filesystem::path const& directory, std::chrono::milliseconds expire_after);
 
   [[nodiscard]] virtual std::string Url() const = 0;
   [[nodiscard]] virtual std::vector<UploadView> Uploads() const = 0;

@@ -1,8 +1,7 @@
 // How the fixture server takes bodies in, and how faults interfere.
-#include <openssl/evp.h>
-
 #include <algorithm>
 
+#include "testing/digest.h"
 #include "testing/tus_service.h"
 #include "testing/tus_turn.h"
 
@@ -13,20 +12,13 @@ constexpr std::size_t kBuffer = 256 * 1024;
 // Small steps keep a slow server's progress smooth.
 constexpr std::size_t kStep = 64 * 1024;
 
-EVP_MD const* Algorithm(std::string const& name) {
-  if (name == "sha1") return EVP_sha1();
-  if (name == "md5") return EVP_md5();
-  if (name == "sha256") return EVP_sha256();
-  return nullptr;
-}
-
-std::string Digest(EVP_MD const* algorithm, std::string_view bytes) {
-  std::string digest(EVP_MAX_MD_SIZE, '\0');
-  unsigned length = 0;
-  EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), &length,
-             algorithm, nullptr);
-  digest.resize(length);
-  return digest;
+/// The SHA-256 in a Repr-Digest header (RFC 9530): raw bytes, empty where there is none.
+std::string Sha256In(std::string_view header) {
+  constexpr std::string_view kName = "sha-256=:";
+  std::size_t const at = header.find(kName);
+  if (at == std::string_view::npos) return "";
+  header.remove_prefix(at + kName.size());
+  return DecodeBase64(header.substr(0, header.find(':'))).value_or("");
 }
 
 }  // namespace
@@ -61,12 +53,13 @@ TusService::Turn::~Turn() {
 std::optional<TusService::Answer> TusService::ReadChecksum(
     Request const& request, std::optional<Checksum>& checksum) const {
   auto const header = request.http.Header("Upload-Checksum");
-  if (!header || !options_.checksum) return std::nullopt;
+  if (!header || !options_.checksum || options_.checksum_algorithms.empty()) return std::nullopt;
   std::size_t const space = header->find(' ');
   if (space == std::string::npos) return Answer{400, {}, "Upload-Checksum is invalid\n"};
   auto digest = DecodeBase64(std::string_view(*header).substr(space + 1));
   std::string algorithm = header->substr(0, space);
-  if (!digest || Algorithm(algorithm) == nullptr) {
+  bool const known = std::ranges::count(options_.checksum_algorithms, algorithm) > 0;
+  if (!digest || !known || !DigestOf(algorithm, "")) {
     return Answer{400, {}, "Upload-Checksum is invalid\n"};
   }
   checksum = Checksum{.algorithm = std::move(algorithm), .digest = std::move(*digest)};
@@ -75,60 +68,70 @@ std::optional<TusService::Answer> TusService::ReadChecksum(
 
 std::optional<TusService::Answer> TusService::Receive(Request& request, Upload const& upload,
                                                       std::optional<Checksum> const& checksum) {
-  Fault const& fault = request.fault;
-  std::uint64_t offset = 0;
-  std::uint64_t room = UINT64_MAX;
+  auto const digest = request.http.Header("Repr-Digest");
+  Body body{.room = UINT64_MAX, .commit = !checksum && !(digest && options_.enforce_digest)};
   {
     std::lock_guard const lock(mutex_);
-    offset = upload->view.offset;
-    if (upload->view.length) room = *upload->view.length - offset;
+    if (digest) upload->view.repr_digest = *digest;
+    body.offset = upload->view.offset;
+    if (upload->view.length) body.room = *upload->view.length - body.offset;
   }
-  std::string copy;
-  std::string* const copy_to = checksum ? &copy : nullptr;
-  bool const commit = !checksum;
-  bool whole = true;
-  bool dropped = false;
-  switch (fault.kind) {
-    case Fault::Kind::kCutAfter:
-      Keep(request, upload, offset, std::min(room, fault.bytes), commit, copy_to);
-      dropped = true;
-      break;
-    case Fault::Kind::kShortOffset:
-      whole = Keep(request, upload, offset, std::min(room, fault.bytes), commit, copy_to) &&
-              Discard(request);
-      break;
-    case Fault::Kind::kStall: {
-      std::uint64_t const before = std::min(room, fault.bytes);
-      if (before > 0) whole = Keep(request, upload, offset, before, commit, copy_to);
-      if (whole) Stall(request);
-      whole = whole && Keep(request, upload, offset, room - request.body_bytes, commit, copy_to);
-      break;
-    }
-    default:
-      whole = Keep(request, upload, offset, room, commit, copy_to);
-  }
+  Take(request, upload, body);
   {
     std::lock_guard const lock(mutex_);
     upload->view.received += request.body_bytes;
   }
-  if (dropped) return Answer{};
-  if (!whole) return Answer{400, {}, "ERR_UPLOAD_INTERRUPTED: the body broke off\n"};
+  if (body.dropped) return Answer{};
+  if (!body.whole) return Answer{400, {}, "ERR_UPLOAD_INTERRUPTED: the body broke off\n"};
   // Only a body without Content-Length can bring more than was announced.
-  if (fault.kind != Fault::Kind::kShortOffset && Discard(request) && request.body_bytes > room) {
+  if (request.fault.kind != Fault::Kind::kShortOffset && Discard(request) &&
+      request.body_bytes > body.room) {
     return Answer{413, {}, "more than the length that was declared\n"};
   }
-  if (checksum) {
-    if (Digest(Algorithm(checksum->algorithm), copy) != checksum->digest) {
-      return Answer{460, {}, "checksum mismatch\n"};
-    }
-    std::lock_guard const lock(mutex_);
-    Commit(*upload, offset);
-  }
+  std::lock_guard const lock(mutex_);
+  if (auto refused = Verify(request, *upload, body, checksum)) return refused;
+  Commit(*upload, body.offset);
   return std::nullopt;
 }
 
-bool TusService::Keep(Request& request, Upload const& upload, std::uint64_t& offset,
-                      std::uint64_t limit, bool commit, std::string* copy) {
+void TusService::Take(Request& request, Upload const& upload, Body& body) {
+  Fault const& fault = request.fault;
+  switch (fault.kind) {
+    case Fault::Kind::kCutAfter:
+      body.whole = Keep(request, upload, body, std::min(body.room, fault.bytes));
+      body.dropped = true;
+      break;
+    case Fault::Kind::kShortOffset:
+      body.whole =
+          Keep(request, upload, body, std::min(body.room, fault.bytes)) && Discard(request);
+      break;
+    case Fault::Kind::kStall: {
+      std::uint64_t const before = std::min(body.room, fault.bytes);
+      if (before > 0) body.whole = Keep(request, upload, body, before);
+      if (body.whole) Stall(request);
+      body.whole = body.whole && Keep(request, upload, body, body.room - request.body_bytes);
+      break;
+    }
+    default:
+      body.whole = Keep(request, upload, body, body.room);
+  }
+}
+
+std::optional<TusService::Answer> TusService::Verify(
+    Request const& request, StoredUpload& upload, Body const& body,
+    std::optional<Checksum> const& checksum) const {
+  if (checksum && DigestOf(checksum->algorithm, body.copy) != checksum->digest) {
+    return Answer{options_.checksum_mismatch, {}, "checksum mismatch\n"};
+  }
+  auto const digest = request.http.Header("Repr-Digest");
+  if (!digest || !options_.enforce_digest || upload.view.length != body.offset) return std::nullopt;
+  std::string whole(upload.view.offset, '\0');
+  whole.resize(upload.Read(0, whole));
+  if (DigestOf("sha256", whole + body.copy) == Sha256In(*digest)) return std::nullopt;
+  return Answer{400, {}, "the upload is not what Repr-Digest says\n"};
+}
+
+bool TusService::Keep(Request& request, Upload const& upload, Body& body, std::uint64_t limit) {
   std::vector<char> buffer(kBuffer);
   std::uint64_t kept = 0;
   while (kept < limit) {
@@ -141,15 +144,15 @@ bool TusService::Keep(Request& request, Upload const& upload, std::uint64_t& off
     auto const count = static_cast<std::size_t>(got);
     std::span<char const> const bytes(buffer.data(), count);
     request.body_bytes += count;
-    if (copy != nullptr) copy->append(bytes.data(), bytes.size());
-    if (options_.storage != Storage::kMemory) upload->Write(offset, bytes);
+    if (!body.commit) body.copy.append(bytes.data(), bytes.size());
+    if (options_.storage != Storage::kMemory) upload->Write(body.offset, bytes);
     {
       std::lock_guard const lock(mutex_);
       stats_.received_bytes += count;
-      if (options_.storage == Storage::kMemory) upload->Write(offset, bytes);
-      offset += count;
+      if (options_.storage == Storage::kMemory) upload->Write(body.offset, bytes);
+      body.offset += count;
       kept += count;
-      if (commit) Commit(*upload, offset);
+      if (body.commit) Commit(*upload, body.offset);
     }
     rate_.Take(count);
   }

@@ -4,6 +4,7 @@
 // Stop() and Start(), so that uploads survive a restart. Handle() runs on one thread a connection.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -23,6 +24,10 @@
 #include "testing/stored_upload.h"
 
 namespace tusfs_testing {
+
+[[nodiscard]] std::optional<std::uint64_t> ParseNumber(std::string_view text);
+/// A date as HTTP writes it (RFC 7231), in whole seconds.
+[[nodiscard]] std::string HttpDate(std::chrono::system_clock::time_point time);
 
 class TusService {
  public:
@@ -44,9 +49,13 @@ class TusService {
   [[nodiscard]] int Stalled() const;
   bool Forget(std::string const& id);
   void SetRate(std::uint64_t bytes_per_second);
+  bool Rewind(std::string const& id, std::uint64_t offset);
+  void Require(Headers headers);
 
  private:
   using Upload = std::shared_ptr<StoredUpload>;
+  static constexpr std::string_view kPrefix = "/files/";
+  static constexpr std::string_view kOffsetType = "application/offset+octet-stream";
 
   struct Answer {
     int status = 0;  // 0: close without one
@@ -75,13 +84,36 @@ class TusService {
     std::string digest;  // raw bytes
   };
 
+  /// What a POST asks for.
+  struct Creation {
+    std::optional<std::uint64_t> length{};
+    std::map<std::string, std::string> metadata{};
+    std::string raw_metadata{};
+    std::string concat{};
+    bool with_upload = false;
+    std::optional<Checksum> checksum{};
+
+    [[nodiscard]] bool final() const { return concat.starts_with("final;"); }
+  };
+
   Answer Route(Request& request);
   Answer Options(Request const& request);
   Answer Create(Request& request);
-  Answer CreateFinal(Request const& request, Upload const& upload, std::string_view urls);
+  std::optional<Answer> ReadCreation(Request const& request, Creation& creation) const;
+  std::optional<Answer> ReadLength(Request const& request, Creation& creation) const;
+  [[nodiscard]] Upload MakeUpload(Creation const& creation);
+  std::optional<Answer> Join(Upload const& upload, std::string_view urls);
+  /// The answer to a creation that was answered before.
+  std::optional<Answer> CreatedBefore(Request& request);
+  [[nodiscard]] Answer CreatedAnswer(Request const& request, Upload const& upload) const;
   Answer Head(Request const& request, std::string const& id);
   Answer Patch(Request& request, std::string const& id);
   Answer Terminate(Request const& request, std::string const& id);
+  /// What keeps a PATCH from being received. Under the lock.
+  std::optional<Answer> Admit(Request const& request, StoredUpload& upload, std::uint64_t offset,
+                              std::optional<std::uint64_t> declared) const;
+  /// 404 or 410 instead of an upload. Under the lock.
+  std::optional<Answer> Missing(Upload const& upload) const;
   /// GET, which answers by itself: a status for the record.
   int Get(Request const& request);
   int GetUpload(Request const& request, Upload const& upload);
@@ -90,9 +122,21 @@ class TusService {
   /// Takes the body into `upload` from its offset on; then the answer if it is not a plain success.
   std::optional<Answer> Receive(Request& request, Upload const& upload,
                                 std::optional<Checksum> const& checksum);
+  struct Body {
+    std::uint64_t offset = 0;  // where the upload ends with it
+    std::uint64_t room = 0;    // bytes that the upload's length left for it
+    bool whole = true;
+    bool dropped = false;
+    bool commit = true;  // as it comes; else after the digests were found right
+    std::string copy{};  // where it is not committed
+  };
+  /// Takes the body in as the request's fault wants it.
+  void Take(Request& request, Upload const& upload, Body& body);
+  /// The refusal of bytes that are not what their digests say.
+  std::optional<Answer> Verify(Request const& request, StoredUpload& upload, Body const& body,
+                               std::optional<Checksum> const& checksum) const;
   /// Body bytes until `limit` of them are kept, the body ends (true) or breaks (false).
-  bool Keep(Request& request, Upload const& upload, std::uint64_t& offset, std::uint64_t limit,
-            bool commit, std::string* copy);
+  bool Keep(Request& request, Upload const& upload, Body& body, std::uint64_t limit);
   bool Discard(Request& request);
   void Stall(Request& request);
   void Commit(StoredUpload& upload, std::uint64_t offset);
@@ -100,6 +144,8 @@ class TusService {
   [[nodiscard]] std::optional<Answer> ReadChecksum(Request const& request,
                                                    std::optional<Checksum>& checksum) const;
   [[nodiscard]] std::string Extensions() const;
+  [[nodiscard]] bool Defers() const;
+  [[nodiscard]] bool MayEnter(HttpExchange const& exchange) const;
   [[nodiscard]] std::string NewId();
   [[nodiscard]] Upload Find(std::string_view id) const;
   [[nodiscard]] Fault TakeFault(RequestFacts const& facts);
@@ -109,7 +155,9 @@ class TusService {
   RateLimiter rate_;
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable changed_;
-  std::map<std::string, Upload, std::less<>> uploads_;  // ids sort in the order of creation
+  std::map<std::string, Upload, std::less<>> uploads_;   // ids sort in the order of creation
+  std::map<std::string, std::string> idempotency_keys_;  // with the uploads' ids
+  Headers required_;
   std::map<std::string, Live> live_;
   std::vector<std::pair<FaultRule, int>> faults_;  // with how often they matched
   std::vector<RequestRecord> requests_;

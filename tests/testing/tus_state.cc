@@ -1,4 +1,5 @@
 // What tests ask of the fixture server and tell it.
+#include <algorithm>
 #include <cstdio>
 
 #include "testing/tus_service.h"
@@ -67,6 +68,26 @@ int TusService::Stalled() const {
 bool TusService::Forget(std::string const& id) {
   std::lock_guard const lock(mutex_);
   return uploads_.erase(id) > 0;
+}
+
+bool TusService::Rewind(std::string const& id, std::uint64_t offset) {
+  std::lock_guard const lock(mutex_);
+  Upload const upload = Find(id);
+  if (!upload || upload->view.complete) return false;
+  upload->view.offset = std::min(upload->view.offset, offset);
+  return true;
+}
+
+void TusService::Require(Headers headers) {
+  std::lock_guard const lock(mutex_);
+  required_ = std::move(headers);
+}
+
+bool TusService::MayEnter(HttpExchange const& exchange) const {
+  std::lock_guard const lock(mutex_);
+  return std::ranges::all_of(required_, [&](auto const& header) {
+    return exchange.Header(header.first) == header.second;
+  });
 }
 
 void TusService::SetRate(std::uint64_t bytes_per_second) { rate_.Set(bytes_per_second); }

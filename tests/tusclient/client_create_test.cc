@@ -73,13 +73,14 @@ TEST_F(ClientCreate, SendsLengthAndMetadata) {
     EXPECT_EQ(HeaderOf(request, "Upload-Metadata"), "filename YQ==");
     EXPECT_EQ(HeaderOf(request, "X-Key"), "k3y-value");
     EXPECT_EQ(request.body_length, 0U);
-    return TusAnswer(201, {{"Location", "http://tus:1080/files/1"}, {"Upload-Expires", "soon"}});
+    return TusAnswer(201, {{"Location", "http://tus:1080/files/1"},
+                           {"Upload-Expires", "Sun, 22 Nov 2026 10:00:00 GMT"}});
   });
   auto const created = client_.Create({.length = 10, .metadata = {{"filename", "a"}}, .stop = {}});
   ASSERT_TRUE(created);
   EXPECT_EQ(created->url, "http://tus:1080/files/1");
   EXPECT_EQ(created->offset, 0U);
-  EXPECT_EQ(created->expires, "soon");
+  EXPECT_EQ(created->expires, std::chrono::system_clock::from_time_t(1795341600));
 }
 
 TEST_F(ClientCreate, DefersAnUnknownLengthAndOmitsEmptyMetadata) {

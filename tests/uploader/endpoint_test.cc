@@ -1,12 +1,13 @@
 // Endpoint: an outage, the one that asks, and what is learnt of the server.
-#include <atomic>
-#include <thread>
+#include "uploader/endpoint.h"
 
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <thread>
+
 #include "base/fakes.h"
 #include "testing/wait_for.h"
-#include "uploader/endpoint.h"
 
 namespace tusfs {
 namespace {
@@ -34,7 +35,7 @@ class EndpointTest : public testing::Test {
   }
 
   FakeClock clock_;
-  Endpoint endpoint_{"http://tus/", {}, [] { return 0.5; }, clock_, QuietLogger()};
+  Endpoint endpoint_{{.url = "http://tus/"}, [] { return 0.5; }, clock_, QuietLogger()};
 };
 
 TEST_F(EndpointTest, TheServerIsAskedFirst) {
@@ -130,7 +131,7 @@ TEST_F(EndpointTest, DeferringIsGivenUpWhereItIsRefused) {
 
 TEST_F(EndpointTest, OneRefusalOfAServerThatHasDeferredBeforeSaysNothing) {
   Reach();
-  endpoint_.DeferWorks();
+  endpoint_.profile().DeferWorked();
   endpoint_.LearnNoDefer();
   EXPECT_TRUE(endpoint_.MayDefer());
 }
@@ -139,33 +140,45 @@ TEST_F(EndpointTest, BodiesShrinkOn413AndNeverBelowALimit) {
   std::uint64_t length = std::uint64_t{32} << 20;
   int lessons = 0;
   while (endpoint_.LearnTooLarge(length)) {
-    ASSERT_LT(endpoint_.MaxBody(), length);
-    length = endpoint_.MaxBody();
+    ASSERT_LT(endpoint_.profile().MaxBody(), length);
+    length = endpoint_.profile().MaxBody();
     ASSERT_LT(++lessons, 100);
   }
-  EXPECT_EQ(endpoint_.MaxBody(), 64U * 1024);
+  EXPECT_EQ(endpoint_.profile().MaxBody(), 64U * 1024);
 }
 
 TEST_F(EndpointTest, ALateRefusalOfALargeBodyTeachesNothingNew) {
   ASSERT_TRUE(endpoint_.LearnTooLarge(1 << 20));
-  auto const learnt = endpoint_.MaxBody();
+  auto const learnt = endpoint_.profile().MaxBody();
   EXPECT_TRUE(endpoint_.LearnTooLarge(8 << 20));
-  EXPECT_EQ(endpoint_.MaxBody(), learnt);
+  EXPECT_EQ(endpoint_.profile().MaxBody(), learnt);
+}
+
+TEST_F(EndpointTest, DeferringCanBeForbidden) {
+  Endpoint endpoint{
+      {.url = "http://tus/", .defer_length = false}, [] { return 0.5; }, clock_, QuietLogger()};
+  endpoint.Probed(Deferring());
+  EXPECT_FALSE(endpoint.MayDefer());
+}
+
+TEST_F(EndpointTest, AChecksumIsGivenUpOnce) {
+  EXPECT_TRUE(endpoint_.LearnNoChecksum());
+  EXPECT_FALSE(endpoint_.LearnNoChecksum());
 }
 
 TEST_F(EndpointTest, TheLargestUploadIsAsAnnounced) {
   auto info = Deferring();
   info.max_size = 4711;
-  EXPECT_EQ(endpoint_.MaxSize(), std::nullopt);
+  EXPECT_EQ(endpoint_.profile().MaxSize(), std::nullopt);
   Reach(info);
-  EXPECT_EQ(endpoint_.MaxSize(), 4711U);
+  EXPECT_EQ(endpoint_.profile().MaxSize(), 4711U);
 }
 
 TEST_F(EndpointTest, WhoeverAwaitsTheFirstAnswerIsWoken) {
   std::atomic<bool> reachable = false;
   std::jthread const waiter([&] {
-    reachable = endpoint_.AwaitAnswer(std::chrono::steady_clock::now() + std::chrono::hours(1))
-                    .reachable;
+    reachable =
+        endpoint_.AwaitAnswer(std::chrono::steady_clock::now() + std::chrono::hours(1)).reachable;
   });
   Reach();
   EXPECT_TRUE(WaitFor([&] { return reachable.load(); }));

@@ -1,14 +1,15 @@
 // Queue: who is next, and who must not run now.
+#include "uploader/queue.h"
+
+#include <gmock/gmock.h>
+
 #include <array>
 #include <atomic>
 #include <thread>
 #include <vector>
 
-#include <gmock/gmock.h>
-
 #include "base/fakes.h"
 #include "testing/wait_for.h"
-#include "uploader/queue.h"
 
 namespace tusfs {
 namespace {

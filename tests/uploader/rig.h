@@ -26,10 +26,8 @@ constexpr std::uint64_t kGranule = Version::kGranule;
 constexpr InodeId kFile = 10;
 
 /// Two granules a PATCH.
-inline TransferOptions SmallChunks() {
-  TransferOptions options;
-  options.chunk_size = 2 * kGranule;
-  return options;
+inline EndpointOptions SmallChunks() {
+  return {.url = kEndpoint, .chunks = {.size = 2 * kGranule}, .retry = {}};
 }
 
 inline tus::HttpResponse CreatedAt(std::string const& url) {
@@ -235,19 +233,19 @@ class TransferRig : public testing::Test {
   std::unique_ptr<Store> const store_ =
       Store::Open(dir_ / "catalog", {.commit_interval = std::chrono::hours(1)}, logger_).value();
   std::unique_ptr<Spool> const spool_ = Spool::Open(dir_ / "spool").value();
-  Endpoint endpoint_{kEndpoint, {}, [] { return 0.5; }, clock_, logger_};
+  Endpoint endpoint_{SmallChunks(), [] { return 0.5; }, clock_, logger_};
   std::vector<Uuid> ownerless_;
   Transfer::Shared shared_{.store = *store_,
                            .spool = *spool_,
                            .endpoint = endpoint_,
                            .clock = clock_,
                            .logger = logger_,
-                           .options = SmallChunks(),
+                           .options = {},
                            .random = [] { return 0.5; },
                            .terminate = [this](Uuid id) { ownerless_.push_back(id); }};
   tus::ScriptedTransport* server_ = new tus::ScriptedTransport;  // owned by transfer_
   std::unique_ptr<Transfer> const transfer_ = std::make_unique<Transfer>(
-      shared_, kEndpoint, std::unique_ptr<tus::HttpTransport>(server_));
+      shared_, tus::ClientOptions{.endpoint = kEndpoint}, std::unique_ptr<tus::HttpTransport>(server_));
   JobMemory memory_;
   std::shared_ptr<Version> version_;
   std::string body_;

@@ -1,11 +1,12 @@
 // Settler: quiet time, then the bytes on disk, then finished.
-#include <atomic>
+#include "uploader/settler.h"
 
 #include <gmock/gmock.h>
 
+#include <atomic>
+
 #include "testing/wait_for.h"
 #include "uploader/rig.h"
-#include "uploader/settler.h"
 
 namespace tusfs {
 namespace {
@@ -27,8 +28,9 @@ class SettlerTest : public TransferRig {
   }
 
   std::vector<InodeId> finished_;
-  Settler settler_{*store_, *spool_, clock_, kQuiet,
-                   [this](InodeId inode) { finished_.push_back(inode); }, logger_};
+  Settler settler_{
+      *store_, *spool_, clock_, kQuiet, [this](InodeId inode) { finished_.push_back(inode); },
+      logger_};
 };
 
 TEST_F(SettlerTest, ASettlingFileBecomesFinishedWithItsSizeOnDisk) {

@@ -1,7 +1,7 @@
 // Target: temporary names, and what the server is told about a file.
-#include <gmock/gmock.h>
-
 #include "uploader/target.h"
+
+#include <gmock/gmock.h>
 
 namespace tusfs {
 namespace {
@@ -20,9 +20,9 @@ TEST(FinalNameOf, KnowsTheNamesThatProgramsGiveWhileTheyWrite) {
 }
 
 TEST(FinalNameOf, LeavesOtherNamesAlone) {
-  for (auto const* name : {"clip.mov", "part", ".part", "clip.parts", ".hidden", "a.b.c", "", ".",
-                           "..", ".a1B2c3", "..a1B2c3", ".x.abcde", ".x.abcdefg", ".x.abc-ef",
-                           "x.a1B2c3", ".crdownload"}) {
+  for (auto const* name :
+       {"clip.mov", "part", ".part", "clip.parts", ".hidden", "a.b.c", "", ".", "..", ".a1B2c3",
+        "..a1B2c3", ".x.abcde", ".x.abcdefg", ".x.abc-ef", "x.a1B2c3", ".crdownload"}) {
     EXPECT_EQ(FinalNameOf(name), std::nullopt) << name;
     EXPECT_FALSE(IsTemporaryName(name)) << name;
   }
@@ -51,7 +51,7 @@ TEST(MetadataFor, TellsNamePathTimeAndIdentity) {
   Upload upload;
   upload.id = Uuid::Random();
   upload.path = "day 1/clip ä.bin";
-  auto const metadata = MetadataFor(upload, 1'700'000'000'999'999'999);
+  auto const metadata = MetadataFor(DefaultMetadata(), upload, 1'700'000'000'999'999'999);
   EXPECT_THAT(metadata, Contains(Pair("filename", "clip ä.bin")));
   EXPECT_THAT(metadata, Contains(Pair("relativePath", "day 1/clip ä.bin")));
   EXPECT_THAT(metadata, Contains(Pair("mtime", "1700000000")));
@@ -59,10 +59,20 @@ TEST(MetadataFor, TellsNamePathTimeAndIdentity) {
   EXPECT_TRUE(tus::EncodeMetadata(metadata));
 }
 
+TEST(MetadataFor, SaysWhatTheServerWasConfiguredFor) {
+  Upload upload;
+  upload.path = "a/b.txt";
+  std::vector<tus::MetadataTemplate> const templates{{"objectName", "rig-7/{path}"},
+                                                     {"bytes", "{size}"}};
+  EXPECT_EQ(MetadataFor(templates, upload, 0), (tus::Metadata{{"objectName", "rig-7/a/b.txt"}}));
+  upload.length = 12;
+  EXPECT_EQ(MetadataFor(templates, upload, 0).back(), (tus::Metadata::value_type{"bytes", "12"}));
+}
+
 TEST(MetadataFor, NamesOfAnyBytesCanBeSent) {
   Upload upload;
   upload.path = std::string("\xff\n,\x01 =", 6);
-  EXPECT_TRUE(tus::EncodeMetadata(MetadataFor(upload, -1)));
+  EXPECT_TRUE(tus::EncodeMetadata(MetadataFor(DefaultMetadata(), upload, -1)));
 }
 
 }  // namespace

@@ -236,8 +236,7 @@ TEST_F(TransferSend, TheIntentIsJournaledBeforeThePost) {
       EXPECT_EQ(uploads[0].owner, kFile);
       EXPECT_EQ(TheInode().upload, uploads[0].id);
       auto const metadata = tus::DecodeMetadata(HeaderOf(request, "Upload-Metadata")).value();
-      EXPECT_THAT(metadata,
-                  testing::Contains(testing::Pair("tusfsId", uploads[0].id.ToString())));
+      EXPECT_THAT(metadata, testing::Contains(testing::Pair("tusfsId", uploads[0].id.ToString())));
     }
     return CreatedAt(kUrl);
   });

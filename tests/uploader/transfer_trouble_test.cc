@@ -141,7 +141,6 @@ INSTANTIATE_TEST_SUITE_P(
                     Trouble{"Portal", OtherAnswer(200, {}, "<html>Log in</html>")},
                     Trouble{"NoOffset", TusAnswer(204)},
                     Trouble{"BeyondWhatWasSent", OffsetIs(1001)},
-                    Trouble{"Checksum", TusAnswer(460)},
                     Trouble{"Forbidden", TusAnswer(403)}),
     [](auto const& trouble) { return trouble.param.name; });
 

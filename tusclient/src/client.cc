@@ -4,37 +4,22 @@
 #include <limits>
 #include <utility>
 
+#include "answers.h"
+#include "base64.h"
 #include "classify.h"
 #include "fail.h"
-#include "text.h"
 #include "url.h"
 
 namespace tus {
 namespace {
 
 constexpr int kMaxRedirects = 5;
-
-tl::unexpected<Error> BadAnswer(HttpResponse const& response, std::string const& what) {
-  return Fail(ErrorCode::kProtocol,
-              "the server answered " + std::to_string(response.status) + " " + what,
-              response.status);
-}
-
-/// The number in header `name`, nothing where there is no such header. Errors: kProtocol.
-Result<std::optional<std::uint64_t>> Number(HttpResponse const& response, std::string_view name) {
-  auto const text = response.Find(name);
-  if (!text) return std::nullopt;
-  auto const number = ParseDecimal(*text);
-  if (!number) {
-    return BadAnswer(response, "with " + std::string(name) + ": \"" + FirstWords(*text, 40) +
-                                   "\", which is not a number of bytes");
-  }
-  return number;
-}
+/// Servers and proxies take header lines of 8 KiB or more.
+constexpr std::size_t kMaxConcat = 4096;
 
 /// What must never be repeated in a message: the upload's name on the server, and credentials.
 std::vector<std::string> Secrets(std::string const& url, bool about_upload,
-                                 std::vector<Header> const& credentials) {
+                                 std::vector<Header> const& headers) {
   std::vector<std::string> secrets;
   if (about_upload) {
     secrets.push_back(url);
@@ -42,27 +27,28 @@ std::vector<std::string> Secrets(std::string const& url, bool about_upload,
     while (path.ends_with('/')) path.remove_suffix(1);
     secrets.emplace_back(path.substr(path.rfind('/') + 1));
   }
-  for (auto const& [name, value] : credentials) {
+  for (auto const& [name, value] : headers) {
     secrets.push_back(value);
     secrets.push_back(value.substr(value.rfind(' ') + 1));  // of "Bearer …"
   }
   return secrets;
 }
 
-ServerInfo ReadAnnouncements(HttpResponse const& response) {
-  ServerInfo info;
-  for (auto const extension : SplitList(response.Find("Tus-Extension").value_or(""))) {
-    info.creation |= extension == "creation";
-    info.creation_with_upload |= extension == "creation-with-upload";
-    info.creation_defer_length |= extension == "creation-defer-length";
-    info.termination |= extension == "termination";
-    info.concatenation |= extension == "concatenation";
-    info.expiration |= extension == "expiration";
-  }
-  for (auto const name : SplitList(response.Find("Tus-Checksum-Algorithm").value_or(""))) {
-    info.checksum_algorithms.emplace_back(name);
-  }
-  return info;
+bool IsTrusted(Origin const& origin, Origin const& endpoint,
+               std::vector<std::string> const& others) {
+  if (origin == endpoint) return true;
+  if (origin.scheme == "http" && endpoint.scheme == "https") return false;
+  return std::any_of(others.begin(), others.end(), [&](std::string const& other) {
+    auto const parsed = OriginOf(other);
+    return parsed && *parsed == origin;
+  });
+}
+
+/// For proxies that let through nothing but GET and POST.
+void OverrideMethod(HttpRequest& request) {
+  if (request.method != "PATCH" && request.method != "DELETE") return;
+  request.headers.push_back({"X-HTTP-Method-Override", request.method});
+  request.method = "POST";
 }
 
 /// Empty when `request` can be sent, else a sentence about what is wrong with it.
@@ -79,23 +65,58 @@ std::string_view Complaint(PatchRequest const& request) {
   return {};
 }
 
+std::string_view Complaint(CreateRequest const& request) {
+  if (request.body_length > 0 && request.source == nullptr) {
+    return "there is no source of bytes to send";
+  }
+  if (request.length && request.body_length > *request.length) {
+    return "more bytes are to be sent than are declared";
+  }
+  return {};
+}
+
 }  // namespace
 
 Client::Client(ClientOptions options, HttpTransport& transport)
     : options_(std::move(options)), transport_(transport) {}
 
 Result<HttpResponse> Client::Exchange(HttpRequest& request, bool about_upload) {
+  if (options_.credentials == nullptr) return ExchangeOnce(request, about_upload, {});
+  auto const original = request;
+  auto const known = options_.credentials->Headers(request.stop);
+  if (!known) return tl::unexpected(known.error());
+  auto response = ExchangeOnce(request, about_upload, *known);
+  if (response || (response.error().http_status != 401 && response.error().http_status != 403)) {
+    return response;
+  }
+  options_.credentials->Refused(*known);
+  auto const newer = options_.credentials->Headers(request.stop);
+  if (!newer || *newer == *known) return response;
+  request = original;
+  return ExchangeOnce(request, about_upload, *newer);
+}
+
+Result<HttpResponse> Client::ExchangeOnce(HttpRequest& request, bool about_upload,
+                                          std::vector<Header> const& credentials) {
   auto const endpoint = OriginOf(options_.endpoint);
   if (!endpoint) return tl::unexpected(endpoint.error());
+  auto private_headers = options_.headers;
+  private_headers.insert(private_headers.end(), credentials.begin(), credentials.end());
+  std::string const method = request.method;
+  if (options_.method_override) OverrideMethod(request);
   auto const protocol_headers = request.headers;
 
   for (int redirects = 0;; ++redirects) {
     auto const origin = OriginOf(request.url);
     if (!origin) return tl::unexpected(origin.error());
+    bool const trusted = IsTrusted(*origin, *endpoint, options_.trusted_origins);
     request.headers = protocol_headers;
-    if (*origin == *endpoint) {
-      request.headers.insert(request.headers.end(), options_.headers.begin(),
-                             options_.headers.end());
+    request.netrc_file.clear();
+    if (trusted) {
+      request.headers.insert(request.headers.end(), private_headers.begin(), private_headers.end());
+      if (options_.credentials != nullptr) {
+        request.netrc_file = options_.credentials->NetrcFile().string();
+      }
     }
     auto response = transport_.Perform(request);
     if (!response) return response;
@@ -108,10 +129,10 @@ Result<HttpResponse> Client::Exchange(HttpRequest& request, bool about_upload) {
         continue;
       }
     }
-    Question const question{.method = request.method,
+    Question const question{.method = method,
                             .origin = origin->Text(),
                             .about_upload = about_upload,
-                            .secrets = Secrets(request.url, about_upload, options_.headers)};
+                            .secrets = Secrets(request.url, about_upload, private_headers)};
     if (auto error = Classify(*response, question)) return tl::unexpected(*std::move(error));
     return response;
   }
@@ -133,6 +154,44 @@ Result<HttpRequest> Client::UploadRequest(std::string method, std::string const&
   return request;
 }
 
+Result<HttpRequest> Client::CreationRequest(Metadata const& metadata,
+                                            std::string const& idempotency_key,
+                                            std::stop_token stop) const {
+  auto const endpoint = NormalizeEndpoint(options_.endpoint);
+  if (!endpoint) return tl::unexpected(endpoint.error());
+  auto const encoded = EncodeMetadata(metadata);
+  if (!encoded) return tl::unexpected(encoded.error());
+  HttpRequest request;
+  request.method = "POST";
+  request.url = *endpoint;
+  request.stop = std::move(stop);
+  request.headers = {{"Tus-Resumable", "1.0.0"}};
+  // @tus/server refuses an empty Upload-Metadata.
+  if (!encoded->empty()) request.headers.push_back({"Upload-Metadata", *encoded});
+  if (!idempotency_key.empty()) request.headers.push_back({"Idempotency-Key", idempotency_key});
+  return request;
+}
+
+Result<Created> Client::TakeCreated(HttpRequest const& request, HttpResponse response,
+                                    std::uint64_t most) const {
+  // tusd greets with 200 whoever posts to a path that is not its endpoint.
+  auto const location = response.Find("Location");
+  if (response.status != 201) return BadAnswer(response, "instead of 201 to a creation");
+  if (!location) return BadAnswer(response, "without Location to a creation");
+  auto url = ResolveUrl(request.url, std::string(*location));
+  if (!url) return BadAnswer(response, "with a bad Location: " + url.error().message);
+  auto const offset = Number(response, "Upload-Offset");
+  if (!offset) return tl::unexpected(offset.error());
+  if (offset->value_or(0) > most) {
+    return BadAnswer(response, "with more bytes in a new upload than were sent with it");
+  }
+  return Created{.url = *std::move(url),
+                 .offset = offset->value_or(0),
+                 .expires = ExpiryOf(response),
+                 .headers = std::move(response.headers),
+                 .body = std::move(response.body)};
+}
+
 Result<ServerInfo> Client::Options(std::stop_token stop) {
   auto const endpoint = NormalizeEndpoint(options_.endpoint);
   if (!endpoint) return tl::unexpected(endpoint.error());
@@ -142,51 +201,61 @@ Result<ServerInfo> Client::Options(std::stop_token stop) {
   request.stop = std::move(stop);
   auto const response = Exchange(request, false);
   if (!response) return tl::unexpected(response.error());
-
-  auto const max_size = Number(*response, "Tus-Max-Size");
-  if (!max_size) return tl::unexpected(max_size.error());
-  auto info = ReadAnnouncements(*response);
-  // Some servers say 0 when they mean that there is no limit.
-  if (*max_size != 0) info.max_size = *max_size;
-  return info;
+  return ReadAnnouncements(*response);
 }
 
 Result<Created> Client::Create(CreateRequest const& create) {
-  auto const endpoint = NormalizeEndpoint(options_.endpoint);
-  if (!endpoint) return tl::unexpected(endpoint.error());
-  auto const metadata = EncodeMetadata(create.metadata);
-  if (!metadata) return tl::unexpected(metadata.error());
-
-  HttpRequest request;
-  request.method = "POST";
-  request.url = *endpoint;
-  request.stop = create.stop;
-  request.headers = {{"Tus-Resumable", "1.0.0"}};
+  if (auto const complaint = Complaint(create); !complaint.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, std::string(complaint));
+  }
+  auto request = CreationRequest(create.metadata, create.idempotency_key, create.stop);
+  if (!request) return tl::unexpected(request.error());
   if (create.length) {
-    request.headers.push_back({"Upload-Length", std::to_string(*create.length)});
+    request->headers.push_back({"Upload-Length", std::to_string(*create.length)});
   } else {
-    request.headers.push_back({"Upload-Defer-Length", "1"});
+    request->headers.push_back({"Upload-Defer-Length", "1"});
   }
-  // @tus/server refuses an empty Upload-Metadata.
-  if (!metadata->empty()) request.headers.push_back({"Upload-Metadata", *metadata});
-  auto const response = Exchange(request, false);
+  if (create.partial) request->headers.push_back({"Upload-Concat", "partial"});
+  if (create.body_length > 0) {
+    request->headers.push_back({"Content-Type", "application/offset+octet-stream"});
+    request->body = create.source;
+    request->body_length = create.body_length;
+    request->on_sent = create.on_sent;
+  }
+  auto response = Exchange(*request, false);
   if (!response) return tl::unexpected(response.error());
+  return TakeCreated(*request, *std::move(response), create.body_length);
+}
 
-  // tusd greets with 200 whoever posts to a path that is not its endpoint.
-  auto const location = response->Find("Location");
-  if (response->status != 201) return BadAnswer(*response, "instead of 201 to a creation");
-  if (!location) return BadAnswer(*response, "without Location to a creation");
-  auto url = ResolveUrl(request.url, std::string(*location));
-  if (!url) return BadAnswer(*response, "with a bad Location: " + url.error().message);
-  auto const offset = Number(*response, "Upload-Offset");
-  if (!offset) return tl::unexpected(offset.error());
-  if (offset->value_or(0) != 0) {
-    return BadAnswer(*response, "with bytes in an upload that was created without any");
+Result<Created> Client::Concatenate(ConcatenateRequest const& concatenate) {
+  auto const endpoint = OriginOf(options_.endpoint);
+  if (!endpoint) return tl::unexpected(endpoint.error());
+  std::string value = "final;";
+  for (auto const& part : concatenate.urls) {
+    auto url = ResolveUrl(options_.endpoint, part);
+    if (!url) return Fail(ErrorCode::kInvalidArgument, url.error().message);
+    auto const origin = OriginOf(*url);
+    if (!origin) return tl::unexpected(origin.error());
+    // The path alone says as much on the endpoint's own server.
+    auto const short_form = *origin == *endpoint ? PathOf(*url) : *url;
+    if (value.back() != ';') value += ' ';
+    value += short_form;
   }
-
-  Created created{.url = *std::move(url), .offset = 0, .expires = {}};
-  if (auto const expires = response->Find("Upload-Expires")) created.expires = *expires;
-  return created;
+  if (concatenate.urls.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "there are no parts to join");
+  }
+  if (value.size() > kMaxConcat) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "the URLs of " + std::to_string(concatenate.urls.size()) +
+                    " parts do not fit into a header of 4 KiB: use fewer parts");
+  }
+  auto request =
+      CreationRequest(concatenate.metadata, concatenate.idempotency_key, concatenate.stop);
+  if (!request) return tl::unexpected(request.error());
+  request->headers.push_back({"Upload-Concat", std::move(value)});
+  auto response = Exchange(*request, false);
+  if (!response) return tl::unexpected(response.error());
+  return TakeCreated(*request, *std::move(response), std::numeric_limits<std::int64_t>::max());
 }
 
 Result<UploadStatus> Client::Head(std::string const& url, std::stop_token stop) {
@@ -194,20 +263,7 @@ Result<UploadStatus> Client::Head(std::string const& url, std::stop_token stop) 
   if (!request) return tl::unexpected(request.error());
   auto const response = Exchange(*request, true);
   if (!response) return tl::unexpected(response.error());
-
-  auto const offset = Number(*response, "Upload-Offset");
-  if (!offset) return tl::unexpected(offset.error());
-  if (!*offset) return BadAnswer(*response, "without Upload-Offset");
-  UploadStatus status{.offset = **offset, .length = {}};
-  if (response->Find("Upload-Defer-Length") == "1") return status;
-
-  auto const length = Number(*response, "Upload-Length");
-  if (!length) return tl::unexpected(length.error());
-  status.length = *length;
-  if (status.length && status.offset > *status.length) {
-    return BadAnswer(*response, "with an offset beyond the upload's length");
-  }
-  return status;
+  return ReadStatus(*response);
 }
 
 Result<Patched> Client::Patch(PatchRequest const& patch) {
@@ -221,11 +277,21 @@ Result<Patched> Client::Patch(PatchRequest const& patch) {
   if (patch.declare_length) {
     request->headers.push_back({"Upload-Length", std::to_string(*patch.declare_length)});
   }
+  if (!patch.sha256.empty()) {
+    request->headers.push_back({"Repr-Digest", "sha-256=:" + EncodeBase64(patch.sha256) + ":"});
+  }
   if (patch.length > 0) {
     request->body = patch.source;
     request->body_offset = patch.offset;
     request->body_length = patch.length;
     request->on_sent = patch.on_sent;
+    if (patch.checksum) {
+      auto const digest =
+          DigestOf(*patch.source, *patch.checksum, patch.offset, patch.length, patch.stop);
+      if (!digest) return tl::unexpected(digest.error());
+      request->headers.push_back(
+          {"Upload-Checksum", std::string(Name(*patch.checksum)) + " " + EncodeBase64(*digest)});
+    }
   }
   auto response = Exchange(*request, true);
   if (!response) return tl::unexpected(response.error());
@@ -239,6 +305,7 @@ Result<Patched> Client::Patch(PatchRequest const& patch) {
                                     std::to_string(patch.offset + patch.length));
   }
   return Patched{.offset = **offset,
+                 .expires = ExpiryOf(*response),
                  .headers = std::move(response->headers),
                  .body = std::move(response->body)};
 }

@@ -1,10 +1,10 @@
 #include "curl_exchange.h"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <span>
 #include <system_error>
@@ -21,6 +21,13 @@ constexpr std::size_t kMaxHeaders = std::size_t{64} << 10;
 constexpr std::size_t kMaxBody = std::size_t{64} << 10;
 /// More of a body is read and thrown away, to keep the connection; past this it is not worth it.
 constexpr std::uint64_t kMaxDrained = std::uint64_t{1} << 20;
+
+/// After so long the limit is asked again, which may be another one by then. Each time libcurl also
+/// begins to count slow seconds anew: 7.88 counts them while a body is paused.
+constexpr std::chrono::milliseconds kLongestPause{250};
+
+/// So many stall timeouts may pass from the body's last byte to the answer's. An answer is small.
+constexpr int kAnswerStalls = 2;
 
 /// Of "HTTP/1.1 200 OK", 0 where it is something else.
 int StatusOf(std::string_view status_line) {
@@ -67,6 +74,18 @@ bool IsTls(CURLcode code) {
   }
 }
 
+/// With TLS 1.3 a server refuses our certificate, or that there is none, only after the handshake
+/// is over for us and the request is on its way. It has not looked at that. OpenSSL's words are all
+/// that libcurl passes on.
+bool WantsOtherCertificate(std::string_view details) {
+  constexpr std::array<std::string_view, 4> kWhy = {"certificate", "unknown ca", "decrypt error",
+                                                    "access denied"};
+  return details.find(" alert ") != std::string_view::npos &&
+         std::any_of(kWhy.begin(), kWhy.end(), [&](std::string_view why) {
+           return details.find(why) != std::string_view::npos;
+         });
+}
+
 }  // namespace
 
 CURLcode CurlExchange::Attach(CURL* easy) {
@@ -90,6 +109,7 @@ int CurlExchange::OnConnected(void* self, char* /*remote*/, char* /*local*/, int
                               int local_port) {
   auto& exchange = *static_cast<CurlExchange*>(self);
   ++exchange.attempts_;
+  exchange.moved_ = std::chrono::steady_clock::now();
   // libcurl tries again by itself when a kept-alive connection breaks without an answer.
   if (exchange.attempts_ > 1 && exchange.MayHaveActed()) return CURL_PREREQFUNC_ABORT;
   exchange.dead_on_arrival_ = exchange.PeerHasClosed(local_port);
@@ -120,7 +140,8 @@ std::size_t CurlExchange::OnBody(char* data, std::size_t size, std::size_t count
 }
 
 /// Whether the connection is dead before the request is sent on it. libcurl looks itself before it
-/// takes a kept connection, but not more than once in a second.
+/// takes a kept connection, but not more than once in a second. There may be bytes before the
+/// peer's FIN, such as TLS' or HTTP/2's word for it; they are no answer.
 bool CurlExchange::PeerHasClosed(int local_port) const {
   curl_socket_t fd = CURL_SOCKET_BAD;
   if (curl_easy_getinfo(easy_, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK || fd == CURL_SOCKET_BAD) {
@@ -128,9 +149,8 @@ bool CurlExchange::PeerHasClosed(int local_port) const {
   }
   // libcurl may still name the socket of the request before.
   if (LocalPort(fd) != local_port) return false;
-  char byte = 0;
-  auto const count = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return count == 0 || (count < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+  pollfd peer{.fd = fd, .events = POLLRDHUP, .revents = 0};
+  return poll(&peer, 1, 0) == 1 && (peer.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 /// Whether a server that got all that was sent may have carried the request out. Sending it once
@@ -148,6 +168,24 @@ std::size_t CurlExchange::Read(std::span<std::byte> out) {
   if (left == 0) return 0;
   if (out.size() > left) out = out.first(static_cast<std::size_t>(left));
 
+  if (options_.bandwidth == nullptr) return ReadGranted(out);
+
+  Time again{};
+  auto const now = std::chrono::steady_clock::now();
+  auto const granted = options_.bandwidth->Take(out.size(), now, again);
+  if (granted == 0) {
+    paused_until_ = std::min(again, now + kLongestPause);
+    return CURL_READFUNC_PAUSE;
+  }
+  auto const position = position_;
+  auto const result = ReadGranted(out.first(granted));
+  auto const used = static_cast<std::size_t>(position_ - position);
+  if (used < granted) options_.bandwidth->GiveBack(granted - used);
+  return result;
+}
+
+/// Moves position_ by what it returns, unless that is CURL_READFUNC_ABORT.
+std::size_t CurlExchange::ReadGranted(std::span<std::byte> out) {
   auto const count = request_.body->ReadAt(request_.body_offset + position_, out);
   if (!count) {
     own_error_ = count.error();
@@ -156,12 +194,43 @@ std::size_t CurlExchange::Read(std::span<std::byte> out) {
   }
   if (*count == 0 || *count > out.size()) {
     own_error_ = MakeError(ErrorCode::kSource,
-                           "the source ended " + std::to_string(left) + " bytes before its end");
+                           "the source ended " + std::to_string(request_.body_length - position_) +
+                               " bytes before its end");
     return CURL_READFUNC_ABORT;
   }
   position_ += *count;
   if (request_.on_sent) request_.on_sent(*count);
   return *count;
+}
+
+std::optional<CurlExchange::Time::duration> CurlExchange::Pause(Time now) const {
+  if (!paused_until_) return std::nullopt;
+  return *paused_until_ - now;
+}
+
+void CurlExchange::Resume(Time now) {
+  if (!paused_until_ || now < *paused_until_) return;
+  paused_until_.reset();
+  // There may be no connection, while libcurl tries another one; what is wrong with one that is
+  // there, libcurl's next step says.
+  static_cast<void>(curl_easy_pause(easy_, CURLPAUSE_CONT));
+}
+
+bool CurlExchange::IsOverdue(Time now) {
+  if (options_.stall_timeout.count() == 0) return false;
+  curl_off_t sent = 0;
+  static_cast<void>(curl_easy_getinfo(easy_, CURLINFO_SIZE_UPLOAD_T, &sent));
+  if (attempts_ == 0 || sent != sent_ || paused_until_) {
+    sent_ = sent;
+    moved_ = now;
+  }
+  if (now - moved_ <= kAnswerStalls * options_.stall_timeout) return false;
+  if (headers_complete_) {
+    body_cut_ = true;  // what it said counts
+  } else {
+    own_error_ = MakeError(ErrorCode::kInterrupted, "the answer did not come to its end in time");
+  }
+  return true;
 }
 
 bool CurlExchange::TakeHeader(std::string_view line) {
@@ -217,12 +286,22 @@ Error CurlExchange::Explain(CURLcode code) const {
   if (attempts_ == 0 && (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)) {
     return MakeError(ErrorCode::kInvalidArgument, "the URL cannot be used");
   }
+  if (attempts_ == 0 && code == CURLE_READ_ERROR && !request_.netrc_file.empty()) {
+    return MakeError(ErrorCode::kUnauthorized,
+                     "the netrc file '" + request_.netrc_file + "' cannot be understood");
+  }
+  long tunnel = 0;
+  if (attempts_ == 0 && curl_easy_getinfo(easy_, CURLINFO_HTTP_CONNECTCODE, &tunnel) == CURLE_OK &&
+      tunnel == 407) {
+    return MakeError(ErrorCode::kUnauthorized, "the proxy wants other credentials", 407);
+  }
   auto const origin = OriginOf(request_.url);
   auto const server = origin ? origin->host + " port " + origin->port : std::string("the server");
-  return attempts_ > 0 ? MakeError(ErrorCode::kInterrupted,
-                                   "the connection to " + server + " broke: " + WhyBroken(code))
-                       : MakeError(ErrorCode::kUnreachable,
-                                   "could not connect to " + server + ": " + WhyUnreachable(code));
+  return attempts_ > 0 && !WantsOtherCertificate(Details(code))
+             ? MakeError(ErrorCode::kInterrupted,
+                         "the connection to " + server + " broke: " + WhyBroken(code))
+             : MakeError(ErrorCode::kUnreachable,
+                         "could not connect to " + server + ": " + WhyUnreachable(code));
 }
 
 std::string CurlExchange::Details(CURLcode code) const {
@@ -245,7 +324,10 @@ std::string CurlExchange::WhyUnreachable(CURLcode code) const {
   if (code == CURLE_COULDNT_RESOLVE_HOST) return "its name does not resolve";
   if (code == CURLE_COULDNT_RESOLVE_PROXY) return "the proxy's name does not resolve";
   if (code == CURLE_OPERATION_TIMEDOUT) return "no connection in time";
-  if (IsTls(code)) return "TLS: " + Details(code);
+  if (IsTls(code) || attempts_ > 0) return "TLS: " + Details(code);
+  if (code == CURLE_INTERFACE_FAILED) {
+    return "from '" + options_.interface + "': " + Details(code);
+  }
   long os_error = 0;
   if (curl_easy_getinfo(easy_, CURLINFO_OS_ERRNO, &os_error) == CURLE_OK && os_error != 0) {
     return std::system_category().message(static_cast<int>(os_error));

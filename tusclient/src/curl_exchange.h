@@ -7,6 +7,7 @@
 #include <curl/curl.h>
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -20,19 +21,31 @@ namespace tus {
 
 class CurlExchange {
  public:
-  /// `request` outlives the exchange.
-  explicit CurlExchange(HttpRequest const& request) : request_(request) {}
+  using Time = std::chrono::steady_clock::time_point;
+
+  /// Both outlive the exchange.
+  CurlExchange(HttpRequest const& request, CurlTransportOptions const& options)
+      : request_(request), options_(options) {}
   CurlExchange(CurlExchange const&) = delete;
   CurlExchange& operator=(CurlExchange const&) = delete;
 
   /// Points `easy` at this exchange. Errors: CURLE_OK or what libcurl did not like.
   [[nodiscard]] CURLcode Attach(CURL* easy);
 
+  /// How long the bandwidth limit holds the body back yet; nothing where it does not.
+  [[nodiscard]] std::optional<Time::duration> Pause(Time now) const;
+  /// Lets libcurl ask for the body again when the pause is over at `now`.
+  void Resume(Time now);
+  /// Whether no body byte was sent for so long that an answer that still drips in will not be
+  /// waited for. libcurl's own limit is content with a byte of the answer's body per second.
+  [[nodiscard]] bool IsOverdue(Time now);
+
   /// The outcome, after libcurl has finished with `code`.
   [[nodiscard]] Result<HttpResponse> Finish(CURLcode code);
 
  private:
   HttpRequest const& request_;
+  CurlTransportOptions const& options_;
   CURL* easy_ = nullptr;
   HttpResponse response_;
   std::array<char, CURL_ERROR_SIZE> error_text_{};
@@ -42,6 +55,9 @@ class CurlExchange {
   std::size_t header_size_ = 0;
   int attempts_ = 0;              ///< how often libcurl had a connection and began to send
   bool dead_on_arrival_ = false;  ///< the connection was closed before anything was sent on it
+  std::optional<Time> paused_until_;
+  curl_off_t sent_ = 0;  ///< body bytes that were sent when IsOverdue looked last
+  Time moved_{};         ///< and when they had become more
   bool headers_complete_ = false;
   bool body_cut_ = false;
 
@@ -54,6 +70,7 @@ class CurlExchange {
   [[nodiscard]] bool PeerHasClosed(int local_port) const;
   [[nodiscard]] bool MayHaveActed() const;
   std::size_t Read(std::span<std::byte> out);
+  std::size_t ReadGranted(std::span<std::byte> out);
   bool TakeHeader(std::string_view line);
   bool TakeBody(std::string_view data);
   [[nodiscard]] bool HasAnswer() const;

@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -13,6 +14,7 @@
 #include <utility>
 
 #include "curl_exchange.h"
+#include "curl_settings.h"
 #include "easy_options.h"
 #include "fail.h"
 #include "text.h"
@@ -22,11 +24,14 @@
 namespace tus {
 namespace {
 
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
 constexpr long kUploadBuffer = 512L << 10;
 /// libcurl counts whole seconds of idleness, so 3 means "less than 4": rustus closes after 4.8 s.
 constexpr long kDefaultIdleSeconds = 3;
 constexpr long kMaxIdleSeconds = 110;
-constexpr int kPollMilliseconds = 1000;
+constexpr milliseconds kPoll{1000};
 
 template <auto Function>
 struct Deleter {
@@ -102,6 +107,12 @@ std::optional<std::uint64_t> AnnouncedIdleTimeout(HttpResponse const& response) 
   return std::nullopt;
 }
 
+/// For curl_multi_poll. Rounded up, so that a wait shorter than a millisecond is one.
+int PollTime(std::optional<steady_clock::duration> pause) {
+  auto const time = pause ? std::chrono::ceil<milliseconds>(*pause) : kPoll;
+  return static_cast<int>(std::clamp(time, milliseconds(0), kPoll).count());
+}
+
 class CurlTransport final : public HttpTransport {
  public:
   explicit CurlTransport(CurlTransportOptions options) : options_(std::move(options)) {
@@ -122,15 +133,18 @@ class CurlTransport final : public HttpTransport {
     if (!headers) return tl::unexpected(headers.error());
     auto const origin = OriginOf(request.url);
     if (!origin) return tl::unexpected(origin.error());
+    if (auto const trouble = FileTrouble(options_, request.netrc_file)) {
+      return tl::unexpected(*trouble);
+    }
 
-    CurlExchange exchange(request);
+    CurlExchange exchange(request, options_);
     curl_easy_reset(easy_.get());
     if (auto code = Configure(request, headers->get(), *origin);
         code != CURLE_OK || (code = exchange.Attach(easy_.get())) != CURLE_OK) {
       return Fail(ErrorCode::kInvalidArgument,
                   std::string("libcurl refused the request: ") + curl_easy_strerror(code));
     }
-    auto const code = Run(request.stop);
+    auto const code = Run(request.stop, exchange);
     auto response = exchange.Finish(code);
     curl_easy_reset(easy_.get());  // nothing of this request stays behind
     if (response) RememberIdleTimeout(*response, *origin);
@@ -146,9 +160,9 @@ class CurlTransport final : public HttpTransport {
 
   CURLcode Configure(HttpRequest const& request, curl_slist* headers, Origin const& origin) {
     EasyOptions options(easy_.get());
+    ApplySettings(options, options_);
     options.Set(CURLOPT_URL, request.url.c_str());
     options.Set(CURLOPT_HTTPHEADER, headers);
-    options.Set(CURLOPT_USERAGENT, options_.user_agent.c_str());
     bool const upload = request.body_length > 0 || request.method == "POST" ||
                         request.method == "PATCH" || request.method == "PUT";
     if (request.method == "HEAD") {
@@ -162,45 +176,35 @@ class CurlTransport final : public HttpTransport {
       options.Set(CURLOPT_UPLOAD_BUFFERSIZE, kUploadBuffer);
     }
 
-    options.Set(CURLOPT_PROTOCOLS_STR, "http,https");
-    options.Set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-    options.Set(CURLOPT_FOLLOWLOCATION, 0L);
-    options.Set(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-    options.Set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    options.Set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-    options.Set(CURLOPT_SSL_VERIFYPEER, 1L);
-    options.Set(CURLOPT_SSL_VERIFYHOST, 2L);
-
-    options.Set(CURLOPT_NOSIGNAL, 1L);
-    // Lets a cancelled exchange leave a name server that does not answer behind.
-    options.Set(CURLOPT_QUICK_EXIT, 1L);
-    options.Set(CURLOPT_CONNECTTIMEOUT, static_cast<long>(options_.connect_timeout.count()));
-    options.Set(CURLOPT_LOW_SPEED_LIMIT, 1L);
-    options.Set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(options_.stall_timeout.count()));
-    options.Set(CURLOPT_TCP_KEEPALIVE, 1L);
-    options.Set(CURLOPT_TCP_NODELAY, 1L);
+    if (!request.netrc_file.empty()) {
+      options.Set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_OPTIONAL));
+      options.Set(CURLOPT_NETRC_FILE, request.netrc_file.c_str());
+    }
     options.Set(CURLOPT_MAXAGE_CONN,
                 origin == last_origin_ ? last_idle_seconds_ : kDefaultIdleSeconds);
     return options.result();
   }
 
   /// Until the exchange is over or `stop` fires; then libcurl has let go of the request.
-  CURLcode Run(std::stop_token const& stop) {
+  CURLcode Run(std::stop_token const& stop, CurlExchange& exchange) {
     auto const added = curl_multi_add_handle(multi_.get(), easy_.get());
     if (added != CURLM_OK) return CURLE_FAILED_INIT;
-    auto const code = Drive(stop);
+    auto const code = Drive(stop, exchange);
     curl_multi_remove_handle(multi_.get(), easy_.get());
     return code;
   }
 
-  CURLcode Drive(std::stop_token const& stop) {
+  CURLcode Drive(std::stop_token const& stop, CurlExchange& exchange) {
     std::stop_callback const wake(stop, [this] { curl_multi_wakeup(multi_.get()); });
     for (int running = 1;;) {
       if (curl_multi_perform(multi_.get(), &running) != CURLM_OK) return CURLE_FAILED_INIT;
       if (running == 0) break;
       if (stop.stop_requested()) return CURLE_ABORTED_BY_CALLBACK;
-      auto const polled = curl_multi_poll(multi_.get(), nullptr, 0, kPollMilliseconds, nullptr);
+      if (exchange.IsOverdue(steady_clock::now())) return CURLE_OPERATION_TIMEDOUT;
+      auto const pause = exchange.Pause(steady_clock::now());
+      auto const polled = curl_multi_poll(multi_.get(), nullptr, 0, PollTime(pause), nullptr);
       if (polled != CURLM_OK) return CURLE_FAILED_INIT;
+      exchange.Resume(steady_clock::now());
     }
     int queued = 0;
     while (auto const* const message = curl_multi_info_read(multi_.get(), &queued)) {

@@ -28,6 +28,8 @@ std::string_view Name(ErrorCode code) {
       return "checksum-mismatch";
     case ErrorCode::kRefused:
       return "refused";
+    case ErrorCode::kUnconfirmed:
+      return "unconfirmed";
     case ErrorCode::kProtocol:
       return "protocol";
   }

@@ -33,6 +33,7 @@ bool IsTransient(ErrorCode code) {
     case ErrorCode::kGone:
     case ErrorCode::kTooLarge:
     case ErrorCode::kRefused:
+    case ErrorCode::kUnconfirmed:
     case ErrorCode::kProtocol:
       return false;
   }

@@ -106,6 +106,12 @@ Result<Origin> OriginOf(std::string const& url) {
   return ParseAbsolute(url).map([](UrlHandle const& parsed) { return OriginOf(parsed.get()); });
 }
 
+std::string PathOf(std::string const& url) {
+  auto const authority = url.find("://");
+  auto const path = authority == std::string::npos ? authority : url.find('/', authority + 3);
+  return path == std::string::npos ? "/" : url.substr(path);
+}
+
 Result<std::string> ResolveUrl(std::string const& base, std::string const& reference) {
   auto const url = ParseAbsolute(base);
   if (!url) return tl::unexpected(url.error());

@@ -22,6 +22,9 @@ struct Origin {
 /// Errors: kInvalidArgument, as for NormalizeEndpoint.
 [[nodiscard]] Result<Origin> OriginOf(std::string const& url);
 
+/// What follows the origin in a normalized URL: path and query.
+[[nodiscard]] std::string PathOf(std::string const& url);
+
 /// Resolves `reference` (a Location, absolute or relative) against the absolute URL `base`.
 /// Where `base` is https and `reference` is http on the same host, the result is https, because
 /// misconfigured proxies make servers say so. Errors: kProtocol for another scheme, for user names

@@ -1,10 +1,12 @@
 // The tus 1.0 protocol, one method per verb.
 //
 // A Client is stateless but for its options: each call is one blocking, cancellable request on the
-// transport, classified once (error.h). It never retries. It belongs to one thread at a time, as
-// its transport does.
+// transport, classified once (error.h). It never retries, but for a request whose credentials were
+// refused (401) while newer ones were there. It belongs to one thread at a time, as its transport
+// does. Upload (upload.h) does the rest: it goes on until all bytes have arrived.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -12,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "tusclient/checksum.h"
+#include "tusclient/credentials.h"
 #include "tusclient/data_source.h"
 #include "tusclient/error.h"
 #include "tusclient/metadata.h"
@@ -28,50 +32,86 @@ struct ServerInfo {
   bool termination = false;
   bool concatenation = false;
   bool expiration = false;
-  std::vector<std::string> checksum_algorithms;
-  std::optional<std::uint64_t> max_size;  ///< Tus-Max-Size, bytes
+  std::vector<std::string> checksum_algorithms{};
+  std::optional<std::uint64_t> max_size{};  ///< Tus-Max-Size, bytes
 };
+
+/// When the server deletes an upload that is not complete (Upload-Expires, tus: expiration).
+using Expiry = std::optional<std::chrono::system_clock::time_point>;
 
 struct CreateRequest {
   /// Bytes of the whole upload; nothing means Upload-Defer-Length: 1.
-  std::optional<std::uint64_t> length;
-  Metadata metadata;
-  std::stop_token stop;
+  std::optional<std::uint64_t> length{};
+  Metadata metadata{};
+  /// Part of a final upload (tus: concatenation), see Client::Concatenate.
+  bool partial = false;
+  /// Sent as Idempotency-Key: the same for every try to create this upload, of no other. Servers
+  /// that know it do not create two; the others do not mind.
+  std::string idempotency_key{};
+  /// Bytes [0, body_length) of `source` go along (tus: creation-with-upload). When the answer is
+  /// lost, so is the URL: for small uploads only.
+  DataSource* source = nullptr;
+  std::uint64_t body_length = 0;
+  std::function<void(std::uint64_t)> on_sent{};  ///< see HttpRequest::on_sent
+  std::stop_token stop{};
+};
+
+struct ConcatenateRequest {
+  std::vector<std::string> urls{};  ///< of complete partial uploads, in order
+  Metadata metadata{};
+  std::string idempotency_key{};
+  std::stop_token stop{};
 };
 
 struct Created {
-  std::string url;           ///< absolute; a bearer secret
-  std::uint64_t offset = 0;  ///< 0 unless the server said otherwise
-  std::optional<std::string> expires;
+  std::string url{};         ///< absolute; a bearer secret
+  std::uint64_t offset = 0;  ///< bytes that the server took: 0 to the request's body_length
+  Expiry expires{};
+  std::vector<Header> headers{};  ///< of the answer
+  std::string body{};
 };
 
 struct UploadStatus {
-  std::uint64_t offset = 0;             ///< bytes that the server has
-  std::optional<std::uint64_t> length;  ///< nothing while the length is deferred
+  std::uint64_t offset = 0;               ///< bytes that the server has
+  std::optional<std::uint64_t> length{};  ///< nothing while the length is deferred
+  enum class Concat { kNone, kPartial, kFinal };
+  Concat concat = Concat::kNone;
+  Expiry expires{};
 
   [[nodiscard]] bool Complete() const { return length && offset == *length; }
 };
 
 struct PatchRequest {
-  std::string url;
+  std::string url{};
   std::uint64_t offset = 0;  ///< first byte of `source` to send, and the Upload-Offset
   std::uint64_t length = 0;  ///< bytes to send; 0 is allowed, to declare a length alone
   /// Declares the length of the whole upload (creation-defer-length), exactly once.
-  std::optional<std::uint64_t> declare_length;
+  std::optional<std::uint64_t> declare_length{};
   DataSource* source = nullptr;
-  std::function<void(std::uint64_t)> on_sent;  ///< see HttpRequest::on_sent
-  std::stop_token stop;
+  /// Sends Upload-Checksum with the body's digest (tus: checksum); reads the bytes once more.
+  std::optional<ChecksumAlgorithm> checksum{};
+  /// SHA-256 (32 raw bytes) of the whole upload, sent as Repr-Digest (RFC 9530); or empty.
+  std::string sha256{};
+  std::function<void(std::uint64_t)> on_sent{};  ///< see HttpRequest::on_sent
+  std::stop_token stop{};
 };
 
 struct Patched {
   std::uint64_t offset = 0;  ///< the server's word: request offset ≤ offset ≤ offset + length
-  std::vector<Header> headers;
-  std::string body;
+  Expiry expires{};
+  std::vector<Header> headers{};
+  std::string body{};
 };
 
 struct ClientOptions {
-  std::string endpoint;         ///< http or https URL that creates uploads
-  std::vector<Header> headers;  ///< sent with each request to the endpoint's own origin only
+  std::string endpoint{};              ///< http or https URL that creates uploads
+  std::vector<Header> headers{};       ///< sent with each request to the trusted origins only
+  Credentials* credentials = nullptr;  ///< likewise; outlives the client, may be shared
+  /// Origins that are trusted beside the endpoint's own, as "https://uploads.example.org". An http
+  /// one is trusted only when the endpoint is http.
+  std::vector<std::string> trusted_origins{};
+  /// Sends PATCH and DELETE as POST with X-HTTP-Method-Override, for proxies that know neither.
+  bool method_override = false;
 };
 
 class Client {
@@ -85,6 +125,11 @@ class Client {
   /// Creates an upload (tus: creation). 201 with a usable Location or an error. Not idempotent: a
   /// lost answer leaves an upload behind on the server.
   [[nodiscard]] Result<Created> Create(CreateRequest const& request);
+
+  /// Joins complete partial uploads to a final one, in order. URLs are sent as short as the server
+  /// understands them, in at most 4 KiB; more is kInvalidArgument. A server that copies bytes may
+  /// take minutes to answer. Not idempotent, as Create.
+  [[nodiscard]] Result<Created> Concatenate(ConcatenateRequest const& request);
 
   /// Asks how many bytes the server has. Never call it while a PATCH of that upload is open:
   /// servers cut the PATCH.
@@ -102,8 +147,14 @@ class Client {
 
   /// Performs `request` through redirects; afterwards request.url is the one that answered.
   Result<HttpResponse> Exchange(HttpRequest& request, bool about_upload);
+  Result<HttpResponse> ExchangeOnce(HttpRequest& request, bool about_upload,
+                                    std::vector<Header> const& credentials);
   Result<HttpRequest> UploadRequest(std::string method, std::string const& url,
                                     std::stop_token stop) const;
+  Result<HttpRequest> CreationRequest(Metadata const& metadata, std::string const& idempotency_key,
+                                      std::stop_token stop) const;
+  Result<Created> TakeCreated(HttpRequest const& request, HttpResponse response,
+                              std::uint64_t most) const;
 };
 
 /// Checks that `text` is an absolute http or https URL with a host and returns it in the form that

@@ -26,6 +26,7 @@ enum class ErrorCode {
   kTooLarge,          ///< 413, from the tus server or from a proxy before it
   kChecksumMismatch,  ///< 460 (some servers: 417): the chunk arrived damaged
   kRefused,           ///< any other 4xx or an unexpected redirect: permanent
+  kUnconfirmed,       ///< the last bytes were sent, and whether they completed it is unknown
   kProtocol,          ///< a tus server's answer that cannot be right, such as an offset never sent
 };
 
@@ -34,9 +35,9 @@ enum class ErrorCode {
 
 struct Error {
   ErrorCode code = ErrorCode::kRefused;
-  int http_status = 0;                              ///< 0 where there was no answer
-  std::optional<std::chrono::seconds> retry_after;  ///< of a Retry-After header, 0 to 1 day
-  std::string message;                              ///< one sentence for a person, may be empty
+  int http_status = 0;                                ///< 0 where there was no answer
+  std::optional<std::chrono::seconds> retry_after{};  ///< of a Retry-After header, 0 to 1 day
+  std::string message{};                              ///< one sentence for a person, may be empty
 };
 
 template <typename T>

@@ -1,6 +1,7 @@
 // The seam between the tus protocol and HTTP: CurlTransport in production, a scripted one in tests.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -10,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tusclient/bandwidth.h"
 #include "tusclient/data_source.h"
 #include "tusclient/error.h"
 
@@ -18,6 +20,8 @@ namespace tus {
 struct Header {
   std::string name;
   std::string value;
+
+  bool operator==(Header const&) const = default;
 };
 
 struct HttpRequest {
@@ -33,6 +37,9 @@ struct HttpRequest {
   /// Called from the performing thread as body bytes are handed to the network, with how many
   /// more were handed over. A rewound body is reported again: it is what went over the wire.
   std::function<void(std::uint64_t)> on_sent;
+
+  /// Where the transport finds user and password for the request's host, netrc(5); empty: nowhere.
+  std::string netrc_file{};
 
   std::stop_token stop;  ///< cancels within 100 ms; afterwards `body` is not read any more
 };
@@ -56,14 +63,29 @@ class HttpTransport {
   [[nodiscard]] virtual Result<HttpResponse> Perform(HttpRequest const& request) = 0;
 };
 
+/// TLS is verified, and is 1.2 or newer. Proxies are those of the environment (https_proxy,
+/// http_proxy, all_proxy, no_proxy).
 struct CurlTransportOptions {
   std::chrono::seconds connect_timeout{15};
-  /// An exchange in which less than one byte per second moves for this long is interrupted.
+  /// An exchange in which less than one byte per second moves for this long is interrupted. What a
+  /// bandwidth limit holds back does not count.
   std::chrono::seconds stall_timeout{60};
   std::string user_agent = "tusclient";
+
+  std::string ca_file{};      ///< PEM, instead of the system's authorities
+  std::string client_cert{};  ///< PEM; needs client_key unless it contains the key
+  std::string client_key{};   ///< PEM, not encrypted
+  /// Interface, address or host name to send from, as curl --interface takes it.
+  std::string interface {};
+  enum class Ip { kAny, k4, k6 };
+  Ip ip = Ip::kAny;
+  /// HTTP/2 where TLS negotiates it. Bodies go faster over HTTP/1.1.
+  bool http2 = false;
+  BandwidthLimit* bandwidth = nullptr;  ///< shared; outlives the transport
 };
 
-/// HTTP over libcurl, with connections kept alive between calls.
+/// HTTP over libcurl, with connections kept alive between calls. Files that cannot be used
+/// (ca_file, client_cert) make every Perform fail with kUnreachable, naming the file.
 [[nodiscard]] std::unique_ptr<HttpTransport> MakeCurlTransport(CurlTransportOptions options);
 
 }  // namespace tus

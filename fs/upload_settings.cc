@@ -1,0 +1,80 @@
+#include "upload_settings.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <sstream>
+
+#include "uploader/target.h"
+#include "version.h"
+
+namespace tusfs {
+namespace {
+
+constexpr std::chrono::seconds kCommandTimeout{30};
+
+std::vector<std::string> Words(std::string const& text) {
+  std::istringstream in(text);
+  std::vector<std::string> words;
+  for (std::string word; in >> word;) words.push_back(word);
+  return words;
+}
+
+}  // namespace
+
+Result<UploadRules> UploadRulesOf(Options const& options) {
+  UploadRules rules;
+  rules.metadata = DefaultMetadata();
+  std::vector<std::string> required;
+  if (!options.preset.empty()) {
+    auto const preset = tus::FindPreset(options.preset);
+    if (!preset) return Fail(EINVAL, "--preset: " + preset.error().message);
+    rules = {preset->chunks, preset->defer_length, preset->metadata};
+    required = preset->required;
+  }
+  if (options.chunk_size) rules.chunks.size = *options.chunk_size;
+  if (options.chunk_multiple) rules.chunks.multiple = *options.chunk_multiple;
+  if (options.exact_chunks) rules.chunks.exact = true;
+  if (auto const checked = rules.chunks.Check(); !checked) {
+    return Fail(EINVAL, checked.error().message);
+  }
+  for (auto const& added : options.metadata) {
+    std::erase_if(rules.metadata, [&](auto const& other) { return other.key == added.key; });
+    if (!added.value.empty()) rules.metadata.push_back(added);
+  }
+  for (auto const& key : required) {
+    bool const there = std::any_of(rules.metadata.begin(), rules.metadata.end(),
+                                   [&](auto const& pair) { return pair.key == key; });
+    if (!there) {
+      return Fail(EINVAL, "--preset " + options.preset + " needs --metadata " + key + "=…");
+    }
+  }
+  return rules;
+}
+
+std::unique_ptr<tus::Credentials> MakeCredentials(Options const& options) {
+  if (!options.token_file.empty()) return tus::BearerFromFile(options.token_file);
+  if (!options.basic_file.empty()) return tus::BasicFromFile(options.basic_file);
+  if (!options.header_file.empty()) return tus::HeadersFromFile(options.header_file);
+  if (!options.netrc_file.empty()) return tus::FromNetrc(options.netrc_file);
+  if (!options.token_command.empty()) {
+    return tus::BearerFromCommand(Words(options.token_command), kCommandTimeout);
+  }
+  return nullptr;
+}
+
+tus::CurlTransportOptions TransportOptionsOf(Options const& options,
+                                             tus::BandwidthLimit& bandwidth) {
+  using Ip = tus::CurlTransportOptions::Ip;
+  tus::CurlTransportOptions transport;
+  transport.user_agent = std::string("tusfs/") + kVersion;
+  transport.ca_file = options.ca_file;
+  transport.client_cert = options.client_cert;
+  transport.client_key = options.client_key;
+  transport.interface = options.interface;
+  transport.ip = options.ip_version == "4" ? Ip::k4 : options.ip_version == "6" ? Ip::k6 : Ip::kAny;
+  transport.http2 = options.http2;
+  transport.bandwidth = &bandwidth;
+  return transport;
+}
+
+}  // namespace tusfs

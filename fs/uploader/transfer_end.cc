@@ -1,0 +1,85 @@
+// How a step of a transfer ends: what the ledger keeps of it, and when to look again.
+#include "base/text.h"
+#include "uploader/transfer.h"
+
+namespace tusfs {
+
+Transfer::Outcome Transfer::Now(std::uint64_t bytes_left) const {
+  return {.next = shared_.clock.Steady(), .bytes_left = bytes_left};
+}
+
+Transfer::Outcome Transfer::Complete(Work const& work, std::string const& receipt) {
+  auto const recorded = ledger_.Complete(work, receipt);
+  if (!recorded) return Postpone(recorded.error());
+  if (!*recorded) return Now();  // it is another file by now
+  shared_.logger->info("uploaded path=\"{}\" size={}", Printable(work.path), work.inode.size);
+  return Over();
+}
+
+Transfer::Outcome Transfer::StartOver(Work const& work, std::string const& why) {
+  shared_.logger->warn("upload starts over path=\"{}\" confirmed={} reason=\"{}\"",
+                       Printable(work.path), work.upload->offset, why);
+  auto const ownerless = ledger_.StartOver(work);
+  if (!ownerless) return Postpone(ownerless.error());
+  if (*ownerless) shared_.terminate(**ownerless);
+  return Now();
+}
+
+Transfer::Outcome Transfer::Unconfirmed(Work const& work, std::string const& why) {
+  shared_.logger->error("completion unknown path=\"{}\" tusfsId={}", Printable(work.path),
+                        work.upload->id.ToString());
+  auto const recorded = ledger_.Stuck(work, UploadPhase::kUnconfirmed, why);
+  return recorded ? Outcome{} : Postpone(recorded.error());
+}
+
+Transfer::Outcome Transfer::Refuse(Work const& work, std::string const& why, JobMemory& memory) {
+  shared_.logger->error("the server refuses a file, its bytes are kept path=\"{}\" error=\"{}\"",
+                        Printable(work.path), why);
+  auto const recorded = ledger_.Stuck(work, UploadPhase::kRefused, why);
+  if (!recorded) return Postpone(recorded.error());
+  memory.recheck = true;
+  memory.refused_until = shared_.clock.Steady() + shared_.options.retry_failed;
+  return {.next = memory.refused_until};
+}
+
+Transfer::Outcome Transfer::RefuseSize(Work const& work, std::uint64_t most, JobMemory& memory) {
+  return Refuse(work, "the server takes at most " + std::to_string(most) + " bytes a file", memory);
+}
+
+Transfer::Outcome Transfer::LostBytes(InodeId id, std::optional<VersionId> version,
+                                      std::string const& why) {
+  shared_.logger->error("upload stopped, its bytes cannot be read inode={} error=\"{}\"", id, why);
+  auto const recorded = ledger_.LostBytes(id, version, why);
+  return recorded ? Over() : Postpone(recorded.error());
+}
+
+Transfer::Outcome Transfer::BackOff(tus::Error const& error, JobMemory& memory) {
+  memory.recheck = true;
+  if (error.code == tus::ErrorCode::kCancelled) return Now();
+  if (tus::IsOutage(error.code) || error.code == tus::ErrorCode::kUnauthorized) {
+    shared_.endpoint.Failed(error);
+  }
+  // Without a connection it is the endpoint that backs off; what came back for one upload may be
+  // about that one alone.
+  if (error.code == tus::ErrorCode::kUnreachable) return Now();
+  ++memory.failures;
+  return {.next = shared_.clock.Steady() +
+                  shared_.options.retry.Delay(memory.failures, error, shared_.random)};
+}
+
+Transfer::Outcome Transfer::NoteAndBackOff(Work const& work, tus::Error const& error,
+                                           JobMemory& memory) {
+  if (auto noted = ledger_.NoteError(work, error.message); !noted) {
+    shared_.logger->warn("error not kept path=\"{}\" error=\"{}\"", Printable(work.path),
+                         Describe(noted.error()));
+  }
+  return BackOff(error, memory);
+}
+
+Transfer::Outcome Transfer::Postpone(Error const& error) {
+  shared_.logger->error("upload postponed, the catalog or the spool cannot be used error=\"{}\"",
+                        Describe(error));
+  return {.next = shared_.clock.Steady() + shared_.options.retry.max};
+}
+
+}  // namespace tusfs

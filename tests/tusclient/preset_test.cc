@@ -1,0 +1,68 @@
+// Metadata templates and presets.
+#include "tusclient/preset.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace tus {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Pair;
+
+FileFacts Take42() {
+  return {.path = "day 1/take-42.mov",
+          .type = "video/quicktime",
+          .modified = 1'700'000'000,
+          .size = 12,
+          .id = "u-1"};
+}
+
+TEST(Templates, SpeakOfTheFile) {
+  std::vector<MetadataTemplate> const templates{{"a", "{path}|{name}"},
+                                                {"b", "{type} {mtime} {size}"},
+                                                {"c", "{{{id}}}"},
+                                                {"d", "plain"},
+                                                {"e", ""}};
+  ASSERT_TRUE(CheckTemplates(templates));
+  EXPECT_THAT(Expand(templates, Take42()), ElementsAre(Pair("a", "day 1/take-42.mov|take-42.mov"),
+                                                       Pair("b", "video/quicktime 1700000000 12"),
+                                                       Pair("c", "{u-1}"), Pair("d", "plain")));
+}
+
+TEST(Templates, LeaveOutWhatIsNotKnownYet) {
+  auto facts = Take42();
+  facts.size.reset();
+  facts.path = "no-folder";
+  std::vector<MetadataTemplate> const templates{{"size", "{size}"}, {"name", "{name}"}};
+  EXPECT_THAT(Expand(templates, facts), ElementsAre(Pair("name", "no-folder")));
+}
+
+TEST(Templates, AreCheckedBeforeTheyAreUsed) {
+  for (auto const& bad : std::vector<MetadataTemplate>{{"k", "{nme}"},
+                                                       {"k", "{"},
+                                                       {"k", "}"},
+                                                       {"k", "{name"},
+                                                       {"k", "{}"},
+                                                       {"", "x"},
+                                                       {"a b", "x"},
+                                                       {"a,b", "x"}}) {
+    auto const checked = CheckTemplates(std::vector<MetadataTemplate>{bad});
+    ASSERT_FALSE(checked) << bad.key << bad.value;
+    EXPECT_EQ(checked.error().code, ErrorCode::kInvalidArgument);
+  }
+  EXPECT_FALSE(CheckTemplates(std::vector<MetadataTemplate>{{"a", "1"}, {"a", "2"}}));
+}
+
+TEST(Presets, HoldTogether) {
+  for (auto const& preset : Presets()) {
+    EXPECT_TRUE(preset.chunks.Check()) << preset.name;
+    EXPECT_TRUE(CheckTemplates(preset.metadata)) << preset.name;
+    EXPECT_EQ(FindPreset(preset.name)->name, preset.name);
+  }
+  EXPECT_THAT(FindPreset("dropbox").error().message, HasSubstr("cloudflare-stream, supabase"));
+}
+
+}  // namespace
+}  // namespace tus

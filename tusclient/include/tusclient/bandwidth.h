@@ -1,0 +1,36 @@
+// A limit of bytes per second that several transfers share.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+
+namespace tus {
+
+/// A token bucket of a quarter of a second. Thread-safe; outlives the transports that use it.
+class BandwidthLimit {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  /// 0 bytes per second means no limit.
+  explicit BandwidthLimit(std::uint64_t bytes_per_second = 0) : rate_(bytes_per_second) {}
+
+  /// May be changed at any time; holds for transfers that are under way, too.
+  void Set(std::uint64_t bytes_per_second);
+  [[nodiscard]] std::uint64_t Get() const;
+
+  /// How many of `wanted` (1 or more) bytes may be sent at `now`: 0 where one has to wait, then
+  /// `again` says until when. What is granted is taken.
+  [[nodiscard]] std::size_t Take(std::size_t wanted, Time now, Time& again);
+  /// Bytes that were granted and not sent after all.
+  void GiveBack(std::size_t bytes);
+
+ private:
+  mutable std::mutex mutex_;
+  std::uint64_t rate_;
+  double tokens_ = 0;  // bytes
+  Time filled_{};
+};
+
+}  // namespace tus

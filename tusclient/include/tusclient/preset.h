@@ -1,0 +1,56 @@
+// Metadata by templates, and the published rules of hosted services.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tusclient/error.h"
+#include "tusclient/metadata.h"
+#include "tusclient/server_profile.h"
+
+namespace tus {
+
+/// What templates can speak of.
+struct FileFacts {
+  std::string path{};                   ///< {path}; {name} is what follows its last slash
+  std::string type{};                   ///< {type}, a MIME type
+  std::int64_t modified = 0;            ///< {mtime}, seconds since 1970
+  std::optional<std::uint64_t> size{};  ///< {size}, bytes; empty text while it is not known
+  std::string id{};                     ///< {id}, stable for one upload
+};
+
+/// A metadata key and its value, in which {path} {name} {type} {mtime} {size} {id} stand for the
+/// file's facts, and {{ and }} for braces. A value that is empty in the end is left out.
+struct MetadataTemplate {
+  std::string key{};
+  std::string value{};
+};
+
+/// Errors: kInvalidArgument with a sentence, for a key that metadata cannot have, braces that do
+/// not match, and names that are not among the facts.
+[[nodiscard]] Result<void> CheckTemplates(std::span<MetadataTemplate const> templates);
+
+/// Templates that CheckTemplates accepted.
+[[nodiscard]] Metadata Expand(std::span<MetadataTemplate const> templates, FileFacts const& facts);
+
+/// What a hosted service publishes of its tus endpoint.
+struct Preset {
+  std::string name{};
+  ChunkRules chunks;
+  /// Whether the service takes uploads of unknown length; else a file is sent when it is finished.
+  bool defer_length = true;
+  std::vector<MetadataTemplate> metadata{};
+  std::vector<std::string> required{};  ///< keys that the user has to add
+};
+
+/// "cloudflare-stream", "supabase", "opencloud".
+[[nodiscard]] std::span<Preset const> Presets();
+/// Errors: kInvalidArgument naming those that there are.
+[[nodiscard]] Result<Preset> FindPreset(std::string_view name);
+
+}  // namespace tus

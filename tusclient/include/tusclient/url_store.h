@@ -1,0 +1,63 @@
+// Where a program remembers its unfinished uploads, so that another run of it can go on.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "tusclient/error.h"
+
+namespace tus {
+
+/// What is known of an unfinished upload.
+struct StoredUpload {
+  std::string url{};                      ///< a bearer secret
+  std::optional<std::uint64_t> length{};  ///< declared bytes; nothing while it is deferred
+  /// The request that completes the upload was about to be sent: whoever finds the upload gone
+  /// from the server cannot know whether it was published.
+  bool final_sent = false;
+  /// The server deletes it after this, where it has said so.
+  std::optional<std::chrono::system_clock::time_point> expires{};
+  /// For sources that cannot be told by their name: SHA-256 (raw bytes) of the first
+  /// `checked_length` bytes, which is all that was ever handed to the server.
+  std::uint64_t checked_length = 0;
+  std::string checked_sha256{};
+};
+
+/// Keyed by fingerprint: any text that is equal when, and only when, the bytes are.
+class UrlStore {
+ public:
+  virtual ~UrlStore() = default;
+
+  /// Errors: kInvalidArgument where the store cannot be used, with a sentence that names it.
+  [[nodiscard]] virtual Result<std::optional<StoredUpload>> Find(
+      std::string const& fingerprint) = 0;
+  /// Adds or replaces; after it has returned the record survives the program, and a power cut when
+  /// `final_sent` is set or the record is new.
+  [[nodiscard]] virtual Result<void> Put(std::string const& fingerprint,
+                                         StoredUpload const& upload) = 0;
+  /// What is not there is no error.
+  [[nodiscard]] virtual Result<void> Remove(std::string const& fingerprint) = 0;
+};
+
+/// One small text file for each upload, mode 0600, in a directory of mode 0700 that is made where
+/// it is missing. Several programs may share it: each file is replaced as a whole. A file that
+/// cannot be read as a record counts as missing. Thread-safe.
+class FileUrlStore : public UrlStore {
+ public:
+  explicit FileUrlStore(std::filesystem::path directory) : directory_(std::move(directory)) {}
+
+  [[nodiscard]] Result<std::optional<StoredUpload>> Find(std::string const& fingerprint) override;
+  [[nodiscard]] Result<void> Put(std::string const& fingerprint,
+                                 StoredUpload const& upload) override;
+  [[nodiscard]] Result<void> Remove(std::string const& fingerprint) override;
+
+ private:
+  std::filesystem::path const directory_;
+
+  [[nodiscard]] std::filesystem::path PathOf(std::string const& fingerprint) const;
+};
+
+}  // namespace tus

@@ -1,0 +1,77 @@
+#include "tusclient/upload.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <random>
+#include <utility>
+
+#include "fail.h"
+#include "pacer.h"
+#include "sending.h"
+
+namespace tus {
+namespace {
+
+double RandomFraction() {
+  thread_local std::mt19937_64 generator{std::random_device{}()};
+  return std::uniform_real_distribution<double>(0, 1)(generator);
+}
+
+void Wait(std::chrono::milliseconds time, std::stop_token stop) {
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock lock(mutex);
+  never.wait_for(lock, std::move(stop), time, [] { return false; });
+}
+
+UploadOptions WithDefaults(UploadOptions options) {
+  if (!options.random) options.random = RandomFraction;
+  if (!options.now) options.now = [] { return std::chrono::steady_clock::now(); };
+  if (!options.wait) options.wait = Wait;
+  return options;
+}
+
+}  // namespace
+
+Upload::Upload(Client& client, UploadOptions options)
+    : client_(client),
+      options_(WithDefaults(std::move(options))),
+      profile_(options_.profile != nullptr ? *options_.profile : own_profile_) {}
+
+Result<Receipt> Upload::Send(DataSource& source, std::uint64_t length, std::stop_token stop) {
+  if (auto const checked = profile_.rules().Check(); !checked) {
+    return tl::unexpected(checked.error());
+  }
+  return Sending(client_, profile_, options_, source, nullptr, length, std::move(stop)).Run();
+}
+
+Result<Receipt> Upload::Send(GrowingSource& source, std::stop_token stop) {
+  if (auto const checked = profile_.rules().Check(); !checked) {
+    return tl::unexpected(checked.error());
+  }
+  return Sending(client_, profile_, options_, source, &source, std::nullopt, std::move(stop)).Run();
+}
+
+Result<void> Upload::Abandon(std::stop_token stop) {
+  if (options_.store == nullptr || options_.fingerprint.empty()) return {};
+  auto const stored = options_.store->Find(options_.fingerprint);
+  if (!stored) return tl::unexpected(stored.error());
+  if (!*stored) return {};
+  Pacer pacer(options_);
+  while (true) {
+    auto const status = client_.Head((*stored)->url, stop);
+    Result<void> ended;
+    if (status && !status->Complete()) ended = client_.Terminate((*stored)->url, stop);
+    if (!status && status.error().code != ErrorCode::kGone) ended = tl::unexpected(status.error());
+    if (ended || !IsTransient(ended.error().code)) {
+      if (!ended && ended.error().code == ErrorCode::kCancelled) return ended;
+      auto const removed = options_.store->Remove(options_.fingerprint);
+      return removed ? ended : removed;
+    }
+    if (auto final_error = pacer.Failed(ended.error(), stop)) {
+      return tl::unexpected(*std::move(final_error));
+    }
+  }
+}
+
+}  // namespace tus
