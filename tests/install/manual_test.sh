@@ -2,8 +2,8 @@
 # usage: manual_test.sh TUSFS TUSFSCTL MAN_DIRECTORY
 set -eu
 
-options_of_help() { "$@" --help | grep -oE -- '--[a-z][a-z-]+' | sort -u; }
-options_of_page() { sed 's/\\//g' "$1" | grep -oE -- '\*--[a-z][a-z-]+\*' | tr -d '*' | sort -u; }
+options_of_help() { "$@" --help | grep -oE -- '--[a-z][a-z0-9-]+' | sort -u; }
+options_of_page() { sed 's/\\//g' "$1" | grep -oE -- '\*--[a-z][a-z0-9-]+\*' | tr -d '*' | sort -u; }
 
 status=0
 compare() { # NAME HELP PAGE

@@ -68,9 +68,7 @@ TEST_P(Presets, GoOnFromAnOddOffsetAfterACut) {
     ASSERT_TRUE(receipt) << receipt.error().message;
     EXPECT_TRUE(receipt->resumed);
     EXPECT_TRUE(Published(server) == bytes);
-    for (auto const& request : server.Requests()) {
-      EXPECT_LT(request.status, 300) << Methods(server)<<request.method<<HeaderIn(request,"Upload-Offset")<<" "<<HeaderIn(request,"Content-Length")<<" "<<request.body_bytes;
-    }
+    for (auto const& request : server.Requests()) EXPECT_LT(request.status, 300) << Methods(server);
   }
 }
 

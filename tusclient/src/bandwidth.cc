@@ -6,9 +6,9 @@
 namespace tus {
 namespace {
 
-constexpr double kDepthSeconds = 0.25;
+constexpr double kDepthSeconds = 0.125;
 /// Who waits, waits for so much at least: waking up for every byte would cost more than it sends.
-constexpr double kWorthSeconds = 1.0 / 16;
+constexpr double kWorthSeconds = 1.0 / 64;
 
 }  // namespace
 

@@ -153,13 +153,14 @@ bool CurlExchange::PeerHasClosed(int local_port) const {
   return poll(&peer, 1, 0) == 1 && (peer.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
-/// Whether a server that got all that was sent may have carried the request out. Sending it once
-/// more could then create a second upload, declare a length twice (400), or double the bytes on a
-/// server without locks (rustus). The caller asks with HEAD instead.
+/// Whether the server may have carried the request out, or kept a part of the body. Sending it once
+/// more could then create a second upload, declare a length twice (400), be at a wrong offset (409),
+/// or double the bytes on a server without locks (rustus). The caller asks with HEAD instead.
 bool CurlExchange::MayHaveActed() const {
   bool const harmless = request_.method == "HEAD" || request_.method == "OPTIONS" ||
                         request_.method == "DELETE" || request_.method == "GET";
-  return !harmless && !dead_on_arrival_ && position_ == request_.body_length;
+  bool const began = position_ > 0 || request_.body_length == 0;
+  return !harmless && !dead_on_arrival_ && began;
 }
 
 std::size_t CurlExchange::Read(std::span<std::byte> out) {

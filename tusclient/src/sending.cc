@@ -331,9 +331,11 @@ std::function<void(std::uint64_t)> Sending::CountSent(std::uint64_t from) {
 std::optional<Error> Sending::Handle(Error const& error) {
   bool const has_url = state_ != State::kNoUrl;
   if (has_url) state_ = State::kUnknown;
-  // The answer to a HEAD has no words.
+  // The answer to a HEAD has no words: a 500 is for the lock when it took as long, and after one
+  // that was.
+  bool const waited = lock_timeouts_ > 0 || options_.now() - asked_ >= kLockWait;
   bool const locked = error.message.find("ERR_LOCK_TIMEOUT") != std::string::npos ||
-                      (error.http_status == 500 && options_.now() - asked_ >= kLockWait);
+                      (error.http_status == 500 && waited);
   lock_timeouts_ = locked ? lock_timeouts_ + 1 : 0;
   switch (error.code) {
     case ErrorCode::kUnreachable:

@@ -8,7 +8,7 @@
 
 namespace tus {
 
-/// A token bucket of a quarter of a second. Thread-safe; outlives the transports that use it.
+/// A token bucket of an eighth of a second. Thread-safe; outlives the transports that use it.
 class BandwidthLimit {
  public:
   using Time = std::chrono::steady_clock::time_point;
