@@ -8,6 +8,8 @@ namespace tusfs {
 namespace {
 
 constexpr std::uint8_t kRecordVersion = 1;
+/// 1 had neither special files nor what a file has gone through.
+constexpr std::uint8_t kInodeVersion = 2;
 /// 1 had no expiry.
 constexpr std::uint8_t kUploadVersion = 2;
 
@@ -40,7 +42,7 @@ Result<Record> Checked(Decoder const& decoder, std::uint8_t version, Record reco
 }  // namespace
 
 std::string Encode(Inode const& inode) {
-  auto encoder = Begin();
+  auto encoder = Begin(kInodeVersion);
   encoder.Number(Byte(inode.type))
       .Number(inode.mode)
       .Number(inode.uid)
@@ -64,7 +66,16 @@ std::string Encode(Inode const& inode) {
           .Number(Byte(inode.content))
           .Text(inode.reason)
           .Number(inode.synced_size)
-          .Id(inode.upload);
+          .Id(inode.upload)
+          .Number(std::uint8_t{inode.renamed})
+          .Number(std::uint8_t{inode.approved})
+          .Number(inode.regrown);
+      break;
+    case FileType::kFifo:
+    case FileType::kSocket:
+    case FileType::kCharDevice:
+    case FileType::kBlockDevice:
+      encoder.Number(inode.device);
       break;
   }
   return encoder.Take();
@@ -75,7 +86,7 @@ Result<Inode> DecodeInode(InodeId id, std::string_view bytes) {
   auto const version = decoder.Number<std::uint8_t>();
   Inode inode;
   inode.id = id;
-  inode.type = ReadEnum<FileType::kSymlink>(decoder);
+  inode.type = ReadEnum<FileType::kBlockDevice>(decoder);
   inode.mode = decoder.Number<std::uint32_t>();
   inode.uid = decoder.Number<std::uint32_t>();
   inode.gid = decoder.Number<std::uint32_t>();
@@ -99,11 +110,22 @@ Result<Inode> DecodeInode(InodeId id, std::string_view bytes) {
       inode.reason = decoder.Text();
       inode.synced_size = decoder.Number<std::uint64_t>();
       inode.upload = decoder.Id();
+      if (version == kRecordVersion) break;
+      inode.renamed = decoder.Number<std::uint8_t>() != 0;
+      inode.approved = decoder.Number<std::uint8_t>() != 0;
+      inode.regrown = decoder.Number<std::uint8_t>();
+      break;
+    case FileType::kFifo:
+    case FileType::kSocket:
+    case FileType::kCharDevice:
+    case FileType::kBlockDevice:
+      inode.device = decoder.Number<std::uint64_t>();
       break;
     default:
       return Fail(EUCLEAN, "the catalog has an inode of unknown type");
   }
-  return Checked(decoder, version, std::move(inode), "inode");
+  bool const known = version == kInodeVersion || version == kRecordVersion;
+  return Checked(decoder, known ? kRecordVersion : version, std::move(inode), "inode");
 }
 
 std::string Encode(Entry const& entry) {
@@ -115,7 +137,7 @@ Result<Entry> DecodeEntry(std::string_view bytes) {
   auto const version = decoder.Number<std::uint8_t>();
   Entry entry;
   entry.inode = decoder.Number<InodeId>();
-  entry.type = ReadEnum<FileType::kSymlink>(decoder);
+  entry.type = ReadEnum<FileType::kBlockDevice>(decoder);
   entry.sequence = decoder.Number<std::uint64_t>();
   return Checked(decoder, version, entry, "name");
 }

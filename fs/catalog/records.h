@@ -16,7 +16,15 @@
 
 namespace tusfs {
 
-enum class FileType : std::uint8_t { kRegular = 1, kDirectory = 2, kSymlink = 3 };
+enum class FileType : std::uint8_t {
+  kRegular = 1,
+  kDirectory = 2,
+  kSymlink = 3,
+  kFifo = 4,
+  kSocket = 5,
+  kCharDevice = 6,
+  kBlockDevice = 7,
+};
 
 /// How far a regular file's current version is on its way to being published.
 enum class Content : std::uint8_t {
@@ -43,6 +51,7 @@ struct Inode {
   std::string name;
   std::uint64_t next_entry = 3;  ///< directories: sequence of the next name; 1 and 2 are . and ..
   std::string target;            ///< symlinks
+  std::uint64_t device = 0;      ///< number of a character or block device
 
   // Regular files.
   VersionId version = 0;
@@ -50,6 +59,9 @@ struct Inode {
   std::string reason;             ///< why it is interrupted or failed, or will be when closed
   std::uint64_t synced_size = 0;  ///< bytes that a power cut leaves whole
   Uuid upload;                    ///< nil: none yet
+  bool renamed = false;           ///< has got a name since its bytes changed last
+  bool approved = false;          ///< a person said that these bytes are to be published
+  std::uint8_t regrown = 0;       ///< how often it was changed after it was published; at most 255
 };
 
 /// A directory entry. The sequence is the readdir cookie.

@@ -20,7 +20,7 @@ constexpr std::size_t kLongestKey = 511;
 constexpr std::chrono::seconds kPauseAfterFailure{1};
 constexpr char const* kTableNames[kTableCount] = {nullptr,   "meta",   "inodes",  "names",
                                                   "entries", "links",  "handles", "uploads",
-                                                  "work",    "replies"};
+                                                  "work",    "replies", "xattrs"};
 
 // Rows of kMeta that belong to the store itself.
 constexpr char const* kSchemaKey = "schema";

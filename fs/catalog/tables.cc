@@ -53,9 +53,38 @@ void PutInode(Transaction& transaction, Inode const& inode) {
   }
 }
 
-void DeleteInode(Transaction& transaction, Inode const& inode) {
+Result<void> DeleteInode(Transaction& transaction, Inode const& inode) {
+  auto const xattrs = ListXattrs(transaction, inode.id);
+  if (!xattrs) return Failure(xattrs.error());
+  for (auto const& name : *xattrs) DeleteXattr(transaction, inode.id, name);
   transaction.Delete(Table::kInodes, Key(inode.id));
   if (inode.type == FileType::kRegular) transaction.Delete(Table::kWork, Key(inode.id));
+  return {};
+}
+
+Result<std::optional<std::string>> FindXattr(View const& view, InodeId inode,
+                                             std::string_view name) {
+  return view.Get(Table::kXattrs, Key(inode, name));
+}
+
+void PutXattr(Transaction& transaction, InodeId inode, std::string_view name,
+              std::string_view value) {
+  transaction.Put(Table::kXattrs, Key(inode, name), std::string(value));
+}
+
+void DeleteXattr(Transaction& transaction, InodeId inode, std::string_view name) {
+  transaction.Delete(Table::kXattrs, Key(inode, name));
+}
+
+Result<std::vector<std::string>> ListXattrs(View const& view, InodeId inode) {
+  std::vector<std::string> names;
+  auto const prefix = Key(inode);
+  auto scanned = view.Scan(Table::kXattrs, prefix, "", [&](std::string_view key, std::string_view) {
+    names.emplace_back(key.substr(prefix.size()));
+    return true;
+  });
+  if (!scanned) return Failure(scanned.error());
+  return names;
 }
 
 Result<std::vector<InodeId>> ListWork(View const& view, InodeId after, std::size_t limit) {

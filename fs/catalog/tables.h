@@ -18,7 +18,8 @@ namespace tusfs {
 
 /// Writes the inode, and keeps the index of work: every regular file that is not uploaded.
 void PutInode(Transaction& transaction, Inode const& inode);
-void DeleteInode(Transaction& transaction, Inode const& inode);
+/// With its extended attributes.
+[[nodiscard]] Result<void> DeleteInode(Transaction& transaction, Inode const& inode);
 
 /// The regular files that are not uploaded, behind `after`, at most `limit`, in order of number.
 [[nodiscard]] Result<std::vector<InodeId>> ListWork(View const& view, InodeId after,
@@ -31,6 +32,15 @@ void DeleteInode(Transaction& transaction, Inode const& inode);
 /// The inodes behind `after`, at most `limit`, in order of number.
 [[nodiscard]] Result<std::vector<Inode>> ListInodes(View const& view, InodeId after,
                                                     std::size_t limit);
+
+/// Extended attributes: bytes of any kind under a name. Nothing where there is none of the name.
+[[nodiscard]] Result<std::optional<std::string>> FindXattr(View const& view, InodeId inode,
+                                                           std::string_view name);
+void PutXattr(Transaction& transaction, InodeId inode, std::string_view name,
+              std::string_view value);
+void DeleteXattr(Transaction& transaction, InodeId inode, std::string_view name);
+/// In order of name.
+[[nodiscard]] Result<std::vector<std::string>> ListXattrs(View const& view, InodeId inode);
 
 [[nodiscard]] Result<Handle> GetHandle(View const& view, HandleId id);
 void PutHandle(Transaction& transaction, Handle const& handle);

@@ -173,7 +173,7 @@ void Filesystem::RemoveBytesWhenDurable(Transaction& transaction, VersionId vers
 Result<std::optional<Uuid>> Filesystem::DropInode(Transaction& transaction, Inode& inode) {
   auto ownerless = DetachUpload(transaction, inode);
   if (!ownerless) return ownerless;
-  DeleteInode(transaction, inode);
+  if (auto deleted = DeleteInode(transaction, inode); !deleted) return Failure(deleted.error());
   RemoveBytesWhenDurable(transaction, inode.version);
   return ownerless;
 }

@@ -137,8 +137,7 @@ Result<std::unordered_set<VersionId>> RemoveNameless(Store& store) {
     auto const removed = store.Update([&](Transaction& transaction) -> Result<void> {
       auto detached = DetachUpload(transaction, inode);
       if (!detached) return Failure(detached.error());
-      DeleteInode(transaction, inode);
-      return {};
+      return DeleteInode(transaction, inode);
     });
     if (!removed) return Failure(removed.error());
   }

@@ -36,11 +36,15 @@ Inode SomeFile() {
           .parent = 77,
           .name = std::string("n\0\xffm", 4),
           .target = {},
+          .device = 0,
           .version = 99,
           .content = Content::kInterrupted,
           .reason = "its writer was killed by SIGKILL",
           .synced_size = 4711,
-          .upload = SomeUuid()};
+          .upload = SomeUuid(),
+          .renamed = true,
+          .approved = true,
+          .regrown = 255};
 }
 
 Inode SomeDirectory() {
@@ -72,7 +76,8 @@ auto Fields(Inode const& inode) {
   return std::make_tuple(inode.id, inode.type, inode.mode, inode.uid, inode.gid, inode.links,
                          inode.size, inode.accessed, inode.modified, inode.changed, inode.parent,
                          inode.name, inode.next_entry, inode.target, inode.version, inode.content,
-                         inode.reason, inode.synced_size, inode.upload);
+                         inode.reason, inode.synced_size, inode.upload, inode.device, inode.renamed,
+                         inode.approved, inode.regrown);
 }
 
 Handle SomeHandle() {
@@ -135,6 +140,17 @@ TEST(Records, EveryFieldOfADirectoryComesBack) {
   EXPECT_EQ(Fields(DecodeInode(inode.id, Encode(inode)).value()), Fields(inode));
 }
 
+TEST(Records, EveryFieldOfASpecialFileComesBack) {
+  for (auto const type : {FileType::kFifo, FileType::kSocket, FileType::kCharDevice,
+                          FileType::kBlockDevice}) {
+    auto inode = SomeSymlink();
+    inode.type = type;
+    inode.target.clear();
+    inode.device = std::uint64_t{1} << 40;
+    EXPECT_EQ(Fields(DecodeInode(inode.id, Encode(inode)).value()), Fields(inode));
+  }
+}
+
 TEST(Records, EveryFieldOfASymlinkComesBack) {
   auto const inode = SomeSymlink();
   EXPECT_EQ(Fields(DecodeInode(inode.id, Encode(inode)).value()), Fields(inode));
@@ -165,6 +181,16 @@ TEST(Records, AnUploadOfTheReleaseBeforeHasNoExpiry) {
   bytes[0] = 1;
   upload.expires = 0;
   EXPECT_EQ(Fields(DecodeUpload(upload.id, bytes).value()), Fields(upload));
+}
+
+TEST(Records, AFileOfTheReleaseBeforeHasGoneThroughNothing) {
+  auto inode = SomeFile();
+  auto bytes = Encode(inode);
+  bytes.resize(bytes.size() - 3);
+  bytes[0] = 1;
+  inode.renamed = inode.approved = false;
+  inode.regrown = 0;
+  EXPECT_EQ(Fields(DecodeInode(inode.id, bytes).value()), Fields(inode));
 }
 
 TEST(Records, EveryFieldOfAReplyComesBack) {
@@ -225,7 +251,7 @@ TEST(DamagedRecords, RandomBytesNeverDoHarm) {
 
 TEST(DamagedRecords, AnotherVersionIsNotReadAsThisOne) {
   auto bytes = Encode(SomeFile());
-  bytes[0] = 2;
+  bytes[0] = 3;
   EXPECT_EQ(CodeOf(DecodeInode(1, bytes)), EUCLEAN);
   bytes[0] = 0;
   EXPECT_EQ(CodeOf(DecodeInode(1, bytes)), EUCLEAN);

@@ -189,8 +189,7 @@ TEST_F(Takeover, AFileWhoseBytesAreGoneIsNotOpenAnyMoreAndTheOthersAre) {
   Write(kept.handle, 0, "bytes");
   auto const path = PathOf(lost.attributes.inode);
   auto const dropped = store_->Update([&](Transaction& transaction) -> Result<void> {
-    DeleteInode(transaction, GetInode(transaction, nowhere.attributes.inode).value());
-    return {};
+    return DeleteInode(transaction, GetInode(transaction, nowhere.attributes.inode).value());
   });
   ASSERT_TRUE(Ok(dropped));
   Unmount();

@@ -498,8 +498,7 @@ TEST_F(TransferTrouble, AnUploadWhoseFileWentAwayDuringItsCreationIsTerminated) 
       auto inode = GetInode(transaction, kFile);
       auto const detached = DetachUpload(transaction, *inode);
       if (!detached) return Failure(detached.error());
-      DeleteInode(transaction, *inode);
-      return {};
+      return DeleteInode(transaction, *inode);
     });
     EXPECT_TRUE(Ok(removed));
     stop.request_stop();  // as the uploader does; the answer was on its way already
