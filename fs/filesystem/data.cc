@@ -241,7 +241,9 @@ Result<void> Filesystem::Allocate(Caller const& caller, HandleId id, int mode, s
   auto& file = *handle->file;
   MutexLock lock(file.mutex);
   if (auto begun = BeginChange(file, *handle, caller, false); !begun) return begun;
-  if (auto dropped = DropPrivilegesOnWrite(file); !dropped) return dropped;
+  if (caller.uid != 0) {  // the kernel does not say whether the caller may keep them
+    if (auto dropped = DropPrivilegesOnWrite(file); !dropped) return dropped;
+  }
   return AllocateBytes(file, mode, offset, length);
 }
 
