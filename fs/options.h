@@ -18,6 +18,7 @@ struct Options {
   std::string mountpoint;
   std::string state_dir;  ///< empty: the default for the mount point
   std::chrono::milliseconds settle{2000};
+  std::chrono::seconds adopt_timeout{86'400};
 
   // Uploads. Where a preset is given, the rules are its own unless they are set here.
   std::optional<std::uint64_t> chunk_size;      ///< bytes, a multiple of 256 KiB
