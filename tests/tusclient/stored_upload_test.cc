@@ -59,6 +59,13 @@ TEST(StoredUploadRecord, OfAnotherUploadOrVersionIsNone) {
   EXPECT_FALSE(DecodeRecord(RecordOf("checked_sha256 xy\n"), "f"));
 }
 
+TEST(StoredUploadRecord, MayExpireLaterThanTheClockCanCount) {
+  auto const read = DecodeRecord(RecordOf("expires 9223372036854775807\n"), "f");
+  ASSERT_TRUE(read);
+  EXPECT_GT(*read->expires, std::chrono::system_clock::now());
+  EXPECT_EQ(DecodeRecord(EncodeRecord("f", *read), "f")->expires, read->expires);
+}
+
 TEST(StoredUploadRecord, MayHaveLinesOfALaterVersion) {
   EXPECT_TRUE(DecodeRecord(RecordOf("colour blue\nword\n\n"), "f"));
 }

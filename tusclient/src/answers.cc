@@ -29,7 +29,7 @@ Expiry ExpiryOf(HttpResponse const& response) {
   if (!text) return std::nullopt;
   auto const seconds = curl_getdate(std::string(*text).c_str(), nullptr);
   if (seconds <= 0) return std::nullopt;
-  return std::chrono::system_clock::from_time_t(seconds);
+  return TimeOf(static_cast<std::uint64_t>(seconds));
 }
 
 Result<ServerInfo> ReadAnnouncements(HttpResponse const& response) {

@@ -83,9 +83,7 @@ std::optional<StoredUpload> DecodeRecord(std::string_view text, std::string cons
   upload.url = values["url"];
   upload.length = ParseDecimal(values["length"]);
   upload.final_sent = values.contains("final_sent");
-  if (auto const expires = ParseDecimal(values["expires"])) {
-    upload.expires = std::chrono::system_clock::from_time_t(static_cast<std::time_t>(*expires));
-  }
+  if (auto const expires = ParseDecimal(values["expires"])) upload.expires = TimeOf(*expires);
   upload.checked_length = ParseDecimal(values["checked_length"]).value_or(0);
   auto const digest = DecodeHex(values["checked_sha256"]);
   if (!digest) return std::nullopt;
