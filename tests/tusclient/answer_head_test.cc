@@ -51,7 +51,8 @@ TEST_F(AnswerHeadLines, ThatAreNoHeadersArePassedOver) {
 }
 
 TEST_F(AnswerHeadLines, WithoutAStatusNeverMakeAnAnswer) {
-  for (auto const* const line : {"HTTP/1.1\r\n", "HTTP/1.1 OK\r\n", "nonsense\r\n"}) {
+  for (auto const* const line :
+       {"HTTP/1.1\r\n", "HTTP/1.1 OK\r\n", "HTTP/1.1 -20\r\n", "nonsense\r\n"}) {
     Take({line, "\r\n"});
     EXPECT_FALSE(head_.complete()) << line;
     EXPECT_EQ(response_.status, 0) << line;

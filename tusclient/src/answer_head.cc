@@ -13,9 +13,9 @@ int StatusOf(std::string_view status_line) {
   auto const space = status_line.find(' ');
   if (space == std::string_view::npos) return 0;
   auto const digits = status_line.substr(space + 1, 3);
-  int status = 0;
+  unsigned status = 0;  // a sign is none of the digits
   std::from_chars(digits.data(), digits.data() + digits.size(), status);
-  return status;
+  return static_cast<int>(status);
 }
 
 }  // namespace
