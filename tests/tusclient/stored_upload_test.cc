@@ -14,7 +14,7 @@ StoredUpload Full() {
           .final_sent = true,
           .expires = std::chrono::system_clock::from_time_t(1'700'000'000),
           .checked_length = 3,
-          .checked_sha256 = std::string("\0\xff\x7f", 3)};
+          .checked_sha256 = std::string("\0\xff\n", 3) + std::string(29, '\\')};
 }
 
 std::string RecordOf(std::string const& lines) {
@@ -56,7 +56,18 @@ TEST(StoredUploadRecord, OfAnotherUploadOrVersionIsNone) {
   EXPECT_FALSE(DecodeRecord(RecordOf(""), "g"));
   EXPECT_FALSE(DecodeRecord("tusclient upload 2\nfingerprint f\nurl http://h/1\nend\n", "f"));
   EXPECT_FALSE(DecodeRecord("tusclient upload 1\nfingerprint f\nend\n", "f"));
-  EXPECT_FALSE(DecodeRecord(RecordOf("checked_sha256 xy\n"), "f"));
+}
+
+TEST(StoredUploadRecord, WithAValueThatCannotBeRightIsNone) {
+  auto const digest = "checked_sha256 " + std::string(64, '0') + "\n";
+  EXPECT_TRUE(DecodeRecord(RecordOf("checked_length 1\n" + digest), "f"));
+  for (std::string const& lines :
+       {std::string("length 12x\n"), std::string("length 9223372036854775808\n"),
+        std::string("expires soon\n"), "checked_length -1\n" + digest,
+        std::string("checked_length 1\n"), std::string("checked_length 1\nchecked_sha256 0a\n"),
+        "checked_length 1\nchecked_sha256 " + std::string(64, 'g') + "\n"}) {
+    EXPECT_FALSE(DecodeRecord(RecordOf(lines), "f")) << lines;
+  }
 }
 
 TEST(StoredUploadRecord, MayExpireLaterThanTheClockCanCount) {

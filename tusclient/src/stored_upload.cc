@@ -9,13 +9,15 @@
 #include "text.h"
 
 // A record is lines of "key value", in which a backslash makes \n of a line break and \\ of itself,
-// and ends with the line "end": a file that was cut has none.
+// and ends with the line "end": a file that was cut has none. Keys that are not known are passed
+// over, values that cannot be right spoil the record: half of what is known of an upload is a trap.
 
 namespace tus {
 namespace {
 
 constexpr std::string_view kFirstLine = "tusclient upload 1";
 constexpr std::string_view kLastLine = "end";
+constexpr std::size_t kDigestSize = 32;  // bytes of a SHA-256
 
 std::string Escape(std::string_view text) {
   std::string escaped;
@@ -35,6 +37,36 @@ std::string Unescape(std::string_view text) {
     plain += escaped && text[at] == 'n' ? '\n' : text[at];
   }
   return plain;
+}
+
+using Values = std::map<std::string, std::string, std::less<>>;
+
+/// Nothing where there is no whole record.
+std::optional<Values> ReadLines(std::string_view text) {
+  Values values;
+  bool first = true;
+  while (true) {
+    auto const end = text.find('\n');
+    if (end == std::string_view::npos) return std::nullopt;
+    auto const line = text.substr(0, end);
+    text.remove_prefix(end + 1);
+    if (std::exchange(first, false)) {
+      if (line != kFirstLine) return std::nullopt;
+      continue;
+    }
+    if (line == kLastLine) return values;
+    auto const space = line.find(' ');
+    if (space == std::string_view::npos) continue;
+    values.emplace(line.substr(0, space), Unescape(line.substr(space + 1)));
+  }
+}
+
+/// False for what is there and no number.
+bool ReadNumber(Values const& values, std::string_view key, std::optional<std::uint64_t>& number) {
+  auto const at = values.find(key);
+  if (at == values.end()) return true;
+  number = ParseDecimal(at->second);
+  return number.has_value();
 }
 
 }  // namespace
@@ -60,34 +92,26 @@ std::string EncodeRecord(std::string const& fingerprint, StoredUpload const& upl
 }
 
 std::optional<StoredUpload> DecodeRecord(std::string_view text, std::string const& fingerprint) {
-  std::map<std::string, std::string, std::less<>> values;
-  bool first = true;
-  bool ended = false;
-  while (!text.empty() && !ended) {
-    auto const end = text.find('\n');
-    if (end == std::string_view::npos) return std::nullopt;
-    auto const line = text.substr(0, end);
-    text.remove_prefix(end + 1);
-    if (std::exchange(first, false)) {
-      if (line != kFirstLine) return std::nullopt;
-      continue;
-    }
-    ended = line == kLastLine;
-    auto const space = line.find(' ');
-    if (space == std::string_view::npos) continue;
-    values.emplace(line.substr(0, space), Unescape(line.substr(space + 1)));
-  }
-  if (!ended || values["fingerprint"] != fingerprint || values["url"].empty()) return std::nullopt;
+  auto values = ReadLines(text);
+  if (!values || (*values)["fingerprint"] != fingerprint) return std::nullopt;
 
   StoredUpload upload;
-  upload.url = values["url"];
-  upload.length = ParseDecimal(values["length"]);
-  upload.final_sent = values.contains("final_sent");
-  if (auto const expires = ParseDecimal(values["expires"])) upload.expires = TimeOf(*expires);
-  upload.checked_length = ParseDecimal(values["checked_length"]).value_or(0);
-  auto const digest = DecodeHex(values["checked_sha256"]);
-  if (!digest) return std::nullopt;
-  upload.checked_sha256 = *digest;
+  upload.url = (*values)["url"];
+  upload.final_sent = values->contains("final_sent");
+  std::optional<std::uint64_t> expires;
+  std::optional<std::uint64_t> checked_length;
+  if (upload.url.empty() || !ReadNumber(*values, "length", upload.length) ||
+      !ReadNumber(*values, "expires", expires) ||
+      !ReadNumber(*values, "checked_length", checked_length)) {
+    return std::nullopt;
+  }
+  if (expires) upload.expires = TimeOf(*expires);
+  if (!checked_length) return upload;
+
+  auto digest = DecodeHex((*values)["checked_sha256"]);
+  if (!digest || digest->size() != kDigestSize) return std::nullopt;
+  upload.checked_length = *checked_length;
+  upload.checked_sha256 = *std::move(digest);
   return upload;
 }
 
