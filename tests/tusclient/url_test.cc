@@ -37,8 +37,8 @@ TEST(NormalizeEndpoint, RefusesWhatCannotTakeUploads) {
 }
 
 TEST(NormalizeEndpoint, RefusesCredentialsWithASentenceThatHidesThem) {
-  for (auto const* const text :
-       {"http://user:secret@host/", "http://secret@host/", "https://:secret@host/"}) {
+  for (auto const* const text : {"http://user:secret@host/", "http://@host/", "http://:@host/",
+                                 "http://secret@host/", "https://:secret@host/"}) {
     auto const url = NormalizeEndpoint(text);
     ASSERT_FALSE(url) << text;
     EXPECT_THAT(url.error().message, HasSubstr("user name or password"));

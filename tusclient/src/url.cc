@@ -32,6 +32,13 @@ std::string Part(CURLU* url, CURLUPart part, unsigned flags = 0) {
   return result;
 }
 
+bool Has(CURLU* url, CURLUPart part) {
+  char* text = nullptr;
+  auto const result = curl_url_get(url, part, &text, 0);
+  curl_free(text);
+  return result == CURLUE_OK;
+}
+
 /// Whether all went well; an out-of-memory here is reported like a URL that cannot be used.
 bool SetPart(CURLU* url, CURLUPart part, char const* text, unsigned flags = 0) {
   return curl_url_set(url, part, text, flags) == CURLUE_OK;
@@ -69,7 +76,7 @@ std::string_view Complaint(CURLU* url) {
   if (host.find('%') != std::string::npos || FirstWords(HostOf(url), kMaxHost) != HostOf(url)) {
     return "names a host that cannot be";
   }
-  if (!Part(url, CURLUPART_USER).empty() || !Part(url, CURLUPART_PASSWORD).empty()) {
+  if (Has(url, CURLUPART_USER) || Has(url, CURLUPART_PASSWORD)) {  // empty ones, too
     return "contains a user name or password, which belong into a header";
   }
   return {};
