@@ -237,6 +237,25 @@ TEST_F(UploadInTrouble, IsCancelledWhileItWaits) {
   EXPECT_THAT(store_.uploads, SizeIs(1));
 }
 
+TEST_F(UploadInTrouble, NeverLoopsOverAServerThatTakesBackWhatItHad) {
+  auto options = Options();
+  options.give_up = std::chrono::minutes(5);
+  class Fickle : public HttpTransport {
+   public:
+    Result<HttpResponse> Perform(HttpRequest const& request) override {
+      if (++requests > 1000) return tl::unexpected(Error{.code = ErrorCode::kCancelled});
+      if (request.method == "POST") return TusAnswer(201, {{"Location", "1"}});
+      if (request.method == "HEAD") return TusAnswer(200, {{"Upload-Offset", "0"}});
+      return At(std::min<std::uint64_t>(request.body_offset + request.body_length, 9));
+    }
+    int requests = 0;
+  } fickle;
+  Client client({.endpoint = kEndpoint}, fickle);
+  auto const receipt = Upload(client, options).Send(source_, bytes_.size());
+  EXPECT_EQ(receipt.error().code, ErrorCode::kTransient);
+  EXPECT_LT(fickle.requests, 200);
+}
+
 TEST_F(UploadInTrouble, NeverLoopsOverAServerThatAlwaysForgets) {
   auto options = Options();
   options.give_up = std::chrono::minutes(5);

@@ -289,7 +289,8 @@ Result<void> Sending::Confirmed(Range const& range, Patched answer) {
   lock_timeouts_ = 0;
   offset_ = answer.offset;
   if (answer.expires) stored_.expires = answer.expires;
-  if (offset_ > best_) {
+  bool const progressed = offset_ > best_;
+  if (progressed) {
     best_ = offset_;
     pacer_.Progressed();
   }
@@ -304,7 +305,8 @@ Result<void> Sending::Confirmed(Range const& range, Patched answer) {
   }
   // Whether a length that came with a short answer counts as declared only the server knows.
   if (range.last) state_ = State::kUnknown;
-  if (offset_ == range.begin) {
+  // A server may take back between two answers what it has confirmed, again and again.
+  if (offset_ == range.begin || (range.last && !progressed)) {
     return Fail(ErrorCode::kTransient, "the server takes no more bytes at the moment");
   }
   return {};
