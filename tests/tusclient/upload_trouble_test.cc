@@ -149,6 +149,18 @@ TEST_F(UploadInTrouble, SendsADamagedChunkAgainAndAsksAfterThree) {
   EXPECT_THAT(retries_, SizeIs(1));
 }
 
+TEST_F(UploadInTrouble, TakesOnlyTheAnswerToAChunkForAWordAboutIt) {
+  transport_.Next("POST", kEndpoint, TusAnswer(417));
+  ExpectCreation();
+  ExpectPatch(0, "0123", Broken());
+  ExpectHead(TusAnswer(460));
+  ExpectHeadAt(4);
+  ExpectTheRestFrom4();
+  auto const receipt = Send();
+  EXPECT_TRUE(receipt) << receipt.error().message;
+  EXPECT_THAT(retries_, SizeIs(3));
+}
+
 TEST_F(UploadInTrouble, DoesWithoutChecksumsThatWereAnnouncedForNothing) {
   Announce({.creation = true, .checksum_algorithms = {"sha1"}});
   ExpectCreation();

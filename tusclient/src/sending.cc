@@ -332,6 +332,7 @@ std::function<void(std::uint64_t)> Sending::CountSent(std::uint64_t from) {
 
 std::optional<Error> Sending::Handle(Error const& error) {
   bool const has_url = state_ != State::kNoUrl;
+  bool const of_chunk = state_ == State::kReady;
   if (has_url) state_ = State::kUnknown;
   // The answer to a HEAD has no words.
   bool const locked = error.message.find("ERR_LOCK_TIMEOUT") != std::string::npos ||
@@ -351,14 +352,15 @@ std::optional<Error> Sending::Handle(Error const& error) {
       if (!options_.wait_for_credentials) return error;
       return Retry(error, kUnauthorizedDelay);
     case ErrorCode::kChecksumMismatch:
-      return Mismatch(error);
+      return of_chunk ? Mismatch(error) : Retry(error);
     case ErrorCode::kGone:
       return has_url ? Gone(error) : error;
     case ErrorCode::kTooLarge:
-      if (has_url && last_body_ > 0 && profile_.TooLarge(last_body_)) return std::nullopt;
+      if (of_chunk && last_body_ > 0 && profile_.TooLarge(last_body_)) return std::nullopt;
       return Refused(error);
     case ErrorCode::kRefused:
-      if (error.http_status == 400 && last_had_checksum_ && profile_.ChecksumRefused()) {
+      if (of_chunk && error.http_status == 400 && last_had_checksum_ &&
+          profile_.ChecksumRefused()) {
         return std::nullopt;
       }
       return Refused(error);
