@@ -21,6 +21,12 @@ FileTime TimeOf(tus::Expiry const& expiry) {
 
 }  // namespace
 
+bool MayBePublished(std::optional<Upload> const& upload) {
+  if (!upload) return false;
+  return upload->phase == UploadPhase::kFinalSent || upload->phase == UploadPhase::kComplete ||
+         upload->phase == UploadPhase::kUnconfirmed;
+}
+
 Result<std::optional<Work>> Ledger::Look(InodeId id) const {
   auto version = store_.Read([&](View const& view) -> Result<std::shared_ptr<Version>> {
     auto const inode = GetInode(view, id);
@@ -50,8 +56,8 @@ Result<std::optional<Work>> Ledger::Look(InodeId id) const {
     auto upload = FindUpload(view, inode->upload);
     if (!upload) return Failure(upload.error());
     (*version)->RestoreFrontier(*upload ? (*upload)->frontier : 0, MayHaveSentFinal(*upload));
-    return std::optional<Work>(
-        Work{std::move(*inode), TargetPath(*path), std::move(*upload), *version, changes});
+    return std::optional<Work>(Work{std::move(*inode), TargetPath(*path), std::move(*upload),
+                                    *version, changes, rules_.IgnoredBy(*path).has_value()});
   });
 }
 
@@ -129,7 +135,8 @@ Result<bool> Ledger::Announce(Work const& work, Range const& range) {
   auto announced = Change(work, [&](View const& view, Inode& inode, Upload& upload) {
     if (range.last && inode.content != Content::kFinished) return false;
     // Nor under a name that it had a moment ago.
-    if (range.last && TargetPath(PathOf(view, inode).value_or("")) != work.path) return false;
+    auto const path = range.last ? PathOf(view, inode).value_or("") : std::string();
+    if (range.last && (TargetPath(path) != work.path || rules_.IgnoredBy(path))) return false;
     upload.frontier = std::max(upload.frontier, range.end);
     if (range.last) upload.phase = UploadPhase::kFinalSent;
     return true;
