@@ -45,6 +45,12 @@ bool KeepDigests(Transaction& transaction, Uuid const& upload, Range const& rang
 
 }  // namespace
 
+bool MayBePublished(std::optional<Upload> const& upload) {
+  if (!upload) return false;
+  return upload->phase == UploadPhase::kFinalSent || upload->phase == UploadPhase::kComplete ||
+         upload->phase == UploadPhase::kUnconfirmed;
+}
+
 Result<std::optional<Work>> Ledger::Look(InodeId id) const {
   auto version = store_.Read([&](View const& view) -> Result<std::shared_ptr<Version>> {
     auto const inode = GetInode(view, id);
@@ -74,8 +80,8 @@ Result<std::optional<Work>> Ledger::Look(InodeId id) const {
     auto upload = FindUpload(view, inode->upload);
     if (!upload) return Failure(upload.error());
     (*version)->RestoreFrontier(*upload ? (*upload)->frontier : 0, MayHaveSentFinal(*upload));
-    return std::optional<Work>(
-        Work{std::move(*inode), TargetPath(*path), std::move(*upload), *version, changes});
+    return std::optional<Work>(Work{std::move(*inode), TargetPath(*path), std::move(*upload),
+                                    *version, changes, rules_.IgnoredBy(*path).has_value()});
   });
 }
 
@@ -149,15 +155,15 @@ Result<void> Ledger::CreatedForNobody(Upload upload, tus::Created const& created
 Result<bool> Ledger::Announce(Work const& work, Range const& range) {
   auto& version = *work.version;
   if (!version.Claim(range.end)) return false;
-  if (range.last && !version.Seal(work.changes)) return false;
   // Journaled before the bytes go out: whatever the server turns out to have, it is known.
   auto const digests = DigestsOf(version, range);
   if (!digests) return Failure(digests.error());
+  if (range.last && !version.Seal(work.changes)) return false;
   auto announced = Change(work, [&](Transaction& transaction, Inode& inode, Upload& upload) {
     if (range.last && inode.content != Content::kFinished) return false;
     // Nor under a name that it had a moment ago.
-    if (range.last && TargetPath(PathOf(transaction, inode).value_or("")) != work.path)
-      return false;
+    auto const path = range.last ? PathOf(transaction, inode).value_or("") : std::string();
+    if (range.last && (TargetPath(path) != work.path || rules_.IgnoredBy(path))) return false;
     if (!KeepDigests(transaction, upload.id, range, *digests)) return false;
     upload.frontier = std::max(upload.frontier, range.end);
     if (range.last) upload.phase = UploadPhase::kFinalSent;

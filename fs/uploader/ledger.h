@@ -21,6 +21,7 @@
 #include "catalog/records.h"
 #include "catalog/store.h"
 #include "spool/spool.h"
+#include "uploader/publish_rules.h"
 #include "uploader/queue.h"
 
 namespace tusfs {
@@ -32,9 +33,13 @@ struct Work {
   std::optional<Upload> upload;
   std::shared_ptr<Version> version;
   std::uint64_t changes = 0;  ///< of the version, from before that look
+  bool ignored = false;       ///< its name is one that is never uploaded
 
   [[nodiscard]] bool finished() const { return inode.content == Content::kFinished; }
 };
+
+/// Whether the server may have published the file already, or is about to.
+[[nodiscard]] bool MayBePublished(std::optional<Upload> const& upload);
 
 /// Bytes [begin, end) of a version.
 struct Range {
@@ -46,8 +51,8 @@ struct Range {
 class Ledger {
  public:
   /// The collaborators outlive the ledger.
-  Ledger(Store& store, Spool& spool, Clock const& clock)
-      : store_(store), spool_(spool), clock_(clock) {}
+  Ledger(Store& store, Spool& spool, PublishRules const& rules, Clock const& clock)
+      : store_(store), spool_(spool), rules_(rules), clock_(clock) {}
 
   /// Nothing for what is no file, or has no name any more. Errors: ENODATA where the spool does not
   /// have the bytes; EAGAIN where it changed meanwhile.
@@ -110,6 +115,7 @@ class Ledger {
 
   Store& store_;
   Spool& spool_;
+  PublishRules const& rules_;
   Clock const& clock_;
 };
 

@@ -72,7 +72,7 @@ std::uint64_t BytesLeft(Inode const& inode, std::uint64_t offset) {
 Transfer::Transfer(Shared& shared, tus::ClientOptions client,
                    std::unique_ptr<tus::HttpTransport> transport)
     : shared_(shared),
-      ledger_(shared.store, shared.spool, shared.clock),
+      ledger_(shared.store, shared.spool, shared.rules, shared.clock),
       transport_(std::move(transport)),
       client_(std::move(client), *transport_) {}
 
@@ -96,6 +96,9 @@ Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token 
   bool const streams =
       work.inode.content == Content::kWriting || work.inode.content == Content::kSettling;
   if (!streams && !work.finished()) return Over();
+  if (work.ignored && !MayBePublished(work.upload)) {
+    return work.upload ? GiveUp(work) : Over();
+  }
   if (!work.upload) {
     auto const adopting = Adopt(work, memory, stop);
     return adopting ? *adopting : Create(work, memory, stop);

@@ -49,6 +49,7 @@ class Transfer {
     Clock const& clock;
     Logger logger;
     TransferOptions options;
+    PublishRules const& rules;
     std::function<double()> random;       ///< in [0, 1); thread-safe
     std::function<void(Uuid)> terminate;  ///< an upload has lost its owner
   };
@@ -115,6 +116,8 @@ class Transfer {
   [[nodiscard]] static Outcome Over() { return {.next = std::nullopt, .over = true}; }
   Outcome Complete(Work const& work, std::string const& receipt);
   Outcome StartOver(Work const& work, std::string const& why, bool adoptable = false);
+  /// Takes the upload away from a file that is not to have one.
+  Outcome GiveUp(Work const& work);
   Outcome Unconfirmed(Work const& work, std::string const& why);
   Outcome RefuseSize(Work const& work, std::uint64_t most, JobMemory& memory);
   Outcome Refuse(Work const& work, std::string const& why, JobMemory& memory);

@@ -25,6 +25,15 @@ Transfer::Outcome Transfer::StartOver(Work const& work, std::string const& why, 
   return Now();
 }
 
+Transfer::Outcome Transfer::GiveUp(Work const& work) {
+  shared_.logger->info("upload given up, the file has a name that is never uploaded path=\"{}\"",
+                       Printable(work.path));
+  auto const ownerless = ledger_.StartOver(work, true);
+  if (!ownerless) return Postpone(ownerless.error());
+  if (*ownerless) shared_.terminate(**ownerless);
+  return Over();
+}
+
 Transfer::Outcome Transfer::Unconfirmed(Work const& work, std::string const& why) {
   shared_.logger->error("completion unknown path=\"{}\" tusfsId={}", Printable(work.path),
                         work.upload->id.ToString());

@@ -65,7 +65,9 @@ std::vector<std::string> const kUploadOptions{"--chunk-multiple=512KiB",
                                               "--interface=wwan0",
                                               "--ip-version=6",
                                               "--http2",
-                                              "--method-override"};
+                                              "--method-override",
+                                              "--ignore=*.bak",
+                                              "--temporary=*.uploading"};
 
 void ExpectAllSet(Options const& options) {
   EXPECT_EQ(options.state_dir, "/var/lib/x");

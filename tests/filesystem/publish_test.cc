@@ -172,6 +172,21 @@ TEST_F(Publish, TruncationsInARowNeverFailAFile) {
   ExpectPublished();
 }
 
+TEST_F(Publish, WhatComesOutOfAnIgnoredDirectoryIsPublished) {
+  auto const trash = fs_->MakeDirectory(me_, kRootInode, ".Trash-1000", 0755).value();
+  for (std::string const name : {"clip", "other"}) {
+    auto const created = fs_->Create(me_, trash.inode, name, 0644, O_WRONLY).value();
+    ASSERT_TRUE(Ok(fs_->Write(me_, created.handle, 0, std::as_bytes(std::span(name)))));
+    ASSERT_TRUE(Ok(fs_->Flush(me_, created.handle)));
+    ASSERT_TRUE(Ok(fs_->Release(created.handle)));
+  }
+  ASSERT_TRUE(Ok(fs_->Rename(me_, trash.inode, "clip", kRootInode, "clip", 0)));
+  ASSERT_TRUE(WaitFor([&] { return server_.Stats().published == 1; }));
+  ASSERT_TRUE(Ok(fs_->Rename(me_, kRootInode, ".Trash-1000", kRootInode, "restored", 0)));
+  EXPECT_TRUE(WaitFor([&] { return server_.Stats().published == 2; }));
+  EXPECT_TRUE(WaitFor([&] { return Unfinished().empty(); }));
+}
+
 TEST_F(Publish, NothingOfARemovedFileIsLeftUnfinishedOnTheServer) {
   server_.SetRate(1'000'000);
   auto const created = fs_->Create(me_, kRootInode, "clip", 0644, O_WRONLY).value();
