@@ -68,6 +68,7 @@ Result<FileReport> Reporter::Describe(View const& view, Inode const& inode,
   if (*upload) {
     report.offset = (*upload)->offset;
     report.url = (*upload)->url;
+    report.receipt = (*upload)->receipt;
     if ((*upload)->phase <= UploadPhase::kFinalSent) report.expires = (*upload)->expires;
     if (report.error.empty()) report.error = (*upload)->error;
   }
@@ -75,6 +76,16 @@ Result<FileReport> Reporter::Describe(View const& view, Inode const& inode,
   if (waits_for_name) report.error = "waits for its final name";
   report.finishes = !waits_for_name && IsOnItsWay(report.state);
   return report;
+}
+
+Result<FileReport> Reporter::Describe(InodeId id) const {
+  return store_.Read([&](View const& view) -> Result<FileReport> {
+    auto const inode = GetInode(view, id);
+    if (!inode) return Failure(inode.error());
+    auto path = PathOf(view, *inode);
+    if (!path && path.error().code != ENOENT) return Failure(path.error());
+    return Describe(view, *inode, path.value_or(""));
+  });
 }
 
 Result<std::vector<FileReport>> Reporter::List(std::string const& path) const {

@@ -1,5 +1,6 @@
 #include "spool/version.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -92,6 +93,35 @@ Result<Version::Written> Version::Truncate(std::uint64_t size) {
   size_ = size;
   prefix_ = std::min(prefix_, size);
   return Written{};
+}
+
+Result<Version::Written> Version::Allocate(int mode, std::uint64_t offset, std::uint64_t length) {
+  MutexLock lock(mutex_);
+  if (failure_) return Failure(*failure_);
+  auto const end = offset + length;
+  bool const grows = (mode & FALLOC_FL_KEEP_SIZE) == 0 && end > size_;
+  bool const zeroes = (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0 && offset < size_;
+  if (grows && Sent(size_)) return Written{.below_frontier = true};
+  if (zeroes && Sent(offset)) return Written{.below_frontier = true};
+  if (auto trimmed = Trim(); !trimmed) return Failure(trimmed.error());
+  if (grows || zeroes) ++changes_;
+  if (::fallocate(fd_.get(), mode, static_cast<off_t>(offset), static_cast<off_t>(length)) != 0) {
+    return FailErrno("spool");
+  }
+  if (grows) size_ = end;
+  // Zeros, but whether they are on disk is for SEEK_HOLE to say.
+  if (zeroes) prefix_ = std::min(prefix_, offset);
+  return Written{};
+}
+
+Result<std::uint64_t> Version::Seek(std::uint64_t offset, int whence) const {
+  auto const end = size();
+  if (offset >= end) return Fail(ENXIO);
+  auto const found = ::lseek(fd_.get(), static_cast<off_t>(offset), whence);
+  if (found < 0 && errno != ENXIO) return FailErrno("spool");
+  auto const position = found < 0 ? end : std::min(end, static_cast<std::uint64_t>(found));
+  if (position == end && whence == SEEK_DATA) return Fail(ENXIO);
+  return position;
 }
 
 Result<void> Version::DropTail() {

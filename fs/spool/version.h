@@ -54,6 +54,15 @@ class Version {
   /// Sets the size in bytes. Errors: of ftruncate(2).
   [[nodiscard]] Result<Written> Truncate(std::uint64_t size) EXCLUDES(mutex_);
 
+  /// As fallocate(2) with one of the modes 0, KEEP_SIZE, PUNCH_HOLE | KEEP_SIZE, ZERO_RANGE and
+  /// ZERO_RANGE | KEEP_SIZE. Errors: of fallocate(2), and the sticky one.
+  [[nodiscard]] Result<Written> Allocate(int mode, std::uint64_t offset, std::uint64_t length)
+      EXCLUDES(mutex_);
+
+  /// The first byte of data (SEEK_DATA) or of a hole (SEEK_HOLE) at or behind `offset`; the end
+  /// counts as a hole. Errors: ENXIO where there is none.
+  [[nodiscard]] Result<std::uint64_t> Seek(std::uint64_t offset, int whence) const EXCLUDES(mutex_);
+
   /// Takes away what the disk has behind size(). Before the catalog says that the disk is ahead of
   /// it: who opens the version then takes its size from the disk. Does nothing the second time.
   /// Errors: of ftruncate(2).

@@ -141,8 +141,8 @@ TEST(Records, EveryFieldOfADirectoryComesBack) {
 }
 
 TEST(Records, EveryFieldOfASpecialFileComesBack) {
-  for (auto const type : {FileType::kFifo, FileType::kSocket, FileType::kCharDevice,
-                          FileType::kBlockDevice}) {
+  for (auto const type :
+       {FileType::kFifo, FileType::kSocket, FileType::kCharDevice, FileType::kBlockDevice}) {
     auto inode = SomeSymlink();
     inode.type = type;
     inode.target.clear();
