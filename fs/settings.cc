@@ -51,7 +51,7 @@ Result<void> SetAdoptTimeout(Options& options, std::string const& value) {
   auto const* const end = value.data() + value.size();
   auto const parsed = std::from_chars(value.data(), end, seconds);
   if (parsed.ec != std::errc() || parsed.ptr != end || seconds < 0 || seconds > kLongestAdoption) {
-    return Invalid("adopt-timeout", value, "it takes seconds from 0 to 2592000");
+    return InvalidValue("adopt-timeout", value, "it takes seconds from 0 to 2592000");
   }
   options.adopt_timeout = std::chrono::seconds(seconds);
   return {};
