@@ -72,7 +72,16 @@ cpu() {
   awk "BEGIN { printf \"%.2f\", $(median "$memory/column") * 1024 / $mib }"
 }
 
-ratio() { [ -z "$2" ] || awk "BEGIN { printf \"%.2f\", $1 / $2 }"; }
+# ratio COLUMN CLIENT BODY-MIB: the median of what the rounds say, tusclient's divided by the
+# client's. The two of a round ran one after the other, so load from elsewhere was on both.
+ratio() {
+  [ -e "$memory/$2-$3" ] || return
+  paste -d ' ' "$memory/tusclient-$3" "$memory/$2-$3" |
+    awk -v column="$1" '{ print $column / $(column + 2) }' >"$memory/column"
+  median "$memory/column"
+}
+speed_ratio() { ratio 1 "$@" | awk '{ printf "%.2f", 1 / $1 }'; }
+cpu_ratio() { ratio 2 "$@" | awk '{ printf "%.2f", $1 }'; }
 
 row() { printf '%-15s %7s %6s   %7s %6s %6s %6s   %7s %6s %6s %6s\n' "$@"; }
 heading() { printf '%-15s %14s   %29s   %29s\n' "$@"; }
@@ -92,8 +101,11 @@ measure() {
   start_server "$@"
   for ((round = 0; round <= rounds; ++round)); do
     [ "$round" -ne 1 ] || rm -f "$memory"/{tusclient,js,curl}-*
+    # Who comes first changes, lest one always finds what the other left.
+    turns="tusclient $others"
+    [ $((round % 2)) -eq 0 ] || turns="$(echo "$others" | awk '{ print $2, $1 }') tusclient"
     for body in $bodies; do
-      for client in tusclient $others; do
+      for client in $turns; do
         [ "$client" = curl ] && [ "$body" -ne 0 ] && continue
         [ "$name" = sink ] || warm_memory $((mib * 5 / 4))
         upload "$client" "$body"
@@ -110,9 +122,9 @@ measure() {
     curl=$(speed curl "$body") curl_cpu=$(cpu curl "$body")
     label="$body MiB"
     [ "$body" -ne 0 ] || label=unlimited
-    to_js=$(ratio "$ours" "$js") cpu_to_curl=$(ratio "$our_cpu" "$curl_cpu")
-    row "$label" "$ours" "$our_cpu" "$js" "$js_cpu" "$to_js" "$(ratio "$our_cpu" "$js_cpu")" \
-      "$curl" "$curl_cpu" "$(ratio "$ours" "$curl")" "$cpu_to_curl"
+    to_js=$(speed_ratio js "$body") cpu_to_curl=$(cpu_ratio curl "$body")
+    row "$label" "$ours" "$our_cpu" "$js" "$js_cpu" "$to_js" "$(cpu_ratio js "$body")" \
+      "$curl" "$curl_cpu" "$(speed_ratio curl "$body")" "$cpu_to_curl"
     check "speed against tus-js-client, to $name, $label," "$to_js" ">= 1"
     check "CPU against curl, to $name, $label," "$cpu_to_curl" "<= 1.15"
   done
