@@ -35,6 +35,7 @@ quietly "$cxx" -std=c++20 "$here/consumer/main.cc" -o "$dir/by-pkg-config" \
 
 version=$(cat "$source/tusclient/VERSION")
 [ "$(pkg-config --modversion tusclient)" = "$version" ] || fail "tusclient.pc has another version than $version"
+[ "$("$prefix/bin/tus-upload" --version)" = "tus-upload $version" ] || fail "tus-upload has another version than $version"
 
 "$server" --dir "$dir/uploads" >"$dir/url" &
 server_pid=$!
@@ -52,3 +53,6 @@ check() { # PROGRAM TEXT
 }
 check "$dir/by-cmake/consumer" "hello from CMake"
 check "$dir/by-pkg-config" "hello from pkg-config"
+printf 'hello from a shell' | "$prefix/bin/tus-upload" --quiet --state-dir "$dir/state" "$url" -
+[ "$(cat "$(find "$dir/uploads" -type f | sort | tail -n 1)")" = "hello from a shell" ] ||
+    fail "tus-upload: the server has other bytes"
