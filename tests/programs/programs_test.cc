@@ -1,5 +1,7 @@
 #include "programs/programs_test.h"
 
+#include <strings.h>
+
 #include "programs/program_table.h"
 
 namespace tusfs_testing {
@@ -82,7 +84,7 @@ void ProgramsTest::ExpectArrivals(std::string const& program, std::vector<Arriva
   EXPECT_EQ(PublishedSince(), static_cast<int>(files.size())) << program;
   EXPECT_LE(SentSince(), static_cast<std::uint64_t>(static_cast<double>(size) * times)) << program;
   EXPECT_GE(SentSince(), times < 1.0 ? 0 : size) << program;
-  AddRow(program, HasFailure() ? "uploaded, not as it should be" : "uploaded", size);
+  AddRow(program, HasFailure() ? "uploaded, in a failing test" : "uploaded", size);
 }
 
 void ProgramsTest::ExpectInterrupted(std::string const& program, std::string const& name,
@@ -115,6 +117,19 @@ void ProgramsTest::ExpectNothingSent(std::string const& program) {
   EXPECT_EQ(server().Stats().posts, posts_before_) << program;
   EXPECT_EQ(PublishedSince(), 0) << program;
   AddRow(program, SentSince() == 0 ? "nothing sent" : "sent again", 0);
+}
+
+std::vector<std::string> ProgramsTest::DeclaredNames() const {
+  std::vector<std::string> names;
+  for (auto const& request : server_->fixture()->Requests()) {
+    if (request.method != "POST") continue;
+    for (auto const& [header, value] : request.headers) {
+      if (::strcasecmp(header.c_str(), "Upload-Metadata") != 0) continue;
+      auto metadata = ParseMetadata(value);
+      names.push_back(metadata ? (*metadata)["relativePath"] : "unreadable: " + value);
+    }
+  }
+  return names;
 }
 
 void ProgramsTest::AddRow(std::string const& program, std::string const& outcome,

@@ -66,6 +66,9 @@ class ProgramsTest : public MountTest {
   /// Nothing was sent, created or published.
   void ExpectNothingSent(std::string const& program);
 
+  /// The names under which uploads were ever created, in order.
+  [[nodiscard]] std::vector<std::string> DeclaredNames() const;
+
   /// A row for what a test has found out by itself.
   void AddRow(std::string const& program, std::string const& outcome, std::uint64_t size) const;
 
