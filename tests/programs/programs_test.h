@@ -61,6 +61,8 @@ class ProgramsTest : public MountTest {
     ExpectArrivals(program, {{name, source}}, times);
   }
   /// `name` becomes interrupted, its reason holds `why`, and nothing of it is published.
+  void ExpectHeld(std::string const& program, std::string const& name, std::string const& why);
+  /// And that stays so while a file that comes later is published.
   void ExpectInterrupted(std::string const& program, std::string const& name,
                          std::string const& why);
   /// Nothing was sent, created or published.
