@@ -15,7 +15,8 @@ Filesystem::Filesystem(Store& store, Spool& spool, Uploader& uploader,
       processes_(processes),
       clock_(clock),
       connection_(connection),
-      logger_(std::move(logger)) {}
+      logger_(std::move(logger)),
+      reporter_(store, spool, uploader) {}
 
 Attributes Filesystem::Show(Inode inode) const {
   if (inode.version != 0) CatchUp(inode, spool_.FindOpen(inode.version).get());
@@ -26,6 +27,7 @@ Attributes Filesystem::Show(Inode inode) const {
           .gid = inode.gid,
           .links = inode.links,
           .size = inode.size,
+          .device = inode.device,
           .accessed = inode.accessed,
           .modified = inode.modified,
           .changed = inode.changed};
@@ -39,6 +41,28 @@ Result<Attributes> Filesystem::Stat(View const& view, InodeId id) const {
 
 Result<Attributes> Filesystem::GetAttributes(InodeId id) {
   return store_.Read([&](View const& view) { return Stat(view, id); });
+}
+
+// As with the mount option relatime: an access counts where none has since the last change, or
+// none for a day.
+void Filesystem::NoteAccess(InodeId id) {
+  constexpr FileTime kDay = FileTime{24} * 3600 * 1'000'000'000;
+  auto const now = clock_.Wall();
+  auto const counts = [now](Inode const& inode) {
+    return inode.accessed <= inode.modified || inode.accessed <= inode.changed ||
+           inode.accessed + kDay <= now;
+  };
+  auto const known = store_.Read([&](View const& view) { return GetInode(view, id); });
+  if (!known || !counts(*known)) return;
+  auto const noted = store_.Update([&](Transaction& transaction) -> Result<void> {
+    auto inode = GetInode(transaction, id);
+    if (!inode) return Failure(inode.error());
+    inode->accessed = now;
+    PutInode(transaction, *inode);
+    return {};
+  });
+  // Nobody's read fails for it.
+  if (!noted) logger_->debug("access not noted inode={} error=\"{}\"", id, Describe(noted.error()));
 }
 
 void Filesystem::CatchUp(Inode& inode, Version const* version) {
@@ -60,10 +84,14 @@ Result<Attributes> Filesystem::SetAttributes(Caller const& caller, InodeId id,
     if (!truncated) return Failure(truncated.error());
   }
   auto const version = file.version;
+  file.is_unprivileged = false;
   auto inode = store_.Update([&](Transaction& transaction) -> Result<Inode> {
     auto record = GetInode(transaction, id);
     if (!record) return record;
     CatchUp(*record, version.get());
+    if (caller.drops_privileges || change.uid || change.gid) {
+      DropPrivileges(transaction, *record);
+    }
     if (change.mode) record->mode = *change.mode & 07777;
     if (change.uid) record->uid = *change.uid;
     if (change.gid) record->gid = *change.gid;

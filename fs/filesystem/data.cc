@@ -1,5 +1,10 @@
 // Filesystem: the bytes of open files, and sizes.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <cerrno>
+#include <initializer_list>
 
 #include "catalog/tables.h"
 #include "filesystem/filesystem.h"
@@ -153,7 +158,15 @@ Result<std::size_t> Filesystem::Read(HandleId id, std::uint64_t offset, std::spa
     MutexLock lock(handle->file->mutex);
     version = handle->file->version;
   }
+  NoteRead(*handle, *version);
   return version->Read(offset, out);
+}
+
+// Once for each state of the bytes: with relatime, that is when a read can count.
+void Filesystem::NoteRead(OpenHandle& handle, Version const& version) {
+  if ((handle.record.flags & O_NOATIME) != 0) return;
+  auto const changes = version.changes();
+  if (handle.read_at.exchange(changes) != changes) NoteAccess(handle.file->inode);
 }
 
 Result<void> Filesystem::Write(Caller const& caller, HandleId id, std::uint64_t offset,
@@ -163,6 +176,7 @@ Result<void> Filesystem::Write(Caller const& caller, HandleId id, std::uint64_t 
   auto& file = *handle->file;
   MutexLock lock(file.mutex);
   auto written = BeginChange(file, *handle, caller, true);
+  if (written && caller.drops_privileges) written = DropPrivilegesOnWrite(file);
   if (written) written = WriteBytes(file, offset, bytes);
   if (!written) {
     NoteFailedWrite(*handle, offset, written.error());
@@ -170,6 +184,26 @@ Result<void> Filesystem::Write(Caller const& caller, HandleId id, std::uint64_t 
     NoteWritten(*handle, offset, offset + bytes.size());
   }
   return written;
+}
+
+Result<void> Filesystem::DropPrivilegesOnWrite(ActiveFile& file) {
+  if (file.is_unprivileged) return {};
+  auto const dropped = store_.Update([&](Transaction& transaction) -> Result<void> {
+    auto inode = GetInode(transaction, file.inode);
+    if (!inode) return Failure(inode.error());
+    DropPrivileges(transaction, *inode);
+    PutInode(transaction, *inode);
+    return {};
+  });
+  file.is_unprivileged = dropped.has_value();
+  return dropped;
+}
+
+void Filesystem::MayHavePrivileges(InodeId inode) {
+  auto const file = open_.FindFile(inode);
+  if (!file) return;
+  MutexLock lock(file->mutex);
+  file->is_unprivileged = false;
 }
 
 Result<void> Filesystem::WriteBytes(ActiveFile& file, std::uint64_t offset,
@@ -190,6 +224,50 @@ Result<void> Filesystem::WriteBytes(ActiveFile& file, std::uint64_t offset,
     }
     if (auto let_go = uploader_.LetGo(file.inode, *file.version, offset); !let_go) return let_go;
   }
+}
+
+Result<void> Filesystem::Allocate(Caller const& caller, HandleId id, int mode, std::uint64_t offset,
+                                  std::uint64_t length) {
+  constexpr int kZero = FALLOC_FL_ZERO_RANGE;
+  constexpr int kKeep = FALLOC_FL_KEEP_SIZE;
+  auto const is_known = [mode](std::initializer_list<int> modes) {
+    return std::find(modes.begin(), modes.end(), mode) != modes.end();
+  };
+  if (!is_known({0, kKeep, FALLOC_FL_PUNCH_HOLE | kKeep, kZero, kZero | kKeep})) {
+    return Fail(EOPNOTSUPP);
+  }
+  auto const handle = open_.Find(id);
+  if (!handle || !handle->MayWrite()) return Fail(EBADF);
+  auto& file = *handle->file;
+  MutexLock lock(file.mutex);
+  if (auto begun = BeginChange(file, *handle, caller, false); !begun) return begun;
+  if (caller.uid != 0) {  // the kernel does not say whether the caller may keep them
+    if (auto dropped = DropPrivilegesOnWrite(file); !dropped) return dropped;
+  }
+  return AllocateBytes(file, mode, offset, length);
+}
+
+Result<void> Filesystem::AllocateBytes(ActiveFile& file, int mode, std::uint64_t offset,
+                                       std::uint64_t length) {
+  while (true) {
+    auto const size = file.version->size();
+    auto const allocated = file.version->Allocate(mode, offset, length);
+    if (!allocated) return Failure(allocated.error());
+    if (!allocated->below_frontier) {
+      file.version->SetModified(clock_.Wall());
+      return {};
+    }
+    auto let_go = uploader_.LetGo(file.inode, *file.version, std::min(offset, size));
+    if (!let_go) return let_go;
+  }
+}
+
+Result<std::uint64_t> Filesystem::Seek(HandleId id, std::uint64_t offset, int whence) {
+  auto const handle = open_.Find(id);
+  if (!handle) return Fail(EBADF);
+  if (whence != SEEK_DATA && whence != SEEK_HOLE) return Fail(EINVAL);
+  MutexLock lock(handle->file->mutex);
+  return handle->file->version->Seek(offset, whence);
 }
 
 Result<void> Filesystem::Sync(HandleId id) {

@@ -25,6 +25,7 @@
 #include "base/logger.h"
 #include "catalog/store.h"
 #include "filesystem/open_files.h"
+#include "filesystem/report.h"
 #include "filesystem/types.h"
 #include "filesystem/writer.h"
 #include "spool/spool.h"
@@ -53,6 +54,10 @@ class Filesystem {
   [[nodiscard]] Result<Attributes> MakeSymlink(Caller const& caller, InodeId parent,
                                                std::string_view name, std::string_view target);
   [[nodiscard]] Result<std::string> ReadSymlink(InodeId inode);
+  /// `type`: anything but a directory and a symlink. `device`: of a device's type.
+  [[nodiscard]] Result<Attributes> MakeNode(Caller const& caller, InodeId parent,
+                                            std::string_view name, FileType type,
+                                            std::uint32_t mode, std::uint64_t device);
   [[nodiscard]] Result<Attributes> Link(Caller const& caller, InodeId inode, InodeId parent,
                                         std::string_view name);
   [[nodiscard]] Result<void> Unlink(Caller const& caller, InodeId parent, std::string_view name);
@@ -75,6 +80,20 @@ class Filesystem {
   [[nodiscard]] Result<Attributes> SetAttributes(Caller const& caller, InodeId inode,
                                                  AttributeChange const& change, HandleId handle);
   [[nodiscard]] Result<Spool::Space> MeasureSpace() const { return spool_.Measure(); }
+
+  // Extended attributes (xattrs.cc): those of the namespaces user, trusted and security are kept.
+  // user.tusfs.* say how a file's upload is; they cannot be set, and are not listed, so that a copy
+  // of a file does not take them along. Who may see which namespace is the kernel's to decide.
+  /// Errors: ENODATA; EOPNOTSUPP for another namespace; EACCES for a secret of somebody else.
+  [[nodiscard]] Result<std::string> GetXattr(Caller const& caller, InodeId inode,
+                                             std::string_view name);
+  [[nodiscard]] Result<std::vector<std::string>> ListXattrs(InodeId inode);
+  /// `flags`: 0, XATTR_CREATE or XATTR_REPLACE. Errors: EEXIST, ENODATA, EOPNOTSUPP; EPERM for
+  /// user.tusfs.*; ENOSPC past 64 KiB of names and values for one inode.
+  [[nodiscard]] Result<void> SetXattr(Caller const& caller, InodeId inode, std::string_view name,
+                                      std::string_view value, int flags);
+  [[nodiscard]] Result<void> RemoveXattr(Caller const& caller, InodeId inode,
+                                         std::string_view name);
 
   // Handles (handles.cc).
   struct Created {
@@ -99,6 +118,12 @@ class Filesystem {
   [[nodiscard]] Result<void> Write(Caller const& caller, HandleId handle, std::uint64_t offset,
                                    std::span<std::byte const> bytes);
   [[nodiscard]] Result<void> Sync(HandleId handle);
+  /// As fallocate(2): `mode` is 0, or of FALLOC_FL_KEEP_SIZE, _PUNCH_HOLE and _ZERO_RANGE. Errors:
+  /// EOPNOTSUPP for another mode, or from the spool's disk.
+  [[nodiscard]] Result<void> Allocate(Caller const& caller, HandleId handle, int mode,
+                                      std::uint64_t offset, std::uint64_t length);
+  /// As lseek(2) with SEEK_DATA or SEEK_HOLE. Errors: ENXIO behind the end.
+  [[nodiscard]] Result<std::uint64_t> Seek(HandleId handle, std::uint64_t offset, int whence);
 
  private:
   /// What was journaled of a replayed request before the daemon died. Nothing, and no look into
@@ -133,6 +158,14 @@ class Filesystem {
   void RemoveBytesWhenDurable(Transaction& transaction, VersionId version);
   void Settled(Aftermath const& aftermath);
 
+  [[nodiscard]] Result<std::string> GetStatus(Caller const& caller, InodeId inode,
+                                              std::string_view field);
+  /// Takes set-id bits and capabilities away, as a change by somebody else than root does.
+  static void DropPrivileges(Transaction& transaction, Inode& inode);
+  [[nodiscard]] Result<void> DropPrivilegesOnWrite(ActiveFile& file) REQUIRES(file.mutex);
+  /// A writer of the file has to look again.
+  void MayHavePrivileges(InodeId inode);
+
   Result<Inode> GetDirectory(View const& view, InodeId id) const;
   void Touch(Inode& inode) const;
   /// What stat(2) shows of it now, open or not.
@@ -155,6 +188,10 @@ class Filesystem {
   void Discard(Version const& version);
   Result<void> WriteBytes(ActiveFile& file, std::uint64_t offset, std::span<std::byte const> bytes)
       REQUIRES(file.mutex);
+  Result<void> AllocateBytes(ActiveFile& file, int mode, std::uint64_t offset, std::uint64_t length)
+      REQUIRES(file.mutex);
+  void NoteRead(OpenHandle& handle, Version const& version);
+  void NoteAccess(InodeId inode);
   void NoteFailedWrite(OpenHandle& handle, std::uint64_t offset, Error const& error);
   void NoteWritten(OpenHandle& handle, std::uint64_t begin, std::uint64_t end);
   void KeepHandle(Handle const& record);
@@ -168,6 +205,7 @@ class Filesystem {
   Clock const& clock_;
   std::uint64_t const connection_;
   Logger const logger_;
+  Reporter const reporter_;
   OpenFiles open_;
 };
 

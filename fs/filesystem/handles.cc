@@ -107,6 +107,7 @@ Result<HandleId> Filesystem::Open(Caller const& caller, InodeId id, int flags) {
       auto swapped = SwapVersion(transaction, *current, fresh->id());
       if (!swapped) return Failure(swapped.error());
       ownerless = *swapped;
+      if (caller.drops_privileges) DropPrivileges(transaction, *current);
       PutInode(transaction, *current);
     } else if (handle->MayWrite() && BecomesWriting(*current)) {
       current->content = Content::kWriting;

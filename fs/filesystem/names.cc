@@ -123,6 +123,37 @@ Result<Attributes> Filesystem::MakeSymlink(Caller const& caller, InodeId parent,
   return DecideOnce(caller, decide, [&](Reply const& reply) { return GetAttributes(reply.inode); });
 }
 
+Result<Attributes> Filesystem::MakeNode(Caller const& caller, InodeId parent, std::string_view name,
+                                        FileType type, std::uint32_t mode, std::uint64_t device) {
+  auto const earlier = FindEarlier(caller);
+  if (!earlier) return Failure(earlier.error());
+  if (*earlier) return GetAttributes((*earlier)->inode);
+  std::shared_ptr<Version> version;
+  if (type == FileType::kRegular) {
+    auto fresh = NewVersion();
+    if (!fresh) return Failure(fresh.error());
+    version = std::move(*fresh);
+  }
+  auto made = store_.Update([&](Transaction& transaction) -> Result<Attributes> {
+    auto inode = AddNew(transaction, caller, parent, name, type, mode, [&](Inode& fresh) {
+      fresh.device = device;
+      if (!version) return;
+      fresh.version = version->id();
+      fresh.content = Content::kSettling;  // as empty as it will be, unless somebody opens it
+    });
+    if (!inode) return Failure(inode.error());
+    Remember(transaction, caller, inode->id);
+    return Show(*inode);
+  });
+  if (!version) return made;
+  if (made) {
+    uploader_.Settle(made->inode);
+  } else {
+    Discard(*version);
+  }
+  return made;
+}
+
 Result<std::string> Filesystem::ReadSymlink(InodeId id) {
   return store_.Read([&](View const& view) -> Result<std::string> {
     auto inode = GetInode(view, id);
@@ -346,6 +377,7 @@ Result<void> Filesystem::Rename(Caller const& caller, InodeId from_parent, std::
 Result<void> Filesystem::ReadDirectory(
     InodeId directory, std::uint64_t cookie,
     std::function<bool(std::string const&, Attributes const&, std::uint64_t)> const& visit) {
+  if (cookie == 0) NoteAccess(directory);
   return store_.Read([&](View const& view) -> Result<void> {
     auto self = GetInode(view, directory);
     if (!self) return Failure(self.error());

@@ -6,6 +6,8 @@
 
 #include <sys/types.h>
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <unordered_map>
 
@@ -24,6 +26,8 @@ struct ActiveFile {
   InodeId const inode;
   Mutex mutex;
   std::shared_ptr<Version> version GUARDED_BY(mutex);
+  /// It has neither set-id bits nor capabilities, as far as is known.
+  bool is_unprivileged GUARDED_BY(mutex) = false;
 };
 
 struct OpenHandle {
@@ -31,6 +35,8 @@ struct OpenHandle {
   std::shared_ptr<ActiveFile> file;
   /// Of the last change, its process already among the record's writers. Guarded by file->mutex.
   pid_t last_thread = 0;
+  /// Changes of the version (never 2^64 - 1) when it was read last.
+  std::atomic<std::uint64_t> read_at = ~std::uint64_t{0};
 
   [[nodiscard]] bool MayWrite() const;
 };

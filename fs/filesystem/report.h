@@ -25,6 +25,7 @@ struct FileReport {
   bool finishes = false;     ///< will be uploaded without anybody doing anything
   std::string error;         ///< why it is stuck, or the last error; may be empty
   std::string url;           ///< of the upload: a secret, for the file's owner only
+  std::string receipt;       ///< headers and body of the answer that completed it
 };
 
 struct StatusReport {
@@ -43,6 +44,9 @@ class Reporter {
   /// The collaborators outlive the reporter.
   Reporter(Store const& store, Spool const& spool, Uploader const& uploader)
       : store_(store), spool_(spool), uploader_(uploader) {}
+
+  /// One file, by one of its names. Errors: ENOENT.
+  [[nodiscard]] Result<FileReport> Describe(InodeId inode) const;
 
   /// Every file, and every empty directory, at or beneath `path` (relative to the mount, "" for
   /// all), in directory order.

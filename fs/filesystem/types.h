@@ -24,6 +24,8 @@ struct Caller {
   std::uint32_t gid = 0;
   pid_t pid = 0;
   RequestId request{};
+  /// Its change takes set-user-ID and set-group-ID bits away from the file.
+  bool drops_privileges = false;
 };
 
 /// What stat(2) shows.
@@ -34,7 +36,8 @@ struct Attributes {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   std::uint32_t links = 0;
-  std::uint64_t size = 0;  ///< bytes
+  std::uint64_t size = 0;    ///< bytes
+  std::uint64_t device = 0;  ///< number of a device
   FileTime accessed = 0;
   FileTime modified = 0;
   FileTime changed = 0;

@@ -17,10 +17,16 @@ struct FuseContext {
   FuseServer* server;
 };
 
+/// What libfuse does not tell a callback of the request that it is called for.
+struct RequestFacts {
+  RequestId id{};
+  bool drops_privileges = false;  ///< see Caller
+};
+
 /// Says, for its lifetime, which request the callbacks of this thread are called for.
 class CurrentRequest {
  public:
-  explicit CurrentRequest(RequestId const& request);
+  explicit CurrentRequest(RequestFacts const& request);
   ~CurrentRequest();
   CurrentRequest(CurrentRequest const&) = delete;
   CurrentRequest& operator=(CurrentRequest const&) = delete;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/kill_point.h"
+#include "fuse/wire.h"
 
 namespace tusfs {
 namespace {
@@ -88,6 +89,10 @@ ssize_t FuseServer::Answer(int device, iovec* pieces, int count) {
   auto const* const slot = current_slot;
   bool const kept = slot != nullptr && slot->request().unique == answer.unique;
   KillPoint(KillMoment::kExecuted);
+  if (kept) {
+    TakeOverPrivileges(slot->buffer().first(slot->request().len),
+                       std::span(pieces, static_cast<std::size_t>(count)));
+  }
   if (kept) slot->StoreReply(pieces, count);
   KillPoint(KillMoment::kReplying);
   auto const sent = ::writev(device, pieces, count);
@@ -105,7 +110,8 @@ void FuseServer::Execute(RequestSlots::Slot const& slot, bool replayed) {
   KillPoint(KillMoment::kReceived, opcode);
   current_slot = &slot;
   CurrentRequest const current(
-      {.slot = slot.index(), .unique = slot.request().unique, .replayed = replayed});
+      {.id = {.slot = slot.index(), .unique = slot.request().unique, .replayed = replayed},
+       .drops_privileges = DropsPrivileges(slot.buffer().first(slot.request().len))});
   fuse_buf buffer{};
   buffer.mem = slot.buffer().data();
   buffer.size = slot.request().len;

@@ -1,14 +1,18 @@
 #include "spool/version.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <vector>
 
 namespace tusfs {
 namespace {
+
+constexpr std::uint64_t kReadAtOnce = 128 * 1024;
 
 // Where the first hole begins; the file's end where there is none.
 std::uint64_t FirstHole(int fd, std::uint64_t size) {
@@ -70,9 +74,11 @@ Result<Version::Written> Version::Write(std::uint64_t offset, std::span<std::byt
   if (!written) {
     // A part of it may lie behind the end now, and a later process may go by what is on disk.
     trimmed_ = false;
+    digests_.Changed(offset, offset + bytes.size());
     static_cast<void>(Trim());  // the next change tries again
     return Fail(written.error().code, "spool: " + written.error().context);
   }
+  digests_.Wrote(offset, bytes);
   auto const end = offset + bytes.size();
   size_ = std::max(size_, end);
   if (offset <= prefix_) prefix_ = std::max(prefix_, end);
@@ -89,9 +95,41 @@ Result<Version::Written> Version::Truncate(std::uint64_t size) {
   if (auto trimmed = Trim(); !trimmed) return Failure(trimmed.error());
   ++changes_;
   if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) return FailErrno("spool");
+  digests_.Changed(std::min(size, size_), std::max(size, size_));
   size_ = size;
   prefix_ = std::min(prefix_, size);
   return Written{};
+}
+
+Result<Version::Written> Version::Allocate(int mode, std::uint64_t offset, std::uint64_t length) {
+  MutexLock lock(mutex_);
+  if (failure_) return Failure(*failure_);
+  auto const end = offset + length;
+  bool const grows = (mode & FALLOC_FL_KEEP_SIZE) == 0 && end > size_;
+  bool const zeroes = (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0 && offset < size_;
+  if (grows && Sent(size_)) return Written{.below_frontier = true};
+  if (zeroes && Sent(offset)) return Written{.below_frontier = true};
+  if (auto trimmed = Trim(); !trimmed) return Failure(trimmed.error());
+  if (grows || zeroes) ++changes_;
+  if (grows) digests_.Changed(size_, end);
+  if (zeroes) digests_.Changed(offset, end);
+  if (::fallocate(fd_.get(), mode, static_cast<off_t>(offset), static_cast<off_t>(length)) != 0) {
+    return FailErrno("spool");
+  }
+  if (grows) size_ = end;
+  // Zeros, but whether they are on disk is for SEEK_HOLE to say.
+  if (zeroes) prefix_ = std::min(prefix_, offset);
+  return Written{};
+}
+
+Result<std::uint64_t> Version::Seek(std::uint64_t offset, int whence) const {
+  auto const end = size();
+  if (offset >= end) return Fail(ENXIO);
+  auto const found = ::lseek(fd_.get(), static_cast<off_t>(offset), whence);
+  if (found < 0 && errno != ENXIO) return FailErrno("spool");
+  auto const position = found < 0 ? end : std::min(end, static_cast<std::uint64_t>(found));
+  if (position == end && whence == SEEK_DATA) return Fail(ENXIO);
+  return position;
 }
 
 Result<void> Version::DropTail() {
@@ -135,6 +173,25 @@ Result<std::size_t> Version::Read(std::uint64_t offset, std::span<std::byte> out
   auto got = ReadFully(fd_.get(), out, offset);
   if (!got) return Fail(got.error().code, "spool: " + got.error().context);
   return got;
+}
+
+Result<BlockDigest> Version::DigestOf(std::uint64_t block, std::uint64_t length) const {
+  if (length == kDigestBlock) {
+    MutexLock lock(mutex_);
+    if (auto const known = digests_.Find(block)) return *known;
+  }
+  BlockHasher hasher;
+  std::vector<std::byte> buffer(std::min<std::uint64_t>(length, kReadAtOnce));
+  for (std::uint64_t done = 0; done < length;) {
+    auto const wanted = std::min<std::uint64_t>(buffer.size(), length - done);
+    auto const part = std::span(buffer).first(static_cast<std::size_t>(wanted));
+    auto const got = Read(block * kDigestBlock + done, part);
+    if (!got) return Failure(got.error());
+    if (*got != part.size()) return Fail(ENODATA, "spool: it ends before the end of a block");
+    hasher.Update(part);
+    done += part.size();
+  }
+  return hasher.Digest();
 }
 
 Result<void> Version::Sync() {

@@ -12,10 +12,12 @@
 #include <span>
 #include <string>
 
+#include "base/block_digest.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/ids.h"
 #include "base/mutex.h"
+#include "spool/written_digests.h"
 
 namespace tusfs {
 
@@ -54,6 +56,15 @@ class Version {
   /// Sets the size in bytes. Errors: of ftruncate(2).
   [[nodiscard]] Result<Written> Truncate(std::uint64_t size) EXCLUDES(mutex_);
 
+  /// As fallocate(2) with one of the modes 0, KEEP_SIZE, PUNCH_HOLE | KEEP_SIZE, ZERO_RANGE and
+  /// ZERO_RANGE | KEEP_SIZE. Errors: of fallocate(2), and the sticky one.
+  [[nodiscard]] Result<Written> Allocate(int mode, std::uint64_t offset, std::uint64_t length)
+      EXCLUDES(mutex_);
+
+  /// The first byte of data (SEEK_DATA) or of a hole (SEEK_HOLE) at or behind `offset`; the end
+  /// counts as a hole. Errors: ENXIO where there is none.
+  [[nodiscard]] Result<std::uint64_t> Seek(std::uint64_t offset, int whence) const EXCLUDES(mutex_);
+
   /// Takes away what the disk has behind size(). Before the catalog says that the disk is ahead of
   /// it: who opens the version then takes its size from the disk. Does nothing the second time.
   /// Errors: of ftruncate(2).
@@ -65,6 +76,12 @@ class Version {
 
   /// Reads up to `out.size()` bytes; fewer only at the end.
   [[nodiscard]] Result<std::size_t> Read(std::uint64_t offset, std::span<std::byte> out) const;
+
+  /// The digest of the first `length` bytes (1 to kDigestBlock) of a block. For bytes below the
+  /// frontier, which nobody changes meanwhile. Reads them, unless they were written in order.
+  /// Errors: ENODATA where there are fewer, and of pread(2).
+  [[nodiscard]] Result<BlockDigest> DigestOf(std::uint64_t block, std::uint64_t length) const
+      EXCLUDES(mutex_);
 
   /// Puts the bytes on disk. The first error stays: every later call returns it too, because the
   /// kernel reports a lost page once only.
@@ -119,6 +136,7 @@ class Version {
   bool sealed_ GUARDED_BY(mutex_) = false;
   std::optional<std::uint64_t> notify_at_ GUARDED_BY(mutex_) = kGranule + 1;
   std::optional<Error> failure_ GUARDED_BY(mutex_);
+  WrittenDigests digests_ GUARDED_BY(mutex_);
 };
 
 }  // namespace tusfs

@@ -1,8 +1,9 @@
 // Tables: the index of unfinished work, and what happens to an upload that loses its file.
+#include "catalog/tables.h"
+
 #include <gmock/gmock.h>
 
 #include "catalog/store_harness.h"
-#include "catalog/tables.h"
 
 namespace tusfs {
 namespace {
@@ -89,16 +90,38 @@ TEST_F(TablesTest, ADeletedInodeIsNoWork) {
   Update([](Transaction& transaction) {
     Inode inode;
     inode.id = 2;
-    DeleteInode(transaction, inode);
+    EXPECT_TRUE(Ok(DeleteInode(transaction, inode)));
   });
   EXPECT_THAT(Work(), IsEmpty());
+}
+
+TEST_F(TablesTest, ADeletedInodeTakesItsExtendedAttributesAlong) {
+  PutFile(2, Content::kWriting);
+  PutFile(3, Content::kWriting);
+  Update([](Transaction& transaction) {
+    PutXattr(transaction, 2, "user.a", "");
+    PutXattr(transaction, 2, "user.b", std::string("\0value", 6));
+    PutXattr(transaction, 3, "user.a", "of another");
+  });
+  auto const names = [this](InodeId inode) {
+    return store_->Read([&](View const& view) { return ListXattrs(view, inode); }).value();
+  };
+  EXPECT_THAT(names(2), testing::ElementsAre("user.a", "user.b"));
+  Update([](Transaction& transaction) {
+    Inode inode;
+    inode.id = 2;
+    EXPECT_TRUE(Ok(DeleteInode(transaction, inode)));
+  });
+  EXPECT_THAT(names(2), IsEmpty());
+  EXPECT_THAT(names(3), testing::ElementsAre("user.a"));
 }
 
 TEST_F(TablesTest, InodesAreListedInPages) {
   for (InodeId const id : {2U, 300U, 4U, 70'000U}) PutFile(id, Content::kUploaded);
   auto const list = [&](InodeId after, std::size_t limit) {
     std::vector<InodeId> ids;
-    auto const page = store_->Read([&](View const& view) { return ListInodes(view, after, limit); });
+    auto const page =
+        store_->Read([&](View const& view) { return ListInodes(view, after, limit); });
     for (auto const& inode : page.value()) ids.push_back(inode.id);
     return ids;
   };
@@ -120,8 +143,8 @@ class Replies : public TablesTest {
 
   // The handle that the request was answered with; nothing where there is no reply.
   std::optional<HandleId> Find(std::uint64_t connection, std::uint32_t slot, std::uint64_t unique) {
-    auto const reply = store_->Read(
-        [&](View const& view) { return FindReply(view, connection, slot, unique); });
+    auto const reply =
+        store_->Read([&](View const& view) { return FindReply(view, connection, slot, unique); });
     EXPECT_TRUE(Ok(reply));
     if (!reply || !*reply) return std::nullopt;
     return (*reply)->handle;

@@ -1,14 +1,14 @@
 // Version: bytes, the prefix that is written without a gap, and the frontier of what was sent.
+#include "spool/version.h"
+
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <sys/resource.h>
 
 #include <csignal>
 #include <thread>
 
-#include <gmock/gmock.h>
-
 #include "base/fakes.h"
-#include "spool/version.h"
 #include "testing/files.h"
 
 namespace tusfs {
@@ -330,6 +330,60 @@ TEST_F(VersionTest, AnEmptyVersionOverAFullFileIsEmptyToo) {
   EXPECT_EQ(Read(), "");
   Write(3, "X");
   EXPECT_EQ(Read(), std::string("\0\0\0X", 4));
+}
+
+// ---- fallocate, holes
+
+TEST_F(VersionTest, AllocatingGrowsItByZerosThatCountAsAHole) {
+  Write(0, "abc");
+  EXPECT_TRUE(Ok(version_->Allocate(0, 0, 10)));
+  EXPECT_EQ(Read(), std::string("abc\0\0\0\0\0\0\0", 10));
+  EXPECT_EQ(version_->prefix(), 3U);
+}
+
+TEST_F(VersionTest, AllocatingWithTheSizeKeptChangesNothing) {
+  Write(0, "abc");
+  auto const changes = version_->changes();
+  EXPECT_TRUE(Ok(version_->Allocate(FALLOC_FL_KEEP_SIZE, 0, 10'000)));
+  EXPECT_EQ(Read(), "abc");
+  EXPECT_EQ(version_->changes(), changes);
+}
+
+TEST_F(VersionTest, AHoleEndsThePrefixAndIsZeros) {
+  Write(0, "0123456789");
+  auto const changes = version_->changes();
+  EXPECT_TRUE(Ok(version_->Allocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 4, 100)));
+  EXPECT_EQ(Read(), std::string("0123\0\0\0\0\0\0", 10));
+  EXPECT_EQ(version_->prefix(), 4U);
+  EXPECT_NE(version_->changes(), changes);
+}
+
+TEST_F(VersionTest, NeitherHolesNorGrowthChangeWhatWasSent) {
+  Write(0, "0123456789");
+  ASSERT_TRUE(version_->Claim(8));
+  auto const hole = version_->Allocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 7, 1);
+  EXPECT_TRUE(hole.value().below_frontier);
+  EXPECT_EQ(Read(), "0123456789");
+  EXPECT_FALSE(version_->Allocate(0, 0, 12).value().below_frontier) << "behind what was sent";
+  ASSERT_TRUE(version_->Seal(version_->changes()));
+  EXPECT_TRUE(version_->Allocate(0, 0, 14).value().below_frontier) << "its length was declared";
+}
+
+TEST_F(VersionTest, DataAndHolesAreFound) {
+  constexpr std::uint64_t kFar = 1 << 20;
+  Write(kFar, "abc");
+  EXPECT_EQ(version_->Seek(0, SEEK_DATA).value(), kFar);
+  EXPECT_EQ(version_->Seek(0, SEEK_HOLE).value(), 0U);
+  EXPECT_EQ(version_->Seek(kFar, SEEK_HOLE).value(), kFar + 3);
+  EXPECT_EQ(CodeOf(version_->Seek(kFar + 3, SEEK_DATA)), ENXIO);
+  EXPECT_EQ(CodeOf(version_->Seek(kFar + 3, SEEK_HOLE)), ENXIO);
+}
+
+TEST_F(VersionTest, WhatLiesBehindTheTrustedSizeIsNoData) {
+  WriteFile(path_, "0123456789");
+  version_ = Reopen(4);
+  EXPECT_EQ(version_->Seek(0, SEEK_HOLE).value(), 4U);
+  EXPECT_EQ(CodeOf(version_->Seek(4, SEEK_DATA)), ENXIO);
 }
 
 }  // namespace

@@ -154,8 +154,9 @@ bool CurlExchange::PeerHasClosed(int local_port) const {
 }
 
 /// Whether the server may have carried the request out, or kept a part of the body. Sending it once
-/// more could then create a second upload, declare a length twice (400), be at a wrong offset (409),
-/// or double the bytes on a server without locks (rustus). The caller asks with HEAD instead.
+/// more could then create a second upload, declare a length twice (400), be at a wrong offset
+/// (409), or double the bytes on a server without locks (rustus). The caller asks with HEAD
+/// instead.
 bool CurlExchange::MayHaveActed() const {
   bool const harmless = request_.method == "HEAD" || request_.method == "OPTIONS" ||
                         request_.method == "DELETE" || request_.method == "GET";

@@ -1,0 +1,138 @@
+// Filesystem: extended attributes, and what a file says of its upload through them.
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include <array>
+#include <cerrno>
+
+#include "catalog/tables.h"
+#include "filesystem/filesystem.h"
+
+namespace tusfs {
+namespace {
+
+constexpr std::string_view kStatusPrefix = "user.tusfs.";
+constexpr std::string_view kCapability = "security.capability";
+constexpr std::array<std::string_view, 3> kNamespaces = {"user.", "trusted.", "security."};
+constexpr std::size_t kMostBytes = std::size_t{64} << 10;  // of one inode, as on ext4 and the like
+
+// ACLs (system.posix_acl_*) are nobody's here: the mode is all there is.
+bool IsKept(std::string_view name) {
+  for (auto const prefix : kNamespaces) {
+    if (name.starts_with(prefix) && name.size() > prefix.size()) return true;
+  }
+  return false;
+}
+
+bool IsStatus(std::string_view name) { return name.starts_with(kStatusPrefix); }
+
+Result<std::size_t> BytesOf(View const& view, InodeId inode) {
+  auto const names = ListXattrs(view, inode);
+  if (!names) return Failure(names.error());
+  std::size_t bytes = 0;
+  for (auto const& name : *names) {
+    auto const value = FindXattr(view, inode, name);
+    if (!value) return Failure(value.error());
+    bytes += name.size() + value->value_or("").size();
+  }
+  return bytes;
+}
+
+}  // namespace
+
+void Filesystem::DropPrivileges(Transaction& transaction, Inode& inode) {
+  if (inode.type == FileType::kDirectory) return;
+  inode.mode &= ~static_cast<std::uint32_t>(S_ISUID);
+  if ((inode.mode & S_IXGRP) != 0) inode.mode &= ~static_cast<std::uint32_t>(S_ISGID);
+  DeleteXattr(transaction, inode.id, kCapability);
+}
+
+Result<std::string> Filesystem::GetStatus(Caller const& caller, InodeId id,
+                                          std::string_view field) {
+  auto const inode = store_.Read([&](View const& view) { return GetInode(view, id); });
+  if (!inode) return Failure(inode.error());
+  if (inode->type == FileType::kDirectory) return Fail(ENODATA);
+  auto const report = reporter_.Describe(id);
+  if (!report) return Failure(report.error());
+  bool const is_owner = caller.uid == 0 || caller.uid == inode->uid;
+  std::string value;
+  if (field == "state") {
+    value = report->state;
+  } else if (field == "offset") {
+    value = std::to_string(report->offset);
+  } else if (field == "size") {
+    value = std::to_string(report->size);
+  } else if (field == "error") {
+    value = report->error;
+  } else if (field == "receipt") {
+    value = report->receipt;
+  } else if (field == "url") {
+    if (!is_owner) return Fail(EACCES);
+    value = report->url;
+  }
+  if (value.empty()) return Fail(ENODATA);
+  return value;
+}
+
+Result<std::string> Filesystem::GetXattr(Caller const& caller, InodeId id, std::string_view name) {
+  if (!IsKept(name)) return Fail(EOPNOTSUPP);
+  if (IsStatus(name)) return GetStatus(caller, id, name.substr(kStatusPrefix.size()));
+  auto value = store_.Read([&](View const& view) { return FindXattr(view, id, name); });
+  if (!value) return Failure(value.error());
+  if (!*value) return Fail(ENODATA);
+  return **std::move(value);
+}
+
+Result<std::vector<std::string>> Filesystem::ListXattrs(InodeId id) {
+  return store_.Read([&](View const& view) { return tusfs::ListXattrs(view, id); });
+}
+
+Result<void> Filesystem::SetXattr(Caller const& caller, InodeId id, std::string_view name,
+                                  std::string_view value, int flags) {
+  if (IsStatus(name)) return Fail(EPERM);
+  if (!IsKept(name)) return Fail(EOPNOTSUPP);
+  auto const earlier = FindEarlier(caller);
+  if (!earlier) return Failure(earlier.error());
+  if (*earlier) return {};
+  auto const set = store_.Update([&](Transaction& transaction) -> Result<void> {
+    auto inode = GetInode(transaction, id);
+    if (!inode) return Failure(inode.error());
+    auto const old = FindXattr(transaction, id, name);
+    if (!old) return Failure(old.error());
+    if (*old && (flags & XATTR_CREATE) != 0) return Fail(EEXIST);
+    if (!*old && (flags & XATTR_REPLACE) != 0) return Fail(ENODATA);
+    auto const used = BytesOf(transaction, id);
+    if (!used) return Failure(used.error());
+    auto const freed = *old ? name.size() + (*old)->size() : 0;
+    if (*used - freed + name.size() + value.size() > kMostBytes) return Fail(ENOSPC);
+    PutXattr(transaction, id, name, value);
+    inode->changed = clock_.Wall();
+    PutInode(transaction, *inode);
+    Remember(transaction, caller, id);
+    return {};
+  });
+  if (set && name == kCapability) MayHavePrivileges(id);
+  return set;
+}
+
+Result<void> Filesystem::RemoveXattr(Caller const& caller, InodeId id, std::string_view name) {
+  if (IsStatus(name)) return Fail(EPERM);
+  if (!IsKept(name)) return Fail(EOPNOTSUPP);
+  auto const earlier = FindEarlier(caller);
+  if (!earlier) return Failure(earlier.error());
+  if (*earlier) return {};
+  return store_.Update([&](Transaction& transaction) -> Result<void> {
+    auto inode = GetInode(transaction, id);
+    if (!inode) return Failure(inode.error());
+    auto const old = FindXattr(transaction, id, name);
+    if (!old) return Failure(old.error());
+    if (!*old) return Fail(ENODATA);
+    DeleteXattr(transaction, id, name);
+    inode->changed = clock_.Wall();
+    PutInode(transaction, *inode);
+    Remember(transaction, caller, id);
+    return {};
+  });
+}
+
+}  // namespace tusfs

@@ -1,0 +1,21 @@
+// What the kernel says to a FUSE daemon and libfuse 3.14 does not pass on, read from the request's
+// own bytes (linux/fuse.h). Pure functions.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <span>
+
+namespace tusfs {
+
+/// Whether this write, truncation or opening takes set-id bits and capabilities away from the file:
+/// its caller has no right to keep them.
+[[nodiscard]] bool DropsPrivileges(std::span<std::byte const> request);
+
+/// Lets the answer to FUSE_INIT say that the daemon takes those away itself (HANDLE_KILLPRIV_V2),
+/// where the kernel has offered it. Else it would ask for security.capability before every write.
+/// `answer` are the pieces of the reply to `request`.
+void TakeOverPrivileges(std::span<std::byte const> request, std::span<iovec> answer);
+
+}  // namespace tusfs
