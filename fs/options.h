@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "uploader/publish_rules.h"
 
 namespace tusfs {
 
@@ -18,6 +19,11 @@ struct Options {
   std::string mountpoint;
   std::string state_dir;  ///< empty: the default for the mount point
   std::chrono::milliseconds settle{2000};
+  std::chrono::seconds adopt_timeout{86'400};
+
+  // Publishing (publish_settings.h).
+  std::vector<std::string> ignore = DefaultIgnored();  ///< patterns
+  std::vector<std::string> temporary;                  ///< patterns
 
   // Uploads. Where a preset is given, the rules are its own unless they are set here.
   std::optional<std::uint64_t> chunk_size;      ///< bytes, a multiple of 256 KiB

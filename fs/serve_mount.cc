@@ -22,6 +22,7 @@
 #include "fuse/mountpoint.h"
 #include "fuse/request_slots.h"
 #include "fuse/server.h"
+#include "publish_settings.h"
 #include "spool/spool.h"
 #include "upload_settings.h"
 #include "uploader/uploader.h"
@@ -90,6 +91,8 @@ Result<UploaderOptions> UploaderOptionsOf(Options const& options, std::string co
                                           Mount& mount) {
   auto const rules = UploadRulesOf(options);
   if (!rules) return Failure(rules.error());
+  auto publishing = PublishRulesOf(options);
+  if (!publishing) return Failure(publishing.error());
   mount.bandwidth.Set(options.limit_rate.value_or(0));
   mount.credentials = MakeCredentials(options);
   UploaderOptions wanted;
@@ -101,7 +104,9 @@ Result<UploaderOptions> UploaderOptionsOf(Options const& options, std::string co
   wanted.defer_length = rules->defer_length;
   wanted.transfers = options.transfers;
   wanted.settle = options.settle;
+  wanted.rules = *std::move(publishing);
   wanted.transfer.metadata = rules->metadata;
+  wanted.transfer.adopt_timeout = options.adopt_timeout;
   wanted.transfer.checksums = options.checksum == "auto";
   wanted.make_transport = [transport = TransportOptionsOf(options, mount.bandwidth)] {
     return tus::MakeCurlTransport(transport);

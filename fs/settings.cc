@@ -10,18 +10,16 @@
 #include <filesystem>
 #include <set>
 
+#include "publish_settings.h"
 #include "upload_settings.h"
 
 namespace tusfs {
 namespace {
 
 constexpr std::uint64_t kChunkMultiple = 256 * 1024;
+constexpr std::int64_t kLongestAdoption = 30 * 86'400;  // seconds
 
 using Kind = Setting::Kind;
-
-Failure Invalid(std::string const& name, std::string const& value, std::string const& wanted) {
-  return Fail(EINVAL, "--" + name + " is '" + value + "': " + wanted);
-}
 
 std::vector<std::string> Unless(bool is_default, std::string text) {
   return is_default ? std::vector<std::string>() : std::vector{std::move(text)};
@@ -34,7 +32,7 @@ Result<void> SetSettle(Options& options, std::string const& value) {
   auto const* const end = value.data() + value.size();
   auto const parsed = std::from_chars(value.data(), end, seconds);
   if (parsed.ec != std::errc() || parsed.ptr != end || !(seconds >= 0 && seconds <= 86'400)) {
-    return Invalid("settle", value, "it takes seconds from 0 to 86400");
+    return InvalidValue("settle", value, "it takes seconds from 0 to 86400");
   }
   options.settle = std::chrono::milliseconds(std::llround(seconds * 1000));
   return {};
@@ -48,10 +46,21 @@ std::vector<std::string> GetSettle(Options const& options) {
   return {text};
 }
 
+Result<void> SetAdoptTimeout(Options& options, std::string const& value) {
+  std::int64_t seconds = 0;
+  auto const* const end = value.data() + value.size();
+  auto const parsed = std::from_chars(value.data(), end, seconds);
+  if (parsed.ec != std::errc() || parsed.ptr != end || seconds < 0 || seconds > kLongestAdoption) {
+    return InvalidValue("adopt-timeout", value, "it takes seconds from 0 to 2592000");
+  }
+  options.adopt_timeout = std::chrono::seconds(seconds);
+  return {};
+}
+
 Result<void> SetChunkSize(Options& options, std::string const& value) {
   auto const size = ParseSize(value);
   if (!size || *size == 0 || *size % kChunkMultiple != 0) {
-    return Invalid("chunk-size", value, "it takes a multiple of 256KiB, such as 8MiB");
+    return InvalidValue("chunk-size", value, "it takes a multiple of 256KiB, such as 8MiB");
   }
   options.chunk_size = *size;
   return {};
@@ -60,7 +69,7 @@ Result<void> SetChunkSize(Options& options, std::string const& value) {
 Result<void> SetChunkMultiple(Options& options, std::string const& value) {
   auto const size = ParseSize(value);
   if (!size || *size == 0) {
-    return Invalid("chunk-multiple", value, "it takes a size of 1 byte or more, such as 256KiB");
+    return InvalidValue("chunk-multiple", value, "it takes a size of 1 byte or more, such as 256KiB");
   }
   options.chunk_multiple = *size;
   return {};
@@ -69,7 +78,7 @@ Result<void> SetChunkMultiple(Options& options, std::string const& value) {
 Result<void> SetLimitRate(Options& options, std::string const& value) {
   auto const rate = ParseSize(value);
   if (!rate) {
-    return Invalid("limit-rate", value,
+    return InvalidValue("limit-rate", value,
                    "it takes bytes per second, such as 500KiB or 10MiB; 0 means no limit");
   }
   options.limit_rate = *rate;
@@ -81,14 +90,14 @@ Result<void> SetTransfers(Options& options, std::string const& value) {
   auto const* const end = value.data() + value.size();
   auto const parsed = std::from_chars(value.data(), end, count);
   if (parsed.ec != std::errc() || parsed.ptr != end || count < 1 || count > 64) {
-    return Invalid("transfers", value, "it takes a number from 1 to 64");
+    return InvalidValue("transfers", value, "it takes a number from 1 to 64");
   }
   options.transfers = count;
   return {};
 }
 
 Result<void> SetStateDir(Options& options, std::string const& value) {
-  if (value.empty()) return Invalid("state-dir", value, "it takes a directory");
+  if (value.empty()) return InvalidValue("state-dir", value, "it takes a directory");
   options.state_dir = value;
   return {};
 }
@@ -105,7 +114,7 @@ Result<void> SetPreset(Options& options, std::string const& value) {
 Result<void> AddMetadata(Options& options, std::string const& value) {
   auto const equals = value.find('=');
   if (equals == std::string::npos) {
-    return Invalid("metadata", value, "it takes KEY=TEMPLATE, such as project={path}");
+    return InvalidValue("metadata", value, "it takes KEY=TEMPLATE, such as project={path}");
   }
   tus::MetadataTemplate const added{value.substr(0, equals), value.substr(equals + 1)};
   if (auto const checked = tus::CheckTemplates(std::span(&added, 1)); !checked) {
@@ -124,7 +133,7 @@ std::vector<std::string> GetMetadata(Options const& options) {
 
 Result<void> AddTrustedOrigin(Options& options, std::string const& value) {
   if (auto const url = tus::NormalizeEndpoint(value); !url) {
-    return Invalid("trust-origin", value, url.error().message);
+    return InvalidValue("trust-origin", value, url.error().message);
   }
   options.trust_origin.push_back(value);
   return {};
@@ -161,7 +170,7 @@ Setting File(char const* name, char const* help) {
       help,
       Kind::kValue,
       [name](Options& options, std::string const& value) -> Result<void> {
-        if (value.empty()) return Invalid(name, value, "it takes a file");
+        if (value.empty()) return InvalidValue(name, value, "it takes a file");
         options.*kMember = AbsolutePath(value);
         return {};
       },
@@ -176,7 +185,7 @@ Setting Text(char const* name, char const* metavar, char const* help) {
       help,
       Kind::kValue,
       [name](Options& options, std::string const& value) -> Result<void> {
-        if (value.empty()) return Invalid(name, value, "it is empty");
+        if (value.empty()) return InvalidValue(name, value, "it is empty");
         options.*kMember = value;
         return {};
       },
@@ -196,7 +205,7 @@ Setting Choice(char const* name, char const* metavar, char const* help,
               for (auto const& choice : choices) {
                 list += (list.empty() ? "" : choice == choices.back() ? " or " : ", ") + choice;
               }
-              return Invalid(name, value, "it takes " + list);
+              return InvalidValue(name, value, "it takes " + list);
             }
             options.*kMember = value;
             return {};
@@ -210,12 +219,18 @@ std::vector<std::string> GetSize(Options const& options) {
 }
 
 std::vector<Setting> MakeSettings() {
-  return {
+  std::vector<Setting> settings{
       {"state-dir", "DIR", "where names, upload records and unsent bytes are kept", Kind::kValue,
        SetStateDir,
        [](Options const& options) { return Unless(options.state_dir.empty(), options.state_dir); }},
       {"settle", "SECONDS", "quiet time between the last close and 'finished' (default 2)",
        Kind::kValue, SetSettle, GetSettle},
+      {"adopt-timeout", "SECONDS",
+       "keep an upload that lost its file so long for a copy of it (default 86400)", Kind::kValue,
+       SetAdoptTimeout,
+       [](Options const& options) {
+         return std::vector{std::to_string(options.adopt_timeout.count())};
+       }},
       {"chunk-size", "SIZE", "largest PATCH body, a multiple of 256KiB (default 32MiB)",
        Kind::kValue, SetChunkSize, GetSize<&Options::chunk_size>},
       {"chunk-multiple", "SIZE", "every PATCH body but a file's last is a multiple of this",
@@ -260,9 +275,16 @@ std::vector<Setting> MakeSettings() {
       Flag<&Options::allow_other>("allow-other",
                                   "let other users in (needs user_allow_other unless root)"),
   };
+  for (auto& setting : PublishSettings()) settings.push_back(std::move(setting));
+  return settings;
 }
 
 }  // namespace
+
+Failure InvalidValue(std::string const& name, std::string const& value,
+                     std::string const& wanted) {
+  return Fail(EINVAL, "--" + name + " is '" + value + "': " + wanted);
+}
 
 std::vector<Setting> const& Settings() {
   static std::vector<Setting> const settings = MakeSettings();
@@ -292,6 +314,7 @@ Result<void> CheckTogether(Options const& options) {
   if (!options.client_key.empty() && options.client_cert.empty()) {
     return Fail(EINVAL, "--client-key needs --client-cert");
   }
+  if (auto const rules = PublishRulesOf(options); !rules) return Failure(rules.error());
   auto const rules = UploadRulesOf(options);
   return rules ? Result<void>() : Failure(rules.error());
 }

@@ -29,6 +29,10 @@ struct Setting {
 /// Spelt with dashes or underscores; nullptr where there is none.
 [[nodiscard]] Setting const* FindSetting(std::string name);
 
+/// The refusal of a value: "--name is 'value': wanted".
+[[nodiscard]] Failure InvalidValue(std::string const& name, std::string const& value,
+                                   std::string const& wanted);
+
 /// What no setting can know of itself: whether they fit together. Errors: EINVAL with a sentence.
 [[nodiscard]] Result<void> CheckTogether(Options const& options);
 

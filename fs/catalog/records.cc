@@ -10,7 +10,7 @@ namespace {
 constexpr std::uint8_t kRecordVersion = 1;
 /// 1 had neither special files nor what a file has gone through.
 constexpr std::uint8_t kInodeVersion = 2;
-/// 1 had no expiry.
+/// 1 had neither an expiry nor a time of rest.
 constexpr std::uint8_t kUploadVersion = 2;
 
 // Values are numbered from 1 without a gap; anything else is damage.
@@ -196,7 +196,8 @@ std::string Encode(Upload const& upload) {
       .Number(upload.created)
       .Text(upload.error)
       .Text(upload.receipt)
-      .Number(upload.expires);
+      .Number(upload.expires)
+      .Number(upload.at_rest);
   return encoder.Take();
 }
 
@@ -218,7 +219,10 @@ Result<Upload> DecodeUpload(Uuid const& id, std::string_view bytes) {
   upload.created = decoder.Number<FileTime>();
   upload.error = decoder.Text();
   upload.receipt = decoder.Text();
-  if (version != kRecordVersion) upload.expires = decoder.Number<FileTime>();
+  if (version != kRecordVersion) {
+    upload.expires = decoder.Number<FileTime>();
+    upload.at_rest = decoder.Number<FileTime>();
+  }
   bool const known = version == kUploadVersion || version == kRecordVersion;
   return Checked(decoder, known ? kRecordVersion : version, std::move(upload), "upload");
 }

@@ -128,6 +128,8 @@ struct Upload {
   std::optional<std::uint64_t> length;  ///< declared
   FileTime created = 0;
   FileTime expires = 0;  ///< when the server deletes it unless it is complete; 0: it did not say
+  /// Ownerless: when nothing was on its way to it any more, and others might adopt it. 0: not yet.
+  FileTime at_rest = 0;
   std::string error;    ///< the last one, empty after success
   std::string receipt;  ///< headers and body of the final answer
 };

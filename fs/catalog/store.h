@@ -41,8 +41,10 @@ enum class Table : std::uint8_t {
   kWork = 8,
   kReplies = 9,
   kXattrs = 10,
+  kDigests = 11,
+  kTargets = 12,
 };
-constexpr std::size_t kTableCount = 11;  // one more than the highest number
+constexpr std::size_t kTableCount = 13;  // one more than the highest number
 
 /// Numbers that are never given twice, not after a power cut either. On disk: never renumbered.
 enum class Counter : std::uint8_t { kInode = 1, kVersion = 2, kHandle = 3, kConnection = 4 };

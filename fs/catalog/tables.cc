@@ -2,6 +2,7 @@
 
 #include <cerrno>
 
+#include "catalog/adoptable.h"
 #include "catalog/codec.h"
 
 namespace tusfs {
@@ -168,8 +169,10 @@ void PutUpload(Transaction& transaction, Upload const& upload) {
   transaction.Put(Table::kUploads, UuidKey(upload.id), Encode(upload));
 }
 
-void DeleteUpload(Transaction& transaction, Uuid const& id) {
-  transaction.Delete(Table::kUploads, UuidKey(id));
+Result<void> DeleteUpload(Transaction& transaction, Upload const& upload) {
+  transaction.Delete(Table::kUploads, UuidKey(upload.id));
+  DeleteTarget(transaction, upload);
+  return DeleteDigests(transaction, upload.id);
 }
 
 Result<std::vector<Upload>> ListUploads(View const& view) {
@@ -193,21 +196,27 @@ Result<std::vector<Uuid>> ListOwnerless(View const& view) {
   return ids;
 }
 
-Result<std::optional<Uuid>> DetachUpload(Transaction& transaction, Inode& inode) {
-  auto upload = FindUpload(transaction, inode.upload);
-  if (!upload) return Failure(upload.error());
+Result<std::optional<Uuid>> DetachUpload(Transaction& transaction, Inode& inode, bool adoptable) {
+  auto found = FindUpload(transaction, inode.upload);
+  if (!found) return Failure(found.error());
   inode.upload = Uuid{};
-  if (!*upload) return std::optional<Uuid>();
-  bool const on_server = !(*upload)->url.empty();
-  bool const published = (*upload)->phase == UploadPhase::kComplete;
-  if (!on_server || published) {
+  if (!*found) return std::optional<Uuid>();
+  auto& upload = **found;
+  bool const on_server = !upload.url.empty();
+  bool const sent = upload.frontier > 0;
+  bool const published = upload.phase == UploadPhase::kComplete;
+  adoptable = adoptable && sent && upload.phase != UploadPhase::kRefused &&
+              upload.phase != UploadPhase::kUnconfirmed;
+  if (!on_server || (published && !adoptable)) {
     // Nothing to clean up there: it was never made, or it belongs to the ingest now.
-    DeleteUpload(transaction, (*upload)->id);
+    if (auto deleted = DeleteUpload(transaction, upload); !deleted) return Failure(deleted.error());
     return std::optional<Uuid>();
   }
-  (*upload)->owner = 0;
-  PutUpload(transaction, **upload);
-  return std::optional<Uuid>((*upload)->id);
+  upload.owner = 0;
+  upload.at_rest = 0;
+  PutUpload(transaction, upload);
+  if (adoptable) PutTarget(transaction, upload);
+  return std::optional<Uuid>(upload.id);
 }
 
 Result<std::optional<Reply>> FindReply(View const& view, std::uint64_t connection,

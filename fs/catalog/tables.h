@@ -50,15 +50,18 @@ void DeleteHandle(Transaction& transaction, HandleId id);
 /// Nothing for a nil or unknown uuid.
 [[nodiscard]] Result<std::optional<Upload>> FindUpload(View const& view, Uuid const& id);
 void PutUpload(Transaction& transaction, Upload const& upload);
-void DeleteUpload(Transaction& transaction, Uuid const& id);
+/// With its digests.
+[[nodiscard]] Result<void> DeleteUpload(Transaction& transaction, Upload const& upload);
 [[nodiscard]] Result<std::vector<Upload>> ListUploads(View const& view);
 /// Those that lost their owner.
 [[nodiscard]] Result<std::vector<Uuid>> ListOwnerless(View const& view);
 
-/// Takes the inode's upload away from it: the inode will need a new one, and the old one is
-/// ownerless, to be terminated unless it turns out to be complete. Writes the upload, not the
-/// inode. Returns the uuid of an upload that now waits for its termination.
-[[nodiscard]] Result<std::optional<Uuid>> DetachUpload(Transaction& transaction, Inode& inode);
+/// Takes the inode's upload away from it: the inode will need a new one. The old one is ownerless.
+/// `adoptable`: it is as the catalog says, and another body of the same bytes may take it over;
+/// otherwise it can never become right. Writes the upload, not the inode. Returns the uuid of an
+/// ownerless upload that somebody has to end one day.
+[[nodiscard]] Result<std::optional<Uuid>> DetachUpload(Transaction& transaction, Inode& inode,
+                                                       bool adoptable = true);
 
 /// The reply of the request `unique` of `connection`; nothing where the slot has another one.
 [[nodiscard]] Result<std::optional<Reply>> FindReply(View const& view, std::uint64_t connection,

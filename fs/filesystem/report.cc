@@ -5,12 +5,31 @@
 
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
-#include "uploader/target.h"
 
 namespace tusfs {
 namespace {
 
 constexpr std::size_t kPage = 1024;
+constexpr std::string_view kLocalOnly = "local-only";
+
+// Why what is no regular file stays here.
+std::string WhyOfItsKind(FileType type) {
+  switch (type) {
+    case FileType::kSymlink:
+      return "a symbolic link is not uploaded";
+    case FileType::kFifo:
+      return "a named pipe is not uploaded";
+    case FileType::kSocket:
+      return "a socket is not uploaded";
+    case FileType::kCharDevice:
+    case FileType::kBlockDevice:
+      return "a device is not uploaded";
+    case FileType::kDirectory:
+    case FileType::kRegular:
+      break;
+  }
+  return {};
+}
 
 std::string_view StateOf(Inode const& inode, std::optional<Upload> const& upload, bool sending) {
   switch (inode.content) {
@@ -53,16 +72,21 @@ Result<FileReport> Reporter::Describe(View const& view, Inode const& inode,
                                       std::string path) const {
   FileReport report;
   report.path = std::move(path);
-  report.state = "local-only";
+  report.state = kLocalOnly;
+  report.size = inode.size;
+  report.error = WhyOfItsKind(inode.type);
+  if (inode.type != FileType::kRegular) return report;
   // The record of an open file lags behind its bytes.
-  auto const version = spool_.FindOpen(inode.version);
-  report.size = version ? version->size() : inode.size;
-  if (inode.type == FileType::kSymlink) {
-    report.error = "a symbolic link is not uploaded";
-    return report;
-  }
+  if (auto const version = spool_.FindOpen(inode.version)) report.size = version->size();
+  report.spooled = report.size;
   auto const upload = FindUpload(view, inode.upload);
   if (!upload) return Failure(upload.error());
+  if (inode.content != Content::kUploaded && !MayBePublished(*upload)) {
+    if (auto const pattern = uploader_.rules().IgnoredBy(report.path)) {
+      report.error = "its name matches the ignored pattern " + *pattern;
+      return report;
+    }
+  }
   report.state = StateOf(inode, *upload, uploader_.IsSending(inode.id));
   report.error = inode.reason;
   if (*upload) {
@@ -72,7 +96,8 @@ Result<FileReport> Reporter::Describe(View const& view, Inode const& inode,
     if ((*upload)->phase <= UploadPhase::kFinalSent) report.expires = (*upload)->expires;
     if (report.error.empty()) report.error = (*upload)->error;
   }
-  bool const waits_for_name = report.state == "settling" && IsTemporaryName(inode.name);
+  bool const waits_for_name =
+      report.state == "settling" && uploader_.rules().IsTemporary(report.path);
   if (waits_for_name) report.error = "waits for its final name";
   report.finishes = !waits_for_name && IsOnItsWay(report.state);
   return report;
@@ -88,27 +113,51 @@ Result<FileReport> Reporter::Describe(InodeId id) const {
   });
 }
 
+Result<FileReport> Reporter::DescribeOtherName(View const& view, Inode const& inode,
+                                               std::string path) const {
+  auto const first = PathOf(view, inode);
+  if (!first) return Failure(first.error());
+  auto report = Describe(view, inode, *first);
+  if (!report) return report;
+  report->path = std::move(path);
+  report->state = kLocalOnly;
+  report->error = "another name of " + *first;
+  report->spooled = 0;
+  report->finishes = false;
+  return report;
+}
+
 Result<std::vector<FileReport>> Reporter::List(std::string const& path) const {
   auto const top = store_.Read([&](View const& view) { return ResolvePath(view, path); });
   if (!top) return Failure(top.error());
   std::vector<FileReport> reports;
   if (top->type != FileType::kDirectory) {
-    auto report = store_.Read([&](View const& view) { return Describe(view, *top, path); });
+    auto report = store_.Read([&](View const& view) {
+      bool const is_first = PathOf(view, *top).value_or("") == path;
+      return is_first ? Describe(view, *top, path) : DescribeOtherName(view, *top, path);
+    });
     if (!report) return Failure(report.error());
     reports.push_back(std::move(*report));
     return reports;
   }
   std::vector<std::pair<InodeId, std::string>> directories{{top->id, path}};
   while (!directories.empty()) {
-    auto const directory = directories.back().first;
-    auto const prefix = directories.back().second.empty() ? "" : directories.back().second + "/";
+    auto const [directory, name] = directories.back();
     directories.pop_back();
+    auto const prefix = name.empty() ? "" : name + "/";
+    auto const before = reports.size();
     std::vector<std::pair<InodeId, std::string>> below;
     for (std::uint64_t cookie = 0, more = 1; more != 0;) {
       auto const listed = ListSome(directory, prefix, cookie, reports, below);
       if (!listed) return Failure(listed.error());
       more = *listed;
       cookie = more;
+    }
+    if (reports.size() == before && below.empty() && !name.empty()) {
+      FileReport& empty = reports.emplace_back();
+      empty.path = name;
+      empty.state = kLocalOnly;
+      empty.error = "an empty directory is not uploaded";
     }
     directories.insert(directories.end(), below.rbegin(), below.rend());
   }
@@ -133,16 +182,17 @@ Result<std::uint64_t> Reporter::ListSome(
         directories.emplace_back(entry.inode, std::move(full));
         return true;
       }
-      auto inode = GetInode(view, entry.inode);
-      auto report = inode ? Describe(view, *inode, std::move(full))
-                          : Result<FileReport>(Failure(inode.error()));
+      auto const inode = GetInode(view, entry.inode);
+      if (!inode) {
+        failure = inode.error();
+        return false;
+      }
+      bool const is_first = inode->parent == directory && inode->name == name;
+      auto report = is_first ? Describe(view, *inode, std::move(full))
+                             : DescribeOtherName(view, *inode, std::move(full));
       if (!report) {
         failure = report.error();
         return false;
-      }
-      if (inode->parent != directory || inode->name != name) {
-        report->state = "local-only";
-        report->error = "another name of a file that is uploaded under its first one";
       }
       reports.push_back(std::move(*report));
       return true;
@@ -174,8 +224,9 @@ Result<std::vector<FileReport>> Reporter::Unfinished(std::string const& path) co
             std::find_if(names->begin(), names->end(),
                          [&](std::string const& name) { return IsBeneath(name, path); });
         if (beneath == names->end()) continue;
-        auto report = Describe(view, *inode, *beneath);
+        auto report = Describe(view, *inode, names->front());
         if (!report) return Failure(report.error());
+        report->path = *beneath;
         reports.push_back(std::move(*report));
       }
       return {};
@@ -190,10 +241,10 @@ Result<StatusReport> Reporter::Status() const {
   StatusReport status;
   for (auto const& file : *files) {
     ++status.files[file.state];
-    if (file.state == "local-only") continue;
+    status.spool_used += file.spooled;
+    if (file.state == kLocalOnly) continue;
     status.accepted += file.size;
     status.confirmed += std::min(file.offset, file.size);
-    status.spool_used += file.size;
   }
   auto const totals = store_.Read([](View const& view) { return GetTotals(view); });
   if (!totals) return Failure(totals.error());

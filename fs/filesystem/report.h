@@ -21,6 +21,7 @@ struct FileReport {
   std::uint64_t size = 0;    ///< bytes
   std::uint64_t offset = 0;  ///< bytes that the server has confirmed
   FileTime expires = 0;      ///< when the server deletes what is unfinished; 0: it did not say
+  std::uint64_t spooled = 0;  ///< bytes that it takes on local disk
   bool finishes = false;     ///< will be uploaded without anybody doing anything
   std::string error;         ///< why it is stuck, or the last error; may be empty
   std::string url;           ///< of the upload: a secret, for the file's owner only
@@ -47,7 +48,8 @@ class Reporter {
   /// One file, by one of its names. Errors: ENOENT.
   [[nodiscard]] Result<FileReport> Describe(InodeId inode) const;
 
-  /// Every file at or beneath `path` (relative to the mount, "" for all), in directory order.
+  /// Every file, and every empty directory, at or beneath `path` (relative to the mount, "" for
+  /// all), in directory order.
   /// Errors: ENOENT.
   [[nodiscard]] Result<std::vector<FileReport>> List(std::string const& path) const;
 
@@ -60,7 +62,10 @@ class Reporter {
   Result<std::uint64_t> ListSome(InodeId directory, std::string const& prefix, std::uint64_t cookie,
                                  std::vector<FileReport>& reports,
                                  std::vector<std::pair<InodeId, std::string>>& directories) const;
+  /// `path`: of its first name.
   Result<FileReport> Describe(View const& view, Inode const& inode, std::string path) const;
+  Result<FileReport> DescribeOtherName(View const& view, Inode const& inode,
+                                       std::string path) const;
 
   Store const& store_;
   Spool const& spool_;

@@ -7,9 +7,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <vector>
 
 namespace tusfs {
 namespace {
+
+constexpr std::uint64_t kReadAtOnce = 128 * 1024;
 
 // Where the first hole begins; the file's end where there is none.
 std::uint64_t FirstHole(int fd, std::uint64_t size) {
@@ -71,9 +74,11 @@ Result<Version::Written> Version::Write(std::uint64_t offset, std::span<std::byt
   if (!written) {
     // A part of it may lie behind the end now, and a later process may go by what is on disk.
     trimmed_ = false;
+    digests_.Changed(offset, offset + bytes.size());
     static_cast<void>(Trim());  // the next change tries again
     return Fail(written.error().code, "spool: " + written.error().context);
   }
+  digests_.Wrote(offset, bytes);
   auto const end = offset + bytes.size();
   size_ = std::max(size_, end);
   if (offset <= prefix_) prefix_ = std::max(prefix_, end);
@@ -90,6 +95,7 @@ Result<Version::Written> Version::Truncate(std::uint64_t size) {
   if (auto trimmed = Trim(); !trimmed) return Failure(trimmed.error());
   ++changes_;
   if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) return FailErrno("spool");
+  digests_.Changed(std::min(size, size_), std::max(size, size_));
   size_ = size;
   prefix_ = std::min(prefix_, size);
   return Written{};
@@ -105,6 +111,8 @@ Result<Version::Written> Version::Allocate(int mode, std::uint64_t offset, std::
   if (zeroes && Sent(offset)) return Written{.below_frontier = true};
   if (auto trimmed = Trim(); !trimmed) return Failure(trimmed.error());
   if (grows || zeroes) ++changes_;
+  if (grows) digests_.Changed(size_, end);
+  if (zeroes) digests_.Changed(offset, end);
   if (::fallocate(fd_.get(), mode, static_cast<off_t>(offset), static_cast<off_t>(length)) != 0) {
     return FailErrno("spool");
   }
@@ -165,6 +173,25 @@ Result<std::size_t> Version::Read(std::uint64_t offset, std::span<std::byte> out
   auto got = ReadFully(fd_.get(), out, offset);
   if (!got) return Fail(got.error().code, "spool: " + got.error().context);
   return got;
+}
+
+Result<BlockDigest> Version::DigestOf(std::uint64_t block, std::uint64_t length) const {
+  if (length == kDigestBlock) {
+    MutexLock lock(mutex_);
+    if (auto const known = digests_.Find(block)) return *known;
+  }
+  BlockHasher hasher;
+  std::vector<std::byte> buffer(std::min<std::uint64_t>(length, kReadAtOnce));
+  for (std::uint64_t done = 0; done < length;) {
+    auto const wanted = std::min<std::uint64_t>(buffer.size(), length - done);
+    auto const part = std::span(buffer).first(static_cast<std::size_t>(wanted));
+    auto const got = Read(block * kDigestBlock + done, part);
+    if (!got) return Failure(got.error());
+    if (*got != part.size()) return Fail(ENODATA, "spool: it ends before the end of a block");
+    hasher.Update(part);
+    done += part.size();
+  }
+  return hasher.Digest();
 }
 
 Result<void> Version::Sync() {

@@ -12,10 +12,12 @@
 #include <span>
 #include <string>
 
+#include "base/block_digest.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/ids.h"
 #include "base/mutex.h"
+#include "spool/written_digests.h"
 
 namespace tusfs {
 
@@ -75,6 +77,12 @@ class Version {
   /// Reads up to `out.size()` bytes; fewer only at the end.
   [[nodiscard]] Result<std::size_t> Read(std::uint64_t offset, std::span<std::byte> out) const;
 
+  /// The digest of the first `length` bytes (1 to kDigestBlock) of a block. For bytes below the
+  /// frontier, which nobody changes meanwhile. Reads them, unless they were written in order.
+  /// Errors: ENODATA where there are fewer, and of pread(2).
+  [[nodiscard]] Result<BlockDigest> DigestOf(std::uint64_t block, std::uint64_t length) const
+      EXCLUDES(mutex_);
+
   /// Puts the bytes on disk. The first error stays: every later call returns it too, because the
   /// kernel reports a lost page once only.
   [[nodiscard]] Result<void> Sync() EXCLUDES(mutex_);
@@ -128,6 +136,7 @@ class Version {
   bool sealed_ GUARDED_BY(mutex_) = false;
   std::optional<std::uint64_t> notify_at_ GUARDED_BY(mutex_) = kGranule + 1;
   std::optional<Error> failure_ GUARDED_BY(mutex_);
+  WrittenDigests digests_ GUARDED_BY(mutex_);
 };
 
 }  // namespace tusfs

@@ -23,7 +23,7 @@
 namespace tusfs {
 
 struct EndpointOptions {
-  std::string url{};           ///< without secrets, for the log
+  std::string url{};         ///< without secrets, for the log
   tus::ChunkRules chunks{};  ///< of PATCH bodies
   bool defer_length = true;  ///< whether the server may be asked for it at all
   tus::RetryPolicy retry{};

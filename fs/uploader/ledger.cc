@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "catalog/adoptable.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
 #include "uploader/target.h"
@@ -19,7 +20,36 @@ FileTime TimeOf(tus::Expiry const& expiry) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(expiry->time_since_epoch()).count();
 }
 
+// Of the blocks that a range falls into, each up to the range's end.
+Result<std::vector<BlockDigest>> DigestsOf(Version const& version, Range const& range) {
+  std::vector<BlockDigest> digests;
+  for (auto at = range.begin / kDigestBlock * kDigestBlock; at < range.end; at += kDigestBlock) {
+    auto digest = version.DigestOf(at / kDigestBlock, std::min(kDigestBlock, range.end - at));
+    if (!digest) return Failure(digest.error());
+    digests.push_back(*digest);
+  }
+  return digests;
+}
+
+// An upload that the release before began has none, and gets none.
+bool KeepDigests(Transaction& transaction, Uuid const& upload, Range const& range,
+                 std::vector<BlockDigest> const& digests) {
+  auto const first = range.begin / kDigestBlock;
+  if (first > 0) {
+    auto const before = FindDigest(transaction, upload, first - 1);
+    if (!before) return false;
+    if (!*before || (*before)->length != kDigestBlock) return true;
+  }
+  return PutDigests(transaction, upload, first, digests).has_value();
+}
+
 }  // namespace
+
+bool MayBePublished(std::optional<Upload> const& upload) {
+  if (!upload) return false;
+  return upload->phase == UploadPhase::kFinalSent || upload->phase == UploadPhase::kComplete ||
+         upload->phase == UploadPhase::kUnconfirmed;
+}
 
 Result<std::optional<Work>> Ledger::Look(InodeId id) const {
   auto version = store_.Read([&](View const& view) -> Result<std::shared_ptr<Version>> {
@@ -50,13 +80,13 @@ Result<std::optional<Work>> Ledger::Look(InodeId id) const {
     auto upload = FindUpload(view, inode->upload);
     if (!upload) return Failure(upload.error());
     (*version)->RestoreFrontier(*upload ? (*upload)->frontier : 0, MayHaveSentFinal(*upload));
-    return std::optional<Work>(
-        Work{std::move(*inode), TargetPath(*path), std::move(*upload), *version, changes});
+    return std::optional<Work>(Work{std::move(*inode), TargetPath(*path), std::move(*upload),
+                                    *version, changes, rules_.IgnoredBy(*path).has_value()});
   });
 }
 
 Result<bool> Ledger::Change(Work const& work,
-                            std::function<bool(View const&, Inode&, Upload&)> const& change) {
+                            std::function<bool(Transaction&, Inode&, Upload&)> const& change) {
   return store_.Update([&](Transaction& transaction) -> Result<bool> {
     auto inode = GetInode(transaction, work.inode.id);
     if (!inode && inode.error().code == ENOENT) return false;
@@ -100,7 +130,7 @@ Result<std::optional<Upload>> Ledger::Intend(Work const& work) {
 }
 
 Result<bool> Ledger::Created(Work const& work, tus::Created const& created) {
-  return Change(work, [&](View const&, Inode&, Upload& upload) {
+  return Change(work, [&](Transaction&, Inode&, Upload& upload) {
     upload.url = created.url;
     upload.offset = created.offset;
     upload.expires = TimeOf(created.expires);
@@ -125,11 +155,16 @@ Result<void> Ledger::CreatedForNobody(Upload upload, tus::Created const& created
 Result<bool> Ledger::Announce(Work const& work, Range const& range) {
   auto& version = *work.version;
   if (!version.Claim(range.end)) return false;
+  // Journaled before the bytes go out: whatever the server turns out to have, it is known.
+  auto const digests = DigestsOf(version, range);
+  if (!digests) return Failure(digests.error());
   if (range.last && !version.Seal(work.changes)) return false;
-  auto announced = Change(work, [&](View const& view, Inode& inode, Upload& upload) {
+  auto announced = Change(work, [&](Transaction& transaction, Inode& inode, Upload& upload) {
     if (range.last && inode.content != Content::kFinished) return false;
     // Nor under a name that it had a moment ago.
-    if (range.last && TargetPath(PathOf(view, inode).value_or("")) != work.path) return false;
+    auto const path = range.last ? PathOf(transaction, inode).value_or("") : std::string();
+    if (range.last && (TargetPath(path) != work.path || rules_.IgnoredBy(path))) return false;
+    if (!KeepDigests(transaction, upload.id, range, *digests)) return false;
     upload.frontier = std::max(upload.frontier, range.end);
     if (range.last) upload.phase = UploadPhase::kFinalSent;
     return true;
@@ -144,7 +179,7 @@ Result<bool> Ledger::Announce(Work const& work, Range const& range) {
 }
 
 Result<bool> Ledger::Confirmed(Work const& work, tus::Patched const& answer) {
-  return Change(work, [&](View const&, Inode&, Upload& upload) {
+  return Change(work, [&](Transaction&, Inode&, Upload& upload) {
     upload.offset = answer.offset;
     if (answer.expires) upload.expires = TimeOf(answer.expires);
     upload.error.clear();
@@ -153,7 +188,7 @@ Result<bool> Ledger::Confirmed(Work const& work, tus::Patched const& answer) {
 }
 
 Result<bool> Ledger::Incomplete(Work const& work, tus::UploadStatus const& status) {
-  auto const changed = Change(work, [&](View const&, Inode&, Upload& upload) {
+  auto const changed = Change(work, [&](Transaction&, Inode&, Upload& upload) {
     upload.offset = status.offset;
     upload.length = status.length;
     if (status.expires) upload.expires = TimeOf(status.expires);
@@ -170,7 +205,7 @@ Result<bool> Ledger::Complete(Work const& work, std::string const& receipt) {
   // The upload of an empty file is complete without a final PATCH, so nothing was sealed before it:
   // the file may have got bytes meanwhile, and may even be finished again.
   if (!work.version->Seal(work.changes)) return false;
-  return Change(work, [&](View const&, Inode& inode, Upload& upload) {
+  return Change(work, [&](Transaction&, Inode& inode, Upload& upload) {
     upload.phase = UploadPhase::kComplete;
     upload.offset = work.inode.size;
     upload.length = work.inode.size;
@@ -185,7 +220,7 @@ Result<bool> Ledger::Complete(Work const& work, std::string const& receipt) {
 // ---- trouble
 
 Result<bool> Ledger::Stuck(Work const& work, UploadPhase phase, std::string const& why) {
-  return Change(work, [&](View const&, Inode&, Upload& upload) {
+  return Change(work, [&](Transaction&, Inode&, Upload& upload) {
     upload.phase = phase;
     upload.error = why;
     return true;
@@ -193,19 +228,19 @@ Result<bool> Ledger::Stuck(Work const& work, UploadPhase phase, std::string cons
 }
 
 Result<bool> Ledger::NoteError(Work const& work, std::string const& message) {
-  return Change(work, [&](View const&, Inode&, Upload& upload) {
+  return Change(work, [&](Transaction&, Inode&, Upload& upload) {
     upload.error = message;
     return true;
   });
 }
 
-Result<std::optional<Uuid>> Ledger::StartOver(Work const& work) {
+Result<std::optional<Uuid>> Ledger::StartOver(Work const& work, bool adoptable) {
   auto detached = store_.Update([&](Transaction& transaction) -> Result<std::optional<Uuid>> {
     auto inode = GetInode(transaction, work.inode.id);
     if (!inode && inode.error().code == ENOENT) return std::optional<Uuid>();
     if (!inode) return Failure(inode.error());
     if (inode->upload != work.upload->id) return std::optional<Uuid>();
-    auto ownerless = DetachUpload(transaction, *inode);
+    auto ownerless = DetachUpload(transaction, *inode, adoptable);
     if (ownerless) PutInode(transaction, *inode);
     return ownerless;
   });
@@ -235,11 +270,8 @@ Result<std::optional<Upload>> Ledger::FindOwnerless(Uuid const& id) const {
   return upload;
 }
 
-Result<void> Ledger::Forget(Uuid const& id) {
-  return store_.Update([&](Transaction& transaction) -> Result<void> {
-    DeleteUpload(transaction, id);
-    return {};
-  });
+Result<void> Ledger::Forget(Upload const& upload) {
+  return store_.Update([&](Transaction& transaction) { return DeleteUpload(transaction, upload); });
 }
 
 Result<void> Ledger::Count(std::uint64_t sent, std::uint64_t resent) {

@@ -15,11 +15,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "catalog/records.h"
 #include "catalog/store.h"
 #include "spool/spool.h"
+#include "uploader/publish_rules.h"
+#include "uploader/queue.h"
 
 namespace tusfs {
 
@@ -30,9 +33,13 @@ struct Work {
   std::optional<Upload> upload;
   std::shared_ptr<Version> version;
   std::uint64_t changes = 0;  ///< of the version, from before that look
+  bool ignored = false;       ///< its name is one that is never uploaded
 
   [[nodiscard]] bool finished() const { return inode.content == Content::kFinished; }
 };
+
+/// Whether the server may have published the file already, or is about to.
+[[nodiscard]] bool MayBePublished(std::optional<Upload> const& upload);
 
 /// Bytes [begin, end) of a version.
 struct Range {
@@ -44,8 +51,8 @@ struct Range {
 class Ledger {
  public:
   /// The collaborators outlive the ledger.
-  Ledger(Store& store, Spool& spool, Clock const& clock)
-      : store_(store), spool_(spool), clock_(clock) {}
+  Ledger(Store& store, Spool& spool, PublishRules const& rules, Clock const& clock)
+      : store_(store), spool_(spool), rules_(rules), clock_(clock) {}
 
   /// Nothing for what is no file, or has no name any more. Errors: ENODATA where the spool does not
   /// have the bytes; EAGAIN where it changed meanwhile.
@@ -74,25 +81,41 @@ class Ledger {
   [[nodiscard]] Result<bool> NoteError(Work const& work, std::string const& message);
 
   /// Takes the upload away from the file, which will get a new one. Returns one to terminate.
-  [[nodiscard]] Result<std::optional<Uuid>> StartOver(Work const& work);
+  /// `adoptable`: see DetachUpload.
+  [[nodiscard]] Result<std::optional<Uuid>> StartOver(Work const& work, bool adoptable);
 
   /// The bytes (of `version`, where it is known) are lost here: the file fails for good.
   [[nodiscard]] Result<void> LostBytes(InodeId inode, std::optional<VersionId> version,
                                        std::string const& why);
 
+  /// The ownerless uploads of the path under which the file would be declared: at rest or not, the
+  /// one with the most bytes first.
+  [[nodiscard]] Result<std::vector<Upload>> Adoptable(Work const& work) const;
+  [[nodiscard]] Result<std::optional<BlockDigest>> DigestOf(Uuid const& upload,
+                                                            std::uint64_t block) const;
+  /// The file takes the candidate over; all that the server has of it was compared and is equal.
+  /// False where the file has changed, or somebody else was faster.
+  [[nodiscard]] Result<bool> Adopt(Work const& work, Candidate const& candidate);
+  /// An ownerless upload to which nothing is on its way any more: from now on it may be adopted.
+  /// Returns until when by the wall clock, nothing where it cannot be adopted.
+  [[nodiscard]] Result<std::optional<FileTime>> Rest(Upload upload, FileTime timeout);
+  /// Nobody may adopt it any more.
+  [[nodiscard]] Result<void> Retire(Upload const& upload);
+
   /// An upload that lost its owner; nothing where it was terminated already.
   [[nodiscard]] Result<std::optional<Upload>> FindOwnerless(Uuid const& id) const;
-  [[nodiscard]] Result<void> Forget(Uuid const& id);
+  [[nodiscard]] Result<void> Forget(Upload const& upload);
 
   /// Counts body bytes over the wire.
   [[nodiscard]] Result<void> Count(std::uint64_t sent, std::uint64_t resent);
 
  private:
   Result<bool> Change(Work const& work,
-                      std::function<bool(View const&, Inode&, Upload&)> const& change);
+                      std::function<bool(Transaction&, Inode&, Upload&)> const& change);
 
   Store& store_;
   Spool& spool_;
+  PublishRules const& rules_;
   Clock const& clock_;
 };
 

@@ -27,6 +27,15 @@ struct JobKey {
   auto operator<=>(JobKey const&) const = default;
 };
 
+/// An ownerless upload that a file may take over, as far as its bytes have been compared.
+struct Candidate {
+  Uuid id;
+  std::uint64_t offset = 0;               ///< bytes that the server has
+  std::optional<std::uint64_t> length{};  ///< declared
+  bool complete = false;
+  std::uint64_t equal_blocks = 0;  ///< from the first one on
+};
+
 /// What a job remembers from one step to the next, for as long as the process lives.
 struct JobMemory {
   bool recheck = true;        ///< ask the server for its offset before sending
@@ -34,7 +43,9 @@ struct JobMemory {
   int failures = 0;           ///< in a row
   int mismatches = 0;         ///< of checksums, in a row
   int lock_waits = 0;         ///< in a row: the server could not lock the upload
-  FileTime refreshed = 0;     ///< the expiry that an empty PATCH was sent against
+  std::optional<Candidate> candidate;
+  std::vector<Uuid> unfit;                  ///< uploads that are not this file's
+  FileTime refreshed = 0;                   ///< the expiry that an empty PATCH was sent against
   std::optional<SteadyTime> hold_until;     ///< streaming: when to send less than a whole chunk
   std::optional<SteadyTime> gone_at;        ///< when the server first said that it has it no more
   std::optional<SteadyTime> refused_until;  ///< after a refusal: when to try again

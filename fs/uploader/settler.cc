@@ -3,26 +3,28 @@
 #include <cerrno>
 
 #include "base/text.h"
+#include "catalog/namespace.h"
 #include "catalog/tables.h"
-#include "uploader/target.h"
 
 namespace tusfs {
 namespace {
 
+constexpr std::size_t kPage = 1024;
 constexpr std::size_t kMostAtOnce = 64;  // each holds a descriptor
 // One syncfs waits for everything on that disk; it pays only for many files.
 constexpr std::size_t kWorthOneSyncfs = 8;
 
 }  // namespace
 
-Settler::Settler(Store& store, Spool& spool, Clock const& clock,
-                 std::chrono::milliseconds quiet_time, std::function<void(InodeId)> finished,
+Settler::Settler(Store& store, Spool& spool, PublishRules const& rules, Clock const& clock,
+                 std::chrono::milliseconds quiet_time, std::function<void(InodeId)> nudge,
                  Logger logger)
     : store_(store),
       spool_(spool),
+      rules_(rules),
       clock_(clock),
       quiet_time_(quiet_time),
-      finished_(std::move(finished)),
+      nudge_(std::move(nudge)),
       logger_(std::move(logger)) {}
 
 void Settler::Start() {
@@ -82,26 +84,29 @@ void Settler::Settle(std::vector<InodeId> const& inodes) {
   auto const candidates = Choose(inodes);
   if (candidates.size() >= kWorthOneSyncfs) spool_.Flush();
   for (auto const& candidate : candidates) {
-    if (Finish(candidate, candidate.version->Sync())) finished_(candidate.inode);
+    if (Finish(candidate, candidate.version->Sync())) nudge_(candidate.inode);
   }
 }
 
 std::vector<Settler::Candidate> Settler::Choose(std::vector<InodeId> const& inodes) {
   std::vector<Candidate> candidates;
   for (auto const id : inodes) {
-    std::string name;
+    std::string path;
+    bool is_directory = false;
     auto version = store_.Read([&](View const& view) -> Result<std::shared_ptr<Version>> {
       auto const inode = GetInode(view, id);
-      if (!inode || inode->content != Content::kSettling) return nullptr;
-      if (IsTemporaryName(inode->name)) return nullptr;
-      name = inode->name;
+      if (!inode) return nullptr;
+      is_directory = inode->type == FileType::kDirectory;
+      path = PathOf(view, *inode).value_or(inode->name);
       // Found inside the look: the record's size is that of a version that nobody has open.
-      return spool_.Find(inode->version, inode->size);
+      return Find(*inode, path);
     });
-    if (!version && version.error().code == ENOENT) {
+    if (is_directory) {
+      VisitFilesBeneath(id);
+    } else if (!version && version.error().code == ENOENT) {
       Finish({id, nullptr, 0}, Failure(version.error()));
     } else if (!version) {
-      logger_->warn("file cannot be settled now name=\"{}\" error=\"{}\"", Printable(name),
+      logger_->warn("file cannot be settled now path=\"{}\" error=\"{}\"", Printable(path),
                     version.error().context);
       Restart(id);
     } else if (*version) {
@@ -110,6 +115,47 @@ std::vector<Settler::Candidate> Settler::Choose(std::vector<InodeId> const& inod
     }
   }
   return candidates;
+}
+
+// The bytes that are to be finished; null where the file does not settle, or not under this name.
+Result<std::shared_ptr<Version>> Settler::Find(Inode const& inode, std::string const& path) const {
+  if (inode.type != FileType::kRegular || inode.content != Content::kSettling) return nullptr;
+  if (rules_.IgnoredBy(path) || rules_.IsTemporary(path)) return nullptr;
+  return spool_.Find(inode.version, inode.size);
+}
+
+void Settler::VisitFilesBeneath(InodeId directory) {
+  std::vector<InodeId> directories{directory};
+  while (!directories.empty()) {
+    auto const at = directories.back();
+    directories.pop_back();
+    std::uint64_t cookie = 0;
+    for (bool more = true; more;) {
+      more = false;
+      std::size_t seen = 0;
+      std::vector<InodeId> files;
+      // Pages, so that nobody else waits for long.
+      auto const visited = store_.Read([&](View const& view) {
+        return VisitEntries(view, at, cookie, [&](std::string_view, Entry const& entry) {
+          if (entry.type == FileType::kDirectory) directories.push_back(entry.inode);
+          auto const inode = GetInode(view, entry.inode);
+          bool const is_work = inode && inode->type == FileType::kRegular &&
+                               inode->content != Content::kUploaded;
+          if (is_work) files.push_back(entry.inode);
+          cookie = entry.sequence;
+          return !(more = ++seen == kPage);
+        });
+      });
+      if (!visited) {
+        logger_->warn("files of a moved directory not looked at inode={} error=\"{}\"", at,
+                      Describe(visited.error()));
+      }
+      for (auto const file : files) {
+        Restart(file);
+        nudge_(file);
+      }
+    }
+  }
 }
 
 bool Settler::Finish(Candidate const& candidate, Result<void> const& synced) {

@@ -1,5 +1,6 @@
 // From "closed" to "finished": waits until a file has been left alone for the settling time, puts
-// its bytes on disk, and only then says in the catalog that it shall be published.
+// its bytes on disk, and only then says in the catalog that it shall be published. A directory that
+// was moved takes the files beneath it along: their rules may be others now.
 //
 // A thread of its own. Calls of the filesystem only note a deadline and return at once.
 #pragma once
@@ -8,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <set>
+#include <string>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -15,23 +17,26 @@
 #include "base/clock.h"
 #include "base/logger.h"
 #include "base/mutex.h"
+#include "catalog/records.h"
 #include "catalog/store.h"
 #include "spool/spool.h"
+#include "uploader/publish_rules.h"
 
 namespace tusfs {
 
 class Settler {
  public:
-  /// `finished` is called on the settler's thread for each file that has become finished. The
-  /// collaborators outlive the settler.
-  Settler(Store& store, Spool& spool, Clock const& clock, std::chrono::milliseconds quiet_time,
-          std::function<void(InodeId)> finished, Logger logger);
+  /// `nudge` is called on the settler's thread for each file that the uploader has to look at: it
+  /// has become finished, or was moved with its directory. The collaborators outlive the settler.
+  Settler(Store& store, Spool& spool, PublishRules const& rules, Clock const& clock,
+          std::chrono::milliseconds quiet_time, std::function<void(InodeId)> nudge, Logger logger);
   ~Settler() { Stop(); }
 
   void Start();
   void Stop() EXCLUDES(mutex_);
 
-  /// Starts the quiet time of a file over. Harmless for a file that is not settling.
+  /// Starts the quiet time of a file over, or of a directory that was moved. Harmless for a file
+  /// that is not settling.
   void Restart(InodeId inode) EXCLUDES(mutex_);
 
   /// Settles the given files now, on the calling thread: those that are due and still settling.
@@ -47,13 +52,17 @@ class Settler {
     std::uint64_t changes = 0;
   };
   std::vector<Candidate> Choose(std::vector<InodeId> const& inodes);
+  [[nodiscard]] Result<std::shared_ptr<Version>> Find(Inode const& inode,
+                                                      std::string const& path) const;
+  void VisitFilesBeneath(InodeId directory);
   bool Finish(Candidate const& candidate, Result<void> const& synced);
 
   Store& store_;
   Spool& spool_;
+  PublishRules const& rules_;
   Clock const& clock_;
   std::chrono::milliseconds const quiet_time_;
-  std::function<void(InodeId)> const finished_;
+  std::function<void(InodeId)> const nudge_;
   Logger const logger_;
   Mutex mutex_;
   CondVar changed_;

@@ -9,20 +9,51 @@
 namespace tusfs {
 namespace {
 
-constexpr std::size_t kRsyncSuffix = 6;  // letters and digits of mkstemp(3)
+constexpr std::size_t kRsyncSuffix = 6;   // letters and digits of mkstemp(3)
+constexpr std::size_t kRcloneSuffix = 8;  // letters and digits, of which one is a digit
+constexpr std::string_view kPartial = ".partial";
+
+// What stands around the final name of a file that is not whole yet.
+struct Form {
+  std::string_view prefix;
+  std::string_view suffix;
+};
+constexpr Form kForms[] = {
+    {".in.", "."},           // FTP servers and lftp
+    {".syncthing.", ".tmp"},
+    {".", ".part"},
+    {"", ".part"},           // Firefox, KDE, yt-dlp
+    {"", kPartial},          // rclone, Edge
+    {"", ".crdownload"},     // Chrome
+    {"", ".opdownload"},     // Opera
+    {"", ".filepart"},       // WinSCP
+};
+// The final name is not among it.
+constexpr std::string_view kNamelessForms[] = {".goutputstream-", ".pureftpd-upload."};
 
 std::string_view BaseName(std::string_view path) {
   auto const slash = path.rfind('/');
   return slash == std::string_view::npos ? path : path.substr(slash + 1);
 }
 
+bool All(std::string_view text, int (*kind)(int)) {
+  return std::all_of(text.begin(), text.end(),
+                     [kind](char c) { return kind(static_cast<unsigned char>(c)) != 0; });
+}
+
 bool IsRandomSuffix(std::string_view text) {
-  auto const is = [](int (*kind)(int)) {
-    return [kind](char c) { return kind(static_cast<unsigned char>(c)) != 0; };
-  };
   // Six small letters are a word (.app.config) more often than chance.
-  return text.size() == kRsyncSuffix && std::all_of(text.begin(), text.end(), is(std::isalnum)) &&
-         !std::all_of(text.begin(), text.end(), is(std::islower));
+  return text.size() == kRsyncSuffix && All(text, std::isalnum) && !All(text, std::islower);
+}
+
+// rclone: NAME.a1b2c3d4.partial
+std::string_view WithoutRandom(std::string_view name) {
+  auto const dot = name.rfind('.');
+  if (dot == std::string_view::npos || dot == 0) return name;
+  auto const suffix = name.substr(dot + 1);
+  bool const random =
+      suffix.size() == kRcloneSuffix && All(suffix, std::isalnum) && !All(suffix, std::isalpha);
+  return random ? name.substr(0, dot) : name;
 }
 
 std::map<std::string, std::string, std::less<>> LoadMimeTypes() {
@@ -40,18 +71,24 @@ std::map<std::string, std::string, std::less<>> LoadMimeTypes() {
 }  // namespace
 
 std::optional<std::string> FinalNameOf(std::string_view name) {
-  for (std::string_view const suffix : {".part", ".crdownload", ".filepart"}) {
-    if (name.size() > suffix.size() && name.ends_with(suffix)) {
-      return std::string(name.substr(0, name.size() - suffix.size()));
-    }
+  for (auto const& [prefix, suffix] : kForms) {
+    if (name.size() <= prefix.size() + suffix.size()) continue;
+    if (!name.starts_with(prefix) || !name.ends_with(suffix)) continue;
+    auto inner = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
+    if (suffix == kPartial) inner = WithoutRandom(inner);
+    if (inner != "." && inner != "..") return std::string(inner);
   }
-  if (name.starts_with(".goutputstream-")) return std::string();
-  auto const dot = name.rfind('.');
-  if (name.starts_with('.') && dot != std::string_view::npos && dot > 1 &&
-      IsRandomSuffix(name.substr(dot + 1))) {
-    return std::string(name.substr(1, dot - 1));
+  for (auto const prefix : kNamelessForms) {
+    if (name.starts_with(prefix)) return std::string();
   }
+  if (IsRsyncTemporary(name)) return std::string(name.substr(1, name.rfind('.') - 1));
   return std::nullopt;
+}
+
+bool IsRsyncTemporary(std::string_view name) {
+  auto const dot = name.rfind('.');
+  return name.starts_with('.') && dot != std::string_view::npos && dot > 1 &&
+         IsRandomSuffix(name.substr(dot + 1));
 }
 
 std::string TargetPath(std::string_view path) {

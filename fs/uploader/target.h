@@ -14,15 +14,14 @@
 namespace tusfs {
 
 /// The name that a program will give to the temporary file `name` when it has finished, where the
-/// form says so: ".NAME.XXXXXX" of rsync → "NAME", "NAME.part" → "NAME", "NAME.crdownload" and
-/// "NAME.filepart" → "NAME", ".goutputstream-XXXXXX" → "" (not known before the rename). Nothing
+/// form says so: ".NAME.XXXXXX" of rsync → "NAME", "NAME.part" and ".NAME.part" → "NAME", and so
+/// on for .partial, .crdownload, .opdownload, .filepart, ".in.NAME." and ".syncthing.NAME.tmp";
+/// ".goutputstream-XXXXXX" and ".pureftpd-upload.…" → "" (not known before the rename). Nothing
 /// for other names.
 [[nodiscard]] std::optional<std::string> FinalNameOf(std::string_view name);
 
-/// Whether a file of this name waits for its rename: it is never finished under it.
-[[nodiscard]] inline bool IsTemporaryName(std::string_view name) {
-  return FinalNameOf(name).has_value();
-}
+/// Whether it is one of ".NAME.XXXXXX", in which rsync writes.
+[[nodiscard]] bool IsRsyncTemporary(std::string_view name);
 
 /// The path under which the file at `path` (relative to the mount) is declared to the server.
 [[nodiscard]] std::string TargetPath(std::string_view path);

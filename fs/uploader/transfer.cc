@@ -72,7 +72,7 @@ std::uint64_t BytesLeft(Inode const& inode, std::uint64_t offset) {
 Transfer::Transfer(Shared& shared, tus::ClientOptions client,
                    std::unique_ptr<tus::HttpTransport> transport)
     : shared_(shared),
-      ledger_(shared.store, shared.spool, shared.clock),
+      ledger_(shared.store, shared.spool, shared.rules, shared.clock),
       transport_(std::move(transport)),
       client_(std::move(client), *transport_) {}
 
@@ -96,7 +96,13 @@ Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token 
   bool const streams =
       work.inode.content == Content::kWriting || work.inode.content == Content::kSettling;
   if (!streams && !work.finished()) return Over();
-  if (!work.upload) return Create(work, memory, stop);
+  if (work.ignored && !MayBePublished(work.upload)) {
+    return work.upload ? GiveUp(work) : Over();
+  }
+  if (!work.upload) {
+    auto const adopting = Adopt(work, memory, stop);
+    return adopting ? *adopting : Create(work, memory, stop);
+  }
 
   switch (work.upload->phase) {
     case UploadPhase::kComplete:
@@ -115,7 +121,7 @@ Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token 
       break;
   }
   if (work.upload->path != work.path && work.upload->phase == UploadPhase::kCreated) {
-    return StartOver(work, "it was renamed, and tus has no rename");
+    return StartOver(work, "it was renamed, and tus has no rename", true);
   }
   auto const most = shared_.endpoint.profile().MaxSize();
   if (work.finished() && most && work.inode.size > *most) return RefuseSize(work, *most, memory);
@@ -428,22 +434,37 @@ Transfer::Outcome Transfer::Terminate(Uuid const& id, JobMemory& memory, std::st
   auto const upload = ledger_.FindOwnerless(id);
   if (!upload) return Postpone(upload.error());
   if (!*upload) return Over();
+  auto const until =
+      ledger_.Rest(**upload, std::chrono::nanoseconds(shared_.options.adopt_timeout).count());
+  if (!until) return Postpone(until.error());
+  if (auto const left = until->value_or(0) - shared_.clock.Wall(); *until && left > 0) {
+    return {.next = shared_.clock.Steady() + std::chrono::nanoseconds(left)};
+  }
+  if (auto retired = ledger_.Retire(**upload); !retired) return Postpone(retired.error());
+  return End(**upload, memory, std::move(stop));
+}
+
+Transfer::Outcome Transfer::End(Upload const& upload, JobMemory& memory, std::stop_token stop) {
   // What is published belongs to the ingest and is never deleted from here.
-  auto const status = client_.Head((*upload)->url, stop);
+  if (upload.phase == UploadPhase::kComplete) {
+    auto const dropped = ledger_.Forget(upload);
+    return dropped ? Over() : Postpone(dropped.error());
+  }
+  auto const status = client_.Head(upload.url, stop);
   bool const is_final = !status && (status.error().code == tus::ErrorCode::kGone ||
                                     status.error().code == tus::ErrorCode::kRefused);
   if (!status && !is_final) return BackOff(status.error(), memory);
   if (status && !status->Complete()) {
-    auto const ended = client_.Terminate((*upload)->url, stop);
+    auto const ended = client_.Terminate(upload.url, stop);
     if (!ended && ended.error().code != tus::ErrorCode::kRefused) {
       return BackOff(ended.error(), memory);
     }
     if (!ended) {
       shared_.logger->info("the server keeps an abandoned upload tusfsId={} error=\"{}\"",
-                           id.ToString(), ended.error().message);
+                           upload.id.ToString(), ended.error().message);
     }
   }
-  auto const dropped = ledger_.Forget(id);
+  auto const dropped = ledger_.Forget(upload);
   return dropped ? Over() : Postpone(dropped.error());
 }
 

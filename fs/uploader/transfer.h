@@ -33,6 +33,8 @@ struct TransferOptions {
   std::chrono::milliseconds patience{1000};
   /// An upload that the server does not know is believed to be gone after this long.
   std::chrono::milliseconds gone_after{10'000};
+  /// How long an upload that lost its file is kept for another copy of that; 0: not at all.
+  std::chrono::milliseconds adopt_timeout{0};
   /// A refused file is tried again after this long.
   std::chrono::milliseconds retry_failed{3'600'000};
 };
@@ -47,6 +49,7 @@ class Transfer {
     Clock const& clock;
     Logger logger;
     TransferOptions options;
+    PublishRules const& rules;
     std::function<double()> random;       ///< in [0, 1); thread-safe
     std::function<void(Uuid)> terminate;  ///< an upload has lost its owner
   };
@@ -72,6 +75,13 @@ class Transfer {
   /// What may be sent from `offset` on; nothing where the writer has to go on first.
   std::optional<Range> Available(Work const& work, JobMemory& memory, std::uint64_t offset,
                                  std::optional<SteadyTime>& look_again) const;
+
+  /// Nothing where there is no upload that might be this file's.
+  std::optional<Outcome> Adopt(Work const& work, JobMemory& memory, std::stop_token stop);
+  Outcome Consider(Upload const& upload, JobMemory& memory, std::stop_token stop);
+  Outcome Compare(Work const& work, Upload const& upload, JobMemory& memory);
+  Outcome TakeOver(Work const& work, JobMemory& memory);
+  Outcome Differs(Work const& work, Upload const& upload, JobMemory& memory);
 
   Outcome Create(Work const& work, JobMemory& memory, std::stop_token stop);
   Outcome CreateFailed(Work const& work, tus::Error const& error, JobMemory& memory);
@@ -99,12 +109,15 @@ class Transfer {
                       SteadyTime asked, JobMemory& memory);
 
   Outcome Terminate(Uuid const& id, JobMemory& memory, std::stop_token stop);
+  Outcome End(Upload const& upload, JobMemory& memory, std::stop_token stop);
 
   // How a step ends.
   [[nodiscard]] Outcome Now(std::uint64_t bytes_left = 0) const;
   [[nodiscard]] static Outcome Over() { return {.next = std::nullopt, .over = true}; }
   Outcome Complete(Work const& work, std::string const& receipt);
-  Outcome StartOver(Work const& work, std::string const& why);
+  Outcome StartOver(Work const& work, std::string const& why, bool adoptable = false);
+  /// Takes the upload away from a file that is not to have one.
+  Outcome GiveUp(Work const& work);
   Outcome Unconfirmed(Work const& work, std::string const& why);
   Outcome RefuseSize(Work const& work, std::uint64_t most, JobMemory& memory);
   Outcome Refuse(Work const& work, std::string const& why, JobMemory& memory);

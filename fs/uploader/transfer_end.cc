@@ -16,13 +16,22 @@ Transfer::Outcome Transfer::Complete(Work const& work, std::string const& receip
   return Over();
 }
 
-Transfer::Outcome Transfer::StartOver(Work const& work, std::string const& why) {
+Transfer::Outcome Transfer::StartOver(Work const& work, std::string const& why, bool adoptable) {
   shared_.logger->warn("upload starts over path=\"{}\" confirmed={} reason=\"{}\"",
                        Printable(work.path), work.upload->offset, why);
-  auto const ownerless = ledger_.StartOver(work);
+  auto const ownerless = ledger_.StartOver(work, adoptable);
   if (!ownerless) return Postpone(ownerless.error());
   if (*ownerless) shared_.terminate(**ownerless);
   return Now();
+}
+
+Transfer::Outcome Transfer::GiveUp(Work const& work) {
+  shared_.logger->info("upload given up, the file has a name that is never uploaded path=\"{}\"",
+                       Printable(work.path));
+  auto const ownerless = ledger_.StartOver(work, true);
+  if (!ownerless) return Postpone(ownerless.error());
+  if (*ownerless) shared_.terminate(**ownerless);
+  return Over();
 }
 
 Transfer::Outcome Transfer::Unconfirmed(Work const& work, std::string const& why) {

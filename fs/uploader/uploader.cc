@@ -36,14 +36,15 @@ Uploader::Uploader(UploaderOptions options, Store& store, Spool& spool, Clock co
               .clock = clock_,
               .logger = logger,
               .options = options_.transfer,
+              .rules = options_.rules,
               .random = RandomFraction,
               .terminate =
                   [this](Uuid const& upload) {
                     queue_.Schedule({.inode = 0, .upload = upload}, clock_.Steady(), 0);
                   }},
       settler_(
-          store_, spool_, clock_, options_.settle, [this](InodeId inode) { Nudge(inode); },
-          logger) {}
+          store_, spool_, options_.rules, clock_, options_.settle,
+          [this](InodeId inode) { Nudge(inode); }, logger) {}
 
 Uploader::~Uploader() { Stop(); }
 

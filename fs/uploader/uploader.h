@@ -19,6 +19,7 @@
 #include "catalog/store.h"
 #include "spool/spool.h"
 #include "uploader/endpoint.h"
+#include "uploader/publish_rules.h"
 #include "uploader/queue.h"
 #include "uploader/settler.h"
 #include "uploader/transfer.h"
@@ -31,6 +32,7 @@ struct UploaderOptions {
   bool defer_length = true;                ///< where the server has it
   int transfers = 4;                       ///< threads that send
   std::chrono::milliseconds settle{2000};  ///< quiet time between the last close and finished
+  PublishRules rules{};
   TransferOptions transfer;
   std::function<std::unique_ptr<tus::HttpTransport>()> make_transport;
 };
@@ -64,6 +66,7 @@ class Uploader {
   /// catalog's.
   [[nodiscard]] Result<void> LetGo(InodeId inode, Version& version, std::uint64_t offset);
 
+  [[nodiscard]] PublishRules const& rules() const { return options_.rules; }
   [[nodiscard]] bool IsSending(InodeId inode) const;
   [[nodiscard]] Endpoint::State Server() const { return endpoint_.state(); }
 

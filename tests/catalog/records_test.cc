@@ -120,6 +120,7 @@ Upload SomeUpload() {
           .length = 3,
           .created = -5,
           .expires = 6,
+          .at_rest = 7,
           .error = "oops",
           .receipt = "h: v\n\nbody"};
 }
@@ -127,7 +128,7 @@ Upload SomeUpload() {
 auto Fields(Upload const& upload) {
   return std::make_tuple(upload.id, upload.owner, upload.version, upload.phase, upload.url,
                          upload.path, upload.offset, upload.frontier, upload.length, upload.created,
-                         upload.expires, upload.error, upload.receipt);
+                         upload.expires, upload.at_rest, upload.error, upload.receipt);
 }
 
 TEST(Records, EveryFieldOfAFileComesBack) {
@@ -177,9 +178,9 @@ TEST(Records, EveryFieldOfAnUploadComesBackWithALengthOrWithout) {
 TEST(Records, AnUploadOfTheReleaseBeforeHasNoExpiry) {
   auto upload = SomeUpload();
   auto bytes = Encode(upload);
-  bytes.resize(bytes.size() - sizeof(FileTime));
+  bytes.resize(bytes.size() - 2 * sizeof(FileTime));
   bytes[0] = 1;
-  upload.expires = 0;
+  upload.expires = upload.at_rest = 0;
   EXPECT_EQ(Fields(DecodeUpload(upload.id, bytes).value()), Fields(upload));
 }
 

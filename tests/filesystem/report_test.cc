@@ -31,6 +31,12 @@ class ReportTest : public FilesystemRig {
     return Paths(reports.value_or(std::vector<FileReport>{}));
   }
 
+  StatusReport Status() {
+    auto status = Reporter(*store_, *spool_, *uploader_).Status();
+    EXPECT_TRUE(Ok(status));
+    return status.value_or(StatusReport{});
+  }
+
   // A finished file whose upload is this far.
   FileReport ReportOf(UploadPhase phase, std::uint64_t offset = 0, std::string const& error = "") {
     auto const name = "file" + std::to_string(++files_);
@@ -95,10 +101,59 @@ TEST_F(ReportTest, ATemporaryNameSaysWhatItWaitsFor) {
   EXPECT_THAT(List()[0].error, HasSubstr("final name"));
 }
 
-TEST_F(ReportTest, WhatNeverUploadsIsLocalOnlyAndSaysWhy) {
-  ASSERT_TRUE(Ok(fs_->MakeSymlink(me_, kRootInode, "link", "target")));
+TEST_F(ReportTest, WhatIsNoFileOrDirectoryIsLocalOnlyAndSaysWhy) {
+  for (auto const& [type, why] : std::map<FileType, std::string>{
+           {FileType::kSymlink, "a symbolic link"}, {FileType::kFifo, "a named pipe"},
+           {FileType::kSocket, "a socket"}, {FileType::kCharDevice, "a device"},
+           {FileType::kBlockDevice, "a device"}}) {
+    ASSERT_TRUE(Ok(fs_->MakeSymlink(me_, kRootInode, "special", "target")));
+    ChangeRow(InodeOf("special"), [kind = type](Inode& row) { row.type = kind; });
+    EXPECT_EQ(List().at(0).state, "local-only");
+    EXPECT_THAT(List().at(0).error, HasSubstr(why));
+    EXPECT_FALSE(List().at(0).finishes);
+    ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "special")));
+  }
+}
+
+TEST_F(ReportTest, AnIgnoredNameIsLocalOnlyAndNamesThePattern) {
+  auto const created = Create("._clip.mov");
+  Write(created.handle, 0, "12345");
+  EXPECT_EQ(List()[0].state, "local-only") << "while it is written, too";
+  Close(created.handle);
   EXPECT_EQ(List()[0].state, "local-only");
-  EXPECT_FALSE(List()[0].error.empty());
+  EXPECT_EQ(List()[0].error, "its name matches the ignored pattern ._*");
+  EXPECT_FALSE(List()[0].finishes);
+  auto const status = Status();
+  EXPECT_EQ(status.accepted, 0U);
+  EXPECT_EQ(status.spool_used, 5U) << "its bytes are here all the same";
+}
+
+TEST_F(ReportTest, AnIgnoredNameDoesNotHideThatAFileWasUploaded) {
+  auto const inode = MakeFile("clip.mov~", "12345");
+  ChangeRow(inode, [](Inode& row) { row.content = Content::kUploaded; });
+  EXPECT_EQ(List()[0].state, "uploaded");
+  ChangeRow(inode, [](Inode& row) { row.content = Content::kFinished; });
+  GiveUpload(inode, 5, UploadPhase::kUnconfirmed);
+  EXPECT_EQ(List()[0].state, "unconfirmed");
+}
+
+TEST_F(ReportTest, AnEmptyDirectoryIsLocalOnlyUntilThereIsAFileInIt) {
+  auto const d = MakeDir("d");
+  auto const e = MakeDir("e", d);
+  ASSERT_THAT(Paths(List()), ElementsAre("d/e"));
+  EXPECT_EQ(List()[0].state, "local-only");
+  EXPECT_THAT(List()[0].error, HasSubstr("empty directory"));
+  MakeFile("x", "", e);
+  EXPECT_THAT(Paths(List()), ElementsAre("d/e/x"));
+}
+
+TEST_F(ReportTest, WhatIsLocalOnlyIsCounted) {
+  MakeDir("empty");
+  auto const inode = MakeFile("first", "12345");
+  ASSERT_TRUE(Ok(fs_->Link(me_, inode, kRootInode, "second")));
+  ASSERT_TRUE(Ok(fs_->MakeSymlink(me_, kRootInode, "link", "first")));
+  MakeFile(".DS_Store", "x");
+  EXPECT_EQ(Status().files.at("local-only"), 4U);
 }
 
 TEST_F(ReportTest, ASecondNameIsLocalOnlyAndItsBytesCountOnce) {
@@ -108,9 +163,12 @@ TEST_F(ReportTest, ASecondNameIsLocalOnlyAndItsBytesCountOnce) {
   ASSERT_THAT(Paths(files), ElementsAre("first", "second"));
   EXPECT_EQ(files[0].state, "settling");
   EXPECT_EQ(files[1].state, "local-only");
-  auto const status = Reporter(*store_, *spool_, *uploader_).Status();
-  ASSERT_TRUE(Ok(status));
-  EXPECT_EQ(status->accepted, 5U);
+  EXPECT_EQ(files[1].error, "another name of first");
+  EXPECT_FALSE(files[1].finishes);
+  EXPECT_EQ(List("second")[0].state, "local-only") << "asked for by its name, too";
+  EXPECT_EQ(List("first")[0].state, "settling");
+  EXPECT_EQ(Status().accepted, 5U);
+  EXPECT_EQ(Status().spool_used, 5U);
 }
 
 TEST_F(ReportTest, WhoeverAsksForASecondNameIsNotToldThatItIsSafe) {
@@ -129,10 +187,10 @@ TEST_F(ReportTest, AListKeepsToItsPath) {
   MakeFile("d2");
   MakeFile("x", "", d);
   MakeFile("y", "", e);
-  EXPECT_THAT(Paths(List()), testing::UnorderedElementsAre("d2", "d/x", "d/e/y"));
-  EXPECT_THAT(Paths(List("d")), testing::UnorderedElementsAre("d/x", "d/e/y"));
+  EXPECT_THAT(Paths(List()), testing::UnorderedElementsAre("d2", "d/x", "d/e/y", "d/empty"));
+  EXPECT_THAT(Paths(List("d")), testing::UnorderedElementsAre("d/x", "d/e/y", "d/empty"));
   EXPECT_THAT(Paths(List("d/e")), ElementsAre("d/e/y"));
-  EXPECT_THAT(Paths(List("d/empty")), IsEmpty());
+  EXPECT_THAT(Paths(List("d/empty")), ElementsAre("d/empty"));
   EXPECT_THAT(Unfinished("d"), testing::UnorderedElementsAre("d/x", "d/e/y"));
   Reporter const reporter(*store_, *spool_, *uploader_);
   EXPECT_EQ(CodeOf(reporter.List("nothing")), ENOENT);

@@ -235,12 +235,14 @@ class TransferRig : public testing::Test {
   std::unique_ptr<Spool> const spool_ = Spool::Open(dir_ / "spool").value();
   Endpoint endpoint_{SmallChunks(), [] { return 0.5; }, clock_, logger_};
   std::vector<Uuid> ownerless_;
+  PublishRules rules_;
   Transfer::Shared shared_{.store = *store_,
                            .spool = *spool_,
                            .endpoint = endpoint_,
                            .clock = clock_,
                            .logger = logger_,
                            .options = {},
+                           .rules = rules_,
                            .random = [] { return 0.5; },
                            .terminate = [this](Uuid id) { ownerless_.push_back(id); }};
   tus::ScriptedTransport* server_ = new tus::ScriptedTransport;  // owned by transfer_

@@ -29,8 +29,8 @@ class SettlerTest : public TransferRig {
 
   std::vector<InodeId> finished_;
   Settler settler_{
-      *store_, *spool_, clock_, kQuiet, [this](InodeId inode) { finished_.push_back(inode); },
-      logger_};
+      *store_, *spool_, rules_, clock_, kQuiet,
+      [this](InodeId inode) { finished_.push_back(inode); }, logger_};
 };
 
 TEST_F(SettlerTest, ASettlingFileBecomesFinishedWithItsSizeOnDisk) {
@@ -62,6 +62,43 @@ TEST_F(SettlerTest, TemporaryNamesNeverSettle) {
   RenameTo("clip.mov");
   settler_.Settle({kFile});
   EXPECT_EQ(TheInode().content, Content::kFinished);
+}
+
+TEST_F(SettlerTest, IgnoredNamesNeverSettleUnlessTheyAreRenamed) {
+  RenameTo("._clip.mov");
+  Close();
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kSettling);
+  RenameTo("clip.mov");
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kFinished);
+}
+
+TEST_F(SettlerTest, AMovedDirectoryHasItsFilesLookedAt) {
+  Inode directory;
+  directory.id = 20;
+  directory.type = FileType::kDirectory;
+  auto const moved = store_->Update([&](Transaction& transaction) -> Result<void> {
+    auto root = GetInode(transaction, kRootInode);
+    auto file = GetInode(transaction, kFile);
+    auto const entry = FindEntry(transaction, kRootInode, "file.bin");
+    if (auto taken = RemoveEntry(transaction, kRootInode, "file.bin", **entry, *file); !taken) {
+      return taken;
+    }
+    AddEntry(transaction, *root, "directory", directory);
+    AddEntry(transaction, directory, "file.bin", *file);
+    for (auto const& inode : {*root, directory, *file}) PutInode(transaction, inode);
+    return {};
+  });
+  ASSERT_TRUE(Ok(moved));
+  Close();
+  settler_.Settle({directory.id});
+  EXPECT_THAT(finished_, ElementsAre(kFile)) << "the uploader is told";
+  EXPECT_EQ(TheInode().content, Content::kSettling) << "and its quiet time starts over";
+  finished_.clear();
+  ChangeInode([](Inode& inode) { inode.content = Content::kUploaded; });
+  settler_.Settle({directory.id});
+  EXPECT_THAT(finished_, IsEmpty()) << "what is uploaded stays so";
 }
 
 TEST_F(SettlerTest, AFileWhoseBytesAreGoneFailsAndSaysWhy) {
@@ -105,7 +142,7 @@ class SettlerThread : public SettlerTest {
   // Its own clock is the machine's: the thread waits for real.
   void Start(std::chrono::milliseconds quiet) {
     threaded_ = std::make_unique<Settler>(
-        *store_, *spool_, system_clock_, quiet, [this](InodeId) { ++count_; }, logger_);
+        *store_, *spool_, rules_, system_clock_, quiet, [this](InodeId) { ++count_; }, logger_);
     threaded_->Start();
   }
 

@@ -16,16 +16,31 @@ TEST(FinalNameOf, KnowsTheNamesThatProgramsGiveWhileTheyWrite) {
   EXPECT_EQ(FinalNameOf("clip.mov.part"), "clip.mov");
   EXPECT_EQ(FinalNameOf("clip.mov.crdownload"), "clip.mov");
   EXPECT_EQ(FinalNameOf("clip.mov.filepart"), "clip.mov");
+  EXPECT_EQ(FinalNameOf("clip.mov.opdownload"), "clip.mov");
+  EXPECT_EQ(FinalNameOf("clip.mov.partial"), "clip.mov");
+  EXPECT_EQ(FinalNameOf("clip.mov.bakalu7.partial"), "clip.mov.bakalu7");
+  EXPECT_EQ(FinalNameOf("clip.mov.bakalub7.partial"), "clip.mov");
+  EXPECT_EQ(FinalNameOf("clip.mov.1a2b3c4d.partial"), "clip.mov");
+  EXPECT_EQ(FinalNameOf(".clip.mov.part"), "clip.mov");
+  EXPECT_EQ(FinalNameOf(".in.clip.mov."), "clip.mov");
+  EXPECT_EQ(FinalNameOf(".syncthing.clip.mov.tmp"), "clip.mov");
   EXPECT_EQ(FinalNameOf(".goutputstream-X1Y2Z3"), "");
+  EXPECT_EQ(FinalNameOf(".pureftpd-upload.5f2.15.77.a1"), "");
 }
 
 TEST(FinalNameOf, LeavesOtherNamesAlone) {
   for (auto const* name :
        {"clip.mov", "part", ".part", "clip.parts", ".hidden", "a.b.c", "", ".", "..", ".a1B2c3",
-        "..a1B2c3", ".x.abcde", ".x.abcdefg", ".x.abc-ef", "x.a1B2c3", ".crdownload"}) {
+        "..a1B2c3", ".x.abcde", ".x.abcdefg", ".x.abc-ef", "x.a1B2c3", ".crdownload", ".partial", "..part", "...part",
+        ".in..", ".syncthing..tmp", "clip.tmp"}) {
     EXPECT_EQ(FinalNameOf(name), std::nullopt) << name;
-    EXPECT_FALSE(IsTemporaryName(name)) << name;
   }
+}
+
+TEST(IsRsyncTemporary, KnowsRsyncsOwnNamesOnly) {
+  EXPECT_TRUE(IsRsyncTemporary(".clip.mov.a1B2c3"));
+  EXPECT_FALSE(IsRsyncTemporary("clip.mov.part"));
+  EXPECT_FALSE(IsRsyncTemporary(".clip.mov"));
 }
 
 TEST(TargetPath, IsThatOfTheFinalNameInTheSameDirectory) {

@@ -1,0 +1,100 @@
+// The options about publishing: what they say together, and sentences for what is wrong.
+#include "publish_settings.h"
+
+#include <gmock/gmock.h>
+
+#include "base/fakes.h"
+#include "testing/files.h"
+
+namespace tusfs {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class PublishSettingsTest : public testing::Test {
+ protected:
+  static Invocation Parse(std::vector<std::string> words) {
+    words.insert(words.begin(), {"tusfs", "http://tus/files/", "/mnt"});
+    std::vector<char const*> argv;
+    for (auto const& word : words) argv.push_back(word.c_str());
+    return ParseCommandLine(static_cast<int>(argv.size()), argv.data());
+  }
+
+  static Options Parsed(std::vector<std::string> const& words) {
+    auto invocation = Parse(words);
+    EXPECT_TRUE(invocation.options) << invocation.output;
+    return invocation.options.value_or(Options{});
+  }
+
+  static PublishRules Rules(std::vector<std::string> const& words) {
+    auto rules = PublishRulesOf(Parsed(words));
+    EXPECT_TRUE(Ok(rules));
+    return rules.value_or(PublishRules{});
+  }
+
+  static std::string Refusal(std::vector<std::string> const& words) {
+    auto const invocation = Parse(words);
+    EXPECT_FALSE(invocation.options);
+    EXPECT_EQ(invocation.status, 2);
+    return invocation.output;
+  }
+
+  // The words that a keeper gives its daemon mean the same to it.
+  static void ExpectHandedOn(std::vector<std::string> const& words) {
+    auto const said = CommandLineOf(Parsed(words));
+    std::vector<char const*> argv{"tusfs"};
+    for (auto const& word : said) argv.push_back(word.c_str());
+    auto const parsed = ParseCommandLine(static_cast<int>(argv.size()), argv.data());
+    ASSERT_TRUE(parsed.options) << parsed.output;
+    EXPECT_EQ(CommandLineOf(*parsed.options), said);
+    for (auto const& word : words) EXPECT_THAT(said, Contains(word));
+  }
+
+  std::string File(std::string const& text) {
+    auto const path = dir_ / "tusfs.toml";
+    tusfs_testing::WriteFile(path, text);
+    return path.string();
+  }
+
+  tusfs_testing::TempDir const dir_;
+};
+
+TEST_F(PublishSettingsTest, IgnoredPatternsAreAddedToTheUsualOnes) {
+  auto const rules = Rules({"--ignore=*.bak", "--ignore=/cache/"});
+  EXPECT_TRUE(rules.IgnoredBy("x/a.bak"));
+  EXPECT_TRUE(rules.IgnoredBy("cache/a"));
+  EXPECT_TRUE(rules.IgnoredBy(".DS_Store"));
+}
+
+TEST_F(PublishSettingsTest, IgnoreNoneForgetsThoseBefore) {
+  EXPECT_THAT(Parsed({"--ignore=none"}).ignore, IsEmpty());
+  EXPECT_THAT(Parsed({"--ignore=*.a", "--ignore=none", "--ignore=*.b"}).ignore, ElementsAre("*.b"));
+  EXPECT_FALSE(Rules({"-o", "ignore=none"}).IgnoredBy(".DS_Store"));
+}
+
+TEST_F(PublishSettingsTest, PatternsCanBeListsInAFile) {
+  auto const options =
+      Parsed({"--config", File("ignore = [\"none\", \"*.bak\"]\ntemporary = \"*.uploading\"\n")});
+  EXPECT_THAT(options.ignore, ElementsAre("*.bak"));
+  EXPECT_THAT(options.temporary, ElementsAre("*.uploading"));
+  EXPECT_TRUE(PublishRulesOf(options)->IsTemporary("x/clip.uploading"));
+}
+
+TEST_F(PublishSettingsTest, ADaemonGetsTheListsOfItsKeeper) {
+  ExpectHandedOn({});
+  ExpectHandedOn({"--ignore=*.bak"});
+  ExpectHandedOn({"--ignore=none"});
+  ExpectHandedOn({"--ignore=none", "--ignore=*.bak", "--temporary=*.uploading"});
+}
+
+TEST_F(PublishSettingsTest, APatternThatNothingCanMatchIsRefusedByName) {
+  EXPECT_THAT(Refusal({"--ignore=/"}), HasSubstr("--ignore is '/'"));
+  EXPECT_THAT(Refusal({"-o", "ignore="}), HasSubstr("--ignore is ''"));
+  EXPECT_THAT(Refusal({"--temporary=../a"}), HasSubstr("--temporary is '../a'"));
+}
+
+}  // namespace
+}  // namespace tusfs
