@@ -106,6 +106,7 @@ Result<UploaderOptions> UploaderOptionsOf(Options const& options, std::string co
   wanted.settle = options.settle;
   wanted.rules = *std::move(publishing);
   wanted.transfer.metadata = rules->metadata;
+  wanted.transfer.adopt_timeout = options.adopt_timeout;
   wanted.transfer.checksums = options.checksum == "auto";
   wanted.make_transport = [transport = TransportOptionsOf(options, mount.bandwidth)] {
     return tus::MakeCurlTransport(transport);

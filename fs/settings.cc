@@ -17,6 +17,7 @@ namespace tusfs {
 namespace {
 
 constexpr std::uint64_t kChunkMultiple = 256 * 1024;
+constexpr std::int64_t kLongestAdoption = 30 * 86'400;  // seconds
 
 using Kind = Setting::Kind;
 
@@ -43,6 +44,17 @@ std::vector<std::string> GetSettle(Options const& options) {
   std::snprintf(text, sizeof text, "%lld.%03lld", static_cast<long long>(milliseconds / 1000),
                 static_cast<long long>(milliseconds % 1000));
   return {text};
+}
+
+Result<void> SetAdoptTimeout(Options& options, std::string const& value) {
+  std::int64_t seconds = 0;
+  auto const* const end = value.data() + value.size();
+  auto const parsed = std::from_chars(value.data(), end, seconds);
+  if (parsed.ec != std::errc() || parsed.ptr != end || seconds < 0 || seconds > kLongestAdoption) {
+    return InvalidValue("adopt-timeout", value, "it takes seconds from 0 to 2592000");
+  }
+  options.adopt_timeout = std::chrono::seconds(seconds);
+  return {};
 }
 
 Result<void> SetChunkSize(Options& options, std::string const& value) {
@@ -213,6 +225,12 @@ std::vector<Setting> MakeSettings() {
        [](Options const& options) { return Unless(options.state_dir.empty(), options.state_dir); }},
       {"settle", "SECONDS", "quiet time between the last close and 'finished' (default 2)",
        Kind::kValue, SetSettle, GetSettle},
+      {"adopt-timeout", "SECONDS",
+       "keep an upload that lost its file so long for a copy of it (default 86400)", Kind::kValue,
+       SetAdoptTimeout,
+       [](Options const& options) {
+         return std::vector{std::to_string(options.adopt_timeout.count())};
+       }},
       {"chunk-size", "SIZE", "largest PATCH body, a multiple of 256KiB (default 32MiB)",
        Kind::kValue, SetChunkSize, GetSize<&Options::chunk_size>},
       {"chunk-multiple", "SIZE", "every PATCH body but a file's last is a multiple of this",

@@ -17,7 +17,7 @@ fail() {
 }
 skip() { echo "SKIPPED: $*" | tee -a "$root/build/skipped.txt"; }
 
-# The official Node server, pinned, from npm.
+# The official Node server, pinned, from npm; and the client that tests/bench measures.
 fetch_tus_node() {
   [ -e build/servers/node_modules/@tus/server/package.json ] && return
   if ! command -v npm >/dev/null; then
@@ -26,7 +26,7 @@ fetch_tus_node() {
                   process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)'; then
     skip "tests against @tus/server: it needs node 20.19, here is $(node --version)"
   elif ! npm install --prefix build/servers --no-audit --no-fund --loglevel=error \
-    @tus/server@2.4.5 @tus/file-store@2.1.1; then
+    @tus/server@2.4.5 @tus/file-store@2.1.1 tus-js-client@4.3.1; then
     skip "tests against @tus/server: npm could not fetch it"
   fi
 }

@@ -103,6 +103,16 @@ Result<FileReport> Reporter::Describe(View const& view, Inode const& inode,
   return report;
 }
 
+Result<FileReport> Reporter::Describe(InodeId id) const {
+  return store_.Read([&](View const& view) -> Result<FileReport> {
+    auto const inode = GetInode(view, id);
+    if (!inode) return Failure(inode.error());
+    auto path = PathOf(view, *inode);
+    if (!path && path.error().code != ENOENT) return Failure(path.error());
+    return Describe(view, *inode, path.value_or(""));
+  });
+}
+
 Result<FileReport> Reporter::DescribeOtherName(View const& view, Inode const& inode,
                                                std::string path) const {
   auto const first = PathOf(view, inode);
@@ -115,16 +125,6 @@ Result<FileReport> Reporter::DescribeOtherName(View const& view, Inode const& in
   report->spooled = 0;
   report->finishes = false;
   return report;
-}
-
-Result<FileReport> Reporter::Describe(InodeId id) const {
-  return store_.Read([&](View const& view) -> Result<FileReport> {
-    auto const inode = GetInode(view, id);
-    if (!inode) return Failure(inode.error());
-    auto path = PathOf(view, *inode);
-    if (!path && path.error().code != ENOENT) return Failure(path.error());
-    return Describe(view, *inode, path.value_or(""));
-  });
 }
 
 Result<std::vector<FileReport>> Reporter::List(std::string const& path) const {

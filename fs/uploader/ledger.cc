@@ -155,10 +155,10 @@ Result<void> Ledger::CreatedForNobody(Upload upload, tus::Created const& created
 Result<bool> Ledger::Announce(Work const& work, Range const& range) {
   auto& version = *work.version;
   if (!version.Claim(range.end)) return false;
-  if (range.last && !version.Seal(work.changes)) return false;
   // Journaled before the bytes go out: whatever the server turns out to have, it is known.
   auto const digests = DigestsOf(version, range);
   if (!digests) return Failure(digests.error());
+  if (range.last && !version.Seal(work.changes)) return false;
   auto announced = Change(work, [&](Transaction& transaction, Inode& inode, Upload& upload) {
     if (range.last && inode.content != Content::kFinished) return false;
     // Nor under a name that it had a moment ago.

@@ -28,7 +28,7 @@ Transfer::Outcome Transfer::StartOver(Work const& work, std::string const& why, 
 Transfer::Outcome Transfer::GiveUp(Work const& work) {
   shared_.logger->info("upload given up, the file has a name that is never uploaded path=\"{}\"",
                        Printable(work.path));
-  auto const ownerless = ledger_.StartOver(work, false);
+  auto const ownerless = ledger_.StartOver(work, true);
   if (!ownerless) return Postpone(ownerless.error());
   if (*ownerless) shared_.terminate(**ownerless);
   return Over();

@@ -8,18 +8,14 @@
 #   BENCH_FILES   how many small files (default 5000)
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
-rounds=${BENCH_ROUNDS:-5}
+. "$root/tests/bench/common.sh"
 mib=${BENCH_MIB:-2048}
 files=${BENCH_FILES:-5000}
 tusfs=${TUSFS_BIN:-$root/build/fs/tusfs}
 tusfsctl=${TUSFSCTL_BIN:-$root/build/fs/tusfsctl}
 server=$root/build/tests/testing/tus-fixture-server
-memory=$(mktemp -d /dev/shm/tusfs-bench-XXXXXX) || exit 1
-disk=$(mktemp -d "${1:-/var/tmp}/tusfs-bench-XXXXXX") || exit 1
-server_pid=
-
-die() {
-  echo "bench: $*" >&2
+disk=$(mktemp -d "${1:-/var/tmp}/tusfs-bench-XXXXXX") || {
+  rm -rf "$memory"
   exit 1
 }
 
@@ -33,7 +29,7 @@ unmount() {
 clean_up() {
   trap - EXIT INT TERM
   unmount
-  [ -z "$server_pid" ] || kill "$server_pid"
+  stop_server
   rm -rf "$memory" "$disk"
 }
 trap clean_up EXIT
@@ -48,16 +44,11 @@ timed() {
   echo $((($(now) - begin) / 1000))
 }
 
-median() { sort -n "$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
-
 # Nothing of one round may run into the next: uploads done, dirty pages on disk.
 settle() {
   [ -z "$server_pid" ] || "$tusfsctl" wait "$disk/mnt" >/dev/null || die "the uploads did not finish"
   sync -f "$disk"
-  # A virtual machine gives free memory back to its host, and the first touch of it again is many
-  # times slower than any copy: touch as much as the copy will need.
-  head -c $((warm * 1024 * 1024)) /dev/zero >"$memory/warm"
-  rm -f "$memory/warm"
+  warm_memory "$warm"
 }
 
 # measure NAME SOURCE MIB: copies SOURCE (file or directory) into mount and disk by turns, each with
@@ -113,13 +104,7 @@ mkdir "$memory/small"
 head -c $((files * 4096)) /dev/urandom |
   (cd "$memory/small" && split -a 5 -d -b 4096 - file-)
 
-"$server" --discard >"$memory/url" &
-server_pid=$!
-while [ ! -s "$memory/url" ]; do
-  kill -0 "$server_pid" 2>/dev/null || die "the server did not start"
-  sleep 0.1
-done
-table "uploading meanwhile" "$(cat "$memory/url")"
-kill "$server_pid"
-server_pid=
-table "server away" "$(cat "$memory/url")"
+start_server "$server" --discard
+table "uploading meanwhile" "$url"
+stop_server
+table "server away" "$url"

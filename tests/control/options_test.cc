@@ -85,6 +85,7 @@ TEST_F(OptionsTest, UrlAndMountPointAreEnough) {
   EXPECT_EQ(options.url, "http://tus/files/");
   EXPECT_EQ(options.mountpoint, "/mnt");
   EXPECT_EQ(options.settle, std::chrono::seconds(2));
+  EXPECT_EQ(options.adopt_timeout, std::chrono::hours(24));
   EXPECT_EQ(options.chunk_size, std::nullopt);
   EXPECT_EQ(UploadRulesOf(options)->chunks.size, std::uint64_t{32} << 20);
   EXPECT_EQ(options.transfers, 4);
@@ -189,6 +190,7 @@ TEST_F(OptionsTest, TheCommandLineWinsOverDashOAndThatOverTheFile) {
   auto const options = Parsed({"--transfers", "3", "-o", "transfers=2,settle=2", "--config", file});
   EXPECT_EQ(options.transfers, 3);
   EXPECT_EQ(options.settle, std::chrono::seconds(2));
+  EXPECT_EQ(options.adopt_timeout, std::chrono::hours(24));
   EXPECT_EQ(options.chunk_size, 262'144U);
   EXPECT_EQ(options.url, "http://tus/files/");
 }
@@ -240,6 +242,9 @@ TEST_F(OptionsTest, WrongValuesAreRefusedWithOptionAndValue) {
                                                         {"settle", "nan"},
                                                         {"settle", "86401"},
                                                         {"settle", ""},
+                                                        {"adopt-timeout", "-1"},
+                                                        {"adopt-timeout", "1.5"},
+                                                        {"adopt-timeout", "2592001"},
                                                         {"chunk-size", "0"},
                                                         {"chunk-size", "100"},
                                                         {"chunk-size", "1MB"},
@@ -404,6 +409,7 @@ TEST_F(OptionsTest, ADaemonGetsTheOptionsOfItsKeeper) {
   options.mountpoint = "/mnt/a b";
   options.state_dir = "/var/-x=1,y";
   options.settle = std::chrono::milliseconds(1234);
+  options.adopt_timeout = std::chrono::seconds(0);
   options.chunk_size = std::uint64_t{8} << 20;
   options.transfers = 7;
   options.log_level = "warn";

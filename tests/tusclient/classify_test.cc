@@ -154,6 +154,16 @@ TEST(ClassifyMessage, NamesOnlyTheOriginOfARedirect) {
             "not as a tus server");
 }
 
+TEST(ClassifyMessage, DoesNotRepeatSecretsThatAreAHostsName) {
+  auto question = AboutUpload();
+  question.origin = "http://24e533e02ec3bc40.example";
+  question.secrets = {"24e533e02ec3bc40"};
+  auto const answer = OtherAnswer(302, {{"Location", "https://24e533e02ec3bc40.portal/"}});
+  EXPECT_EQ(Classify(answer, question)->message,
+            "http://….example answered 302 with a redirect to https://….portal, "
+            "not as a tus server");
+}
+
 TEST(ClassifyMessage, NamesTheProxyThatFoundTheRequestTooLarge) {
   auto const answer = OtherAnswer(413, {{"Server", "nginx/1.22.1"}});
   EXPECT_THAT(Classify(answer, AboutUpload())->message, HasSubstr("nginx/1.22.1"));

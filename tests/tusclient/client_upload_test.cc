@@ -66,6 +66,13 @@ TEST_F(ClientUpload, HeadOfACompleteUploadIsComplete) {
       HeadAnd(TusAnswer(200, {{"Upload-Offset", "0"}, {"Upload-Length", "0"}}))->Complete());
 }
 
+TEST_F(ClientUpload, MayExpireLaterThanTheClockCanCount) {
+  auto const status = HeadAnd(TusAnswer(
+      200, {{"Upload-Offset", "7"}, {"Upload-Expires", "Fri, 31 Dec 9999 23:59:59 GMT"}}));
+  ASSERT_TRUE(status && status->expires);
+  EXPECT_GT(*status->expires, std::chrono::system_clock::now());
+}
+
 TEST_F(ClientUpload, HeadRefusesNumbersThatCannotBeRight) {
   for (auto const& headers : std::vector<std::vector<Header>>{
            {{"Upload-Length", "10"}},

@@ -93,6 +93,24 @@ TEST(ServerProfile, KeepsToTheRules) {
   EXPECT_FALSE(cloudflare.TooLarge(5 * kMiB));
 }
 
+TEST(ServerProfile, SendsMultiplesHoweverSmallTheLeast) {
+  for (std::uint64_t const least : {0U, 1U}) {
+    ServerProfile const profile({.size = 8 * kMiB, .multiple = 2 * kMiB, .least = least});
+    EXPECT_EQ(profile.NextChunk(0), 2 * kMiB) << least;
+  }
+}
+
+TEST(ServerProfile, DoesNotTryTheSmallestMultipleTwice) {
+  ServerProfile profile({.size = 1000 * kKiB, .multiple = 100 * kKiB, .least = 150 * kKiB});
+  while (profile.NextChunk(0) > 200 * kKiB) {
+    auto const refused = profile.NextChunk(0);
+    ASSERT_TRUE(profile.TooLarge(refused));
+    ASSERT_LT(profile.NextChunk(0), refused);
+  }
+  EXPECT_EQ(profile.NextChunk(0), 200 * kKiB);
+  EXPECT_FALSE(profile.TooLarge(200 * kKiB));
+}
+
 TEST(ServerProfile, EndsExactBodiesAtTheirMultiples) {
   ServerProfile supabase({.size = 6 * kMiB, .exact = true});
   EXPECT_EQ(supabase.NextChunk(0), 6 * kMiB);
@@ -106,6 +124,7 @@ TEST(ChunkRules, SayWhatContradicts) {
   for (auto const& rules :
        {ChunkRules{.size = 0}, ChunkRules{.multiple = 0}, ChunkRules{.size = 10, .multiple = 11},
         ChunkRules{.size = 10, .least = 11}, ChunkRules{.size = 10, .multiple = 3, .exact = true},
+        ChunkRules{.size = 10, .multiple = 4, .least = 9}, ChunkRules{.size = UINT64_MAX},
         ChunkRules{.longest = seconds(0)}}) {
     auto const checked = rules.Check();
     ASSERT_FALSE(checked);

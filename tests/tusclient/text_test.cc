@@ -21,6 +21,17 @@ TEST(ParseDecimal, RefusesEverythingElse) {
   }
 }
 
+TEST(TimeOf, IsTheClocksLastSecondForWhatIsLater) {
+  using std::chrono::hours;
+  using std::chrono::system_clock;
+  EXPECT_EQ(TimeOf(1'700'000'000), system_clock::from_time_t(1'700'000'000));
+  for (std::uint64_t const seconds : {std::uint64_t{253'402'300'799}, ~std::uint64_t{0}}) {
+    EXPECT_GT(TimeOf(seconds), system_clock::now() + hours(24 * 365 * 100)) << seconds;
+    auto const whole = system_clock::to_time_t(TimeOf(seconds));
+    EXPECT_EQ(TimeOf(static_cast<std::uint64_t>(whole)), TimeOf(seconds)) << seconds;
+  }
+}
+
 TEST(SplitList, TrimsElementsAndDropsEmptyOnes) {
   EXPECT_THAT(SplitList("creation, termination ,,checksum"),
               ElementsAre("creation", "termination", "checksum"));

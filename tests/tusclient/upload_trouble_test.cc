@@ -149,6 +149,18 @@ TEST_F(UploadInTrouble, SendsADamagedChunkAgainAndAsksAfterThree) {
   EXPECT_THAT(retries_, SizeIs(1));
 }
 
+TEST_F(UploadInTrouble, TakesOnlyTheAnswerToAChunkForAWordAboutIt) {
+  transport_.Next("POST", kEndpoint, TusAnswer(417));
+  ExpectCreation();
+  ExpectPatch(0, "0123", Broken());
+  ExpectHead(TusAnswer(460));
+  ExpectHeadAt(4);
+  ExpectTheRestFrom4();
+  auto const receipt = Send();
+  EXPECT_TRUE(receipt) << receipt.error().message;
+  EXPECT_THAT(retries_, SizeIs(3));
+}
+
 TEST_F(UploadInTrouble, DoesWithoutChecksumsThatWereAnnouncedForNothing) {
   Announce({.creation = true, .checksum_algorithms = {"sha1"}});
   ExpectCreation();
@@ -235,6 +247,25 @@ TEST_F(UploadInTrouble, IsCancelledWhileItWaits) {
   auto const receipt = Upload(client_, options).Send(source_, bytes_.size(), stop.get_token());
   EXPECT_EQ(receipt.error().code, ErrorCode::kCancelled);
   EXPECT_THAT(store_.uploads, SizeIs(1));
+}
+
+TEST_F(UploadInTrouble, NeverLoopsOverAServerThatTakesBackWhatItHad) {
+  auto options = Options();
+  options.give_up = std::chrono::minutes(5);
+  class Fickle : public HttpTransport {
+   public:
+    Result<HttpResponse> Perform(HttpRequest const& request) override {
+      if (++requests > 1000) return tl::unexpected(Error{.code = ErrorCode::kCancelled});
+      if (request.method == "POST") return TusAnswer(201, {{"Location", "1"}});
+      if (request.method == "HEAD") return TusAnswer(200, {{"Upload-Offset", "0"}});
+      return At(std::min<std::uint64_t>(request.body_offset + request.body_length, 9));
+    }
+    int requests = 0;
+  } fickle;
+  Client client({.endpoint = kEndpoint}, fickle);
+  auto const receipt = Upload(client, options).Send(source_, bytes_.size());
+  EXPECT_EQ(receipt.error().code, ErrorCode::kTransient);
+  EXPECT_LT(fickle.requests, 200);
 }
 
 TEST_F(UploadInTrouble, NeverLoopsOverAServerThatAlwaysForgets) {

@@ -37,8 +37,8 @@ TEST(NormalizeEndpoint, RefusesWhatCannotTakeUploads) {
 }
 
 TEST(NormalizeEndpoint, RefusesCredentialsWithASentenceThatHidesThem) {
-  for (auto const* const text :
-       {"http://user:secret@host/", "http://secret@host/", "https://:secret@host/"}) {
+  for (auto const* const text : {"http://user:secret@host/", "http://@host/", "http://:@host/",
+                                 "http://secret@host/", "https://:secret@host/"}) {
     auto const url = NormalizeEndpoint(text);
     ASSERT_FALSE(url) << text;
     EXPECT_THAT(url.error().message, HasSubstr("user name or password"));
@@ -48,6 +48,18 @@ TEST(NormalizeEndpoint, RefusesCredentialsWithASentenceThatHidesThem) {
 
 TEST(NormalizeEndpoint, SaysThatTheSchemeIsMissing) {
   EXPECT_THAT(NormalizeEndpoint("example.com/files").error().message, HasSubstr("http://"));
+}
+
+TEST(NormalizeEndpoint, RefusesHostsThatWouldBeOthersWhenTheyAreReadAgain) {
+  EXPECT_EQ(NormalizeEndpoint("http://%74us.example/"), "http://tus.example/");
+  auto const longest = std::string(253, 'h');
+  EXPECT_EQ(NormalizeEndpoint("http://" + longest + "/"), "http://" + longest + "/");
+  for (auto const& host : {std::string("%2574us"), std::string("tus%7f"), std::string("tus%c2%9b"),
+                           std::string("tus\xff"), std::string(1000, 'h')}) {
+    auto const url = NormalizeEndpoint("http://" + host + "/");
+    ASSERT_FALSE(url) << host << " became " << *url;
+    EXPECT_THAT(url.error().message, HasSubstr("host that cannot be")) << host;
+  }
 }
 
 TEST(Origin, IsSchemeHostAndPort) {
@@ -90,6 +102,16 @@ TEST(ResolveUrl, NeverLeavesHttpsOnTheSameHost) {
 TEST(ResolveUrl, GivesBackThePortThatAProxyDropped) {
   EXPECT_EQ(ResolveUrl("https://a:8443/files/", "http://a/files/1"), "https://a:8443/files/1");
   EXPECT_EQ(ResolveUrl("https://a:8443/files/", "http://a:80/files/1"), "https://a:8443/files/1");
+}
+
+TEST(ResolveUrl, KeepsTheZoneOfALinkLocalAddressWhichServersDoNotKnow) {
+  EXPECT_EQ(NormalizeEndpoint("http://[FE80::1%25Eth0]:80/a"), "http://[fe80::1%25Eth0]:80/a");
+  std::string const base = "https://[fe80::1%25eth0]:1080/files/";
+  EXPECT_EQ(ResolveUrl(base, "1"), base + "1");
+  EXPECT_EQ(ResolveUrl(base, "https://[FE80::1]:1080/files/1"), base + "1");
+  EXPECT_EQ(ResolveUrl(base, "http://[fe80::1]/files/1"), base + "1");
+  EXPECT_EQ(ResolveUrl(base, "https://[fe80::2]/1"), "https://[fe80::2]/1");
+  EXPECT_NE(*OriginOf(base), *OriginOf("https://[fe80::1%25eth1]:1080/files/"));
 }
 
 TEST(ResolveUrl, RefusesHttpOnAnotherHost) {

@@ -18,8 +18,12 @@ Result<std::optional<std::uint64_t>> Number(HttpResponse const& response, std::s
   if (!text) return std::nullopt;
   auto const number = ParseDecimal(*text);
   if (!number) {
-    return BadAnswer(response, "with " + std::string(name) + ": \"" + FirstWords(*text, 40) +
-                                   "\", which is not a number of bytes");
+    // Only what is nearly a number is worth repeating, and safe to repeat.
+    auto const quoted = text->find_first_not_of("0123456789+-., ") == std::string_view::npos
+                            ? ": \"" + std::string(text->substr(0, 40)) + "\""
+                            : std::string();
+    return BadAnswer(response,
+                     "with " + std::string(name) + quoted + ", which is not a number of bytes");
   }
   return number;
 }
@@ -29,7 +33,7 @@ Expiry ExpiryOf(HttpResponse const& response) {
   if (!text) return std::nullopt;
   auto const seconds = curl_getdate(std::string(*text).c_str(), nullptr);
   if (seconds <= 0) return std::nullopt;
-  return std::chrono::system_clock::from_time_t(seconds);
+  return TimeOf(static_cast<std::uint64_t>(seconds));
 }
 
 Result<ServerInfo> ReadAnnouncements(HttpResponse const& response) {

@@ -11,9 +11,8 @@ namespace {
 
 constexpr std::size_t kMaxWords = 200;
 constexpr std::size_t kMaxTitle = 80;
+constexpr std::size_t kMaxOrigin = 320;
 constexpr std::uint64_t kMaxRetryAfter = 86'400;  // seconds
-/// Shorter ones would tear holes into ordinary words and protect nothing.
-constexpr std::size_t kMinSecret = 6;
 
 bool IsFromTus(HttpResponse const& response, Question const& question) {
   if (response.Find("Tus-Resumable")) return true;
@@ -68,20 +67,10 @@ ErrorCode CodeOfTus(HttpResponse const& response, Question const& question) {
   return ErrorCode::kProtocol;
 }
 
-std::string WithoutSecrets(std::string text, std::vector<std::string> const& secrets) {
-  for (auto const& secret : secrets) {
-    if (secret.size() < kMinSecret) continue;
-    for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at)) {
-      text.replace(at, secret.size(), "…");
-    }
-  }
-  return text;
-}
-
 std::string Words(std::string_view text, Question const& question, std::size_t limit) {
   // Cut first without regard to the limit: half a secret at the limit would slip through.
   auto const line = FirstWords(text, text.size());
-  return FirstWords(WithoutSecrets(line, question.secrets), limit);
+  return FirstWords(question.secrets.CutFrom(line), limit);
 }
 
 bool IsHtml(HttpResponse const& response) {
@@ -101,16 +90,22 @@ std::string_view TitleOf(std::string_view page) {
   return end == std::string_view::npos ? std::string_view{} : Trim(page.substr(0, end));
 }
 
-std::string RedirectTarget(HttpResponse const& response) {
+/// Whoever answers can redirect to any name.
+std::string RedirectTarget(HttpResponse const& response, Question const& question) {
   auto const location = response.Find("Location");
   if (!location || response.status < 300 || response.status > 399) return {};
   auto const origin = OriginOf(std::string(*location));
-  return origin ? origin->Text() : std::string{};
+  return origin ? Words(origin->Text(), question, kMaxOrigin) : std::string{};
+}
+
+std::string Answered(HttpResponse const& response, Question const& question) {
+  return Words(question.origin, question, kMaxOrigin) + " answered " +
+         std::to_string(response.status);
 }
 
 /// The end of "… answered 200": what came instead of a tus server's answer.
 std::string Appearance(HttpResponse const& response, Question const& question) {
-  if (auto const target = RedirectTarget(response); !target.empty()) {
+  if (auto const target = RedirectTarget(response, question); !target.empty()) {
     return " with a redirect to " + target;
   }
   if (IsHtml(response)) {
@@ -122,8 +117,8 @@ std::string Appearance(HttpResponse const& response, Question const& question) {
 }
 
 std::string MessageOfTus(HttpResponse const& response, Question const& question) {
-  auto message = question.origin + " answered " + std::to_string(response.status);
-  if (auto const target = RedirectTarget(response); !target.empty()) {
+  auto const message = Answered(response, question);
+  if (auto const target = RedirectTarget(response, question); !target.empty()) {
     return message + " with a redirect to " + target;
   }
   auto const words = Words(response.body, question, kMaxWords);
@@ -131,8 +126,7 @@ std::string MessageOfTus(HttpResponse const& response, Question const& question)
 }
 
 std::string MessageOfOther(HttpResponse const& response, Question const& question, ErrorCode code) {
-  auto const message = question.origin + " answered " + std::to_string(response.status) +
-                       Appearance(response, question);
+  auto const message = Answered(response, question) + Appearance(response, question);
   if (code != ErrorCode::kTooLarge) return message + ", not as a tus server";
   // Whoever runs that proxy wants to know which one it is.
   auto const proxy = Words(response.Find("Server").value_or(""), question, kMaxTitle);

@@ -7,8 +7,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "secrets.h"
 #include "tusclient/error.h"
 #include "tusclient/transport.h"
 
@@ -17,9 +17,9 @@ namespace tus {
 /// What was asked, as far as the answer's meaning depends on it.
 struct Question {
   std::string_view method;
-  std::string origin;                ///< who answered, for messages
-  bool about_upload = false;         ///< else about the endpoint, where 404 means that it is wrong
-  std::vector<std::string> secrets;  ///< cut out of the server's words
+  std::string origin;         ///< who answered, for messages
+  bool about_upload = false;  ///< else about the endpoint, where 404 means that it is wrong
+  Secrets secrets;            ///< cut out of the server's words
 };
 
 /// Nothing when the answer is a tus server's 2xx; else what to do about it.

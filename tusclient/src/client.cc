@@ -8,6 +8,7 @@
 #include "base64.h"
 #include "classify.h"
 #include "fail.h"
+#include "secrets.h"
 #include "url.h"
 
 namespace tus {
@@ -16,23 +17,6 @@ namespace {
 constexpr int kMaxRedirects = 5;
 /// Servers and proxies take header lines of 8 KiB or more.
 constexpr std::size_t kMaxConcat = 4096;
-
-/// What must never be repeated in a message: the upload's name on the server, and credentials.
-std::vector<std::string> Secrets(std::string const& url, bool about_upload,
-                                 std::vector<Header> const& headers) {
-  std::vector<std::string> secrets;
-  if (about_upload) {
-    secrets.push_back(url);
-    auto path = std::string_view(url);
-    while (path.ends_with('/')) path.remove_suffix(1);
-    secrets.emplace_back(path.substr(path.rfind('/') + 1));
-  }
-  for (auto const& [name, value] : headers) {
-    secrets.push_back(value);
-    secrets.push_back(value.substr(value.rfind(' ') + 1));  // of "Bearer …"
-  }
-  return secrets;
-}
 
 bool IsTrusted(Origin const& origin, Origin const& endpoint,
                std::vector<std::string> const& others) {
@@ -80,12 +64,14 @@ std::string_view Complaint(CreateRequest const& request) {
 Client::Client(ClientOptions options, HttpTransport& transport)
     : options_(std::move(options)), transport_(transport) {}
 
-Result<HttpResponse> Client::Exchange(HttpRequest& request, bool about_upload) {
-  if (options_.credentials == nullptr) return ExchangeOnce(request, about_upload, {});
+Result<HttpResponse> Client::Exchange(HttpRequest& request, bool about_upload, Secrets secrets) {
+  secrets.AddHeaders(options_.headers);
+  if (options_.credentials == nullptr) return ExchangeOnce(request, about_upload, {}, secrets);
   auto const original = request;
   auto const known = options_.credentials->Headers(request.stop);
   if (!known) return tl::unexpected(known.error());
-  auto response = ExchangeOnce(request, about_upload, *known);
+  secrets.AddHeaders(*known);
+  auto response = ExchangeOnce(request, about_upload, *known, secrets);
   if (response || (response.error().http_status != 401 && response.error().http_status != 403)) {
     return response;
   }
@@ -93,11 +79,13 @@ Result<HttpResponse> Client::Exchange(HttpRequest& request, bool about_upload) {
   auto const newer = options_.credentials->Headers(request.stop);
   if (!newer || *newer == *known) return response;
   request = original;
-  return ExchangeOnce(request, about_upload, *newer);
+  secrets.AddHeaders(*newer);
+  return ExchangeOnce(request, about_upload, *newer, secrets);
 }
 
 Result<HttpResponse> Client::ExchangeOnce(HttpRequest& request, bool about_upload,
-                                          std::vector<Header> const& credentials) {
+                                          std::vector<Header> const& credentials,
+                                          Secrets& secrets) {
   auto const endpoint = OriginOf(options_.endpoint);
   if (!endpoint) return tl::unexpected(endpoint.error());
   auto private_headers = options_.headers;
@@ -118,6 +106,7 @@ Result<HttpResponse> Client::ExchangeOnce(HttpRequest& request, bool about_uploa
         request.netrc_file = options_.credentials->NetrcFile().string();
       }
     }
+    if (about_upload) secrets.AddUrl(request.url, options_.endpoint);
     auto response = transport_.Perform(request);
     if (!response) return response;
 
@@ -132,7 +121,7 @@ Result<HttpResponse> Client::ExchangeOnce(HttpRequest& request, bool about_uploa
     Question const question{.method = method,
                             .origin = origin->Text(),
                             .about_upload = about_upload,
-                            .secrets = Secrets(request.url, about_upload, private_headers)};
+                            .secrets = secrets};
     if (auto error = Classify(*response, question)) return tl::unexpected(*std::move(error));
     return response;
   }
@@ -199,7 +188,7 @@ Result<ServerInfo> Client::Options(std::stop_token stop) {
   request.method = "OPTIONS";
   request.url = *endpoint;
   request.stop = std::move(stop);
-  auto const response = Exchange(request, false);
+  auto const response = Exchange(request, false, {});
   if (!response) return tl::unexpected(response.error());
   return ReadAnnouncements(*response);
 }
@@ -222,7 +211,7 @@ Result<Created> Client::Create(CreateRequest const& create) {
     request->body_length = create.body_length;
     request->on_sent = create.on_sent;
   }
-  auto response = Exchange(*request, false);
+  auto response = Exchange(*request, false, {});
   if (!response) return tl::unexpected(response.error());
   return TakeCreated(*request, *std::move(response), create.body_length);
 }
@@ -231,11 +220,13 @@ Result<Created> Client::Concatenate(ConcatenateRequest const& concatenate) {
   auto const endpoint = OriginOf(options_.endpoint);
   if (!endpoint) return tl::unexpected(endpoint.error());
   std::string value = "final;";
+  Secrets secrets;
   for (auto const& part : concatenate.urls) {
     auto url = ResolveUrl(options_.endpoint, part);
     if (!url) return Fail(ErrorCode::kInvalidArgument, url.error().message);
     auto const origin = OriginOf(*url);
     if (!origin) return tl::unexpected(origin.error());
+    secrets.AddUrl(*url, options_.endpoint);
     // The path alone says as much on the endpoint's own server.
     auto const short_form = *origin == *endpoint ? PathOf(*url) : *url;
     if (value.back() != ';') value += ' ';
@@ -253,7 +244,7 @@ Result<Created> Client::Concatenate(ConcatenateRequest const& concatenate) {
       CreationRequest(concatenate.metadata, concatenate.idempotency_key, concatenate.stop);
   if (!request) return tl::unexpected(request.error());
   request->headers.push_back({"Upload-Concat", std::move(value)});
-  auto response = Exchange(*request, false);
+  auto response = Exchange(*request, false, std::move(secrets));
   if (!response) return tl::unexpected(response.error());
   return TakeCreated(*request, *std::move(response), std::numeric_limits<std::int64_t>::max());
 }
@@ -261,7 +252,7 @@ Result<Created> Client::Concatenate(ConcatenateRequest const& concatenate) {
 Result<UploadStatus> Client::Head(std::string const& url, std::stop_token stop) {
   auto request = UploadRequest("HEAD", url, std::move(stop));
   if (!request) return tl::unexpected(request.error());
-  auto const response = Exchange(*request, true);
+  auto const response = Exchange(*request, true, {});
   if (!response) return tl::unexpected(response.error());
   return ReadStatus(*response);
 }
@@ -293,7 +284,7 @@ Result<Patched> Client::Patch(PatchRequest const& patch) {
           {"Upload-Checksum", std::string(Name(*patch.checksum)) + " " + EncodeBase64(*digest)});
     }
   }
-  auto response = Exchange(*request, true);
+  auto response = Exchange(*request, true, {});
   if (!response) return tl::unexpected(response.error());
 
   auto const offset = Number(*response, "Upload-Offset");
@@ -313,7 +304,7 @@ Result<Patched> Client::Patch(PatchRequest const& patch) {
 Result<void> Client::Terminate(std::string const& url, std::stop_token stop) {
   auto request = UploadRequest("DELETE", url, std::move(stop));
   if (!request) return tl::unexpected(request.error());
-  auto const response = Exchange(*request, true);
+  auto const response = Exchange(*request, true, {});
   if (!response && response.error().code != ErrorCode::kGone) {
     return tl::unexpected(response.error());
   }

@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <charconv>
 #include <span>
 #include <system_error>
 
@@ -17,7 +16,6 @@
 namespace tus {
 namespace {
 
-constexpr std::size_t kMaxHeaders = std::size_t{64} << 10;
 constexpr std::size_t kMaxBody = std::size_t{64} << 10;
 /// More of a body is read and thrown away, to keep the connection; past this it is not worth it.
 constexpr std::uint64_t kMaxDrained = std::uint64_t{1} << 20;
@@ -28,16 +26,6 @@ constexpr std::chrono::milliseconds kLongestPause{250};
 
 /// So many stall timeouts may pass from the body's last byte to the answer's. An answer is small.
 constexpr int kAnswerStalls = 2;
-
-/// Of "HTTP/1.1 200 OK", 0 where it is something else.
-int StatusOf(std::string_view status_line) {
-  auto const space = status_line.find(' ');
-  if (space == std::string_view::npos) return 0;
-  auto const digits = status_line.substr(space + 1, 3);
-  int status = 0;
-  std::from_chars(digits.data(), digits.data() + digits.size(), status);
-  return status;
-}
 
 /// 0 where there is none.
 int LocalPort(curl_socket_t fd) {
@@ -227,7 +215,7 @@ bool CurlExchange::IsOverdue(Time now) {
     moved_ = now;
   }
   if (now - moved_ <= kAnswerStalls * options_.stall_timeout) return false;
-  if (headers_complete_) {
+  if (head_.complete()) {
     body_cut_ = true;  // what it said counts
   } else {
     own_error_ = MakeError(ErrorCode::kInterrupted, "the answer did not come to its end in time");
@@ -236,23 +224,9 @@ bool CurlExchange::IsOverdue(Time now) {
 }
 
 bool CurlExchange::TakeHeader(std::string_view line) {
-  header_size_ += line.size();
-  if (header_size_ > kMaxHeaders) {
-    own_error_ = MakeError(ErrorCode::kInterrupted, "the answer's headers are longer than 64 KiB");
-    return false;
-  }
-  if (headers_complete_) return true;  // trailers after a chunked body
-  auto const text = Trim(line);
-  if (line.starts_with("HTTP/")) {
-    response_.headers.clear();
-    response_.status = StatusOf(text);
-  } else if (text.empty()) {
-    headers_complete_ = response_.status >= 200;  // 1xx: the real answer is still to come
-  } else if (auto const colon = text.find(':'); colon != std::string_view::npos) {
-    response_.headers.push_back(
-        {std::string(Trim(text.substr(0, colon))), std::string(Trim(text.substr(colon + 1)))});
-  }
-  return true;
+  if (head_.Take(line)) return true;
+  own_error_ = MakeError(ErrorCode::kInterrupted, "the answer's headers are longer than 64 KiB");
+  return false;
 }
 
 bool CurlExchange::TakeBody(std::string_view data) {
@@ -266,7 +240,7 @@ bool CurlExchange::TakeBody(std::string_view data) {
 /// may close while we are still sending; what it said counts, even if its body was cut off. A
 /// success counts only in full.
 bool CurlExchange::HasAnswer() const {
-  if (!headers_complete_) return false;
+  if (!head_.complete()) return false;
   if (response_.status >= 300 || response_.status == 204 || body_cut_) return true;
   auto const length = response_.Find("Content-Length");
   auto const expected = length ? ParseDecimal(*length) : std::nullopt;
@@ -276,7 +250,7 @@ bool CurlExchange::HasAnswer() const {
 Result<HttpResponse> CurlExchange::Finish(CURLcode code) {
   if (own_error_) return tl::unexpected(*own_error_);
   // libcurl is content with headers that end in the middle of a line.
-  if (code == CURLE_OK && !headers_complete_) code = CURLE_PARTIAL_FILE;
+  if (code == CURLE_OK && !head_.complete()) code = CURLE_PARTIAL_FILE;
   if (code == CURLE_OK || HasAnswer()) return std::move(response_);
   if (request_.stop.stop_requested()) {
     return Fail(ErrorCode::kCancelled, "the request was cancelled");

@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 
+#include "answer_head.h"
 #include "tusclient/transport.h"
 
 namespace tus {
@@ -48,17 +49,16 @@ class CurlExchange {
   CurlTransportOptions const& options_;
   CURL* easy_ = nullptr;
   HttpResponse response_;
+  AnswerHead head_{response_};
   std::array<char, CURL_ERROR_SIZE> error_text_{};
   std::optional<Error> own_error_;  ///< why a callback made libcurl stop
   std::uint64_t position_ = 0;      ///< body bytes handed over in this attempt
   std::uint64_t body_size_ = 0;     ///< bytes of the answer's body, kept or not
-  std::size_t header_size_ = 0;
-  int attempts_ = 0;              ///< how often libcurl had a connection and began to send
-  bool dead_on_arrival_ = false;  ///< the connection was closed before anything was sent on it
+  int attempts_ = 0;                ///< how often libcurl had a connection and began to send
+  bool dead_on_arrival_ = false;    ///< the connection was closed before anything was sent on it
   std::optional<Time> paused_until_;
   curl_off_t sent_ = 0;  ///< body bytes that were sent when IsOverdue looked last
   Time moved_{};         ///< and when they had become more
-  bool headers_complete_ = false;
   bool body_cut_ = false;
 
   static int OnConnected(void* self, char* remote, char* local, int remote_port, int local_port);

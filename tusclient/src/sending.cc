@@ -289,7 +289,8 @@ Result<void> Sending::Confirmed(Range const& range, Patched answer) {
   lock_timeouts_ = 0;
   offset_ = answer.offset;
   if (answer.expires) stored_.expires = answer.expires;
-  if (offset_ > best_) {
+  bool const progressed = offset_ > best_;
+  if (progressed) {
     best_ = offset_;
     pacer_.Progressed();
   }
@@ -304,7 +305,8 @@ Result<void> Sending::Confirmed(Range const& range, Patched answer) {
   }
   // Whether a length that came with a short answer counts as declared only the server knows.
   if (range.last) state_ = State::kUnknown;
-  if (offset_ == range.begin) {
+  // A server may take back between two answers what it has confirmed, again and again.
+  if (offset_ == range.begin || (range.last && !progressed)) {
     return Fail(ErrorCode::kTransient, "the server takes no more bytes at the moment");
   }
   return {};
@@ -330,6 +332,7 @@ std::function<void(std::uint64_t)> Sending::CountSent(std::uint64_t from) {
 
 std::optional<Error> Sending::Handle(Error const& error) {
   bool const has_url = state_ != State::kNoUrl;
+  bool const of_chunk = state_ == State::kReady;
   if (has_url) state_ = State::kUnknown;
   // The answer to a HEAD has no words: a 500 is for the lock when it took as long, and after one
   // that was.
@@ -351,14 +354,15 @@ std::optional<Error> Sending::Handle(Error const& error) {
       if (!options_.wait_for_credentials) return error;
       return Retry(error, kUnauthorizedDelay);
     case ErrorCode::kChecksumMismatch:
-      return Mismatch(error);
+      return of_chunk ? Mismatch(error) : Retry(error);
     case ErrorCode::kGone:
       return has_url ? Gone(error) : error;
     case ErrorCode::kTooLarge:
-      if (has_url && last_body_ > 0 && profile_.TooLarge(last_body_)) return std::nullopt;
+      if (of_chunk && last_body_ > 0 && profile_.TooLarge(last_body_)) return std::nullopt;
       return Refused(error);
     case ErrorCode::kRefused:
-      if (error.http_status == 400 && last_had_checksum_ && profile_.ChecksumRefused()) {
+      if (of_chunk && error.http_status == 400 && last_had_checksum_ &&
+          profile_.ChecksumRefused()) {
         return std::nullopt;
       }
       return Refused(error);

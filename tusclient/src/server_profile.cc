@@ -20,8 +20,10 @@ std::uint64_t RoundDown(std::uint64_t number, std::uint64_t multiple) {
   return number / multiple * multiple;
 }
 
-std::uint64_t RoundUp(std::uint64_t number, std::uint64_t multiple) {
-  return RoundDown(number + multiple - 1, multiple);
+/// The smallest body that obeys the rules, where Check() finds no fault with them.
+std::uint64_t Smallest(ChunkRules const& rules) {
+  auto const least = std::max<std::uint64_t>(rules.least, 1);
+  return RoundDown(least + rules.multiple - 1, rules.multiple);
 }
 
 }  // namespace
@@ -31,6 +33,9 @@ Result<void> ChunkRules::Check() const {
     return Fail(ErrorCode::kInvalidArgument, sentence);
   };
   if (size == 0) return bad("the chunk size is 0");
+  if (size > kUnlimited) {
+    return bad("the chunk size of " + std::to_string(size) + " bytes is larger than 4 EiB");
+  }
   if (multiple == 0) return bad("the chunk multiple is 0");
   if (size < multiple) {
     return bad("the chunk size of " + std::to_string(size) + " bytes is smaller than the multiple" +
@@ -39,6 +44,11 @@ Result<void> ChunkRules::Check() const {
   if (size < least) {
     return bad("the chunk size of " + std::to_string(size) + " bytes is smaller than the least of" +
                " " + std::to_string(least) + " bytes that chunks have to be");
+  }
+  if (least > RoundDown(size, multiple)) {
+    return bad("no multiple of " + std::to_string(multiple) + " bytes is at least " +
+               std::to_string(least) + " and at most " + std::to_string(size) +
+               " bytes, as chunks have to be");
   }
   if (exact && size % multiple != 0) {
     return bad("the exact chunk size of " + std::to_string(size) + " bytes is no multiple of " +
@@ -97,8 +107,7 @@ std::uint64_t ServerProfile::NextChunk(std::uint64_t offset) const {
   if (rules_.exact) return rules_.size - offset % rules_.size;
   std::lock_guard const lock(mutex_);
   auto const wanted = std::min({rules_.size, max_body_, Affordable()});
-  auto const rounded = RoundDown(wanted, rules_.multiple);
-  return std::max({rounded, RoundUp(rules_.least, rules_.multiple), std::uint64_t{1}});
+  return std::max(RoundDown(wanted, rules_.multiple), Smallest(rules_));
 }
 
 std::uint64_t ServerProfile::Affordable() const {
@@ -126,7 +135,7 @@ std::uint64_t ServerProfile::Rate() const {
 
 bool ServerProfile::TooLarge(std::uint64_t length) {
   std::lock_guard const lock(mutex_);
-  auto const smallest = std::max({kSmallestBody, rules_.least, rules_.multiple});
+  auto const smallest = std::max(kSmallestBody, Smallest(rules_));
   if (rules_.exact || length <= smallest) return false;
   max_body_ = std::min(max_body_, std::max(smallest, length / 2));
   return true;

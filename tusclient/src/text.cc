@@ -80,6 +80,13 @@ std::optional<std::uint64_t> ParseDecimal(std::string_view text) {
   return number;
 }
 
+std::chrono::system_clock::time_point TimeOf(std::uint64_t seconds) {
+  using Time = std::chrono::system_clock::time_point;
+  constexpr auto kLast = std::chrono::floor<std::chrono::seconds>(Time::max().time_since_epoch());
+  auto const bounded = std::min<std::uint64_t>(seconds, kLast.count());
+  return Time(std::chrono::seconds(bounded));
+}
+
 std::string FirstWords(std::string_view text, std::size_t limit) {
   auto const first = text.find_first_not_of(kBlanks);
   if (first == std::string_view::npos) return {};

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "fail.h"
+#include "text.h"
 #include "tusclient/client.h"
 
 namespace tus {
@@ -16,6 +17,9 @@ struct UrlDeleter {
   void operator()(CURLU* url) const { curl_url_cleanup(url); }
 };
 using UrlHandle = std::unique_ptr<CURLU, UrlDeleter>;
+
+/// Of DNS, 253; and a zone.
+constexpr std::size_t kMaxHost = 300;
 
 std::string_view DefaultPort(std::string_view scheme) { return scheme == "https" ? "443" : "80"; }
 
@@ -28,17 +32,32 @@ std::string Part(CURLU* url, CURLUPart part, unsigned flags = 0) {
   return result;
 }
 
+bool Has(CURLU* url, CURLUPart part) {
+  char* text = nullptr;
+  auto const result = curl_url_get(url, part, &text, 0);
+  curl_free(text);
+  return result == CURLUE_OK;
+}
+
 /// Whether all went well; an out-of-memory here is reported like a URL that cannot be used.
 bool SetPart(CURLU* url, CURLUPart part, char const* text, unsigned flags = 0) {
   return curl_url_set(url, part, text, flags) == CURLUE_OK;
 }
 
 /// Lower case, so that comparing is comparing bytes.
-std::string HostOf(CURLU* url) {
+std::string LowerHost(CURLU* url) {
   auto host = Part(url, CURLUPART_HOST);
   std::transform(host.begin(), host.end(), host.begin(), [](char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   });
+  return host;
+}
+
+/// With the zone of a link-local address: on another interface somebody else has it.
+std::string HostOf(CURLU* url) {
+  auto host = LowerHost(url);
+  auto const zone = Part(url, CURLUPART_ZONEID);
+  if (!zone.empty() && host.ends_with(']')) host.insert(host.size() - 1, "%25" + zone);
   return host;
 }
 
@@ -50,8 +69,14 @@ Origin OriginOf(CURLU* url) {
 std::string_view Complaint(CURLU* url) {
   auto const scheme = Part(url, CURLUPART_SCHEME);
   if (scheme != "http" && scheme != "https") return "has a scheme other than http and https";
-  if (Part(url, CURLUPART_HOST).empty()) return "names no host";
-  if (!Part(url, CURLUPART_USER).empty() || !Part(url, CURLUPART_PASSWORD).empty()) {
+  auto const host = Part(url, CURLUPART_HOST);
+  if (host.empty()) return "names no host";
+  // libcurl undoes escapes once, each time that it reads a URL: what is left of them, or comes out
+  // of them, would be another host the next time.
+  if (host.find('%') != std::string::npos || FirstWords(HostOf(url), kMaxHost) != HostOf(url)) {
+    return "names a host that cannot be";
+  }
+  if (Has(url, CURLUPART_USER) || Has(url, CURLUPART_PASSWORD)) {  // empty ones, too
     return "contains a user name or password, which belong into a header";
   }
   return {};
@@ -76,11 +101,19 @@ Result<UrlHandle> ParseAbsolute(std::string const& text) {
 
 /// `url` in the form in which it is kept: a lower-case host, no fragment. Empty when that fails.
 std::string Normalized(CURLU* url) {
-  auto const host = HostOf(url);
-  if (!SetPart(url, CURLUPART_HOST, host.c_str()) || !SetPart(url, CURLUPART_FRAGMENT, nullptr)) {
+  auto const host = LowerHost(url);
+  auto const zone = Part(url, CURLUPART_ZONEID);  // goes when the host is set
+  if (!SetPart(url, CURLUPART_HOST, host.c_str()) || !SetPart(url, CURLUPART_FRAGMENT, nullptr) ||
+      (!zone.empty() && !SetPart(url, CURLUPART_ZONEID, zone.c_str()))) {
     return {};
   }
   return Part(url, CURLUPART_URL);
+}
+
+/// Gives `url` the zone by which the server was reached, unless it names another host or zone.
+bool RestoreZone(CURLU* url, std::string const& host, std::string const& zone) {
+  bool const lost = !zone.empty() && LowerHost(url) == host && Part(url, CURLUPART_ZONEID).empty();
+  return !lost || SetPart(url, CURLUPART_ZONEID, zone.c_str());
 }
 
 /// Takes `url` from http to the https origin it should have named.
@@ -116,9 +149,12 @@ Result<std::string> ResolveUrl(std::string const& base, std::string const& refer
   auto const url = ParseAbsolute(base);
   if (!url) return tl::unexpected(url.error());
   auto const from = OriginOf(url->get());
+  auto const host = LowerHost(url->get());
+  auto const zone = Part(url->get(), CURLUPART_ZONEID);
 
   if (reference.empty() ||
-      !SetPart(url->get(), CURLUPART_URL, reference.c_str(), CURLU_URLENCODE)) {
+      !SetPart(url->get(), CURLUPART_URL, reference.c_str(), CURLU_URLENCODE) ||
+      !RestoreZone(url->get(), host, zone)) {
     return Fail(ErrorCode::kProtocol, "the URL that the server gave cannot be used");
   }
   if (auto const complaint = Complaint(url->get()); !complaint.empty()) {

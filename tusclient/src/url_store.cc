@@ -6,24 +6,18 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <map>
 #include <string_view>
 #include <system_error>
-#include <utility>
 
 #include "fail.h"
-#include "text.h"
+#include "hex.h"
+#include "stored_upload.h"
 #include "tusclient/checksum.h"
-
-// A record is lines of "key value", in which a backslash makes \n of a line break and \\ of itself,
-// and ends with the line "end": a file that was cut has none.
 
 namespace tus {
 namespace {
 
 constexpr std::size_t kMaxRecord = std::size_t{64} << 10;
-constexpr std::string_view kFirstLine = "tusclient upload 1";
-constexpr std::string_view kLastLine = "end";
 
 class Fd {
  public:
@@ -45,108 +39,6 @@ tl::unexpected<Error> Trouble(std::filesystem::path const& path, std::string con
 }
 
 std::string Words(int code) { return std::system_category().message(code); }
-
-// ---- the text of a record
-
-std::string Hex(std::string_view bytes) {
-  std::string hex;
-  for (char const c : bytes) {
-    auto const byte = static_cast<unsigned char>(c);
-    hex += "0123456789abcdef"[byte >> 4];
-    hex += "0123456789abcdef"[byte & 15];
-  }
-  return hex;
-}
-
-std::optional<std::string> Unhex(std::string_view hex) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  if (hex.size() % 2 != 0) return std::nullopt;
-  std::string bytes;
-  for (std::size_t at = 0; at < hex.size(); at += 2) {
-    auto const high = kDigits.find(hex[at]);
-    auto const low = kDigits.find(hex[at + 1]);
-    if (high == std::string_view::npos || low == std::string_view::npos) return std::nullopt;
-    bytes += static_cast<char>(high << 4 | low);
-  }
-  return bytes;
-}
-
-std::string Escape(std::string_view text) {
-  std::string escaped;
-  for (char const c : text) {
-    if (c == '\\') escaped += "\\\\";
-    if (c == '\n') escaped += "\\n";
-    if (c != '\\' && c != '\n') escaped += c;
-  }
-  return escaped;
-}
-
-std::string Unescape(std::string_view text) {
-  std::string plain;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    bool const escaped = text[at] == '\\' && at + 1 < text.size();
-    if (escaped) ++at;
-    plain += escaped && text[at] == 'n' ? '\n' : text[at];
-  }
-  return plain;
-}
-
-std::string Encode(std::string const& fingerprint, StoredUpload const& upload) {
-  std::string text;
-  auto const add = [&](std::string_view key, std::string_view value) {
-    text.append(key).append(" ").append(value).append("\n");
-  };
-  text.append(kFirstLine).append("\n");
-  add("fingerprint", Escape(fingerprint));
-  add("url", Escape(upload.url));
-  if (upload.length) add("length", std::to_string(*upload.length));
-  if (upload.final_sent) add("final_sent", "1");
-  if (upload.expires) {
-    add("expires", std::to_string(std::chrono::system_clock::to_time_t(*upload.expires)));
-  }
-  if (!upload.checked_sha256.empty()) {
-    add("checked_length", std::to_string(upload.checked_length));
-    add("checked_sha256", Hex(upload.checked_sha256));
-  }
-  return text.append(kLastLine).append("\n");
-}
-
-/// Nothing for what is no whole record of `fingerprint`.
-std::optional<StoredUpload> Decode(std::string_view text, std::string const& fingerprint) {
-  std::map<std::string, std::string, std::less<>> values;
-  bool first = true;
-  bool ended = false;
-  while (!text.empty() && !ended) {
-    auto const end = text.find('\n');
-    if (end == std::string_view::npos) return std::nullopt;
-    auto const line = text.substr(0, end);
-    text.remove_prefix(end + 1);
-    if (std::exchange(first, false)) {
-      if (line != kFirstLine) return std::nullopt;
-      continue;
-    }
-    ended = line == kLastLine;
-    auto const space = line.find(' ');
-    if (space == std::string_view::npos) continue;
-    values.emplace(line.substr(0, space), Unescape(line.substr(space + 1)));
-  }
-  if (!ended || values["fingerprint"] != fingerprint || values["url"].empty()) return std::nullopt;
-
-  StoredUpload upload;
-  upload.url = values["url"];
-  upload.length = ParseDecimal(values["length"]);
-  upload.final_sent = values.contains("final_sent");
-  if (auto const expires = ParseDecimal(values["expires"])) {
-    upload.expires = std::chrono::system_clock::from_time_t(static_cast<std::time_t>(*expires));
-  }
-  upload.checked_length = ParseDecimal(values["checked_length"]).value_or(0);
-  auto const digest = Unhex(values["checked_sha256"]);
-  if (!digest) return std::nullopt;
-  upload.checked_sha256 = *digest;
-  return upload;
-}
-
-// ---- files
 
 Result<void> MakeDirectory(std::filesystem::path const& directory) {
   std::error_code failed;
@@ -216,7 +108,7 @@ int OpenLocked(std::filesystem::path const& path) {
 std::filesystem::path FileUrlStore::PathOf(std::string const& fingerprint) const {
   Hasher hasher(ChecksumAlgorithm::kSha256);
   hasher.Update(std::as_bytes(std::span(fingerprint)));
-  return directory_ / Hex(hasher.Digest());
+  return directory_ / EncodeHex(hasher.Digest());
 }
 
 Result<std::optional<StoredUpload>> FileUrlStore::Find(std::string const& fingerprint) {
@@ -224,7 +116,7 @@ Result<std::optional<StoredUpload>> FileUrlStore::Find(std::string const& finger
   auto const text = ReadRecord(PathOf(fingerprint), code);
   if (code != 0 && code != ENOENT && code != ELOOP) return Trouble(directory_, Words(code));
   if (!text) return std::nullopt;
-  return Decode(*text, fingerprint);
+  return DecodeRecord(*text, fingerprint);
 }
 
 Result<void> FileUrlStore::Put(std::string const& fingerprint, StoredUpload const& upload) {
@@ -235,7 +127,7 @@ Result<void> FileUrlStore::Put(std::string const& fingerprint, StoredUpload cons
   Fd const fd(OpenLocked(temporary));
   if (fd.get() < 0) return Trouble(directory_, Words(errno));
   bool const is_new = ::access(path.c_str(), F_OK) != 0;
-  if (auto written = WriteAll(fd, Encode(fingerprint, upload), directory_); !written) {
+  if (auto written = WriteAll(fd, EncodeRecord(fingerprint, upload), directory_); !written) {
     return written;
   }
   bool const durable = is_new || upload.final_sent;

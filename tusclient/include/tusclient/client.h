@@ -23,6 +23,8 @@
 
 namespace tus {
 
+class Secrets;
+
 /// What OPTIONS announced. A hint: servers announce what they lack and do what they do not
 /// announce.
 struct ServerInfo {
@@ -146,9 +148,9 @@ class Client {
   HttpTransport& transport_;
 
   /// Performs `request` through redirects; afterwards request.url is the one that answered.
-  Result<HttpResponse> Exchange(HttpRequest& request, bool about_upload);
+  Result<HttpResponse> Exchange(HttpRequest& request, bool about_upload, Secrets secrets);
   Result<HttpResponse> ExchangeOnce(HttpRequest& request, bool about_upload,
-                                    std::vector<Header> const& credentials);
+                                    std::vector<Header> const& credentials, Secrets& secrets);
   Result<HttpRequest> UploadRequest(std::string method, std::string const& url,
                                     std::stop_token stop) const;
   Result<HttpRequest> CreationRequest(Metadata const& metadata, std::string const& idempotency_key,
