@@ -24,6 +24,10 @@ struct Options {
   // Publishing (publish_settings.h).
   std::vector<std::string> ignore = DefaultIgnored();  ///< patterns
   std::vector<std::string> temporary;                  ///< patterns
+  std::string unknown = "hold";                        ///< or "publish"
+  std::string interrupted = "hold";                    ///< or "publish"
+  std::vector<std::string> finish;                     ///< GLOB=WHEN
+  std::string finish_command;                          ///< words, split at blanks
 
   // Uploads. Where a preset is given, the rules are its own unless they are set here.
   std::optional<std::uint64_t> chunk_size;      ///< bytes, a multiple of 256 KiB

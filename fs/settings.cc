@@ -246,7 +246,7 @@ std::vector<Setting> MakeSettings() {
        Kind::kValue, SetPreset,
        [](Options const& options) { return Unless(options.preset.empty(), options.preset); }},
       {"metadata", "KEY=TEMPLATE", "metadata of each upload; an empty template leaves KEY out",
-       Kind::kList, AddMetadata, GetMetadata},
+       Kind::kTable, AddMetadata, GetMetadata},
       Choice<&Options::checksum>("checksum", "WHEN",
                                  "a checksum with each PATCH: auto (where the server has them) or "
                                  "off (default auto)",
@@ -275,6 +275,18 @@ std::vector<Setting> MakeSettings() {
       Flag<&Options::allow_other>("allow-other",
                                   "let other users in (needs user_allow_other unless root)"),
   };
+  settings.insert(
+      settings.end(),
+      {Choice<&Options::unknown>("unknown", "WHAT",
+                                 "files whose writer's end nobody can tell: hold or publish "
+                                 "(default hold)",
+                                 {"hold", "publish"}),
+       Choice<&Options::interrupted>("interrupted", "WHAT",
+                                     "files that their writer did not finish: hold or publish "
+                                     "(default hold)",
+                                     {"hold", "publish"}),
+       Text<&Options::finish_command>("finish-command", "COMMAND",
+                                      "exits with 0 for a file that is complete")});
   for (auto& setting : PublishSettings()) settings.push_back(std::move(setting));
   return settings;
 }

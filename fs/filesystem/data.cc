@@ -44,6 +44,8 @@ void Filesystem::Discard(Version const& version) {
   }
 }
 
+void Filesystem::ForgetDecisions(Inode& inode) { inode.renamed = inode.approved = false; }
+
 Result<std::optional<Uuid>> Filesystem::SwapVersion(Transaction& transaction, Inode& inode,
                                                     VersionId version) {
   auto ownerless = DetachUpload(transaction, inode);
@@ -52,6 +54,7 @@ Result<std::optional<Uuid>> Filesystem::SwapVersion(Transaction& transaction, In
   inode.version = version;
   inode.size = inode.synced_size = 0;
   inode.modified = inode.changed = clock_.Wall();
+  ForgetDecisions(inode);
   // Without a writer it is as good as closed; with one, its close decides.
   inode.content = open_.Count(inode.id).writing > 0 ? Content::kWriting : Content::kSettling;
   inode.reason.clear();
@@ -101,6 +104,7 @@ Result<void> Filesystem::ChangeSize(ActiveFile& file, std::uint64_t size) {
     auto inode = GetInode(transaction, file.inode);
     if (!inode) return Failure(inode.error());
     inode->synced_size = std::min(inode->synced_size, size);
+    ForgetDecisions(*inode);
     // Nobody may finish it while its size is changing.
     if (inode->content != Content::kInterrupted && inode->content != Content::kFailed) {
       inode->content = Content::kWriting;

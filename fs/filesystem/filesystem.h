@@ -156,6 +156,7 @@ class Filesystem {
   /// Deletes an inode without names or handles, and its bytes once that is durable.
   Result<std::optional<Uuid>> DropInode(Transaction& transaction, Inode& inode);
   void RemoveBytesWhenDurable(Transaction& transaction, VersionId version);
+  void NoteRename(Inode& inode);
   void Settled(Aftermath const& aftermath);
 
   [[nodiscard]] Result<std::string> GetStatus(Caller const& caller, InodeId inode,
@@ -174,6 +175,9 @@ class Filesystem {
 
   /// Brings size and mtime from an open version, which is ahead of its record, into the record.
   static void CatchUp(Inode& inode, Version const* version);
+
+  /// Its bytes are about to be others: what was decided about the old ones does not hold for them.
+  static void ForgetDecisions(Inode& inode);
 
   Result<void> BeginChange(ActiveFile& file, OpenHandle& handle, Caller const& caller,
                            bool is_write) REQUIRES(file.mutex);

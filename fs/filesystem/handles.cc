@@ -131,7 +131,7 @@ Result<HandleId> Filesystem::Open(Caller const& caller, InodeId id, int flags) {
 // ---- writing
 
 // What a successor has to know is journaled: the first change through a handle, the first after a
-// close, and each process that begins to write. Should the connection end now, the file is not
+// close or a rename, and each process that begins to write. Should the connection end now, the file is not
 // finished.
 Result<void> Filesystem::BeginChange(ActiveFile& file, OpenHandle& handle, Caller const& caller,
                                      bool is_write) {
@@ -142,7 +142,7 @@ Result<void> Filesystem::BeginChange(ActiveFile& file, OpenHandle& handle, Calle
     writer = record.writers.contains(caller.pid) ? caller.pid : processes_.ProcessOf(caller.pid);
   }
   bool const known = writer == 0 || record.writers.contains(writer);
-  if (record.changed && record.dirty && !first_write && known) {
+  if (record.changed && record.dirty && !first_write && known && !file.may_be_renamed) {
     if (writer != 0) handle.last_thread = caller.pid;
     return {};
   }
@@ -158,10 +158,13 @@ Result<void> Filesystem::BeginChange(ActiveFile& file, OpenHandle& handle, Calle
     auto inode = GetInode(transaction, file.inode);
     if (!inode) return Failure(inode.error());
     PutHandle(transaction, next);
-    if (inode->content != Content::kWriting && inode->content != Content::kFailed) {
-      inode->content = Content::kWriting;
+    bool const begins = inode->content != Content::kWriting && inode->content != Content::kFailed;
+    if (begins || inode->renamed || inode->approved) {
+      if (begins) inode->content = Content::kWriting;
+      ForgetDecisions(*inode);
       PutInode(transaction, *inode);
     }
+    file.may_be_renamed = false;  // inside the transaction, so that a rename is before it or behind
     return {};
   });
   if (!begun) return begun;
@@ -215,6 +218,9 @@ Result<void> Filesystem::Flush(Caller const& caller, HandleId id) {
     next.dirty = false;  // whoever closes it, and however
   } else if (speaks) {
     auto judgement = processes_.JudgeClose(caller.pid);
+    if (judgement.verdict == Verdict::kUnknown && uploader_.rules().publish_unknown) {
+      judgement = {Verdict::kClean, {}};
+    }
     // dd closes a duplicate before it writes: that says nothing.
     if (record.wrote || judgement.verdict != Verdict::kClean) {
       next.verdict = judgement.verdict;
@@ -269,7 +275,8 @@ Result<void> Filesystem::Release(HandleId id) {
       if (!handle->MayWrite()) return {};
       CatchUp(*inode, version.get());
       if (record.changed) {
-        bool const unclosed = record.dirty && record.wrote;
+        bool const unclosed =
+            record.dirty && record.wrote && !uploader_.rules().publish_unknown;
         inode->reason = unclosed ? "nobody who wrote to it has closed it" : record.reason;
       }
       if (inode->content == Content::kWriting && left.writing == 0) {

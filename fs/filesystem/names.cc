@@ -288,6 +288,12 @@ Result<void> Filesystem::RemoveDirectory(Caller const& caller, InodeId parent,
 
 // ---- renaming
 
+// Whoever writes to it from now on says so to the catalog first.
+void Filesystem::NoteRename(Inode& inode) {
+  inode.renamed = true;
+  if (auto const file = open_.FindFile(inode.id)) file->may_be_renamed = true;
+}
+
 Result<void> Filesystem::Rename(Caller const& caller, InodeId from_parent, std::string_view from,
                                 InodeId to_parent, std::string_view to, unsigned flags) {
   if (auto checked = CheckName(to); !checked) return checked;
@@ -341,9 +347,11 @@ Result<void> Filesystem::Rename(Caller const& caller, InodeId from_parent, std::
       auto taken = RemoveEntry(transaction, to_parent, to, **target_entry, *target);
       if (!taken) return taken;
       AddEntry(transaction, *source_directory, from, *target);
+      NoteRename(*target);
       MoveDirectoryLink(*target, target_directory, *source_directory);
     }
     AddEntry(transaction, target_directory, to, *source);
+    NoteRename(*source);
     MoveDirectoryLink(*source, *source_directory, target_directory);
 
     auto const now = clock_.Wall();

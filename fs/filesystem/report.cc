@@ -57,6 +57,23 @@ std::string_view StateOf(Inode const& inode, std::optional<Upload> const& upload
   }
 }
 
+std::string WhatFor(Hold hold) {
+  switch (hold) {
+    case Hold::kTemporary:
+      return "waits for its final name";
+    case Hold::kRename:
+      return "waits for a rename";
+    case Hold::kCommand:
+      return "waits for the command";
+    case Hold::kManual:
+      return "waits for tusfsctl publish";
+    case Hold::kNone:
+    case Hold::kIgnored:
+      break;
+  }
+  return {};
+}
+
 bool IsOnItsWay(std::string_view state) {
   return state == "writing" || state == "settling" || state == "queued" || state == "uploading";
 }
@@ -96,10 +113,8 @@ Result<FileReport> Reporter::Describe(View const& view, Inode const& inode,
     if ((*upload)->phase <= UploadPhase::kFinalSent) report.expires = (*upload)->expires;
     if (report.error.empty()) report.error = (*upload)->error;
   }
-  bool const waits_for_name =
-      report.state == "settling" && uploader_.rules().IsTemporary(report.path);
-  if (waits_for_name) report.error = "waits for its final name";
-  report.finishes = !waits_for_name && IsOnItsWay(report.state);
+  report.finishes = IsOnItsWay(report.state);
+  if (uploader_.rules().Settles(inode)) DescribeHold(inode, report);
   return report;
 }
 
@@ -111,6 +126,17 @@ Result<FileReport> Reporter::Describe(InodeId id) const {
     if (!path && path.error().code != ENOENT) return Failure(path.error());
     return Describe(view, *inode, path.value_or(""));
   });
+}
+
+void Reporter::DescribeHold(Inode const& inode, FileReport& report) const {
+  auto const& rules = uploader_.rules();
+  auto const hold = rules.HoldOf(inode, report.path);
+  auto waits = WhatFor(hold);
+  if (hold == Hold::kCommand) {
+    if (auto const answer = uploader_.FinishAnswer(inode.id)) waits += ": " + *answer;
+  }
+  if (!waits.empty()) report.error += (report.error.empty() ? "" : "; ") + waits;
+  report.finishes = hold == Hold::kNone || hold == Hold::kCommand;
 }
 
 Result<FileReport> Reporter::DescribeOtherName(View const& view, Inode const& inode,

@@ -17,14 +17,13 @@ constexpr std::size_t kWorthOneSyncfs = 8;
 }  // namespace
 
 Settler::Settler(Store& store, Spool& spool, PublishRules const& rules, Clock const& clock,
-                 std::chrono::milliseconds quiet_time, std::function<void(InodeId)> nudge,
-                 Logger logger)
+                 std::chrono::milliseconds quiet_time, Listeners listeners, Logger logger)
     : store_(store),
       spool_(spool),
       rules_(rules),
       clock_(clock),
       quiet_time_(quiet_time),
-      nudge_(std::move(nudge)),
+      listeners_(std::move(listeners)),
       logger_(std::move(logger)) {}
 
 void Settler::Start() {
@@ -40,16 +39,19 @@ void Settler::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Settler::Restart(InodeId inode) {
+void Settler::Restart(InodeId inode) { SetDeadline(inode, clock_.Steady() + quiet_time_); }
+
+void Settler::Hurry(InodeId inode) { SetDeadline(inode, clock_.Steady()); }
+
+void Settler::SetDeadline(InodeId inode, SteadyTime deadline) {
   MutexLock lock(mutex_);
-  auto const deadline = clock_.Steady() + quiet_time_;
   auto const [row, is_new] = deadlines_.try_emplace(inode, deadline);
   if (!is_new) {
     order_.erase({row->second, inode});
     row->second = deadline;
   }
   order_.emplace(deadline, inode);
-  // Deadlines grow, so this one matters to the thread only where it is the first.
+  // It matters to the thread only where it is the first.
   if (order_.begin()->second == inode) changed_.NotifyOne();
 }
 
@@ -84,7 +86,7 @@ void Settler::Settle(std::vector<InodeId> const& inodes) {
   auto const candidates = Choose(inodes);
   if (candidates.size() >= kWorthOneSyncfs) spool_.Flush();
   for (auto const& candidate : candidates) {
-    if (Finish(candidate, candidate.version->Sync())) nudge_(candidate.inode);
+    if (Finish(candidate, candidate.version->Sync())) listeners_.nudge(candidate.inode);
   }
 }
 
@@ -93,16 +95,22 @@ std::vector<Settler::Candidate> Settler::Choose(std::vector<InodeId> const& inod
   for (auto const id : inodes) {
     std::string path;
     bool is_directory = false;
+    auto hold = Hold::kNone;
     auto version = store_.Read([&](View const& view) -> Result<std::shared_ptr<Version>> {
       auto const inode = GetInode(view, id);
       if (!inode) return nullptr;
       is_directory = inode->type == FileType::kDirectory;
+      if (!rules_.Settles(*inode)) return nullptr;
       path = PathOf(view, *inode).value_or(inode->name);
+      hold = rules_.HoldOf(*inode, path);
+      if (hold != Hold::kNone) return nullptr;
       // Found inside the look: the record's size is that of a version that nobody has open.
-      return Find(*inode, path);
+      return spool_.Find(inode->version, inode->size);
     });
     if (is_directory) {
       VisitFilesBeneath(id);
+    } else if (hold == Hold::kCommand) {
+      listeners_.ask(id);
     } else if (!version && version.error().code == ENOENT) {
       Finish({id, nullptr, 0}, Failure(version.error()));
     } else if (!version) {
@@ -115,13 +123,6 @@ std::vector<Settler::Candidate> Settler::Choose(std::vector<InodeId> const& inod
     }
   }
   return candidates;
-}
-
-// The bytes that are to be finished; null where the file does not settle, or not under this name.
-Result<std::shared_ptr<Version>> Settler::Find(Inode const& inode, std::string const& path) const {
-  if (inode.type != FileType::kRegular || inode.content != Content::kSettling) return nullptr;
-  if (rules_.IgnoredBy(path) || rules_.IsTemporary(path)) return nullptr;
-  return spool_.Find(inode.version, inode.size);
 }
 
 void Settler::VisitFilesBeneath(InodeId directory) {
@@ -152,7 +153,7 @@ void Settler::VisitFilesBeneath(InodeId directory) {
       }
       for (auto const file : files) {
         Restart(file);
-        nudge_(file);
+        listeners_.nudge(file);
       }
     }
   }
@@ -163,7 +164,7 @@ bool Settler::Finish(Candidate const& candidate, Result<void> const& synced) {
     auto inode = GetInode(transaction, candidate.inode);
     if (!inode) return Failure(inode.error());
     // A writer may have come while the disk was busy; its close starts the quiet time anew.
-    if (inode->content != Content::kSettling) return false;
+    if (!rules_.Settles(*inode)) return false;
     auto const& version = candidate.version;
     bool const same =
         !version || (inode->version == version->id() && version->changes() == candidate.changes &&
@@ -172,6 +173,7 @@ bool Settler::Finish(Candidate const& candidate, Result<void> const& synced) {
     if (synced) {
       inode->content = Content::kFinished;
       inode->synced_size = inode->size;
+      inode->reason.clear();
     } else {
       inode->content = Content::kFailed;
       inode->reason = Describe(synced.error());

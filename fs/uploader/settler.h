@@ -26,10 +26,16 @@ namespace tusfs {
 
 class Settler {
  public:
-  /// `nudge` is called on the settler's thread for each file that the uploader has to look at: it
-  /// has become finished, or was moved with its directory. The collaborators outlive the settler.
+  /// Whom the settler tells of a file, on its own thread.
+  struct Listeners {
+    /// The uploader has to look at it: it has become finished, or was moved with its directory.
+    std::function<void(InodeId)> nudge;
+    /// It waits for what the finish command says of it.
+    std::function<void(InodeId)> ask;
+  };
+  /// The collaborators outlive the settler.
   Settler(Store& store, Spool& spool, PublishRules const& rules, Clock const& clock,
-          std::chrono::milliseconds quiet_time, std::function<void(InodeId)> nudge, Logger logger);
+          std::chrono::milliseconds quiet_time, Listeners listeners, Logger logger);
   ~Settler() { Stop(); }
 
   void Start();
@@ -39,10 +45,14 @@ class Settler {
   /// that is not settling.
   void Restart(InodeId inode) EXCLUDES(mutex_);
 
+  /// Ends the quiet time of a file.
+  void Hurry(InodeId inode) EXCLUDES(mutex_);
+
   /// Settles the given files now, on the calling thread: those that are due and still settling.
   void Settle(std::vector<InodeId> const& inodes);
 
  private:
+  void SetDeadline(InodeId inode, SteadyTime deadline) EXCLUDES(mutex_);
   void Run(std::stop_token stop) EXCLUDES(mutex_);
   std::vector<InodeId> TakeDue(std::stop_token stop) EXCLUDES(mutex_);
 
@@ -52,8 +62,6 @@ class Settler {
     std::uint64_t changes = 0;
   };
   std::vector<Candidate> Choose(std::vector<InodeId> const& inodes);
-  [[nodiscard]] Result<std::shared_ptr<Version>> Find(Inode const& inode,
-                                                      std::string const& path) const;
   void VisitFilesBeneath(InodeId directory);
   bool Finish(Candidate const& candidate, Result<void> const& synced);
 
@@ -62,7 +70,7 @@ class Settler {
   PublishRules const& rules_;
   Clock const& clock_;
   std::chrono::milliseconds const quiet_time_;
-  std::function<void(InodeId)> const nudge_;
+  Listeners const listeners_;
   Logger const logger_;
   Mutex mutex_;
   CondVar changed_;

@@ -101,6 +101,38 @@ TEST_F(ReportTest, ATemporaryNameSaysWhatItWaitsFor) {
   EXPECT_THAT(List()[0].error, HasSubstr("final name"));
 }
 
+TEST_F(ReportTest, AFileThatIsHeldSaysWhatItWaitsFor) {
+  for (auto const& [by, why] : std::map<FinishBy, std::string>{
+           {FinishBy::kRename, "waits for a rename"},
+           {FinishBy::kCommand, "waits for the command"},
+           {FinishBy::kManual, "waits for tusfsctl publish"}}) {
+    rules_.finish = {{Glob::Parse("*").value(), by}};
+    Remount();
+    auto const inode = MakeFile("clip", "x");
+    EXPECT_EQ(List()[0].state, "settling");
+    EXPECT_EQ(List()[0].error, why);
+    EXPECT_EQ(List()[0].finishes, by == FinishBy::kCommand) << why;
+    ChangeRow(inode, [](Inode& row) { row.approved = true; });
+    EXPECT_EQ(List()[0].error, "");
+    EXPECT_TRUE(List()[0].finishes);
+    ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "clip")));
+  }
+}
+
+TEST_F(ReportTest, AnInterruptedFileThatIsPublishedAsItIsFinishesByItself) {
+  auto const inode = MakeFile("clip", "x");
+  ChangeRow(inode, [](Inode& row) {
+    row.content = Content::kInterrupted;
+    row.reason = "killed";
+  });
+  EXPECT_FALSE(List()[0].finishes);
+  rules_.publish_interrupted = true;
+  Remount();
+  EXPECT_EQ(List()[0].state, "interrupted");
+  EXPECT_EQ(List()[0].error, "killed");
+  EXPECT_TRUE(List()[0].finishes);
+}
+
 TEST_F(ReportTest, WhatIsNoFileOrDirectoryIsLocalOnlyAndSaysWhy) {
   for (auto const& [type, why] : std::map<FileType, std::string>{
            {FileType::kSymlink, "a symbolic link"}, {FileType::kFifo, "a named pipe"},

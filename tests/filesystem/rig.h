@@ -105,6 +105,7 @@ class FilesystemRig : public testing::Test {
     UploaderOptions options;
     options.client.endpoint = kTestEndpoint;
     options.settle = settle_;
+    options.rules = rules_;
     options.make_transport = [] { return std::make_unique<DeafServer>(); };
     uploader_ = std::make_unique<Uploader>(options, *store_, *spool_, clock_, logger_);
     fs_ = std::make_unique<Filesystem>(*store_, *spool_, *uploader_, processes_, clock_,
@@ -290,6 +291,7 @@ class FilesystemRig : public testing::Test {
   Logger const logger_ = QuietLogger();
   FakeProcesses processes_;
   std::chrono::milliseconds settle_{3'600'000};
+  PublishRules rules_;  ///< of the next mount
   std::string boot_;
   std::uint64_t connection_ = 0;
   Caller const me_{.uid = 1000, .gid = 1000, .pid = 100};

@@ -190,6 +190,117 @@ TEST_F(FailedWrite, IsRememberedWhenTheMountEnds) {
   EXPECT_EQ(ContentOf(created), Content::kInterrupted);
 }
 
+// ---- what the settings say
+
+class UnknownIsPublished : public VerdictTest {
+ protected:
+  UnknownIsPublished() {
+    rules_.publish_unknown = true;
+    Remount();
+  }
+};
+
+TEST_F(UnknownIsPublished, WhereTheWriterCannotBeSeen) {
+  auto const created = Create("a", O_WRONLY, &nobody_);
+  Write(created.handle, 0, "x", &nobody_);
+  Close(created.handle, &nobody_);
+  EXPECT_EQ(ContentOf(created), Content::kSettling);
+}
+
+TEST_F(UnknownIsPublished, WhereNobodyClosedWhatWasWrittenLast) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "x");
+  Flush(created.handle);
+  Write(created.handle, 1, "y");
+  EXPECT_TRUE(Ok(fs_->Release(created.handle)));
+  EXPECT_EQ(ContentOf(created), Content::kSettling);
+}
+
+TEST_F(UnknownIsPublished, ButADeathIsNotUnknown) {
+  EXPECT_EQ(ContentOf(Interrupted("a")), Content::kInterrupted);
+}
+
+// ---- renames and approvals are of certain bytes
+
+class Decided : public VerdictTest {
+ protected:
+  Inode RowOf(Filesystem::Created const& created) { return Row(created.attributes.inode); }
+  void Approve(InodeId inode) {
+    ChangeRow(inode, [](Inode& row) { row.approved = true; });
+  }
+};
+
+TEST_F(Decided, ARenameIsKnownUntilTheBytesChange) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "x");
+  EXPECT_FALSE(RowOf(created).renamed);
+  ASSERT_EQ(RenameCode("a", "b"), 0);
+  EXPECT_TRUE(RowOf(created).renamed);
+  Write(created.handle, 1, "y");  // through a handle that had written before
+  EXPECT_FALSE(RowOf(created).renamed);
+  ASSERT_EQ(RenameCode("b", "c"), 0);
+  Close(created.handle);
+  EXPECT_TRUE(RowOf(created).renamed);
+}
+
+TEST_F(Decided, AnExchangeRenamesBoth) {
+  auto const a = MakeFile("a");
+  auto const b = MakeFile("b");
+  ASSERT_EQ(RenameCode("a", "b", RENAME_EXCHANGE), 0);
+  EXPECT_TRUE(Row(a).renamed);
+  EXPECT_TRUE(Row(b).renamed);
+}
+
+TEST_F(Decided, EveryWayToChangeBytesForgets) {
+  auto const inode = MakeFile("a", "12345");
+  std::vector<std::function<void()>> const ways{
+      [&] {
+        auto const handle = Open(inode, O_WRONLY);
+        Write(handle, 0, "x");
+        Close(handle);
+      },
+      [&] { Close(Open(inode, O_WRONLY | O_TRUNC)); },
+      [&] { SetSize(inode, 100); },
+      [&] { SetSize(inode, 0); },
+      [&] {
+        auto const handle = Open(inode, O_RDWR);
+        SetSize(inode, 7, handle);
+        Close(handle);
+      }};
+  for (auto const& change : ways) {
+    Approve(inode);
+    ASSERT_EQ(RenameCode("a", "b"), 0);
+    ASSERT_EQ(RenameCode("b", "a"), 0);
+    change();
+    EXPECT_FALSE(Row(inode).renamed);
+    EXPECT_FALSE(Row(inode).approved);
+  }
+}
+
+TEST_F(Decided, NeitherReadingNorAttributesForget) {
+  auto const inode = MakeFile("a", "12345");
+  ASSERT_EQ(RenameCode("a", "b"), 0);
+  Approve(inode);
+  Close(Open(inode, O_WRONLY));
+  EXPECT_EQ(BytesOf(inode), "12345");
+  AttributeChange change;
+  change.mode = 0600;
+  change.modified = 1;
+  ASSERT_TRUE(Ok(fs_->SetAttributes(me_, inode, change, 0)));
+  EXPECT_TRUE(Row(inode).renamed);
+  EXPECT_TRUE(Row(inode).approved);
+}
+
+TEST_F(Decided, ASuccessorKnowsTheRenameOfAnOpenFile) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "x");
+  ASSERT_EQ(RenameCode("a", "b"), 0);
+  DaemonDies();
+  EXPECT_TRUE(RowOf(created).renamed);
+  Write(created.handle, 1, "y");
+  EXPECT_FALSE(RowOf(created).renamed);
+}
+
 // ---- several writers
 
 TEST_F(VerdictTest, TheFileWaitsForTheLastWriter) {

@@ -28,9 +28,12 @@ class SettlerTest : public TransferRig {
   }
 
   std::vector<InodeId> finished_;
+  std::vector<InodeId> asked_;
   Settler settler_{
       *store_, *spool_, rules_, clock_, kQuiet,
-      [this](InodeId inode) { finished_.push_back(inode); }, logger_};
+      {.nudge = [this](InodeId inode) { finished_.push_back(inode); },
+       .ask = [this](InodeId inode) { asked_.push_back(inode); }},
+      logger_};
 };
 
 TEST_F(SettlerTest, ASettlingFileBecomesFinishedWithItsSizeOnDisk) {
@@ -72,6 +75,39 @@ TEST_F(SettlerTest, IgnoredNamesNeverSettleUnlessTheyAreRenamed) {
   RenameTo("clip.mov");
   settler_.Settle({kFile});
   EXPECT_EQ(TheInode().content, Content::kFinished);
+}
+
+TEST_F(SettlerTest, AFileThatWaitsForAPersonSettlesWhenItIsApproved) {
+  rules_.finish.push_back({Glob::Parse("*").value(), FinishBy::kManual});
+  Close();
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kSettling);
+  ChangeInode([](Inode& inode) { inode.approved = true; });
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kFinished);
+}
+
+TEST_F(SettlerTest, AFileThatWaitsForTheCommandIsAskedAbout) {
+  rules_.finish.push_back({Glob::Parse("*").value(), FinishBy::kCommand});
+  Close();
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kSettling);
+  EXPECT_THAT(asked_, ElementsAre(kFile));
+}
+
+TEST_F(SettlerTest, AnInterruptedFileIsPublishedAsItIsWhereThatIsWanted) {
+  Append(10);
+  Close();
+  ChangeInode([](Inode& inode) {
+    inode.content = Content::kInterrupted;
+    inode.reason = "killed";
+  });
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kInterrupted);
+  rules_.publish_interrupted = true;
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kFinished);
+  EXPECT_THAT(TheInode().reason, IsEmpty());
 }
 
 TEST_F(SettlerTest, AMovedDirectoryHasItsFilesLookedAt) {
@@ -142,7 +178,9 @@ class SettlerThread : public SettlerTest {
   // Its own clock is the machine's: the thread waits for real.
   void Start(std::chrono::milliseconds quiet) {
     threaded_ = std::make_unique<Settler>(
-        *store_, *spool_, rules_, system_clock_, quiet, [this](InodeId) { ++count_; }, logger_);
+        *store_, *spool_, rules_, system_clock_, quiet,
+        Settler::Listeners{.nudge = [this](InodeId) { ++count_; }, .ask = [](InodeId) {}},
+        logger_);
     threaded_->Start();
   }
 
