@@ -16,6 +16,7 @@
 #include "control/registry.h"
 #include "control/socket.h"
 #include "daemon.h"
+#include "filesystem/decisions.h"
 #include "filesystem/filesystem.h"
 #include "filesystem/recovery.h"
 #include "filesystem/report.h"
@@ -237,7 +238,8 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
   entry.daemon_pid = ::getpid();
   if (auto started = mount.uploader->Start(); !started) return started;
   Reporter const reporter(*mount.store, *mount.spool, *mount.uploader);
-  Commands const commands(entry, reporter);
+  Decisions decisions(*mount.store, *mount.filesystem, *mount.uploader);
+  Commands const commands(entry, reporter, decisions);
   auto control = ControlServer::Start(
       entry.socket, [&](std::string const& request) { return commands.Answer(request); }, logger);
   if (!control) return Failure(control.error());

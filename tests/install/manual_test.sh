@@ -14,6 +14,6 @@ compare() { # NAME HELP PAGE
 }
 
 compare tusfs "$(options_of_help "$1")" "$(options_of_page "$3/tusfs.1.scd")"
-all=$( { options_of_help "$2"; for c in status list wait; do options_of_help "$2" "$c"; done; } | sort -u)
+all=$( { options_of_help "$2"; for c in status list wait publish retry accept; do options_of_help "$2" "$c"; done; } | sort -u)
 compare tusfsctl "$all" "$(options_of_page "$3/tusfsctl.1.scd")"
 exit $status
