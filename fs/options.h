@@ -28,6 +28,7 @@ struct Options {
   std::string interrupted = "hold";                    ///< or "publish"
   std::vector<std::string> finish;                     ///< GLOB=WHEN
   std::string finish_command;                          ///< words, split at blanks
+  std::vector<std::string> copiers = {"cp", "mv", "install"};
 
   // Uploads. Where a preset is given, the rules are its own unless they are set here.
   std::optional<std::uint64_t> chunk_size;      ///< bytes, a multiple of 256 KiB

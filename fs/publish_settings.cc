@@ -69,6 +69,21 @@ std::vector<Setting> PublishSettings() {
          return AddPattern("temporary", options.temporary, value);
        },
        [](Options const& options) { return options.temporary; }},
+      {"copiers", "PROGRAM",
+       "whose copies are whole only if the source was read to its end; none: forget the usual",
+       Setting::Kind::kList,
+       [](Options& options, std::string const& value) -> Result<void> {
+         if (value.empty() || value.find('/') != std::string::npos) {
+           return InvalidValue("copiers", value, "it takes the name of a program, such as cp");
+         }
+         if (value == kNone) {
+           options.copiers.clear();
+         } else {
+           options.copiers.push_back(value);
+         }
+         return {};
+       },
+       [](Options const& options) { return Added(options.copiers, Options().copiers); }},
       {"finish", "GLOB=WHEN", "when a file is finished: close, rename, command or manual",
        Setting::Kind::kList,
        [](Options& options, std::string const& value) -> Result<void> {

@@ -69,6 +69,8 @@ class SignalWatch {
 
 // The rooms of one mount, from the bytes up.
 struct Mount {
+  explicit Mount(std::vector<std::string> copiers) : processes(std::move(copiers)) {}
+
   UniqueFd lock;
   SystemClock clock;
   ProcProcessTable processes;
@@ -226,7 +228,7 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
   auto slots = MapSlots(line, logger);
   if (!slots) return Failure(slots.error());
   bool const successor = slots->connection() != 0;
-  Mount mount;
+  Mount mount(options.copiers);
   if (auto built = Build(mount, options, url, *slots, logger); !built) return built;
   auto const runtime = RuntimeDirectory();
   if (!runtime) return Failure(runtime.error());

@@ -196,6 +196,8 @@ class Filesystem {
       REQUIRES(file.mutex);
   void NoteRead(OpenHandle& handle, Version const& version);
   void NoteAccess(InodeId inode);
+  [[nodiscard]] Judgement JudgeCopy(ActiveFile& file, Caller const& caller) const
+      REQUIRES(file.mutex);
   void NoteFailedWrite(OpenHandle& handle, std::uint64_t offset, Error const& error);
   void NoteWritten(OpenHandle& handle, std::uint64_t begin, std::uint64_t end);
   void KeepHandle(Handle const& record);

@@ -221,6 +221,7 @@ Result<void> Filesystem::Flush(Caller const& caller, HandleId id) {
     if (judgement.verdict == Verdict::kUnknown && uploader_.rules().publish_unknown) {
       judgement = {Verdict::kClean, {}};
     }
+    if (judgement.verdict == Verdict::kClean && record.wrote) judgement = JudgeCopy(file, caller);
     // dd closes a duplicate before it writes: that says nothing.
     if (record.wrote || judgement.verdict != Verdict::kClean) {
       next.verdict = judgement.verdict;
@@ -248,6 +249,14 @@ Result<void> Filesystem::Flush(Caller const& caller, HandleId id) {
   handle->last_thread = 0;  // may be of a process that was just forgotten
   file.version->SetModified(std::nullopt);
   return {};
+}
+
+// A copying program whose source failed goes on with its next file, and says so much later.
+Judgement Filesystem::JudgeCopy(ActiveFile& file, Caller const& caller) const {
+  auto inode = store_.Read([&](View const& view) { return GetInode(view, file.inode); });
+  if (!inode) return {Verdict::kClean, {}};
+  CatchUp(*inode, file.version.get());
+  return processes_.JudgeCopy(caller.pid, inode->name, inode->changed);
 }
 
 Result<void> Filesystem::Release(HandleId id) {

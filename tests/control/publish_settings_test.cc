@@ -114,6 +114,12 @@ TEST_F(PublishSettingsTest, ACommandAndTheFilesThatItIsAskedAboutGoTogether) {
   EXPECT_THAT(Refusal({"--finish-command=check"}), HasSubstr("never asked"));
 }
 
+TEST_F(PublishSettingsTest, CopiersAreAddedToTheUsualOnes) {
+  EXPECT_THAT(Parsed({"--copiers=gcp"}).copiers, ElementsAre("cp", "mv", "install", "gcp"));
+  EXPECT_THAT(Parsed({"--copiers=none"}).copiers, IsEmpty());
+  EXPECT_THAT(Refusal({"--copiers=/bin/cp"}), HasSubstr("the name of a program"));
+}
+
 TEST_F(PublishSettingsTest, AWrongFinishIsRefusedWithWhatItTakes) {
   for (auto const* value : {"*.mov", "*.mov=soon", "=close", "manual", "*="}) {
     EXPECT_THAT(Refusal({"--finish", value}), HasSubstr("--finish is '")) << value;
@@ -124,6 +130,8 @@ TEST_F(PublishSettingsTest, ADaemonGetsTheListsOfItsKeeper) {
   ExpectHandedOn({});
   ExpectHandedOn({"--ignore=*.bak"});
   ExpectHandedOn({"--ignore=none"});
+  ExpectHandedOn({"--copiers=gcp"});
+  ExpectHandedOn({"--copiers=none", "--copiers=cp"});
   ExpectHandedOn({"--ignore=none", "--ignore=*.bak", "--temporary=*.uploading"});
   ExpectHandedOn({"--unknown=publish", "--interrupted=publish", "--finish=a b=rename",
                   "--finish=*=command", "--finish-command=check --deep"});

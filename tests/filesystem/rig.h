@@ -37,17 +37,26 @@ class FakeProcesses : public ProcessTable {
     auto const found = judgements_.find(thread);
     return found == judgements_.end() ? Judgement{Verdict::kClean, {}} : found->second;
   }
+  [[nodiscard]] Judgement JudgeCopy(pid_t thread, std::string const& name,
+                                    FileTime) const override {
+    auto const found = unread_.find(thread);
+    if (found == unread_.end() || found->second != name) return {Verdict::kClean, {}};
+    return {Verdict::kDied, "source was not read to its end: " + name};
+  }
   [[nodiscard]] pid_t ProcessOf(pid_t thread) const override {
     auto const found = processes_.find(thread);
     return found == processes_.end() ? thread : found->second;
   }
   void Kill(pid_t thread) { judgements_[thread] = {Verdict::kDied, "killed by SIGKILL"}; }
   void Hide(pid_t thread) { judgements_[thread] = {Verdict::kUnknown, "hidden"}; }
+  /// It copies a file of this name, and gives up before its end.
+  void LeaveUnread(pid_t thread, std::string const& name) { unread_[thread] = name; }
   void Thread(pid_t thread, pid_t process) { processes_[thread] = process; }
 
  private:
   std::map<pid_t, Judgement> judgements_;
   std::map<pid_t, pid_t> processes_;
+  std::map<pid_t, std::string> unread_;
 };
 
 /// Every request waits until it is cancelled.

@@ -190,6 +190,31 @@ TEST_F(FailedWrite, IsRememberedWhenTheMountEnds) {
   EXPECT_EQ(ContentOf(created), Content::kInterrupted);
 }
 
+// ---- copies
+
+TEST_F(VerdictTest, ACopyWhoseSourceWasNotReadToItsEndIsInterruptedThoughItWasClosed) {
+  processes_.LeaveUnread(me_.pid, "clip.mov");
+  auto const created = Create("clip.mov");
+  Write(created.handle, 0, "half");
+  Close(created.handle);
+  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+  EXPECT_THAT(ReasonOf(created), HasSubstr("source was not read to its end: clip.mov"));
+  auto const next = Create("next.mov");  // cp goes on with its next file
+  Write(next.handle, 0, "whole");
+  Close(next.handle);
+  EXPECT_EQ(ContentOf(next), Content::kSettling);
+}
+
+TEST_F(VerdictTest, ACloseBeforeTheFirstByteOfACopySaysNothing) {
+  processes_.LeaveUnread(me_.pid, "clip.mov");
+  auto const created = Create("clip.mov");
+  Flush(created.handle);
+  processes_ = FakeProcesses();
+  Write(created.handle, 0, "whole");
+  Close(created.handle);
+  EXPECT_EQ(ContentOf(created), Content::kSettling);
+}
+
 // ---- what the settings say
 
 class UnknownIsPublished : public VerdictTest {
