@@ -286,7 +286,11 @@ Result<void> Filesystem::Release(HandleId id) {
       if (record.changed) {
         bool const unclosed =
             record.dirty && record.wrote && !uploader_.rules().publish_unknown;
-        inode->reason = unclosed ? "nobody who wrote to it has closed it" : record.reason;
+        if (unclosed) {
+          inode->reason = "nobody who wrote to it has closed it";
+        } else if (record.verdict != Verdict::kClean) {
+          inode->reason = record.reason;
+        }  // else that close has cleared it, and what is there came later
       }
       if (inode->content == Content::kWriting && left.writing == 0) {
         inode->content = inode->reason.empty() ? Content::kSettling : Content::kInterrupted;

@@ -8,6 +8,7 @@
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
 #include "filesystem/filesystem.h"
+#include "uploader/target.h"
 
 namespace tusfs {
 namespace {
@@ -29,6 +30,23 @@ void MoveDirectoryLink(Inode const& child, Inode& from, Inode& to) {
   if (!IsDirectory(child) || from.id == to.id) return;
   --from.links;
   ++to.links;
+}
+
+constexpr FileTime kSecond = 1'000'000'000;
+
+// rsync --partial that was interrupted gives what it has the final name and a modification time of
+// 0. That time alone means nothing.
+bool IsPartOfRsync(Inode const& inode, std::string_view from, std::string_view to) {
+  return inode.type == FileType::kRegular && IsRsyncTemporary(from) && FinalNameOf(from) == to &&
+         inode.modified >= 0 && inode.modified < kSecond;
+}
+
+void InterruptPart(Inode& inode) {
+  if (inode.content == Content::kSettling) inode.content = Content::kInterrupted;
+  // The kernel may tell of the last close later than of the rename.
+  bool const unfinished =
+      inode.content == Content::kInterrupted || inode.content == Content::kWriting;
+  if (unfinished) inode.reason = "rsync was interrupted (--partial)";
 }
 
 }  // namespace
@@ -352,6 +370,7 @@ Result<void> Filesystem::Rename(Caller const& caller, InodeId from_parent, std::
     }
     AddEntry(transaction, target_directory, to, *source);
     NoteRename(*source);
+    if (IsPartOfRsync(*source, from, to)) InterruptPart(*source);
     MoveDirectoryLink(*source, *source_directory, target_directory);
 
     auto const now = clock_.Wall();

@@ -370,6 +370,65 @@ TEST_F(VerdictTest, AReaderNeitherDelaysNorDecides) {
   EXPECT_EQ(ContentOf(created), Content::kSettling);
 }
 
+// ---- rsync --partial
+
+class PartOfRsync : public VerdictTest {
+ protected:
+  // Written and closed under rsync's temporary name, with this modification time.
+  Filesystem::Created Closed(std::string const& name, FileTime modified) {
+    auto const created = Create(name);
+    Write(created.handle, 0, "half");
+    Close(created.handle);
+    SetModified(created, modified);
+    return created;
+  }
+  void SetModified(Filesystem::Created const& created, FileTime modified) {
+    AttributeChange change;
+    change.modified = modified;
+    ASSERT_TRUE(Ok(fs_->SetAttributes(me_, created.attributes.inode, change, 0)));
+  }
+};
+
+TEST_F(PartOfRsync, ThatGetsItsFinalNameWithTheTime0IsInterrupted) {
+  auto const created = Closed(".clip.mov.a1B2c3", 0);
+  ASSERT_EQ(RenameCode(".clip.mov.a1B2c3", "clip.mov"), 0);
+  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+  EXPECT_EQ(ReasonOf(created), "rsync was interrupted (--partial)");
+}
+
+TEST_F(PartOfRsync, IsInterruptedTooWhenItsReleaseComesAfterTheRename) {
+  auto const created = Create(".clip.mov.a1B2c3");
+  Write(created.handle, 0, "half");
+  Flush(created.handle);
+  SetModified(created, 999'999'999);
+  ASSERT_EQ(RenameCode(".clip.mov.a1B2c3", "clip.mov"), 0);
+  EXPECT_TRUE(Ok(fs_->Release(created.handle)));
+  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+  EXPECT_EQ(ReasonOf(created), "rsync was interrupted (--partial)");
+}
+
+TEST_F(PartOfRsync, IsFinishedByTheNextRsync) {
+  Closed(".clip.mov.a1B2c3", 0);
+  ASSERT_EQ(RenameCode(".clip.mov.a1B2c3", "clip.mov"), 0);
+  auto const whole = Closed(".clip.mov.x9Y8z7", 1'700'000'000'000'000'000);
+  ASSERT_EQ(RenameCode(".clip.mov.x9Y8z7", "clip.mov"), 0);
+  EXPECT_EQ(ContentOf(whole), Content::kSettling);
+  EXPECT_EQ(InodeOf("clip.mov"), whole.attributes.inode);
+}
+
+TEST_F(PartOfRsync, IsNothingElseThatHasTheTime0) {
+  auto const named = Closed("old.tape", 0);
+  EXPECT_EQ(ContentOf(named), Content::kSettling);
+  ASSERT_EQ(RenameCode("old.tape", "tape"), 0);
+  EXPECT_EQ(ContentOf(named), Content::kSettling) << "another program's rename";
+  auto const other = Closed(".clip.mov.a1B2c3", 0);
+  ASSERT_EQ(RenameCode(".clip.mov.a1B2c3", "other.mov"), 0);
+  EXPECT_EQ(ContentOf(other), Content::kSettling) << "not the name that rsync would give";
+  auto const late = Closed(".clip.mov.a1B2c3", 1'000'000'000);
+  ASSERT_EQ(RenameCode(".clip.mov.a1B2c3", "clip.mov"), 0);
+  EXPECT_EQ(ContentOf(late), Content::kSettling) << "a second later";
+}
+
 // ---- afterwards
 
 TEST_F(VerdictTest, AnInterruptedFileIsFinishedByBeingWrittenAgain) {
