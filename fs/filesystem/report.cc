@@ -5,6 +5,7 @@
 
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
+#include "uploader/target.h"
 
 namespace tusfs {
 namespace {
@@ -112,6 +113,9 @@ Result<FileReport> Reporter::Describe(View const& view, Inode const& inode,
     report.receipt = (*upload)->receipt;
     if ((*upload)->phase <= UploadPhase::kFinalSent) report.expires = (*upload)->expires;
     if (report.error.empty()) report.error = (*upload)->error;
+    bool const renamed = report.state == "uploaded" && !report.path.empty() &&
+                         (*upload)->path != TargetPath(report.path);
+    if (renamed) report.error = "uploaded as " + (*upload)->path;
   }
   report.finishes = IsOnItsWay(report.state);
   if (uploader_.rules().Settles(inode)) DescribeHold(inode, report);

@@ -52,6 +52,7 @@ class CommandsTest : public testing::Test {
     inode.upload = Uuid::Random();
     Upload upload;
     upload.id = inode.upload;
+    upload.path = name;
     upload.offset = offset;
     upload.phase = UploadPhase::kCreated;
     if (content == Content::kInterrupted) upload.expires = 1'700'000'000'000'000'000;

@@ -95,6 +95,25 @@ TEST_F(ReportTest, WhyAFileIsInterruptedIsShown) {
   EXPECT_THAT(List()[0].error, HasSubstr("SIGKILL"));
 }
 
+TEST_F(ReportTest, AFileThatIsRenamedAfterItsUploadSaysUnderWhichNameItIsThere) {
+  auto const d = MakeDir("d");
+  auto const inode = MakeFile("clip", "12345");
+  auto const id = GiveUpload(inode, 5, UploadPhase::kComplete);
+  ASSERT_TRUE(Ok(store_->Update([&](Transaction& transaction) -> Result<void> {
+    auto upload = FindUpload(transaction, id).value();
+    upload->path = "clip";
+    PutUpload(transaction, *upload);
+    return {};
+  })));
+  ChangeRow(inode, [](Inode& row) { row.content = Content::kUploaded; });
+  EXPECT_EQ(List("clip")[0].error, "");
+  ASSERT_TRUE(Ok(fs_->Rename(me_, kRootInode, "clip", d, "tape", 0)));
+  EXPECT_EQ(List()[0].path, "d/tape");
+  EXPECT_EQ(List()[0].state, "uploaded");
+  EXPECT_EQ(List()[0].error, "uploaded as clip");
+  EXPECT_EQ(Row(inode).upload, id);
+}
+
 TEST_F(ReportTest, ATemporaryNameSaysWhatItWaitsFor) {
   MakeFile("clip.mov.part", "x");
   EXPECT_EQ(List()[0].state, "settling");
