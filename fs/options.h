@@ -19,6 +19,7 @@ struct Options {
   std::string mountpoint;
   std::string state_dir;  ///< empty: the default for the mount point
   std::chrono::milliseconds settle{2000};
+  std::chrono::milliseconds settle_limit{900'000};
   std::chrono::seconds adopt_timeout{86'400};
 
   // Publishing (publish_settings.h).

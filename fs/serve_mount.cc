@@ -106,7 +106,7 @@ Result<UploaderOptions> UploaderOptionsOf(Options const& options, std::string co
   wanted.chunks = rules->chunks;
   wanted.defer_length = rules->defer_length;
   wanted.transfers = options.transfers;
-  wanted.settle = options.settle;
+  wanted.settle = {.quiet = options.settle, .limit = options.settle_limit};
   wanted.rules = *std::move(publishing);
   wanted.transfer.metadata = rules->metadata;
   wanted.transfer.adopt_timeout = options.adopt_timeout;

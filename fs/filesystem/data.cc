@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <initializer_list>
+#include <limits>
 
 #include "catalog/tables.h"
 #include "filesystem/filesystem.h"
@@ -44,7 +45,11 @@ void Filesystem::Discard(Version const& version) {
   }
 }
 
-void Filesystem::ForgetDecisions(Inode& inode) { inode.renamed = inode.approved = false; }
+void Filesystem::ForgetDecisions(Inode& inode) {
+  inode.renamed = inode.approved = false;
+  bool const published = inode.content == Content::kUploaded;
+  if (published && inode.regrown < std::numeric_limits<std::uint8_t>::max()) ++inode.regrown;
+}
 
 Result<std::optional<Uuid>> Filesystem::SwapVersion(Transaction& transaction, Inode& inode,
                                                     VersionId version) {
@@ -55,6 +60,7 @@ Result<std::optional<Uuid>> Filesystem::SwapVersion(Transaction& transaction, In
   inode.size = inode.synced_size = 0;
   inode.modified = inode.changed = clock_.Wall();
   ForgetDecisions(inode);
+  inode.regrown = 0;  // a new body under an old name
   // Without a writer it is as good as closed; with one, its close decides.
   inode.content = open_.Count(inode.id).writing > 0 ? Content::kWriting : Content::kSettling;
   inode.reason.clear();

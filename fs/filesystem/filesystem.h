@@ -176,7 +176,8 @@ class Filesystem {
   /// Brings size and mtime from an open version, which is ahead of its record, into the record.
   static void CatchUp(Inode& inode, Version const* version);
 
-  /// Its bytes are about to be others: what was decided about the old ones does not hold for them.
+  /// Its bytes are about to be others, before its content says so: what was decided about the old
+  /// ones does not hold for them.
   static void ForgetDecisions(Inode& inode);
 
   Result<void> BeginChange(ActiveFile& file, OpenHandle& handle, Caller const& caller,

@@ -160,8 +160,8 @@ Result<void> Filesystem::BeginChange(ActiveFile& file, OpenHandle& handle, Calle
     PutHandle(transaction, next);
     bool const begins = inode->content != Content::kWriting && inode->content != Content::kFailed;
     if (begins || inode->renamed || inode->approved) {
-      if (begins) inode->content = Content::kWriting;
       ForgetDecisions(*inode);
+      if (begins) inode->content = Content::kWriting;
       PutInode(transaction, *inode);
     }
     file.may_be_renamed = false;  // inside the transaction, so that a rename is before it or behind

@@ -139,6 +139,10 @@ void Reporter::DescribeHold(Inode const& inode, FileReport& report) const {
   if (hold == Hold::kCommand) {
     if (auto const answer = uploader_.FinishAnswer(inode.id)) waits += ": " + *answer;
   }
+  if (hold == Hold::kNone && inode.regrown > 0 && !inode.approved) {
+    auto const seconds = uploader_.settle().QuietTimeOf(inode).count() / 1000;
+    waits = "was changed after it was uploaded, and settles for " + std::to_string(seconds) + " s";
+  }
   if (!waits.empty()) report.error += (report.error.empty() ? "" : "; ") + waits;
   report.finishes = hold == Hold::kNone || hold == Hold::kCommand;
 }

@@ -1,5 +1,6 @@
 #include "uploader/settler.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/text.h"
@@ -17,14 +18,21 @@ constexpr std::size_t kWorthOneSyncfs = 8;
 }  // namespace
 
 Settler::Settler(Store& store, Spool& spool, PublishRules const& rules, Clock const& clock,
-                 std::chrono::milliseconds quiet_time, Listeners listeners, Logger logger)
+                 SettleTimes times, Listeners listeners, Logger logger)
     : store_(store),
       spool_(spool),
       rules_(rules),
       clock_(clock),
-      quiet_time_(quiet_time),
+      times_(times),
       listeners_(std::move(listeners)),
       logger_(std::move(logger)) {}
+
+std::chrono::milliseconds SettleTimes::QuietTimeOf(Inode const& inode) const {
+  if (inode.approved) return std::chrono::milliseconds(0);
+  auto time = quiet;
+  for (int times = 0; times < inode.regrown && time < limit; ++times) time *= 2;
+  return std::max(quiet, std::min(time, limit));
+}
 
 void Settler::Start() {
   thread_ = std::jthread([this](std::stop_token stop) { Run(stop); });
@@ -39,37 +47,45 @@ void Settler::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Settler::Restart(InodeId inode) { SetDeadline(inode, clock_.Steady() + quiet_time_); }
-
-void Settler::Hurry(InodeId inode) { SetDeadline(inode, clock_.Steady()); }
-
-void Settler::SetDeadline(InodeId inode, SteadyTime deadline) {
+void Settler::Restart(InodeId inode) {
   MutexLock lock(mutex_);
-  auto const [row, is_new] = deadlines_.try_emplace(inode, deadline);
+  auto const now = clock_.Steady();
+  Set(inode, {now, now + times_.quiet});
+}
+
+void Settler::Hurry(InodeId inode) {
+  MutexLock lock(mutex_);
+  auto const now = clock_.Steady();
+  Set(inode, {now, now});
+}
+
+void Settler::Set(InodeId inode, Wait const& wait) {
+  auto const [row, is_new] = waits_.try_emplace(inode, wait);
   if (!is_new) {
-    order_.erase({row->second, inode});
-    row->second = deadline;
+    order_.erase({row->second.deadline, inode});
+    row->second = wait;
   }
-  order_.emplace(deadline, inode);
+  order_.emplace(wait.deadline, inode);
   // It matters to the thread only where it is the first.
   if (order_.begin()->second == inode) changed_.NotifyOne();
 }
 
 void Settler::Run(std::stop_token stop) {
   while (!stop.stop_requested()) {
-    auto const due = TakeDue(stop);
+    auto const due = KeepDue(TakeDue(stop));
     if (!due.empty()) Settle(due);
   }
 }
 
-std::vector<InodeId> Settler::TakeDue(std::stop_token stop) {
+std::vector<std::pair<InodeId, SteadyTime>> Settler::TakeDue(std::stop_token stop) {
   MutexLock lock(mutex_);
   while (!stop.stop_requested()) {
     auto const now = clock_.Steady();
-    std::vector<InodeId> due;
+    std::vector<std::pair<InodeId, SteadyTime>> due;
     while (!order_.empty() && order_.begin()->first <= now && due.size() < kMostAtOnce) {
-      due.push_back(order_.begin()->second);
-      deadlines_.erase(due.back());
+      auto const row = waits_.find(order_.begin()->second);
+      due.emplace_back(row->first, row->second.since);
+      waits_.erase(row);
       order_.erase(order_.begin());
     }
     if (!due.empty()) return due;
@@ -80,6 +96,22 @@ std::vector<InodeId> Settler::TakeDue(std::stop_token stop) {
     }
   }
   return {};
+}
+
+std::vector<InodeId> Settler::KeepDue(std::vector<std::pair<InodeId, SteadyTime>> const& due) {
+  std::vector<InodeId> kept;
+  for (auto const& [id, since] : due) {
+    auto const inode = store_.Read([id = id](View const& view) { return GetInode(view, id); });
+    auto const deadline = inode ? since + times_.QuietTimeOf(*inode) : since;
+    MutexLock lock(mutex_);
+    if (waits_.contains(id)) continue;  // its quiet time has just started over
+    if (deadline > clock_.Steady()) {
+      Set(id, {since, deadline});
+    } else {
+      kept.push_back(id);
+    }
+  }
+  return kept;
 }
 
 void Settler::Settle(std::vector<InodeId> const& inodes) {

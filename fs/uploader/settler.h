@@ -24,6 +24,15 @@
 
 namespace tusfs {
 
+struct SettleTimes {
+  std::chrono::milliseconds quiet{2000};
+  /// Of a file that is changed again and again after it was published: its quiet time doubles with
+  /// each time, up to this.
+  std::chrono::milliseconds limit{900'000};
+
+  [[nodiscard]] std::chrono::milliseconds QuietTimeOf(Inode const& inode) const;
+};
+
 class Settler {
  public:
   /// Whom the settler tells of a file, on its own thread.
@@ -35,7 +44,7 @@ class Settler {
   };
   /// The collaborators outlive the settler.
   Settler(Store& store, Spool& spool, PublishRules const& rules, Clock const& clock,
-          std::chrono::milliseconds quiet_time, Listeners listeners, Logger logger);
+          SettleTimes times, Listeners listeners, Logger logger);
   ~Settler() { Stop(); }
 
   void Start();
@@ -52,9 +61,17 @@ class Settler {
   void Settle(std::vector<InodeId> const& inodes);
 
  private:
-  void SetDeadline(InodeId inode, SteadyTime deadline) EXCLUDES(mutex_);
+  struct Wait {
+    SteadyTime since;
+    SteadyTime deadline;
+  };
+  void Set(InodeId inode, Wait const& wait) REQUIRES(mutex_);
+  /// Of files that are due after the plain quiet time: those whose own has not ended go on waiting.
+  [[nodiscard]] std::vector<InodeId> KeepDue(
+      std::vector<std::pair<InodeId, SteadyTime>> const& due) EXCLUDES(mutex_);
   void Run(std::stop_token stop) EXCLUDES(mutex_);
-  std::vector<InodeId> TakeDue(std::stop_token stop) EXCLUDES(mutex_);
+  /// With the time since when each was left alone.
+  std::vector<std::pair<InodeId, SteadyTime>> TakeDue(std::stop_token stop) EXCLUDES(mutex_);
 
   struct Candidate {
     InodeId inode = 0;
@@ -69,12 +86,12 @@ class Settler {
   Spool& spool_;
   PublishRules const& rules_;
   Clock const& clock_;
-  std::chrono::milliseconds const quiet_time_;
+  SettleTimes const times_;
   Listeners const listeners_;
   Logger const logger_;
   Mutex mutex_;
   CondVar changed_;
-  std::unordered_map<InodeId, SteadyTime> deadlines_ GUARDED_BY(mutex_);
+  std::unordered_map<InodeId, Wait> waits_ GUARDED_BY(mutex_);
   std::set<std::pair<SteadyTime, InodeId>> order_ GUARDED_BY(mutex_);  ///< the same, by time
   std::jthread thread_;
 };

@@ -33,7 +33,7 @@ struct UploaderOptions {
   tus::ChunkRules chunks{};
   bool defer_length = true;                ///< where the server has it
   int transfers = 4;                       ///< threads that send
-  std::chrono::milliseconds settle{2000};  ///< quiet time between the last close and finished
+  SettleTimes settle{};                    ///< quiet time between the last close and finished
   PublishRules rules{};
   FinishCommandOptions finish_command{};
   TransferOptions transfer;
@@ -76,6 +76,7 @@ class Uploader {
   [[nodiscard]] Result<void> LetGo(InodeId inode, Version& version, std::uint64_t offset);
 
   [[nodiscard]] PublishRules const& rules() const { return options_.rules; }
+  [[nodiscard]] SettleTimes const& settle() const { return options_.settle; }
   /// What the finish command said last about a file that waits for it; nothing where it was not run
   /// for it yet.
   [[nodiscard]] std::optional<std::string> FinishAnswer(InodeId inode) const {

@@ -114,6 +114,15 @@ TEST_F(ReportTest, AFileThatIsRenamedAfterItsUploadSaysUnderWhichNameItIsThere) 
   EXPECT_EQ(Row(inode).upload, id);
 }
 
+TEST_F(ReportTest, AFileThatWasChangedAfterItsUploadSaysHowLongItSettles) {
+  settle_ = std::chrono::seconds(2);
+  Remount();
+  auto const inode = MakeFile("log", "12345");
+  ChangeRow(inode, [](Inode& row) { row.regrown = 3; });
+  EXPECT_EQ(List()[0].error, "was changed after it was uploaded, and settles for 16 s");
+  EXPECT_TRUE(List()[0].finishes);
+}
+
 TEST_F(ReportTest, ATemporaryNameSaysWhatItWaitsFor) {
   MakeFile("clip.mov.part", "x");
   EXPECT_EQ(List()[0].state, "settling");

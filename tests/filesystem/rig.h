@@ -113,7 +113,7 @@ class FilesystemRig : public testing::Test {
   void Serve() {
     UploaderOptions options;
     options.client.endpoint = kTestEndpoint;
-    options.settle = settle_;
+    options.settle.quiet = settle_;
     options.rules = rules_;
     options.make_transport = [] { return std::make_unique<DeafServer>(); };
     uploader_ = std::make_unique<Uploader>(options, *store_, *spool_, clock_, logger_);

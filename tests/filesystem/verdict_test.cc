@@ -302,6 +302,45 @@ TEST_F(Decided, EveryWayToChangeBytesForgets) {
   }
 }
 
+TEST_F(Decided, EachChangeAfterPublicationIsCounted) {
+  auto const inode = MakeFile("a", "12345");
+  auto const publish = [&] {
+    ChangeRow(inode, [](Inode& row) { row.content = Content::kUploaded; });
+  };
+  auto const append = [&] {
+    auto const handle = Open(inode, O_WRONLY);
+    Write(handle, 5, "x");
+    Write(handle, 6, "y");
+    Close(handle);
+  };
+  append();
+  EXPECT_EQ(Row(inode).regrown, 0) << "it was not published yet";
+  publish();
+  append();
+  EXPECT_EQ(Row(inode).regrown, 1);
+  append();
+  EXPECT_EQ(Row(inode).regrown, 1) << "nor this time";
+  publish();
+  SetSize(inode, 100);
+  EXPECT_EQ(Row(inode).regrown, 2);
+  publish();
+  Close(Open(inode, O_WRONLY));
+  EXPECT_EQ(Row(inode).regrown, 2) << "only opened";
+  ChangeRow(inode, [](Inode& row) { row.regrown = 255; });
+  append();
+  EXPECT_EQ(Row(inode).regrown, 255);
+}
+
+TEST_F(Decided, ANewBodyUnderAnOldNameSettlesLikeANewFile) {
+  auto const inode = MakeFile("a", "12345");
+  ChangeRow(inode, [](Inode& row) {
+    row.content = Content::kUploaded;
+    row.regrown = 7;
+  });
+  Close(Open(inode, O_WRONLY | O_TRUNC));
+  EXPECT_EQ(Row(inode).regrown, 0);
+}
+
 TEST_F(Decided, NeitherReadingNorAttributesForget) {
   auto const inode = MakeFile("a", "12345");
   ASSERT_EQ(RenameCode("a", "b"), 0);

@@ -30,7 +30,7 @@ class SettlerTest : public TransferRig {
   std::vector<InodeId> finished_;
   std::vector<InodeId> asked_;
   Settler settler_{
-      *store_, *spool_, rules_, clock_, kQuiet,
+      *store_, *spool_, rules_, clock_, {.quiet = kQuiet},
       {.nudge = [this](InodeId inode) { finished_.push_back(inode); },
        .ask = [this](InodeId inode) { asked_.push_back(inode); }},
       logger_};
@@ -178,7 +178,7 @@ class SettlerThread : public SettlerTest {
   // Its own clock is the machine's: the thread waits for real.
   void Start(std::chrono::milliseconds quiet) {
     threaded_ = std::make_unique<Settler>(
-        *store_, *spool_, rules_, system_clock_, quiet,
+        *store_, *spool_, rules_, system_clock_, SettleTimes{.quiet = quiet},
         Settler::Listeners{.nudge = [this](InodeId) { ++count_; }, .ask = [](InodeId) {}},
         logger_);
     threaded_->Start();
@@ -211,6 +211,47 @@ TEST_F(SettlerThread, TheQuietTimeStartsOverWithEachRestart) {
   ASSERT_TRUE(WaitFor([&] { return count_ == 1; }));
   EXPECT_GE(system_clock_.Steady() - quiet_since, kShort - std::chrono::milliseconds(50));
   EXPECT_EQ(TheInode().content, Content::kFinished);
+}
+
+TEST_F(SettlerThread, AFileThatWasChangedAfterItWasPublishedSettlesForLonger) {
+  Append(10);
+  Close();
+  constexpr std::chrono::milliseconds kShort{50};
+  ChangeInode([](Inode& inode) { inode.regrown = 3; });
+  Start(kShort);
+  auto const closed = system_clock_.Steady();
+  threaded_->Restart(kFile);
+  ASSERT_TRUE(WaitFor([&] { return count_ == 1; }));
+  EXPECT_GE(system_clock_.Steady() - closed, 8 * kShort);
+}
+
+TEST_F(SettlerThread, AnApprovedFileIsHurriedThroughWhateverItsQuietTime) {
+  Append(10);
+  Close();
+  Start(std::chrono::hours(1));
+  threaded_->Restart(kFile);
+  ChangeInode([](Inode& inode) {
+    inode.regrown = 200;
+    inode.approved = true;
+  });
+  threaded_->Hurry(kFile);
+  EXPECT_TRUE(WaitFor([&] { return count_ == 1; }));
+}
+
+TEST(QuietTimeOf, DoublesWithEachChangeAfterPublicationUpToItsLimit) {
+  SettleTimes const times{.quiet = std::chrono::seconds(2), .limit = std::chrono::seconds(900)};
+  Inode inode;
+  EXPECT_EQ(times.QuietTimeOf(inode), std::chrono::seconds(2));
+  inode.regrown = 1;
+  EXPECT_EQ(times.QuietTimeOf(inode), std::chrono::seconds(4));
+  inode.regrown = 8;
+  EXPECT_EQ(times.QuietTimeOf(inode), std::chrono::seconds(512));
+  inode.regrown = 255;
+  EXPECT_EQ(times.QuietTimeOf(inode), std::chrono::seconds(900));
+  SettleTimes const longer{.quiet = std::chrono::hours(1), .limit = std::chrono::seconds(900)};
+  EXPECT_EQ(longer.QuietTimeOf(inode), std::chrono::hours(1)) << "the limit is of the doubling";
+  SettleTimes const none{.quiet = std::chrono::seconds(0), .limit = std::chrono::seconds(900)};
+  EXPECT_EQ(none.QuietTimeOf(inode), std::chrono::seconds(0));
 }
 
 TEST_F(SettlerThread, StopEndsAtOnceWhateverWaits) {
