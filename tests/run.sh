@@ -2,6 +2,7 @@
 # Builds tusfs and runs all its tests; on Debian 12 it installs what that needs (root or sudo).
 #   TUSFS_JOBS        how much in parallel (default: all processors)
 #   TUSFS_SANITIZERS  0: only the plain build and its tests
+#   TUSFS_LONG        1: against rustus too, which builds for minutes
 set -u
 cd "$(dirname "$0")/.." || exit 1
 root=$PWD
@@ -48,6 +49,19 @@ build_tusd() {
   (cd "$module" && go mod init tusd.test && go get github.com/tus/tusd/v2/cmd/tusd@v2.10.0 &&
     go build -p "$jobs" -o ../tusd github.com/tus/tusd/v2/cmd/tusd) >build/servers/tusd.log 2>&1 ||
     { tail -5 build/servers/tusd.log; skip "tests against tusd: go could not build it"; }
+}
+
+# rustus, from its sources, with the checksums that its default build lacks.
+build_rustus() {
+  [ "${TUSFS_LONG:-0}" = 1 ] || return
+  [ -x build/servers/rustus/bin/rustus ] && return
+  if ! command -v cargo >/dev/null; then
+    skip "tests against rustus: there is no cargo"
+    return
+  fi
+  cargo install --quiet --root build/servers/rustus --version 0.5.10 --locked --features hashers rustus \
+    >build/servers/rustus.log 2>&1 ||
+    { tail -5 build/servers/rustus.log; skip "tests against rustus: cargo could not build it"; }
 }
 
 # What tusfs and the fixture server are linked to, and what the points of tests/service use.
@@ -124,6 +138,7 @@ say "build"
 say "servers"
 fetch_tus_node
 build_tusd
+build_rustus
 make_booted_tree
 
 say "tests"

@@ -87,9 +87,10 @@ class Filesystem {
   /// Errors: ENODATA; EOPNOTSUPP for another namespace; EACCES for a secret of somebody else.
   [[nodiscard]] Result<std::string> GetXattr(Caller const& caller, InodeId inode,
                                              std::string_view name);
-  [[nodiscard]] Result<std::vector<std::string>> ListXattrs(InodeId inode);
+  [[nodiscard]] Result<std::vector<std::string>> ListXattrs(Caller const& caller, InodeId inode);
   /// `flags`: 0, XATTR_CREATE or XATTR_REPLACE. Errors: EEXIST, ENODATA, EOPNOTSUPP; EPERM for
-  /// user.tusfs.*; ENOSPC past 64 KiB of names and values for one inode.
+  /// user.tusfs.*; EINVAL for a namespace alone; ENOSPC past 64 KiB of names and values for one
+  /// inode.
   [[nodiscard]] Result<void> SetXattr(Caller const& caller, InodeId inode, std::string_view name,
                                       std::string_view value, int flags);
   [[nodiscard]] Result<void> RemoveXattr(Caller const& caller, InodeId inode,

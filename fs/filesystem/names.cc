@@ -173,6 +173,7 @@ Result<Attributes> Filesystem::MakeNode(Caller const& caller, InodeId parent, st
 }
 
 Result<std::string> Filesystem::ReadSymlink(InodeId id) {
+  NoteAccess(id);
   return store_.Read([&](View const& view) -> Result<std::string> {
     auto inode = GetInode(view, id);
     if (!inode) return Failure(inode.error());

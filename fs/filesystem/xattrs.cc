@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -22,6 +23,11 @@ bool IsKept(std::string_view name) {
     if (name.starts_with(prefix) && name.size() > prefix.size()) return true;
   }
   return false;
+}
+
+// Alone, without the name of an attribute.
+bool IsNamespace(std::string_view name) {
+  return std::find(kNamespaces.begin(), kNamespaces.end(), name) != kNamespaces.end();
 }
 
 bool IsStatus(std::string_view name) { return name.starts_with(kStatusPrefix); }
@@ -83,13 +89,19 @@ Result<std::string> Filesystem::GetXattr(Caller const& caller, InodeId id, std::
   return **std::move(value);
 }
 
-Result<std::vector<std::string>> Filesystem::ListXattrs(InodeId id) {
-  return store_.Read([&](View const& view) { return tusfs::ListXattrs(view, id); });
+Result<std::vector<std::string>> Filesystem::ListXattrs(Caller const& caller, InodeId id) {
+  auto names = store_.Read([&](View const& view) { return tusfs::ListXattrs(view, id); });
+  // What others may not read they are not told of.
+  if (names && caller.uid != 0) {
+    std::erase_if(*names, [](std::string const& name) { return name.starts_with("trusted."); });
+  }
+  return names;
 }
 
 Result<void> Filesystem::SetXattr(Caller const& caller, InodeId id, std::string_view name,
                                   std::string_view value, int flags) {
   if (IsStatus(name)) return Fail(EPERM);
+  if (IsNamespace(name)) return Fail(EINVAL);
   if (!IsKept(name)) return Fail(EOPNOTSUPP);
   auto const earlier = FindEarlier(caller);
   if (!earlier) return Failure(earlier.error());

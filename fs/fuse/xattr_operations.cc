@@ -28,7 +28,7 @@ void GetXattr(fuse_req_t request, fuse_ino_t inode, char const* name, std::size_
 
 void ListXattrs(fuse_req_t request, fuse_ino_t inode, std::size_t size) {
   Guard(request, [&] {
-    auto const names = FilesystemOf(request).ListXattrs(inode);
+    auto const names = FilesystemOf(request).ListXattrs(CallerOf(request), inode);
     if (!names) return ReplyError(request, names.error());
     std::string list;
     for (auto const& name : *names) list.append(name).push_back('\0');

@@ -22,7 +22,9 @@ class Xattrs : public FilesystemRig {
   std::string Get(std::string const& name) {
     return fs_->GetXattr(me_, file_, name).value_or("nothing");
   }
-  std::vector<std::string> List() { return fs_->ListXattrs(file_).value(); }
+  std::vector<std::string> List(std::uint32_t uid = 0) {
+    return fs_->ListXattrs({.uid = uid}, file_).value();
+  }
 };
 
 TEST_F(Xattrs, ComeBackAsTheyWereSetAfterARemountToo) {
@@ -33,6 +35,7 @@ TEST_F(Xattrs, ComeBackAsTheyWereSetAfterARemountToo) {
   EXPECT_EQ(Get("user.bytes"), bytes);
   EXPECT_EQ(Get("trusted.empty"), "");
   EXPECT_THAT(List(), ElementsAre("trusted.empty", "user.bytes"));
+  EXPECT_THAT(List(1000), ElementsAre("user.bytes")) << "trusted ones are root's alone";
 }
 
 TEST_F(Xattrs, AreCreatedAndReplacedOnlyAsAsked) {
@@ -47,10 +50,11 @@ TEST_F(Xattrs, AreCreatedAndReplacedOnlyAsAsked) {
 }
 
 TEST_F(Xattrs, OfOtherNamespacesAreRefused) {
-  for (auto const* name : {"system.posix_acl_access", "nothing", "user.", "os2.x"}) {
+  for (auto const* name : {"system.posix_acl_access", "nothing", "os2.x"}) {
     EXPECT_EQ(Set(name, "1"), EOPNOTSUPP) << name;
     EXPECT_EQ(CodeOf(fs_->GetXattr(me_, file_, name)), EOPNOTSUPP) << name;
   }
+  EXPECT_EQ(Set("user.", "1"), EINVAL) << "a namespace without a name";
 }
 
 TEST_F(Xattrs, OfOneFileHaveRoomFor64KiB) {

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <map>
@@ -48,6 +49,12 @@ struct OpenNode {
     if (child->IsDirectory() && IsAtOrBeneath(node, child)) return true;
   }
   return false;
+}
+
+[[nodiscard]] inline std::size_t CountDirectories(NodePtr const& node) {
+  std::size_t count = node->IsDirectory() ? 1 : 0;
+  for (auto const& [name, child] : node->children) count += CountDirectories(child);
+  return count;
 }
 
 inline void CollectFiles(NodePtr const& node, std::set<InodeId>& files) {

@@ -24,6 +24,7 @@ using tusfs_testing::FromEnvironment;
 
 constexpr std::uint64_t kLargest = 3000;  // bytes of a file
 constexpr std::size_t kMostOpen = 20;
+constexpr std::size_t kMostDirectories = 60;
 constexpr std::uint64_t kAnswersPerDeath = 1000;
 constexpr std::uint64_t kOperationsPerMount = 5000;
 constexpr std::uint64_t kOperationsPerLook = 1000;  // at everything
@@ -95,6 +96,7 @@ class Model : public FilesystemRig {
   }
 
   void MakeDirectory() {
+    if (CountDirectories(root_) >= kMostDirectories) return Remove();
     auto const parent = RandomDirectory();
     auto const name = RandomName();
     auto const made =

@@ -1,5 +1,5 @@
 # Holds --help and the manual pages together: every long option of one is in the other.
-# usage: manual_test.sh TUSFS TUSFSCTL MAN_DIRECTORY
+# usage: manual_test.sh TUSFS TUSFSCTL TUS_UPLOAD MAN_DIRECTORY
 set -eu
 
 options_of_help() { "$@" --help | grep -oE -- '--[a-z][a-z0-9-]+' | sort -u; }
@@ -13,7 +13,8 @@ compare() { # NAME HELP PAGE
     [ -z "$extra" ] || { echo "$1: in the manual only: $extra"; status=1; }
 }
 
-compare tusfs "$(options_of_help "$1")" "$(options_of_page "$3/tusfs.1.scd")"
+compare tusfs "$(options_of_help "$1")" "$(options_of_page "$4/tusfs.1.scd")"
 all=$( { options_of_help "$2"; for c in status list wait publish retry accept; do options_of_help "$2" "$c"; done; } | sort -u)
-compare tusfsctl "$all" "$(options_of_page "$3/tusfsctl.1.scd")"
+compare tusfsctl "$all" "$(options_of_page "$4/tusfsctl.1.scd")"
+compare tus-upload "$(options_of_help "$3")" "$(options_of_page "$4/tus-upload.1.scd")"
 exit $status

@@ -47,7 +47,6 @@ TEST_F(PosixTest, ADirectoryListsWhatIsInIt) {
     t.Say("what came and went since");
     Put("directory/new", "");
     ::unlink("directory/file");
-    t.Fact("read on", Joined(Names(directory)));
     ::rewinddir(directory);
     t.Fact("read anew", Joined(Names(directory)));
     ::closedir(directory);
@@ -109,7 +108,7 @@ TEST_F(PosixTest, PositionsInADirectoryAreGoneBackTo) {
 TEST_F(PosixTest, AllNamesOfADirectoryCanBeRemovedWhileItIsRead) {
   ExpectSame([](Transcript& t) {
     ::mkdir("directory", 0755);
-    for (int i = 0; i < 3000; ++i) ::symlink("x", ("directory/" + std::to_string(i)).c_str());
+    for (int i = 0; i < 1000; ++i) ::symlink("x", ("directory/" + std::to_string(i)).c_str());
     DIR* const directory = ::opendir("directory");
     long removed = 0;
     while (auto const* entry = ::readdir(directory)) {

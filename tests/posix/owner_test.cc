@@ -17,6 +17,12 @@ namespace {
 constexpr uid_t kSame = static_cast<uid_t>(-1);
 constexpr mode_t kModes[] = {0644, 0755, 04755, 02755, 06755, 02644, 06644, 01777, 07777};
 
+std::string NewOwner(uid_t uid, gid_t gid) {
+  if (uid == kSame && gid == kSame) return "nobody new";
+  return (uid == kSame ? "the same" : std::to_string(uid)) + ":" +
+         (gid == kSame ? "the same" : std::to_string(gid));
+}
+
 TEST_F(PosixTest, ChmodSetsWhatItsCallerMaySet) {
   ExpectSame([](Transcript& t) {
     Put("file", "content");
@@ -85,8 +91,7 @@ TEST_F(PosixTest, RootsChownTakesSetIdBitsOfFilesAway) {
                                      {kStrangerId, kSharedGroup}}) {
         for (mode_t const mode : kModes) {
           ::chmod(path, mode);
-          t.Say(std::string(path) + " of mode " + Octal(mode) + " to " + std::to_string(uid) + ":" +
-                std::to_string(gid));
+          t.Say("chown to " + NewOwner(uid, gid) + ", " + path + " of mode " + Octal(mode));
           TRY(::chown(path, uid, gid));
           t.Look(path);
         }
@@ -124,8 +129,8 @@ TEST_F(PosixTest, AnOwnerGivesAFileToGroupsOfHisOwn) {
           ::chown("file", uid, gid);
           ::chmod("file", mode);
           t.As(User(), [&] {
-            t.Say(std::to_string(uid) + ":" + std::to_string(gid) + " mode " + Octal(mode) +
-                  " to " + std::to_string(to_uid) + ":" + std::to_string(to_gid));
+            t.Say("chown to " + NewOwner(to_uid, to_gid) + " from " + NewOwner(uid, gid) +
+                  ", mode " + Octal(mode));
             TRY(::chown("file", to_uid, to_gid));
             t.Look("file");
           });

@@ -8,6 +8,7 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::SizeIs;
 
 class UploadSends : public UploadRig {
  protected:
@@ -264,6 +265,14 @@ TEST_F(UploadResumes, AndNeverDeletesWhatIsPublished) {
   ExpectHeadAt(10);
   EXPECT_TRUE(Upload(client_, Options()).Abandon());
   EXPECT_THAT(store_.uploads, IsEmpty());
+}
+
+TEST_F(UploadResumes, StillKnowsWhatItMayNotAbandonYet) {
+  ExpectHead(TusAnswer(401));
+  auto const abandoned = Upload(client_, Options()).Abandon();
+  ASSERT_FALSE(abandoned);
+  EXPECT_EQ(abandoned.error().code, ErrorCode::kUnauthorized);
+  EXPECT_THAT(store_.uploads, SizeIs(1)) << "another call, with other credentials, deletes it";
 }
 
 TEST_F(UploadResumes, AbandonsThroughTroubleAndForgetsWhatIsGone) {

@@ -31,6 +31,11 @@ UploadOptions WithDefaults(UploadOptions options) {
   return options;
 }
 
+/// Whether another call can still do what this one could not, when somebody has seen to it.
+bool IsForLater(ErrorCode code) {
+  return code == ErrorCode::kCancelled || code == ErrorCode::kUnauthorized;
+}
+
 }  // namespace
 
 Upload::Upload(Client& client, UploadOptions options)
@@ -64,7 +69,7 @@ Result<void> Upload::Abandon(std::stop_token stop) {
     if (status && !status->Complete()) ended = client_.Terminate((*stored)->url, stop);
     if (!status && status.error().code != ErrorCode::kGone) ended = tl::unexpected(status.error());
     if (ended || !IsTransient(ended.error().code)) {
-      if (!ended && ended.error().code == ErrorCode::kCancelled) return ended;
+      if (!ended && IsForLater(ended.error().code)) return ended;
       auto const removed = options_.store->Remove(options_.fingerprint);
       return removed ? ended : removed;
     }

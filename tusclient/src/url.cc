@@ -65,15 +65,23 @@ Origin OriginOf(CURLU* url) {
   return {Part(url, CURLUPART_SCHEME), HostOf(url), Part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT)};
 }
 
+/// Whether reading the text of `url` leads to the same host. libcurl undoes escapes each time that
+/// it reads a host, and only before that it takes numbers for addresses.
+bool IsSameAgain(CURLU* url) {
+  UrlHandle const again(curl_url());
+  auto const text = Part(url, CURLUPART_URL);
+  return again && SetPart(again.get(), CURLUPART_URL, text.c_str(), CURLU_URLENCODE) &&
+         HostOf(again.get()) == HostOf(url);
+}
+
 /// Empty when `url` may be used, else the end of a sentence that says why not.
 std::string_view Complaint(CURLU* url) {
   auto const scheme = Part(url, CURLUPART_SCHEME);
   if (scheme != "http" && scheme != "https") return "has a scheme other than http and https";
   auto const host = Part(url, CURLUPART_HOST);
   if (host.empty()) return "names no host";
-  // libcurl undoes escapes once, each time that it reads a URL: what is left of them, or comes out
-  // of them, would be another host the next time.
-  if (host.find('%') != std::string::npos || FirstWords(HostOf(url), kMaxHost) != HostOf(url)) {
+  if (host.find('%') != std::string::npos || FirstWords(HostOf(url), kMaxHost) != HostOf(url) ||
+      !IsSameAgain(url)) {
     return "names a host that cannot be";
   }
   if (Has(url, CURLUPART_USER) || Has(url, CURLUPART_PASSWORD)) {  // empty ones, too

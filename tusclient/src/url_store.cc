@@ -52,6 +52,7 @@ Result<void> MakeDirectory(std::filesystem::path const& directory) {
   if (!S_ISDIR(status.st_mode)) return Trouble(directory, "it is not a directory");
   if (status.st_uid != ::geteuid()) return Trouble(directory, "it belongs to another user");
   if ((status.st_mode & 022) != 0) return Trouble(directory, "other users can write there");
+  if (::access(directory.c_str(), W_OK | X_OK) != 0) return Trouble(directory, Words(errno));
   return {};
 }
 
@@ -112,6 +113,8 @@ std::filesystem::path FileUrlStore::PathOf(std::string const& fingerprint) const
 }
 
 Result<std::optional<StoredUpload>> FileUrlStore::Find(std::string const& fingerprint) {
+  // Now, before something is sent that could not be remembered.
+  if (auto made = MakeDirectory(directory_); !made) return tl::unexpected(made.error());
   int code = 0;
   auto const text = ReadRecord(PathOf(fingerprint), code);
   if (code != 0 && code != ENOENT && code != ELOOP) return Trouble(directory_, Words(code));

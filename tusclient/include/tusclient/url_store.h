@@ -31,7 +31,8 @@ class UrlStore {
  public:
   virtual ~UrlStore() = default;
 
-  /// Errors: kInvalidArgument where the store cannot be used, with a sentence that names it.
+  /// Errors: kInvalidArgument where the store cannot be used, for Put either, with a sentence that
+  /// names it: an upload that cannot be remembered is not begun.
   [[nodiscard]] virtual Result<std::optional<StoredUpload>> Find(
       std::string const& fingerprint) = 0;
   /// Adds or replaces; after it has returned the record survives the program, and a power cut when

@@ -1,0 +1,40 @@
+#include "tus_upload_stop.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+namespace tus_upload {
+namespace {
+
+sigset_t Signals() {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGINT);
+  ::sigaddset(&signals, SIGTERM);
+  return signals;
+}
+
+}  // namespace
+
+StopOnSignal::StopOnSignal() {
+  auto const signals = Signals();
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  waiter_ = std::thread([this] { Wait(); });
+}
+
+StopOnSignal::~StopOnSignal() {
+  leaving_ = true;
+  ::pthread_kill(waiter_.native_handle(), SIGTERM);  // wakes the waiter, which takes it for itself
+  waiter_.join();
+}
+
+void StopOnSignal::Wait() {
+  auto const signals = Signals();
+  int received = 0;
+  ::sigwait(&signals, &received);
+  if (leaving_) return;
+  signal_ = received;
+  source_.request_stop();
+}
+
+}  // namespace tus_upload
