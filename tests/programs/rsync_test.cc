@@ -118,8 +118,17 @@ TEST_F(RsyncTest, AnOrdinaryUserTransfersToo) {
   ExpectNothingSent("rsync -a as nobody, second run");
 }
 
-TEST_F(RsyncTest, AnInterruptedTransferLeavesNothing) {
+TEST_F(RsyncTest, AnInterruptedTransferGoesOnInASecondRun) {
   Mount();
+  auto const source = Source("clip.mov", kSize);
+  InterruptHalfWay({"-a"}, source);
+  EXPECT_FALSE(fs::exists(In("clip.mov")));
+  Run(Rsync({"-a"}, source));
+  ExpectArrival("rsync -a, SIGINT, then rsync -a again", "clip.mov", source, 1.2);
+}
+
+TEST_F(RsyncTest, AnInterruptedTransferLeavesNothingWhenItDoesNotComeAgain) {
+  Mount({"--adopt-timeout", "1"});
   auto const source = Source("clip.mov", kSize);
   InterruptHalfWay({"-a"}, source);
   EXPECT_FALSE(fs::exists(In("clip.mov")));
