@@ -83,7 +83,8 @@ class Filesystem {
 
   // Extended attributes (xattrs.cc): those of the namespaces user, trusted and security are kept.
   // user.tusfs.* say how a file's upload is; they cannot be set, and are not listed, so that a copy
-  // of a file does not take them along. Who may see which namespace is the kernel's to decide.
+  // of a file does not take them along. Who may read which namespace is the kernel's to decide;
+  // trusted.* are listed to root alone.
   /// Errors: ENODATA; EOPNOTSUPP for another namespace; EACCES for a secret of somebody else.
   [[nodiscard]] Result<std::string> GetXattr(Caller const& caller, InodeId inode,
                                              std::string_view name);

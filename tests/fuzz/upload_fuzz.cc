@@ -4,8 +4,9 @@
 // they are given, the last ones round and round. The words of the first line, in any order: a
 // number, the upload's length in bytes, up to 32; "chunk" before the number of bytes of a body;
 // "again" before the number of answers that come again, else all; "growing" for a source whose end
-// is not known; "stored" for an upload of an earlier process, and "final" for one whose last bytes
-// that had sent; "whole" for creation-with-upload; "patient" to wait for better credentials.
+// is not known; "stored" for an upload of an earlier process, "final" for one whose last bytes that
+// had sent, "other" for one of other bytes; "whole" for creation-with-upload; "patient" to wait for
+// better credentials.
 #include <algorithm>
 #include <chrono>
 #include <map>
@@ -39,6 +40,7 @@ struct Setup {
   bool growing = false;
   bool stored = false;
   bool final_sent = false;
+  bool other = false;
   bool whole = false;
   bool patient = false;
 };
@@ -52,6 +54,7 @@ Setup SetupOf(std::string_view line) {
     setup.growing |= word == "growing";
     setup.stored |= word == "stored";
     setup.final_sent |= word == "final";
+    setup.other |= word == "other";
     setup.whole |= word == "whole";
     setup.patient |= word == "patient";
   }
@@ -214,7 +217,7 @@ void Send(Setup const& setup, HostileServer& server) {
          .length = setup.growing && !setup.final_sent ? std::nullopt : std::optional(setup.length),
          .final_sent = setup.final_sent,
          .checked_length = setup.growing ? setup.length : 0,
-         .checked_sha256 = setup.growing ? Sha256Of(bytes) : ""}));
+         .checked_sha256 = setup.growing ? Sha256Of(setup.other ? "" : bytes) : ""}));
   }
   std::chrono::steady_clock::time_point now{};
   UploadOptions options;

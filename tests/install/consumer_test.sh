@@ -43,6 +43,7 @@ for _ in $(seq 100); do
     [ ! -s "$dir/url" ] || break
     sleep 0.1
 done
+[ -s "$dir/url" ] || fail "the fixture server did not start"
 url=$(cat "$dir/url")
 
 check() { # PROGRAM TEXT

@@ -359,6 +359,21 @@ TEST_F(UploadGrows, ComparesWhatIsFedAgainBeforeItGoesOn) {
   EXPECT_TRUE(receipt->resumed);
 }
 
+TEST_F(UploadGrows, BeginsAgainWhereTheServerCompletedOnlyTheBeginning) {
+  store_.uploads["f"] = {.url = kUrl,
+                         .final_sent = true,
+                         .checked_length = 5,
+                         .checked_sha256 = ScriptedPipe::Sha256Of("01234")};
+  ExpectHead(TusAnswer(200, {{"Upload-Offset", "3"}, {"Upload-Length", "3"}}));
+  ExpectCreation(kSecondUrl);
+  ExpectPatch(0, "0123", kSecondUrl);
+  ExpectPatch(4, "4", kSecondUrl);
+  ScriptedPipe pipe("01234");
+  auto const receipt = SendPipe(pipe);
+  ASSERT_TRUE(receipt) << receipt.error().message;
+  EXPECT_EQ(receipt->size, 5U);
+}
+
 TEST_F(UploadGrows, DoesNotMixBytesOfTwoPipes) {
   store_.uploads["f"] = {.url = kUrl,
                          .length = {},

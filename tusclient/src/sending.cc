@@ -179,7 +179,12 @@ Result<void> Sending::Reconcile(UploadStatus const& status) {
       Complete({}, {});
       return {};
     }
-    length_ = status.length;  // an earlier process sent the end; the bytes are still compared
+    // An earlier process sent the end, which is all that it had handed over by then.
+    if (status.offset < frontier_) {
+      stored_.url.clear();  // what is published is never deleted
+      return StartOverOrFail("the server completed it with fewer bytes than were sent to it");
+    }
+    length_ = status.length;  // the bytes are still compared
   }
   if (status.offset < released_) {
     return Fail(ErrorCode::kSource,
