@@ -70,11 +70,12 @@ std::uint64_t BytesLeft(Inode const& inode, std::uint64_t offset) {
 }  // namespace
 
 Transfer::Transfer(Shared& shared, tus::ClientOptions client,
-                   std::unique_ptr<tus::HttpTransport> transport)
+                   std::unique_ptr<tus::HttpTransport> transport, std::stop_token end)
     : shared_(shared),
       ledger_(shared.store, shared.spool, shared.rules, shared.clock),
       transport_(std::move(transport)),
-      client_(std::move(client), *transport_) {}
+      client_(std::move(client), *transport_),
+      end_(std::move(end)) {}
 
 void Transfer::Probe(std::stop_token stop) { shared_.endpoint.Probed(client_.Options(stop)); }
 
@@ -101,7 +102,7 @@ Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token 
   }
   if (!work.upload) {
     auto const adopting = Adopt(work, memory, stop);
-    return adopting ? *adopting : Create(work, memory, stop);
+    return adopting ? *adopting : Create(work, memory);
   }
 
   switch (work.upload->phase) {
@@ -115,7 +116,7 @@ Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token 
       }
       return StartOver(work, "it was refused before, trying again");
     case UploadPhase::kIntent:
-      return Create(work, memory, stop);
+      return Create(work, memory);
     case UploadPhase::kCreated:
     case UploadPhase::kFinalSent:
       break;
@@ -173,7 +174,7 @@ std::optional<Range> Transfer::Available(Work const& work, JobMemory& memory, st
 
 // ---- creating
 
-Transfer::Outcome Transfer::Create(Work const& work, JobMemory& memory, std::stop_token stop) {
+Transfer::Outcome Transfer::Create(Work const& work, JobMemory& memory) {
   if (!work.finished()) {
     std::optional<SteadyTime> look_again;
     if (!Available(work, memory, 0, look_again)) {
@@ -196,7 +197,8 @@ Transfer::Outcome Transfer::Create(Work const& work, JobMemory& memory, std::sto
   request.length = upload.length;
   request.metadata = MetadataFor(shared_.options.metadata, upload, work.inode.modified);
   request.idempotency_key = IdempotencyKeyOf(upload);
-  request.stop = stop;
+  // Not cancelled with its file: whoever cannot tell an upload's URL can never remove it.
+  request.stop = end_;
   auto const answer = client_.Create(request);
   if (!answer) return CreateFailed(created, answer.error(), memory);
   shared_.endpoint.Succeeded();
