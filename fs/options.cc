@@ -89,10 +89,11 @@ std::optional<std::string> TextOf(toml::node const& node) {
   return std::nullopt;
 }
 
-// A list may be written as one, and KEY=TEMPLATE pairs as a table.
+// A list may be written as one, and pairs as a table.
 std::optional<std::vector<std::string>> ValuesOf(toml::node const& node, Setting const& setting) {
   if (auto const text = TextOf(node)) return std::vector{*text};
-  if (setting.kind != Setting::Kind::kList) return std::nullopt;
+  bool const is_table = setting.kind == Setting::Kind::kTable;
+  if (setting.kind != Setting::Kind::kList && !is_table) return std::nullopt;
   std::vector<std::string> values;
   if (auto const* const list = node.as_array()) {
     for (auto const& element : *list) {
@@ -102,7 +103,7 @@ std::optional<std::vector<std::string>> ValuesOf(toml::node const& node, Setting
     }
     return values;
   }
-  if (auto const* const table = node.as_table()) {
+  if (auto const* const table = node.as_table(); table != nullptr && is_table) {
     for (auto const& [key, element] : *table) {
       auto const text = TextOf(element);
       if (!text) return std::nullopt;

@@ -19,11 +19,17 @@ struct Options {
   std::string mountpoint;
   std::string state_dir;  ///< empty: the default for the mount point
   std::chrono::milliseconds settle{2000};
+  std::chrono::milliseconds settle_limit{900'000};
   std::chrono::seconds adopt_timeout{86'400};
 
   // Publishing (publish_settings.h).
   std::vector<std::string> ignore = DefaultIgnored();  ///< patterns
   std::vector<std::string> temporary;                  ///< patterns
+  std::string unknown = "hold";                        ///< or "publish"
+  std::string interrupted = "hold";                    ///< or "publish"
+  std::vector<std::string> finish;                     ///< GLOB=WHEN
+  std::string finish_command;                          ///< words, split at blanks
+  std::vector<std::string> copiers = {"cp", "mv", "install"};
 
   // Uploads. Where a preset is given, the rules are its own unless they are set here.
   std::optional<std::uint64_t> chunk_size;      ///< bytes, a multiple of 256 KiB

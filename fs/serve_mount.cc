@@ -16,6 +16,7 @@
 #include "control/registry.h"
 #include "control/socket.h"
 #include "daemon.h"
+#include "filesystem/decisions.h"
 #include "filesystem/filesystem.h"
 #include "filesystem/recovery.h"
 #include "filesystem/report.h"
@@ -68,6 +69,8 @@ class SignalWatch {
 
 // The rooms of one mount, from the bytes up.
 struct Mount {
+  explicit Mount(std::vector<std::string> copiers) : processes(std::move(copiers)) {}
+
   UniqueFd lock;
   SystemClock clock;
   ProcProcessTable processes;
@@ -103,7 +106,7 @@ Result<UploaderOptions> UploaderOptionsOf(Options const& options, std::string co
   wanted.chunks = rules->chunks;
   wanted.defer_length = rules->defer_length;
   wanted.transfers = options.transfers;
-  wanted.settle = options.settle;
+  wanted.settle = {.quiet = options.settle, .limit = options.settle_limit};
   wanted.rules = *std::move(publishing);
   wanted.transfer.metadata = rules->metadata;
   wanted.transfer.adopt_timeout = options.adopt_timeout;
@@ -225,7 +228,7 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
   auto slots = MapSlots(line, logger);
   if (!slots) return Failure(slots.error());
   bool const successor = slots->connection() != 0;
-  Mount mount;
+  Mount mount(options.copiers);
   if (auto built = Build(mount, options, url, *slots, logger); !built) return built;
   auto const runtime = RuntimeDirectory();
   if (!runtime) return Failure(runtime.error());
@@ -237,7 +240,8 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
   entry.daemon_pid = ::getpid();
   if (auto started = mount.uploader->Start(); !started) return started;
   Reporter const reporter(*mount.store, *mount.spool, *mount.uploader);
-  Commands const commands(entry, reporter);
+  Decisions decisions(*mount.store, *mount.filesystem, *mount.uploader);
+  Commands const commands(entry, reporter, decisions);
   auto control = ControlServer::Start(
       entry.socket, [&](std::string const& request) { return commands.Answer(request); }, logger);
   if (!control) return Failure(control.error());

@@ -27,25 +27,6 @@ std::vector<std::string> Unless(bool is_default, std::string text) {
 
 // ---- one by one
 
-Result<void> SetSettle(Options& options, std::string const& value) {
-  double seconds = 0;
-  auto const* const end = value.data() + value.size();
-  auto const parsed = std::from_chars(value.data(), end, seconds);
-  if (parsed.ec != std::errc() || parsed.ptr != end || !(seconds >= 0 && seconds <= 86'400)) {
-    return InvalidValue("settle", value, "it takes seconds from 0 to 86400");
-  }
-  options.settle = std::chrono::milliseconds(std::llround(seconds * 1000));
-  return {};
-}
-
-std::vector<std::string> GetSettle(Options const& options) {
-  auto const milliseconds = options.settle.count();
-  char text[32];
-  std::snprintf(text, sizeof text, "%lld.%03lld", static_cast<long long>(milliseconds / 1000),
-                static_cast<long long>(milliseconds % 1000));
-  return {text};
-}
-
 Result<void> SetAdoptTimeout(Options& options, std::string const& value) {
   std::int64_t seconds = 0;
   auto const* const end = value.data() + value.size();
@@ -163,6 +144,30 @@ Setting Flag(char const* name, char const* help) {
 }
 
 template <auto kMember>
+Setting Seconds(char const* name, char const* help) {
+  return {name, "SECONDS", help, Kind::kValue,
+          [name](Options& options, std::string const& value) -> Result<void> {
+            double seconds = 0;
+            auto const* const end = value.data() + value.size();
+            auto const parsed = std::from_chars(value.data(), end, seconds);
+            if (parsed.ec != std::errc() || parsed.ptr != end ||
+                !(seconds >= 0 && seconds <= 86'400)) {
+              return InvalidValue(name, value, "it takes seconds from 0 to 86400");
+            }
+            options.*kMember = std::chrono::milliseconds(std::llround(seconds * 1000));
+            return {};
+          },
+          [](Options const& options) {
+            auto const milliseconds = (options.*kMember).count();
+            char text[32];
+            std::snprintf(text, sizeof text, "%lld.%03lld",
+                          static_cast<long long>(milliseconds / 1000),
+                          static_cast<long long>(milliseconds % 1000));
+            return std::vector<std::string>{text};
+          }};
+}
+
+template <auto kMember>
 Setting File(char const* name, char const* help) {
   return {
       name,
@@ -223,8 +228,10 @@ std::vector<Setting> MakeSettings() {
       {"state-dir", "DIR", "where names, upload records and unsent bytes are kept", Kind::kValue,
        SetStateDir,
        [](Options const& options) { return Unless(options.state_dir.empty(), options.state_dir); }},
-      {"settle", "SECONDS", "quiet time between the last close and 'finished' (default 2)",
-       Kind::kValue, SetSettle, GetSettle},
+      Seconds<&Options::settle>("settle",
+                                "quiet time between the last close and 'finished' (default 2)"),
+      Seconds<&Options::settle_limit>(
+          "settle-limit", "longest quiet time of a file that changes again and again (default 900)"),
       {"adopt-timeout", "SECONDS",
        "keep an upload that lost its file so long for a copy of it (default 86400)", Kind::kValue,
        SetAdoptTimeout,
@@ -246,7 +253,7 @@ std::vector<Setting> MakeSettings() {
        Kind::kValue, SetPreset,
        [](Options const& options) { return Unless(options.preset.empty(), options.preset); }},
       {"metadata", "KEY=TEMPLATE", "metadata of each upload; an empty template leaves KEY out",
-       Kind::kList, AddMetadata, GetMetadata},
+       Kind::kTable, AddMetadata, GetMetadata},
       Choice<&Options::checksum>("checksum", "WHEN",
                                  "a checksum with each PATCH: auto (where the server has them) or "
                                  "off (default auto)",
@@ -275,6 +282,18 @@ std::vector<Setting> MakeSettings() {
       Flag<&Options::allow_other>("allow-other",
                                   "let other users in (needs user_allow_other unless root)"),
   };
+  settings.insert(
+      settings.end(),
+      {Choice<&Options::unknown>("unknown", "WHAT",
+                                 "files whose writer's end nobody can tell: hold or publish "
+                                 "(default hold)",
+                                 {"hold", "publish"}),
+       Choice<&Options::interrupted>("interrupted", "WHAT",
+                                     "files that their writer did not finish: hold or publish "
+                                     "(default hold)",
+                                     {"hold", "publish"}),
+       Text<&Options::finish_command>("finish-command", "COMMAND",
+                                      "exits with 0 for a file that is complete")});
   for (auto& setting : PublishSettings()) settings.push_back(std::move(setting));
   return settings;
 }

@@ -11,7 +11,8 @@
 namespace tusfs {
 
 struct Setting {
-  enum class Kind { kFlag, kValue, kList };
+  /// kTable: a list of KEY=VALUE in no order, which a file may write as a table.
+  enum class Kind { kFlag, kValue, kList, kTable };
 
   char const* name;     ///< as on the command line, with dashes
   char const* metavar;  ///< empty for a flag

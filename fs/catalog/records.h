@@ -60,7 +60,7 @@ struct Inode {
   std::uint64_t synced_size = 0;  ///< bytes that a power cut leaves whole
   Uuid upload;                    ///< nil: none yet
   bool renamed = false;           ///< has got a name since its bytes changed last
-  bool approved = false;          ///< a person said that these bytes are to be published
+  bool approved = false;          ///< somebody who was asked said: these bytes are complete
   std::uint8_t regrown = 0;       ///< how often it was changed after it was published; at most 255
 };
 

@@ -39,6 +39,17 @@ json Files(Result<std::vector<FileReport>> const& reports, std::string const& pa
   return {{"files", std::move(files)}};
 }
 
+json Decided(Result<Decisions::Outcomes> const& outcomes, std::string const& path) {
+  if (!outcomes) return Problem("'" + path + "': " + Describe(outcomes.error()));
+  json files = json::array();
+  for (auto const& outcome : *outcomes) {
+    json file{{"path", outcome.path}, {"done", outcome.refusal.empty()}, {"error", nullptr}};
+    if (!outcome.refusal.empty()) file["error"] = outcome.refusal;
+    files.push_back(std::move(file));
+  }
+  return {{"files", std::move(files)}};
+}
+
 json Status(Result<StatusReport> const& status, MountEntry const& entry) {
   if (!status) return Problem(Describe(status.error()));
   json files = json::object();
@@ -78,6 +89,9 @@ std::string Commands::Answer(std::string const& request) const {
   if (command == "status") return Dump(Status(reporter_.Status(), entry_));
   if (command == "list") return Dump(Files(reporter_.List(path), path, urls));
   if (command == "unfinished") return Dump(Files(reporter_.Unfinished(path), path, urls));
+  if (command == "publish") return Dump(Decided(decisions_.Publish(path), path));
+  if (command == "retry") return Dump(Decided(decisions_.Retry(path), path));
+  if (command == "accept") return Dump(Decided(decisions_.Accept(path), path));
   return Dump(Problem("unknown command '" + command + "'"));
 }
 

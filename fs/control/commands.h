@@ -4,21 +4,24 @@
 //   {"command": "status"}                     → the status object
 //   {"command": "list", "path": P}            → {"files": […]}; "urls": true adds the upload URLs
 //   {"command": "unfinished", "path": P}      → {"files": […]}, those that are not uploaded
+//   {"command": "publish", "path": P}         → {"files": […]} with path, done and error of each;
+//   also "retry" and "accept"                   for a directory of those that were meant
 // P is relative to the mount. A failure answers {"error": SENTENCE}.
 #pragma once
 
 #include <string>
 
 #include "control/registry.h"
+#include "filesystem/decisions.h"
 #include "filesystem/report.h"
 
 namespace tusfs {
 
 class Commands {
  public:
-  /// `reporter` outlives the commands.
-  Commands(MountEntry entry, Reporter const& reporter)
-      : entry_(std::move(entry)), reporter_(reporter) {}
+  /// The collaborators outlive the commands.
+  Commands(MountEntry entry, Reporter const& reporter, Decisions& decisions)
+      : entry_(std::move(entry)), reporter_(reporter), decisions_(decisions) {}
 
   /// Answers one request; never throws, whatever the text is.
   [[nodiscard]] std::string Answer(std::string const& request) const;
@@ -26,6 +29,7 @@ class Commands {
  private:
   MountEntry const entry_;
   Reporter const& reporter_;
+  Decisions& decisions_;
 };
 
 }  // namespace tusfs

@@ -344,6 +344,34 @@ int Wait(std::vector<std::string> paths, std::optional<double> timeout, bool str
   }
 }
 
+// What a person decides about files; `saying` is said of each file of which it is done.
+int Decide(char const* command, char const* saying, std::vector<std::string> const& paths,
+           bool as_json) {
+  json files = json::array();
+  for (auto const& path : paths) {
+    auto const place = FindPlace(path);
+    if (!place) return Complain(place.error().context);
+    auto const answer = Request(*place, command);
+    if (!answer) return Complain(answer.error().context);
+    for (auto const& file : (*answer)["files"]) files.push_back(file);
+  }
+  bool refused = false;
+  for (auto const& file : files) {
+    auto const name = Printable(TextOf(file, "path"));
+    bool const done = file.value("done", false);
+    refused = refused || !done;
+    if (as_json) continue;
+    if (done) {
+      std::printf("%s: %s\n", name.c_str(), saying);
+    } else {
+      std::fprintf(stderr, "tusfsctl: %s: %s\n", name.c_str(),
+                   Printable(TextOf(file, "error")).c_str());
+    }
+  }
+  if (as_json) Print({{"files", files}}, true, PrintFiles);
+  return refused ? kStuck : kDone;
+}
+
 int Main(int argc, char const* const* argv) {
   CLI::App app{"Shows what of a tusfs mount is safe on its server.", "tusfsctl"};
   app.set_version_flag("--version,-V", std::string("tusfsctl ") + kVersion);
@@ -369,6 +397,14 @@ int Main(int argc, char const* const* argv) {
       ->check(CLI::NonNegativeNumber);
   wait->add_flag("--strict", strict, "count files that are never uploaded as stuck (status 1)");
   wait->add_option("PATH", paths, "the mount point or anything beneath it");
+  auto* const publish =
+      app.add_subcommand("publish", "publish files that wait for it, or are interrupted, as they are");
+  auto* const retry = app.add_subcommand("retry", "try files that are stuck at once");
+  auto* const accept = app.add_subcommand("accept", "take unconfirmed files as uploaded");
+  for (auto* const command : {publish, retry, accept}) {
+    command->add_flag("--json", as_json, "print JSON");
+    command->add_option("PATH", paths, "files, or directories with all beneath")->required();
+  }
   try {
     app.parse(argc, argv);
   } catch (CLI::ParseError const& stop) {
@@ -377,6 +413,9 @@ int Main(int argc, char const* const* argv) {
   if (status->parsed()) return ShowStatus(path, as_json);
   if (list->parsed()) return List(path, as_json, urls);
   if (restart->parsed()) return Restart(path);
+  if (publish->parsed()) return Decide("publish", "will be published", paths, as_json);
+  if (retry->parsed()) return Decide("retry", "is tried again", paths, as_json);
+  if (accept->parsed()) return Decide("accept", "counts as uploaded", paths, as_json);
   return Wait(std::move(paths), timeout, strict);
 }
 

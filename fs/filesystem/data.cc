@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <initializer_list>
+#include <limits>
 
 #include "catalog/tables.h"
 #include "filesystem/filesystem.h"
@@ -44,6 +45,12 @@ void Filesystem::Discard(Version const& version) {
   }
 }
 
+void Filesystem::ForgetDecisions(Inode& inode) {
+  inode.renamed = inode.approved = false;
+  bool const published = inode.content == Content::kUploaded;
+  if (published && inode.regrown < std::numeric_limits<std::uint8_t>::max()) ++inode.regrown;
+}
+
 Result<std::optional<Uuid>> Filesystem::SwapVersion(Transaction& transaction, Inode& inode,
                                                     VersionId version) {
   auto ownerless = DetachUpload(transaction, inode);
@@ -52,6 +59,8 @@ Result<std::optional<Uuid>> Filesystem::SwapVersion(Transaction& transaction, In
   inode.version = version;
   inode.size = inode.synced_size = 0;
   inode.modified = inode.changed = clock_.Wall();
+  ForgetDecisions(inode);
+  inode.regrown = 0;  // a new body under an old name
   // Without a writer it is as good as closed; with one, its close decides.
   inode.content = open_.Count(inode.id).writing > 0 ? Content::kWriting : Content::kSettling;
   inode.reason.clear();
@@ -101,6 +110,7 @@ Result<void> Filesystem::ChangeSize(ActiveFile& file, std::uint64_t size) {
     auto inode = GetInode(transaction, file.inode);
     if (!inode) return Failure(inode.error());
     inode->synced_size = std::min(inode->synced_size, size);
+    ForgetDecisions(*inode);
     // Nobody may finish it while its size is changing.
     if (inode->content != Content::kInterrupted && inode->content != Content::kFailed) {
       inode->content = Content::kWriting;

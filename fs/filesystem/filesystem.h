@@ -158,6 +158,7 @@ class Filesystem {
   /// Deletes an inode without names or handles, and its bytes once that is durable.
   Result<std::optional<Uuid>> DropInode(Transaction& transaction, Inode& inode);
   void RemoveBytesWhenDurable(Transaction& transaction, VersionId version);
+  void NoteRename(Inode& inode);
   void Settled(Aftermath const& aftermath);
 
   [[nodiscard]] Result<std::string> GetStatus(Caller const& caller, InodeId inode,
@@ -177,6 +178,10 @@ class Filesystem {
   /// Brings size and mtime from an open version, which is ahead of its record, into the record.
   static void CatchUp(Inode& inode, Version const* version);
 
+  /// Its bytes are about to be others, before its content says so: what was decided about the old
+  /// ones does not hold for them.
+  static void ForgetDecisions(Inode& inode);
+
   Result<void> BeginChange(ActiveFile& file, OpenHandle& handle, Caller const& caller,
                            bool is_write) REQUIRES(file.mutex);
   Result<void> Truncate(ActiveFile& file, Caller const& caller, std::uint64_t size, HandleId handle)
@@ -194,6 +199,8 @@ class Filesystem {
       REQUIRES(file.mutex);
   void NoteRead(OpenHandle& handle, Version const& version);
   void NoteAccess(InodeId inode);
+  [[nodiscard]] Judgement JudgeCopy(ActiveFile& file, Caller const& caller) const
+      REQUIRES(file.mutex);
   void NoteFailedWrite(OpenHandle& handle, std::uint64_t offset, Error const& error);
   void NoteWritten(OpenHandle& handle, std::uint64_t begin, std::uint64_t end);
   void KeepHandle(Handle const& record);

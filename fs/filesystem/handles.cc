@@ -131,7 +131,7 @@ Result<HandleId> Filesystem::Open(Caller const& caller, InodeId id, int flags) {
 // ---- writing
 
 // What a successor has to know is journaled: the first change through a handle, the first after a
-// close, and each process that begins to write. Should the connection end now, the file is not
+// close or a rename, and each process that begins to write. Should the connection end now, the file is not
 // finished.
 Result<void> Filesystem::BeginChange(ActiveFile& file, OpenHandle& handle, Caller const& caller,
                                      bool is_write) {
@@ -142,7 +142,7 @@ Result<void> Filesystem::BeginChange(ActiveFile& file, OpenHandle& handle, Calle
     writer = record.writers.contains(caller.pid) ? caller.pid : processes_.ProcessOf(caller.pid);
   }
   bool const known = writer == 0 || record.writers.contains(writer);
-  if (record.changed && record.dirty && !first_write && known) {
+  if (record.changed && record.dirty && !first_write && known && !file.may_be_renamed) {
     if (writer != 0) handle.last_thread = caller.pid;
     return {};
   }
@@ -158,10 +158,13 @@ Result<void> Filesystem::BeginChange(ActiveFile& file, OpenHandle& handle, Calle
     auto inode = GetInode(transaction, file.inode);
     if (!inode) return Failure(inode.error());
     PutHandle(transaction, next);
-    if (inode->content != Content::kWriting && inode->content != Content::kFailed) {
-      inode->content = Content::kWriting;
+    bool const begins = inode->content != Content::kWriting && inode->content != Content::kFailed;
+    if (begins || inode->renamed || inode->approved) {
+      ForgetDecisions(*inode);
+      if (begins) inode->content = Content::kWriting;
       PutInode(transaction, *inode);
     }
+    file.may_be_renamed = false;  // inside the transaction, so that a rename is before it or behind
     return {};
   });
   if (!begun) return begun;
@@ -215,6 +218,10 @@ Result<void> Filesystem::Flush(Caller const& caller, HandleId id) {
     next.dirty = false;  // whoever closes it, and however
   } else if (speaks) {
     auto judgement = processes_.JudgeClose(caller.pid);
+    if (judgement.verdict == Verdict::kUnknown && uploader_.rules().publish_unknown) {
+      judgement = {Verdict::kClean, {}};
+    }
+    if (judgement.verdict == Verdict::kClean && record.wrote) judgement = JudgeCopy(file, caller);
     // dd closes a duplicate before it writes: that says nothing.
     if (record.wrote || judgement.verdict != Verdict::kClean) {
       next.verdict = judgement.verdict;
@@ -244,6 +251,14 @@ Result<void> Filesystem::Flush(Caller const& caller, HandleId id) {
   return {};
 }
 
+// A copying program whose source failed goes on with its next file, and says so much later.
+Judgement Filesystem::JudgeCopy(ActiveFile& file, Caller const& caller) const {
+  auto inode = store_.Read([&](View const& view) { return GetInode(view, file.inode); });
+  if (!inode) return {Verdict::kClean, {}};
+  CatchUp(*inode, file.version.get());
+  return processes_.JudgeCopy(caller.pid, inode->name, inode->changed);
+}
+
 Result<void> Filesystem::Release(HandleId id) {
   auto const handle = open_.Find(id);
   if (!handle) return {};
@@ -269,8 +284,13 @@ Result<void> Filesystem::Release(HandleId id) {
       if (!handle->MayWrite()) return {};
       CatchUp(*inode, version.get());
       if (record.changed) {
-        bool const unclosed = record.dirty && record.wrote;
-        inode->reason = unclosed ? "nobody who wrote to it has closed it" : record.reason;
+        bool const unclosed =
+            record.dirty && record.wrote && !uploader_.rules().publish_unknown;
+        if (unclosed) {
+          inode->reason = "nobody who wrote to it has closed it";
+        } else if (record.verdict != Verdict::kClean) {
+          inode->reason = record.reason;
+        }  // else that close has cleared it, and what is there came later
       }
       if (inode->content == Content::kWriting && left.writing == 0) {
         inode->content = inode->reason.empty() ? Content::kSettling : Content::kInterrupted;

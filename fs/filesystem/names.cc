@@ -8,6 +8,7 @@
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
 #include "filesystem/filesystem.h"
+#include "uploader/target.h"
 
 namespace tusfs {
 namespace {
@@ -29,6 +30,23 @@ void MoveDirectoryLink(Inode const& child, Inode& from, Inode& to) {
   if (!IsDirectory(child) || from.id == to.id) return;
   --from.links;
   ++to.links;
+}
+
+constexpr FileTime kSecond = 1'000'000'000;
+
+// rsync --partial that was interrupted gives what it has the final name and a modification time of
+// 0. That time alone means nothing.
+bool IsPartOfRsync(Inode const& inode, std::string_view from, std::string_view to) {
+  return inode.type == FileType::kRegular && IsRsyncTemporary(from) && FinalNameOf(from) == to &&
+         inode.modified >= 0 && inode.modified < kSecond;
+}
+
+void InterruptPart(Inode& inode) {
+  if (inode.content == Content::kSettling) inode.content = Content::kInterrupted;
+  // The kernel may tell of the last close later than of the rename.
+  bool const unfinished =
+      inode.content == Content::kInterrupted || inode.content == Content::kWriting;
+  if (unfinished) inode.reason = "rsync was interrupted (--partial)";
 }
 
 }  // namespace
@@ -289,6 +307,12 @@ Result<void> Filesystem::RemoveDirectory(Caller const& caller, InodeId parent,
 
 // ---- renaming
 
+// Whoever writes to it from now on says so to the catalog first.
+void Filesystem::NoteRename(Inode& inode) {
+  inode.renamed = true;
+  if (auto const file = open_.FindFile(inode.id)) file->may_be_renamed = true;
+}
+
 Result<void> Filesystem::Rename(Caller const& caller, InodeId from_parent, std::string_view from,
                                 InodeId to_parent, std::string_view to, unsigned flags) {
   if (auto checked = CheckName(to); !checked) return checked;
@@ -342,9 +366,12 @@ Result<void> Filesystem::Rename(Caller const& caller, InodeId from_parent, std::
       auto taken = RemoveEntry(transaction, to_parent, to, **target_entry, *target);
       if (!taken) return taken;
       AddEntry(transaction, *source_directory, from, *target);
+      NoteRename(*target);
       MoveDirectoryLink(*target, target_directory, *source_directory);
     }
     AddEntry(transaction, target_directory, to, *source);
+    NoteRename(*source);
+    if (IsPartOfRsync(*source, from, to)) InterruptPart(*source);
     MoveDirectoryLink(*source, *source_directory, target_directory);
 
     auto const now = clock_.Wall();

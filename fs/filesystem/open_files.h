@@ -28,6 +28,8 @@ struct ActiveFile {
   std::shared_ptr<Version> version GUARDED_BY(mutex);
   /// It has neither set-id bits nor capabilities, as far as is known.
   bool is_unprivileged GUARDED_BY(mutex) = false;
+  /// It may have been renamed since its bytes changed last (Inode::renamed).
+  std::atomic<bool> may_be_renamed = true;
 };
 
 struct OpenHandle {

@@ -69,6 +69,8 @@ Result<void> Mend(Transaction& transaction, Spool& spool, Inode& inode,
     auto const detached = DetachUpload(transaction, inode);
     if (!detached) return Failure(detached.error());
     inode.size = inode.synced_size;
+    // Whoever called it complete had seen bytes that may be gone.
+    inode.approved = inode.renamed = false;
     // The name of a file that nobody synced may have come through without its empty body.
     auto const body = spool.Find(inode.version, inode.size);
     if (!body && body.error().code == ENOENT && inode.size == 0) {

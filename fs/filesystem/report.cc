@@ -5,6 +5,7 @@
 
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
+#include "uploader/target.h"
 
 namespace tusfs {
 namespace {
@@ -57,6 +58,23 @@ std::string_view StateOf(Inode const& inode, std::optional<Upload> const& upload
   }
 }
 
+std::string WhatFor(Hold hold) {
+  switch (hold) {
+    case Hold::kTemporary:
+      return "waits for its final name";
+    case Hold::kRename:
+      return "waits for a rename";
+    case Hold::kCommand:
+      return "waits for the command";
+    case Hold::kManual:
+      return "waits for tusfsctl publish";
+    case Hold::kNone:
+    case Hold::kIgnored:
+      break;
+  }
+  return {};
+}
+
 bool IsOnItsWay(std::string_view state) {
   return state == "writing" || state == "settling" || state == "queued" || state == "uploading";
 }
@@ -95,12 +113,38 @@ Result<FileReport> Reporter::Describe(View const& view, Inode const& inode,
     report.receipt = (*upload)->receipt;
     if ((*upload)->phase <= UploadPhase::kFinalSent) report.expires = (*upload)->expires;
     if (report.error.empty()) report.error = (*upload)->error;
+    bool const renamed = report.state == "uploaded" && !report.path.empty() &&
+                         (*upload)->path != TargetPath(report.path);
+    if (renamed) report.error = "uploaded as " + (*upload)->path;
   }
-  bool const waits_for_name =
-      report.state == "settling" && uploader_.rules().IsTemporary(report.path);
-  if (waits_for_name) report.error = "waits for its final name";
-  report.finishes = !waits_for_name && IsOnItsWay(report.state);
+  report.finishes = IsOnItsWay(report.state);
+  if (uploader_.rules().Settles(inode)) DescribeHold(inode, report);
   return report;
+}
+
+Result<FileReport> Reporter::Describe(InodeId id) const {
+  return store_.Read([&](View const& view) -> Result<FileReport> {
+    auto const inode = GetInode(view, id);
+    if (!inode) return Failure(inode.error());
+    auto path = PathOf(view, *inode);
+    if (!path && path.error().code != ENOENT) return Failure(path.error());
+    return Describe(view, *inode, path.value_or(""));
+  });
+}
+
+void Reporter::DescribeHold(Inode const& inode, FileReport& report) const {
+  auto const& rules = uploader_.rules();
+  auto const hold = rules.HoldOf(inode, report.path);
+  auto waits = WhatFor(hold);
+  if (hold == Hold::kCommand) {
+    if (auto const answer = uploader_.FinishAnswer(inode.id)) waits += ": " + *answer;
+  }
+  if (hold == Hold::kNone && inode.regrown > 0 && !inode.approved) {
+    auto const seconds = uploader_.settle().QuietTimeOf(inode).count() / 1000;
+    waits = "was changed after it was uploaded, and settles for " + std::to_string(seconds) + " s";
+  }
+  if (!waits.empty()) report.error += (report.error.empty() ? "" : "; ") + waits;
+  report.finishes = hold == Hold::kNone || hold == Hold::kCommand;
 }
 
 Result<FileReport> Reporter::DescribeOtherName(View const& view, Inode const& inode,
@@ -115,16 +159,6 @@ Result<FileReport> Reporter::DescribeOtherName(View const& view, Inode const& in
   report->spooled = 0;
   report->finishes = false;
   return report;
-}
-
-Result<FileReport> Reporter::Describe(InodeId id) const {
-  return store_.Read([&](View const& view) -> Result<FileReport> {
-    auto const inode = GetInode(view, id);
-    if (!inode) return Failure(inode.error());
-    auto path = PathOf(view, *inode);
-    if (!path && path.error().code != ENOENT) return Failure(path.error());
-    return Describe(view, *inode, path.value_or(""));
-  });
 }
 
 Result<std::vector<FileReport>> Reporter::List(std::string const& path) const {

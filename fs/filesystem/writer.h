@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <vector>
 
 #include "catalog/records.h"
 
@@ -24,14 +25,31 @@ class ProcessTable {
   /// that close.
   [[nodiscard]] virtual Judgement JudgeClose(pid_t thread) const = 0;
 
+  /// Judges a close that was clean so far, of a file called `name` that was changed last at
+  /// `changed`: a known copying program which still has a file of that name open for reading, and
+  /// has not read it to its end, closes what it has copied like a good copy. A source that grew
+  /// since then, or has holes, is not held against it. Asks no other filesystem for anything that
+  /// it has to fetch first.
+  [[nodiscard]] virtual Judgement JudgeCopy(pid_t thread, std::string const& name,
+                                            FileTime changed) const = 0;
+
   /// The process of a thread; the thread itself where that cannot be read.
   [[nodiscard]] virtual pid_t ProcessOf(pid_t thread) const = 0;
 };
 
 class ProcProcessTable : public ProcessTable {
  public:
+  /// `copiers`: the names of copying programs.
+  explicit ProcProcessTable(std::vector<std::string> copiers = {})
+      : copiers_(std::move(copiers)) {}
+
   [[nodiscard]] Judgement JudgeClose(pid_t thread) const override;
+  [[nodiscard]] Judgement JudgeCopy(pid_t thread, std::string const& name,
+                                    FileTime changed) const override;
   [[nodiscard]] pid_t ProcessOf(pid_t thread) const override;
+
+ private:
+  std::vector<std::string> const copiers_;
 };
 
 /// Judges the text of /proc/<pid>/stat. `may_see_status`: whether the kernel shows us that

@@ -38,6 +38,35 @@ std::optional<std::string> PublishRules::IgnoredBy(std::string_view path) const 
   return glob == nullptr ? std::nullopt : std::optional(glob->text());
 }
 
+bool PublishRules::Settles(Inode const& inode) const {
+  if (inode.type != FileType::kRegular) return false;
+  return inode.content == Content::kSettling ||
+         (publish_interrupted && inode.content == Content::kInterrupted);
+}
+
+Hold PublishRules::HoldOf(Inode const& inode, std::string_view path) const {
+  if (IgnoredBy(path)) return Hold::kIgnored;
+  if (inode.approved) return Hold::kNone;
+  if (IsTemporary(path)) return Hold::kTemporary;
+  if (finish.empty()) return Hold::kNone;
+  auto const names = NamesOfPath(path);
+  auto const rule = std::find_if(finish.begin(), finish.end(), [&](FinishRule const& candidate) {
+    return candidate.files.Matches(names);
+  });
+  if (rule == finish.end()) return Hold::kNone;
+  switch (rule->by) {
+    case FinishBy::kClose:
+      break;
+    case FinishBy::kRename:
+      return inode.renamed ? Hold::kNone : Hold::kRename;
+    case FinishBy::kCommand:
+      return Hold::kCommand;
+    case FinishBy::kManual:
+      return Hold::kManual;
+  }
+  return Hold::kNone;
+}
+
 bool PublishRules::IsTemporary(std::string_view path) const {
   return FinalNameOf(path.substr(path.rfind('/') + 1)) || FirstMatch(temporary, path) != nullptr;
 }

@@ -1,4 +1,4 @@
-// What the settings say about publishing, by a file's name: which files never are, and which wait.
+// What the settings say about publishing: which files never are, which wait, and for what.
 //
 // Plain values and pure functions of them, set when the mount is made. Paths are relative to the
 // mount.
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/glob.h"
+#include "catalog/records.h"
 
 namespace tusfs {
 
@@ -19,15 +20,49 @@ namespace tusfs {
 /// `texts` that Glob::Parse accepts.
 [[nodiscard]] std::vector<Glob> GlobsOf(std::vector<std::string> const& texts);
 
+/// Who says that a file which its writers have closed is finished.
+enum class FinishBy {
+  kClose,    ///< they did, by closing it
+  kRename,   ///< whoever renames it afterwards
+  kCommand,  ///< a program
+  kManual,   ///< a person
+};
+
+struct FinishRule {
+  Glob files;
+  FinishBy by = FinishBy::kClose;
+};
+
+/// What keeps a file from being finished when its quiet time is over.
+enum class Hold {
+  kNone,
+  kIgnored,    ///< it never will be under this name
+  kTemporary,  ///< its final name
+  kRename,
+  kCommand,
+  kManual,
+};
+
 struct PublishRules {
   std::vector<Glob> ignored = GlobsOf(DefaultIgnored());
-  std::vector<Glob> temporary{};  ///< beside those that FinalNameOf knows
+  std::vector<Glob> temporary{};     ///< beside those that FinalNameOf knows
+  bool publish_unknown = false;      ///< where nobody can tell how the writer ended
+  bool publish_interrupted = false;  ///< as far as it was written
+  std::vector<FinishRule> finish{};  ///< the first that matches counts
+  std::vector<std::string> finish_command{};  ///< its words; the file's path is added
+  std::string mount{};                        ///< the mount point, absolute
 
   /// The pattern because of which the file at `path` is never uploaded.
   [[nodiscard]] std::optional<std::string> IgnoredBy(std::string_view path) const;
 
   /// Whether a file at `path` waits for its rename: it is never finished under this name.
   [[nodiscard]] bool IsTemporary(std::string_view path) const;
+
+  /// Whether the file becomes finished in time, unless something holds it.
+  [[nodiscard]] bool Settles(Inode const& inode) const;
+
+  /// What a file that settles waits for besides.
+  [[nodiscard]] Hold HoldOf(Inode const& inode, std::string_view path) const;
 };
 
 }  // namespace tusfs

@@ -1,5 +1,6 @@
 #include "uploader/settler.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/text.h"
@@ -17,15 +18,21 @@ constexpr std::size_t kWorthOneSyncfs = 8;
 }  // namespace
 
 Settler::Settler(Store& store, Spool& spool, PublishRules const& rules, Clock const& clock,
-                 std::chrono::milliseconds quiet_time, std::function<void(InodeId)> nudge,
-                 Logger logger)
+                 SettleTimes times, Listeners listeners, Logger logger)
     : store_(store),
       spool_(spool),
       rules_(rules),
       clock_(clock),
-      quiet_time_(quiet_time),
-      nudge_(std::move(nudge)),
+      times_(times),
+      listeners_(std::move(listeners)),
       logger_(std::move(logger)) {}
+
+std::chrono::milliseconds SettleTimes::QuietTimeOf(Inode const& inode) const {
+  if (inode.approved) return std::chrono::milliseconds(0);
+  auto time = quiet;
+  for (int times = 0; times < inode.regrown && time < limit; ++times) time *= 2;
+  return std::max(quiet, std::min(time, limit));
+}
 
 void Settler::Start() {
   thread_ = std::jthread([this](std::stop_token stop) { Run(stop); });
@@ -42,32 +49,43 @@ void Settler::Stop() {
 
 void Settler::Restart(InodeId inode) {
   MutexLock lock(mutex_);
-  auto const deadline = clock_.Steady() + quiet_time_;
-  auto const [row, is_new] = deadlines_.try_emplace(inode, deadline);
+  auto const now = clock_.Steady();
+  Set(inode, {now, now + times_.quiet});
+}
+
+void Settler::Hurry(InodeId inode) {
+  MutexLock lock(mutex_);
+  auto const now = clock_.Steady();
+  Set(inode, {now, now});
+}
+
+void Settler::Set(InodeId inode, Wait const& wait) {
+  auto const [row, is_new] = waits_.try_emplace(inode, wait);
   if (!is_new) {
-    order_.erase({row->second, inode});
-    row->second = deadline;
+    order_.erase({row->second.deadline, inode});
+    row->second = wait;
   }
-  order_.emplace(deadline, inode);
-  // Deadlines grow, so this one matters to the thread only where it is the first.
+  order_.emplace(wait.deadline, inode);
+  // It matters to the thread only where it is the first.
   if (order_.begin()->second == inode) changed_.NotifyOne();
 }
 
 void Settler::Run(std::stop_token stop) {
   while (!stop.stop_requested()) {
-    auto const due = TakeDue(stop);
+    auto const due = KeepDue(TakeDue(stop));
     if (!due.empty()) Settle(due);
   }
 }
 
-std::vector<InodeId> Settler::TakeDue(std::stop_token stop) {
+std::vector<std::pair<InodeId, SteadyTime>> Settler::TakeDue(std::stop_token stop) {
   MutexLock lock(mutex_);
   while (!stop.stop_requested()) {
     auto const now = clock_.Steady();
-    std::vector<InodeId> due;
+    std::vector<std::pair<InodeId, SteadyTime>> due;
     while (!order_.empty() && order_.begin()->first <= now && due.size() < kMostAtOnce) {
-      due.push_back(order_.begin()->second);
-      deadlines_.erase(due.back());
+      auto const row = waits_.find(order_.begin()->second);
+      due.emplace_back(row->first, row->second.since);
+      waits_.erase(row);
       order_.erase(order_.begin());
     }
     if (!due.empty()) return due;
@@ -80,11 +98,27 @@ std::vector<InodeId> Settler::TakeDue(std::stop_token stop) {
   return {};
 }
 
+std::vector<InodeId> Settler::KeepDue(std::vector<std::pair<InodeId, SteadyTime>> const& due) {
+  std::vector<InodeId> kept;
+  for (auto const& [id, since] : due) {
+    auto const inode = store_.Read([id = id](View const& view) { return GetInode(view, id); });
+    auto const deadline = inode ? since + times_.QuietTimeOf(*inode) : since;
+    MutexLock lock(mutex_);
+    if (waits_.contains(id)) continue;  // its quiet time has just started over
+    if (deadline > clock_.Steady()) {
+      Set(id, {since, deadline});
+    } else {
+      kept.push_back(id);
+    }
+  }
+  return kept;
+}
+
 void Settler::Settle(std::vector<InodeId> const& inodes) {
   auto const candidates = Choose(inodes);
   if (candidates.size() >= kWorthOneSyncfs) spool_.Flush();
   for (auto const& candidate : candidates) {
-    if (Finish(candidate, candidate.version->Sync())) nudge_(candidate.inode);
+    if (Finish(candidate, candidate.version->Sync())) listeners_.nudge(candidate.inode);
   }
 }
 
@@ -93,16 +127,22 @@ std::vector<Settler::Candidate> Settler::Choose(std::vector<InodeId> const& inod
   for (auto const id : inodes) {
     std::string path;
     bool is_directory = false;
+    auto hold = Hold::kNone;
     auto version = store_.Read([&](View const& view) -> Result<std::shared_ptr<Version>> {
       auto const inode = GetInode(view, id);
       if (!inode) return nullptr;
       is_directory = inode->type == FileType::kDirectory;
+      if (!rules_.Settles(*inode)) return nullptr;
       path = PathOf(view, *inode).value_or(inode->name);
+      hold = rules_.HoldOf(*inode, path);
+      if (hold != Hold::kNone) return nullptr;
       // Found inside the look: the record's size is that of a version that nobody has open.
-      return Find(*inode, path);
+      return spool_.Find(inode->version, inode->size);
     });
     if (is_directory) {
       VisitFilesBeneath(id);
+    } else if (hold == Hold::kCommand) {
+      listeners_.ask(id);
     } else if (!version && version.error().code == ENOENT) {
       Finish({id, nullptr, 0}, Failure(version.error()));
     } else if (!version) {
@@ -115,13 +155,6 @@ std::vector<Settler::Candidate> Settler::Choose(std::vector<InodeId> const& inod
     }
   }
   return candidates;
-}
-
-// The bytes that are to be finished; null where the file does not settle, or not under this name.
-Result<std::shared_ptr<Version>> Settler::Find(Inode const& inode, std::string const& path) const {
-  if (inode.type != FileType::kRegular || inode.content != Content::kSettling) return nullptr;
-  if (rules_.IgnoredBy(path) || rules_.IsTemporary(path)) return nullptr;
-  return spool_.Find(inode.version, inode.size);
 }
 
 void Settler::VisitFilesBeneath(InodeId directory) {
@@ -152,7 +185,7 @@ void Settler::VisitFilesBeneath(InodeId directory) {
       }
       for (auto const file : files) {
         Restart(file);
-        nudge_(file);
+        listeners_.nudge(file);
       }
     }
   }
@@ -163,7 +196,7 @@ bool Settler::Finish(Candidate const& candidate, Result<void> const& synced) {
     auto inode = GetInode(transaction, candidate.inode);
     if (!inode) return Failure(inode.error());
     // A writer may have come while the disk was busy; its close starts the quiet time anew.
-    if (inode->content != Content::kSettling) return false;
+    if (!rules_.Settles(*inode)) return false;
     auto const& version = candidate.version;
     bool const same =
         !version || (inode->version == version->id() && version->changes() == candidate.changes &&
@@ -172,6 +205,7 @@ bool Settler::Finish(Candidate const& candidate, Result<void> const& synced) {
     if (synced) {
       inode->content = Content::kFinished;
       inode->synced_size = inode->size;
+      inode->reason.clear();
     } else {
       inode->content = Content::kFailed;
       inode->reason = Describe(synced.error());

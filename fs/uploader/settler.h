@@ -24,12 +24,27 @@
 
 namespace tusfs {
 
+struct SettleTimes {
+  std::chrono::milliseconds quiet{2000};
+  /// Of a file that is changed again and again after it was published: its quiet time doubles with
+  /// each time, up to this.
+  std::chrono::milliseconds limit{900'000};
+
+  [[nodiscard]] std::chrono::milliseconds QuietTimeOf(Inode const& inode) const;
+};
+
 class Settler {
  public:
-  /// `nudge` is called on the settler's thread for each file that the uploader has to look at: it
-  /// has become finished, or was moved with its directory. The collaborators outlive the settler.
+  /// Whom the settler tells of a file, on its own thread.
+  struct Listeners {
+    /// The uploader has to look at it: it has become finished, or was moved with its directory.
+    std::function<void(InodeId)> nudge;
+    /// It waits for what the finish command says of it.
+    std::function<void(InodeId)> ask;
+  };
+  /// The collaborators outlive the settler.
   Settler(Store& store, Spool& spool, PublishRules const& rules, Clock const& clock,
-          std::chrono::milliseconds quiet_time, std::function<void(InodeId)> nudge, Logger logger);
+          SettleTimes times, Listeners listeners, Logger logger);
   ~Settler() { Stop(); }
 
   void Start();
@@ -39,12 +54,24 @@ class Settler {
   /// that is not settling.
   void Restart(InodeId inode) EXCLUDES(mutex_);
 
+  /// Ends the quiet time of a file.
+  void Hurry(InodeId inode) EXCLUDES(mutex_);
+
   /// Settles the given files now, on the calling thread: those that are due and still settling.
   void Settle(std::vector<InodeId> const& inodes);
 
  private:
+  struct Wait {
+    SteadyTime since;
+    SteadyTime deadline;
+  };
+  void Set(InodeId inode, Wait const& wait) REQUIRES(mutex_);
+  /// Of files that are due after the plain quiet time: those whose own has not ended go on waiting.
+  [[nodiscard]] std::vector<InodeId> KeepDue(
+      std::vector<std::pair<InodeId, SteadyTime>> const& due) EXCLUDES(mutex_);
   void Run(std::stop_token stop) EXCLUDES(mutex_);
-  std::vector<InodeId> TakeDue(std::stop_token stop) EXCLUDES(mutex_);
+  /// With the time since when each was left alone.
+  std::vector<std::pair<InodeId, SteadyTime>> TakeDue(std::stop_token stop) EXCLUDES(mutex_);
 
   struct Candidate {
     InodeId inode = 0;
@@ -52,8 +79,6 @@ class Settler {
     std::uint64_t changes = 0;
   };
   std::vector<Candidate> Choose(std::vector<InodeId> const& inodes);
-  [[nodiscard]] Result<std::shared_ptr<Version>> Find(Inode const& inode,
-                                                      std::string const& path) const;
   void VisitFilesBeneath(InodeId directory);
   bool Finish(Candidate const& candidate, Result<void> const& synced);
 
@@ -61,12 +86,12 @@ class Settler {
   Spool& spool_;
   PublishRules const& rules_;
   Clock const& clock_;
-  std::chrono::milliseconds const quiet_time_;
-  std::function<void(InodeId)> const nudge_;
+  SettleTimes const times_;
+  Listeners const listeners_;
   Logger const logger_;
   Mutex mutex_;
   CondVar changed_;
-  std::unordered_map<InodeId, SteadyTime> deadlines_ GUARDED_BY(mutex_);
+  std::unordered_map<InodeId, Wait> waits_ GUARDED_BY(mutex_);
   std::set<std::pair<SteadyTime, InodeId>> order_ GUARDED_BY(mutex_);  ///< the same, by time
   std::jthread thread_;
 };

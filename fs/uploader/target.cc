@@ -12,6 +12,10 @@ namespace {
 constexpr std::size_t kRsyncSuffix = 6;   // letters and digits of mkstemp(3)
 constexpr std::size_t kRcloneSuffix = 8;  // letters and digits, of which one is a digit
 constexpr std::string_view kPartial = ".partial";
+constexpr char const* kEncodingKey = "tusfsEncoding";
+constexpr char const* kHexDigits = "0123456789ABCDEF";
+// Of all headers together many servers take no more; the others are small.
+constexpr std::size_t kLargestHeader = std::size_t{15} * 1024;
 
 // What stands around the final name of a file that is not whole yet.
 struct Form {
@@ -30,6 +34,32 @@ constexpr Form kForms[] = {
 };
 // The final name is not among it.
 constexpr std::string_view kNamelessForms[] = {".goutputstream-", ".pureftpd-upload."};
+
+// Bytes of the character at the front of `text`; 0 where it is no UTF-8, or a control character.
+std::size_t TextSize(std::string_view text) {
+  auto const byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+  auto const lead = byte(0);
+  if (lead < 0x80) return lead < 0x20 || lead == 0x7f ? 0 : 1;
+  std::size_t const size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4 || text.size() < size) return 0;
+  for (std::size_t at = 1; at < size; ++at) {
+    if ((byte(at) & 0xc0) != 0x80) return 0;
+  }
+  bool const is_control = lead == 0xc2 && byte(1) < 0xa0;
+  bool const is_overlong = (lead == 0xe0 && byte(1) < 0xa0) || (lead == 0xf0 && byte(1) < 0x90);
+  bool const is_surrogate = lead == 0xed && byte(1) >= 0xa0;
+  bool const is_beyond = lead == 0xf4 && byte(1) >= 0x90;
+  return is_control || is_overlong || is_surrogate || is_beyond ? 0 : size;
+}
+
+bool IsText(std::string_view text) {
+  while (!text.empty()) {
+    auto const size = TextSize(text);
+    if (size == 0) return false;
+    text.remove_prefix(size);
+  }
+  return true;
+}
 
 std::string_view BaseName(std::string_view path) {
   auto const slash = path.rfind('/');
@@ -119,13 +149,48 @@ std::vector<tus::MetadataTemplate> DefaultMetadata() {
           {"tusfsId", "{id}"}};
 }
 
+std::string PercentEncode(std::string_view path) {
+  std::string encoded;
+  while (!path.empty()) {
+    auto const size = TextSize(path);
+    bool const clean = size > 0 && path.front() != '%';
+    for (char const c : path.substr(0, std::max<std::size_t>(size, 1))) {
+      if (clean) {
+        encoded += c;
+        continue;
+      }
+      auto const byte = static_cast<unsigned char>(c);
+      encoded += {'%', kHexDigits[byte >> 4], kHexDigits[byte & 15]};
+    }
+    path.remove_prefix(std::max<std::size_t>(size, 1));
+  }
+  return encoded;
+}
+
 tus::Metadata MetadataFor(std::span<tus::MetadataTemplate const> templates, Upload const& upload,
                           FileTime modified) {
-  return tus::Expand(templates, {.path = upload.path,
-                                 .type = MimeTypeOf(upload.path),
-                                 .modified = modified / 1'000'000'000,
-                                 .size = upload.length,
-                                 .id = upload.id.ToString()});
+  tus::FileFacts facts{.path = upload.path,
+                       .type = MimeTypeOf(upload.path),
+                       .modified = modified / 1'000'000'000,
+                       .size = upload.length,
+                       .id = upload.id.ToString()};
+  auto metadata = tus::Expand(templates, facts);
+  if (IsText(upload.path)) return metadata;
+  facts.path = PercentEncode(upload.path);
+  auto encoded = tus::Expand(templates, facts);
+  bool const is_said = std::any_of(encoded.begin(), encoded.end(),
+                                   [](auto const& pair) { return pair.first == kEncodingKey; });
+  if (encoded != metadata && !is_said) encoded.emplace_back(kEncodingKey, "percent");
+  return encoded;
+}
+
+std::optional<std::string> WhyNotSendable(tus::Metadata const& metadata) {
+  auto const header = tus::EncodeMetadata(metadata);
+  if (!header) return header.error().message;
+  if (header->size() <= kLargestHeader) return std::nullopt;
+  return "its metadata takes " + std::to_string(header->size()) + " bytes, and servers take " +
+         std::to_string(kLargestHeader) +
+         " at most: give it a shorter path, or leave keys out with --metadata";
 }
 
 }  // namespace tusfs

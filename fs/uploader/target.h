@@ -33,8 +33,16 @@ namespace tusfs {
 /// filename, filetype, relativePath, mtime (seconds) and tusfsId (the upload's uuid).
 [[nodiscard]] std::vector<tus::MetadataTemplate> DefaultMetadata();
 
-/// What `templates` make of an upload that is about to be created.
+/// `path` with its control characters, '%' and the bytes that are no UTF-8 as %XX.
+[[nodiscard]] std::string PercentEncode(std::string_view path);
+
+/// What `templates` make of an upload that is about to be created. A path that is UTF-8 without
+/// control characters goes as it is; another one percent-encoded, and tusfsEncoding=percent is
+/// added, by which a server knows.
 [[nodiscard]] tus::Metadata MetadataFor(std::span<tus::MetadataTemplate const> templates,
                                         Upload const& upload, FileTime modified);
+
+/// Why a server cannot be told this, for a person; nothing where it can.
+[[nodiscard]] std::optional<std::string> WhyNotSendable(tus::Metadata const& metadata);
 
 }  // namespace tusfs

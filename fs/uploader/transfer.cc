@@ -111,6 +111,7 @@ Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token 
     case UploadPhase::kUnconfirmed:
       return {};
     case UploadPhase::kRefused:
+      if (work.upload->path != work.path) return StartOver(work, "it has another name now");
       if (memory.refused_until && shared_.clock.Steady() < *memory.refused_until) {
         return {.next = memory.refused_until};
       }
@@ -174,7 +175,16 @@ std::optional<Range> Transfer::Available(Work const& work, JobMemory& memory, st
 
 // ---- creating
 
+std::optional<std::string> Transfer::WhyNotDeclarable(Work const& work) const {
+  Upload declared;
+  declared.path = work.path;
+  if (work.finished()) declared.length = work.inode.size;
+  return WhyNotSendable(MetadataFor(shared_.options.metadata, declared, work.inode.modified));
+}
+
 Transfer::Outcome Transfer::Create(Work const& work, JobMemory& memory) {
+  auto const not_declarable = WhyNotDeclarable(work);
+  if (not_declarable && !work.finished()) return {};  // its end, or a rename, will tell
   if (!work.finished()) {
     std::optional<SteadyTime> look_again;
     if (!Available(work, memory, 0, look_again)) {
@@ -188,6 +198,7 @@ Transfer::Outcome Transfer::Create(Work const& work, JobMemory& memory) {
   Work created = work;
   created.upload = upload;
   created.inode.upload = upload.id;
+  if (not_declarable) return Refuse(created, *not_declarable, memory);
 
   auto const most = shared_.endpoint.profile().MaxSize();
   if (work.finished() && most && work.inode.size > *most) {

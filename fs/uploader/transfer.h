@@ -84,6 +84,8 @@ class Transfer {
   Outcome TakeOver(Work const& work, JobMemory& memory);
   Outcome Differs(Work const& work, Upload const& upload, JobMemory& memory);
 
+  /// Why the server cannot be told of this file; nothing where it can.
+  [[nodiscard]] std::optional<std::string> WhyNotDeclarable(Work const& work) const;
   Outcome Create(Work const& work, JobMemory& memory);
   Outcome CreateFailed(Work const& work, tus::Error const& error, JobMemory& memory);
 

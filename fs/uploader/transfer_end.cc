@@ -42,7 +42,7 @@ Transfer::Outcome Transfer::Unconfirmed(Work const& work, std::string const& why
 }
 
 Transfer::Outcome Transfer::Refuse(Work const& work, std::string const& why, JobMemory& memory) {
-  shared_.logger->error("the server refuses a file, its bytes are kept path=\"{}\" error=\"{}\"",
+  shared_.logger->error("a file is refused, its bytes are kept path=\"{}\" error=\"{}\"",
                         Printable(work.path), why);
   auto const recorded = ledger_.Stuck(work, UploadPhase::kRefused, why);
   if (!recorded) return Postpone(recorded.error());

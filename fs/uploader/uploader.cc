@@ -42,9 +42,13 @@ Uploader::Uploader(UploaderOptions options, Store& store, Spool& spool, Clock co
                   [this](Uuid const& upload) {
                     queue_.Schedule({.inode = 0, .upload = upload}, clock_.Steady(), 0);
                   }},
-      settler_(
-          store_, spool_, options_.rules, clock_, options_.settle,
-          [this](InodeId inode) { Nudge(inode); }, logger) {}
+      settler_(store_, spool_, options_.rules, clock_, options_.settle,
+               {.nudge = [this](InodeId inode) { Nudge(inode); },
+                .ask = [this](InodeId inode) { finish_command_.Ask(inode); }},
+               logger),
+      finish_command_(
+          store_, spool_, options_.rules, clock_,
+          [this](InodeId inode) { settler_.Settle({inode}); }, options_.finish_command, logger) {}
 
 Uploader::~Uploader() { Stop(); }
 
@@ -65,6 +69,7 @@ Result<void> Uploader::Start() {
     after = page->back();
   }
   settler_.Start();
+  finish_command_.Start();
   for (int i = 0; i < options_.transfers; ++i) {
     threads_.emplace_back([this](std::stop_token stop) { Work(stop); });
   }
@@ -75,6 +80,7 @@ void Uploader::Stop() {
   for (auto& thread : threads_) thread.request_stop();
   queue_.CancelAll();
   settler_.Stop();
+  finish_command_.Stop();
   threads_.clear();
 }
 
@@ -99,6 +105,13 @@ void Uploader::Nudge(InodeId inode) {
 }
 
 void Uploader::Settle(InodeId inode) { settler_.Restart(inode); }
+
+void Uploader::SettleNow(InodeId inode) { settler_.Hurry(inode); }
+
+void Uploader::Retry(InodeId inode) {
+  Forget(inode);
+  Nudge(inode);
+}
 
 void Uploader::Abandoned(InodeId inode, std::optional<Uuid> const& upload) {
   // Not before the open PATCH has ended: asking for an upload cuts its PATCH, and what that was

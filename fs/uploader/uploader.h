@@ -10,6 +10,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "catalog/store.h"
 #include "spool/spool.h"
 #include "uploader/endpoint.h"
+#include "uploader/finish_command.h"
 #include "uploader/publish_rules.h"
 #include "uploader/queue.h"
 #include "uploader/settler.h"
@@ -31,8 +33,9 @@ struct UploaderOptions {
   tus::ChunkRules chunks{};
   bool defer_length = true;                ///< where the server has it
   int transfers = 4;                       ///< threads that send
-  std::chrono::milliseconds settle{2000};  ///< quiet time between the last close and finished
+  SettleTimes settle{};                    ///< quiet time between the last close and finished
   PublishRules rules{};
+  FinishCommandOptions finish_command{};
   TransferOptions transfer;
   std::function<std::unique_ptr<tus::HttpTransport>()> make_transport;
 };
@@ -53,11 +56,17 @@ class Uploader {
   /// A settling file was closed, renamed or had its attributes set: its quiet time starts over.
   void Settle(InodeId inode);
 
+  /// Somebody has approved a settling file: its quiet time is over.
+  void SettleNow(InodeId inode);
+
+  /// A file is tried at once, whatever its last error said.
+  void Retry(InodeId inode);
+
   /// An upload lost its owner (DetachUpload). `inode`, which had it, is cancelled where it is
   /// being sent.
   void Abandoned(InodeId inode, std::optional<Uuid> const& upload);
 
-  /// The file is no more.
+  /// There is nothing to send of the file any more.
   void Forget(InodeId inode);
 
   /// Bytes below the frontier are about to change: cancels the open PATCH, waits until its
@@ -67,6 +76,12 @@ class Uploader {
   [[nodiscard]] Result<void> LetGo(InodeId inode, Version& version, std::uint64_t offset);
 
   [[nodiscard]] PublishRules const& rules() const { return options_.rules; }
+  [[nodiscard]] SettleTimes const& settle() const { return options_.settle; }
+  /// What the finish command said last about a file that waits for it; nothing where it was not run
+  /// for it yet.
+  [[nodiscard]] std::optional<std::string> FinishAnswer(InodeId inode) const {
+    return finish_command_.LastAnswer(inode);
+  }
   [[nodiscard]] bool IsSending(InodeId inode) const;
   [[nodiscard]] Endpoint::State Server() const { return endpoint_.state(); }
 
@@ -85,6 +100,7 @@ class Uploader {
   Endpoint endpoint_;
   Transfer::Shared shared_;
   Settler settler_;
+  FinishCommand finish_command_;
   std::vector<std::jthread> threads_;
 };
 

@@ -52,6 +52,7 @@ class CommandsTest : public testing::Test {
     inode.upload = Uuid::Random();
     Upload upload;
     upload.id = inode.upload;
+    upload.path = name;
     upload.offset = offset;
     upload.phase = UploadPhase::kCreated;
     if (content == Content::kInterrupted) upload.expires = 1'700'000'000'000'000'000;
@@ -76,12 +77,16 @@ class CommandsTest : public testing::Test {
       clock_,
       QuietLogger()};
   Reporter const reporter_{*store_, *spool_, uploader_};
+  ProcProcessTable const processes_;
+  Filesystem filesystem_{*store_, *spool_, uploader_, processes_, clock_, 1, QuietLogger()};
+  Decisions decisions_{*store_, filesystem_, uploader_};
   Commands const commands_{{.mount = "/mnt/ingest",
                             .url = "http://tus/files/",
                             .state_dir = "",
                             .socket = "",
                             .daemon_pid = 4711},
-                           reporter_};
+                           reporter_,
+                           decisions_};
 };
 
 TEST_F(CommandsTest, StatusHasEveryFieldOfTheContract) {
@@ -133,6 +138,22 @@ TEST_F(CommandsTest, APathThatIsNotThereIsAnErrorWithItsName) {
   EXPECT_THAT(answer["error"].get<std::string>(), HasSubstr("no/such"));
   EXPECT_THAT(Answer(R"({"command": "unfinished", "path": "../etc"})")["error"].get<std::string>(),
               HasSubstr("../etc"));
+}
+
+TEST_F(CommandsTest, ADecisionSaysOfEachFileWhetherItIsDone) {
+  EXPECT_EQ(Answer(R"({"command": "publish", "path": "half.mov"})"),
+            (json{{"files", json::array({{{"path", "half.mov"},
+                                          {"done", true},
+                                          {"error", nullptr}}})}}));
+  auto const refused = Answer(R"({"command": "publish", "path": "done.mov"})")["files"][0];
+  EXPECT_EQ(refused["done"], false);
+  EXPECT_THAT(refused["error"].get<std::string>(), HasSubstr("uploaded already"));
+  EXPECT_EQ(Answer(R"({"command": "retry", "path": ""})")["files"].size(), 1U);
+  EXPECT_EQ(Answer(R"({"command": "accept", "path": ""})")["files"].size(), 0U);
+  for (auto const* command : {"publish", "retry", "accept"}) {
+    auto const answer = Answer(json{{"command", command}, {"path", "no/such"}}.dump());
+    EXPECT_THAT(answer["error"].get<std::string>(), HasSubstr("no/such"));
+  }
 }
 
 TEST_F(CommandsTest, GarbageIsAnsweredWithASentence) {

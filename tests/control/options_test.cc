@@ -67,7 +67,13 @@ std::vector<std::string> const kUploadOptions{"--chunk-multiple=512KiB",
                                               "--http2",
                                               "--method-override",
                                               "--ignore=*.bak",
-                                              "--temporary=*.uploading"};
+                                              "--temporary=*.uploading",
+                                              "--settle-limit=60",
+                                              "--copiers=gcp",
+                                              "--unknown=publish",
+                                              "--interrupted=publish",
+                                              "--finish=*.mov=command",
+                                              "--finish-command=check"};
 
 void ExpectAllSet(Options const& options) {
   EXPECT_EQ(options.state_dir, "/var/lib/x");

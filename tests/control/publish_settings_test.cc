@@ -83,11 +83,58 @@ TEST_F(PublishSettingsTest, PatternsCanBeListsInAFile) {
   EXPECT_TRUE(PublishRulesOf(options)->IsTemporary("x/clip.uploading"));
 }
 
+TEST_F(PublishSettingsTest, WhatIsNotFinishedIsHeldUnlessItIsToBePublished) {
+  EXPECT_FALSE(Rules({}).publish_unknown);
+  EXPECT_FALSE(Rules({}).publish_interrupted);
+  EXPECT_TRUE(Rules({"--unknown=publish"}).publish_unknown);
+  EXPECT_TRUE(Rules({"-o", "interrupted=publish"}).publish_interrupted);
+  EXPECT_THAT(Refusal({"--interrupted=never"}), HasSubstr("hold or publish"));
+}
+
+TEST_F(PublishSettingsTest, FinishTakesPatternsInTheirOrder) {
+  auto const rules = Rules({"--finish=/a=b/=manual", "--finish=*.mov=command",
+                            "--finish-command=check --deep"});
+  ASSERT_EQ(rules.finish.size(), 2U);
+  EXPECT_EQ(rules.finish[0].files.text(), "/a=b/") << "the last = counts";
+  EXPECT_EQ(rules.finish[0].by, FinishBy::kManual);
+  EXPECT_EQ(rules.finish[1].by, FinishBy::kCommand);
+  EXPECT_THAT(rules.finish_command, ElementsAre("check", "--deep"));
+  EXPECT_EQ(rules.mount, "/mnt");
+}
+
+TEST_F(PublishSettingsTest, FinishIsAListBecauseItsOrderCounts) {
+  EXPECT_THAT(Parsed({"--config", File("finish = [\"b=close\", \"*=manual\"]\n")}).finish,
+              ElementsAre("b=close", "*=manual"));
+  EXPECT_THAT(Refusal({"--config", File("[finish]\n\"*\" = \"manual\"\n")}),
+              HasSubstr("'finish' is of another type"));
+}
+
+TEST_F(PublishSettingsTest, ACommandAndTheFilesThatItIsAskedAboutGoTogether) {
+  EXPECT_THAT(Refusal({"--finish=*.mov=command"}), HasSubstr("needs --finish-command"));
+  EXPECT_THAT(Refusal({"--finish-command=check"}), HasSubstr("never asked"));
+}
+
+TEST_F(PublishSettingsTest, CopiersAreAddedToTheUsualOnes) {
+  EXPECT_THAT(Parsed({"--copiers=gcp"}).copiers, ElementsAre("cp", "mv", "install", "gcp"));
+  EXPECT_THAT(Parsed({"--copiers=none"}).copiers, IsEmpty());
+  EXPECT_THAT(Refusal({"--copiers=/bin/cp"}), HasSubstr("the name of a program"));
+}
+
+TEST_F(PublishSettingsTest, AWrongFinishIsRefusedWithWhatItTakes) {
+  for (auto const* value : {"*.mov", "*.mov=soon", "=close", "manual", "*="}) {
+    EXPECT_THAT(Refusal({"--finish", value}), HasSubstr("--finish is '")) << value;
+  }
+}
+
 TEST_F(PublishSettingsTest, ADaemonGetsTheListsOfItsKeeper) {
   ExpectHandedOn({});
   ExpectHandedOn({"--ignore=*.bak"});
   ExpectHandedOn({"--ignore=none"});
+  ExpectHandedOn({"--copiers=gcp"});
+  ExpectHandedOn({"--copiers=none", "--copiers=cp"});
   ExpectHandedOn({"--ignore=none", "--ignore=*.bak", "--temporary=*.uploading"});
+  ExpectHandedOn({"--unknown=publish", "--interrupted=publish", "--finish=a b=rename",
+                  "--finish=*=command", "--finish-command=check --deep"});
 }
 
 TEST_F(PublishSettingsTest, APatternThatNothingCanMatchIsRefusedByName) {

@@ -252,11 +252,15 @@ TEST_F(Data, OverwritingWhatWasSentTakesTheUploadAway) {
   EXPECT_EQ(Read(handle), "Published");
 }
 
-TEST_F(Data, RemovingAnUploadedFileLeavesNothingToTerminate) {
+TEST_F(Data, RemovingAnUploadedFileLeavesItsUploadToTheIngestAndToACopyOfIt) {
   auto const inode = MakeFile("a", "published");
   MarkUploaded(inode);
   ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "a")));
-  EXPECT_TRUE(store_->Read([](View const& view) { return ListUploads(view); }).value().empty());
+  auto const uploads = store_->Read([](View const& view) { return ListUploads(view); }).value();
+  for (auto const& upload : uploads) {
+    EXPECT_EQ(upload.owner, 0U);
+    EXPECT_EQ(upload.phase, UploadPhase::kComplete);
+  }
 }
 
 // ---- durability

@@ -35,7 +35,7 @@ class PublishingRig : public testing::Test {
     UploaderOptions options;
     options.client.endpoint = server_.Url();
     options.transfers = 3;
-    options.settle = std::chrono::milliseconds(20);
+    options.settle.quiet = std::chrono::milliseconds(20);
     options.chunks.size = 2 * Version::kGranule;
     options.transfer.patience = std::chrono::milliseconds(20);
     options.transfer.retry = {.base = std::chrono::milliseconds(5),

@@ -233,6 +233,18 @@ TEST_F(RecoveryTest, AfterAnotherBootAFileEndsAtItsSyncedSize) {
   EXPECT_EQ(BytesOf(created.attributes.inode), "12345");
 }
 
+TEST_F(RecoveryTest, AfterAnotherBootNobodyHasApprovedWhatIsLeft) {
+  auto const inode = MakeFile("a", "approved but not synced");
+  ASSERT_EQ(RenameCode("a", "b"), 0);
+  ChangeRow(inode, [](Inode& row) { row.approved = true; });
+  Remount();
+  EXPECT_TRUE(Row(inode).approved);
+  EXPECT_TRUE(Row(inode).renamed);
+  Remount(kNextBoot);
+  EXPECT_FALSE(Row(inode).approved);
+  EXPECT_FALSE(Row(inode).renamed);
+}
+
 TEST_F(RecoveryTest, WhatLiesBehindTheSyncedSizeComesBackAsZerosOnly) {
   auto const created = Create("a", O_RDWR);
   Write(created.handle, 0, "12");

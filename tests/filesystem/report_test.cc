@@ -95,10 +95,70 @@ TEST_F(ReportTest, WhyAFileIsInterruptedIsShown) {
   EXPECT_THAT(List()[0].error, HasSubstr("SIGKILL"));
 }
 
+TEST_F(ReportTest, AFileThatIsRenamedAfterItsUploadSaysUnderWhichNameItIsThere) {
+  auto const d = MakeDir("d");
+  auto const inode = MakeFile("clip", "12345");
+  auto const id = GiveUpload(inode, 5, UploadPhase::kComplete);
+  ASSERT_TRUE(Ok(store_->Update([&](Transaction& transaction) -> Result<void> {
+    auto upload = FindUpload(transaction, id).value();
+    upload->path = "clip";
+    PutUpload(transaction, *upload);
+    return {};
+  })));
+  ChangeRow(inode, [](Inode& row) { row.content = Content::kUploaded; });
+  EXPECT_EQ(List("clip")[0].error, "");
+  ASSERT_TRUE(Ok(fs_->Rename(me_, kRootInode, "clip", d, "tape", 0)));
+  EXPECT_EQ(List()[0].path, "d/tape");
+  EXPECT_EQ(List()[0].state, "uploaded");
+  EXPECT_EQ(List()[0].error, "uploaded as clip");
+  EXPECT_EQ(Row(inode).upload, id);
+}
+
+TEST_F(ReportTest, AFileThatWasChangedAfterItsUploadSaysHowLongItSettles) {
+  settle_ = std::chrono::seconds(2);
+  Remount();
+  auto const inode = MakeFile("log", "12345");
+  ChangeRow(inode, [](Inode& row) { row.regrown = 3; });
+  EXPECT_EQ(List()[0].error, "was changed after it was uploaded, and settles for 16 s");
+  EXPECT_TRUE(List()[0].finishes);
+}
+
 TEST_F(ReportTest, ATemporaryNameSaysWhatItWaitsFor) {
   MakeFile("clip.mov.part", "x");
   EXPECT_EQ(List()[0].state, "settling");
   EXPECT_THAT(List()[0].error, HasSubstr("final name"));
+}
+
+TEST_F(ReportTest, AFileThatIsHeldSaysWhatItWaitsFor) {
+  for (auto const& [by, why] : std::map<FinishBy, std::string>{
+           {FinishBy::kRename, "waits for a rename"},
+           {FinishBy::kCommand, "waits for the command"},
+           {FinishBy::kManual, "waits for tusfsctl publish"}}) {
+    rules_.finish = {{Glob::Parse("*").value(), by}};
+    Remount();
+    auto const inode = MakeFile("clip", "x");
+    EXPECT_EQ(List()[0].state, "settling");
+    EXPECT_EQ(List()[0].error, why);
+    EXPECT_EQ(List()[0].finishes, by == FinishBy::kCommand) << why;
+    ChangeRow(inode, [](Inode& row) { row.approved = true; });
+    EXPECT_EQ(List()[0].error, "");
+    EXPECT_TRUE(List()[0].finishes);
+    ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "clip")));
+  }
+}
+
+TEST_F(ReportTest, AnInterruptedFileThatIsPublishedAsItIsFinishesByItself) {
+  auto const inode = MakeFile("clip", "x");
+  ChangeRow(inode, [](Inode& row) {
+    row.content = Content::kInterrupted;
+    row.reason = "killed";
+  });
+  EXPECT_FALSE(List()[0].finishes);
+  rules_.publish_interrupted = true;
+  Remount();
+  EXPECT_EQ(List()[0].state, "interrupted");
+  EXPECT_EQ(List()[0].error, "killed");
+  EXPECT_TRUE(List()[0].finishes);
 }
 
 TEST_F(ReportTest, WhatIsNoFileOrDirectoryIsLocalOnlyAndSaysWhy) {

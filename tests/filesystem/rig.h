@@ -37,17 +37,26 @@ class FakeProcesses : public ProcessTable {
     auto const found = judgements_.find(thread);
     return found == judgements_.end() ? Judgement{Verdict::kClean, {}} : found->second;
   }
+  [[nodiscard]] Judgement JudgeCopy(pid_t thread, std::string const& name,
+                                    FileTime) const override {
+    auto const found = unread_.find(thread);
+    if (found == unread_.end() || found->second != name) return {Verdict::kClean, {}};
+    return {Verdict::kDied, "source was not read to its end: " + name};
+  }
   [[nodiscard]] pid_t ProcessOf(pid_t thread) const override {
     auto const found = processes_.find(thread);
     return found == processes_.end() ? thread : found->second;
   }
   void Kill(pid_t thread) { judgements_[thread] = {Verdict::kDied, "killed by SIGKILL"}; }
   void Hide(pid_t thread) { judgements_[thread] = {Verdict::kUnknown, "hidden"}; }
+  /// It copies a file of this name, and gives up before its end.
+  void LeaveUnread(pid_t thread, std::string const& name) { unread_[thread] = name; }
   void Thread(pid_t thread, pid_t process) { processes_[thread] = process; }
 
  private:
   std::map<pid_t, Judgement> judgements_;
   std::map<pid_t, pid_t> processes_;
+  std::map<pid_t, std::string> unread_;
 };
 
 /// Every request waits until it is cancelled.
@@ -104,7 +113,8 @@ class FilesystemRig : public testing::Test {
   void Serve() {
     UploaderOptions options;
     options.client.endpoint = kTestEndpoint;
-    options.settle = settle_;
+    options.settle.quiet = settle_;
+    options.rules = rules_;
     options.make_transport = [] { return std::make_unique<DeafServer>(); };
     uploader_ = std::make_unique<Uploader>(options, *store_, *spool_, clock_, logger_);
     fs_ = std::make_unique<Filesystem>(*store_, *spool_, *uploader_, processes_, clock_,
@@ -290,6 +300,7 @@ class FilesystemRig : public testing::Test {
   Logger const logger_ = QuietLogger();
   FakeProcesses processes_;
   std::chrono::milliseconds settle_{3'600'000};
+  PublishRules rules_;  ///< of the next mount
   std::string boot_;
   std::uint64_t connection_ = 0;
   Caller const me_{.uid = 1000, .gid = 1000, .pid = 100};

@@ -190,6 +190,181 @@ TEST_F(FailedWrite, IsRememberedWhenTheMountEnds) {
   EXPECT_EQ(ContentOf(created), Content::kInterrupted);
 }
 
+// ---- copies
+
+TEST_F(VerdictTest, ACopyWhoseSourceWasNotReadToItsEndIsInterruptedThoughItWasClosed) {
+  processes_.LeaveUnread(me_.pid, "clip.mov");
+  auto const created = Create("clip.mov");
+  Write(created.handle, 0, "half");
+  Close(created.handle);
+  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+  EXPECT_THAT(ReasonOf(created), HasSubstr("source was not read to its end: clip.mov"));
+  auto const next = Create("next.mov");  // cp goes on with its next file
+  Write(next.handle, 0, "whole");
+  Close(next.handle);
+  EXPECT_EQ(ContentOf(next), Content::kSettling);
+}
+
+TEST_F(VerdictTest, ACloseBeforeTheFirstByteOfACopySaysNothing) {
+  processes_.LeaveUnread(me_.pid, "clip.mov");
+  auto const created = Create("clip.mov");
+  Flush(created.handle);
+  processes_ = FakeProcesses();
+  Write(created.handle, 0, "whole");
+  Close(created.handle);
+  EXPECT_EQ(ContentOf(created), Content::kSettling);
+}
+
+// ---- what the settings say
+
+class UnknownIsPublished : public VerdictTest {
+ protected:
+  UnknownIsPublished() {
+    rules_.publish_unknown = true;
+    Remount();
+  }
+};
+
+TEST_F(UnknownIsPublished, WhereTheWriterCannotBeSeen) {
+  auto const created = Create("a", O_WRONLY, &nobody_);
+  Write(created.handle, 0, "x", &nobody_);
+  Close(created.handle, &nobody_);
+  EXPECT_EQ(ContentOf(created), Content::kSettling);
+}
+
+TEST_F(UnknownIsPublished, WhereNobodyClosedWhatWasWrittenLast) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "x");
+  Flush(created.handle);
+  Write(created.handle, 1, "y");
+  EXPECT_TRUE(Ok(fs_->Release(created.handle)));
+  EXPECT_EQ(ContentOf(created), Content::kSettling);
+}
+
+TEST_F(UnknownIsPublished, ButADeathIsNotUnknown) {
+  EXPECT_EQ(ContentOf(Interrupted("a")), Content::kInterrupted);
+}
+
+// ---- renames and approvals are of certain bytes
+
+class Decided : public VerdictTest {
+ protected:
+  Inode RowOf(Filesystem::Created const& created) { return Row(created.attributes.inode); }
+  void Approve(InodeId inode) {
+    ChangeRow(inode, [](Inode& row) { row.approved = true; });
+  }
+};
+
+TEST_F(Decided, ARenameIsKnownUntilTheBytesChange) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "x");
+  EXPECT_FALSE(RowOf(created).renamed);
+  ASSERT_EQ(RenameCode("a", "b"), 0);
+  EXPECT_TRUE(RowOf(created).renamed);
+  Write(created.handle, 1, "y");  // through a handle that had written before
+  EXPECT_FALSE(RowOf(created).renamed);
+  ASSERT_EQ(RenameCode("b", "c"), 0);
+  Close(created.handle);
+  EXPECT_TRUE(RowOf(created).renamed);
+}
+
+TEST_F(Decided, AnExchangeRenamesBoth) {
+  auto const a = MakeFile("a");
+  auto const b = MakeFile("b");
+  ASSERT_EQ(RenameCode("a", "b", RENAME_EXCHANGE), 0);
+  EXPECT_TRUE(Row(a).renamed);
+  EXPECT_TRUE(Row(b).renamed);
+}
+
+TEST_F(Decided, EveryWayToChangeBytesForgets) {
+  auto const inode = MakeFile("a", "12345");
+  std::vector<std::function<void()>> const ways{
+      [&] {
+        auto const handle = Open(inode, O_WRONLY);
+        Write(handle, 0, "x");
+        Close(handle);
+      },
+      [&] { Close(Open(inode, O_WRONLY | O_TRUNC)); },
+      [&] { SetSize(inode, 100); },
+      [&] { SetSize(inode, 0); },
+      [&] {
+        auto const handle = Open(inode, O_RDWR);
+        SetSize(inode, 7, handle);
+        Close(handle);
+      }};
+  for (auto const& change : ways) {
+    Approve(inode);
+    ASSERT_EQ(RenameCode("a", "b"), 0);
+    ASSERT_EQ(RenameCode("b", "a"), 0);
+    change();
+    EXPECT_FALSE(Row(inode).renamed);
+    EXPECT_FALSE(Row(inode).approved);
+  }
+}
+
+TEST_F(Decided, EachChangeAfterPublicationIsCounted) {
+  auto const inode = MakeFile("a", "12345");
+  auto const publish = [&] {
+    ChangeRow(inode, [](Inode& row) { row.content = Content::kUploaded; });
+  };
+  auto const append = [&] {
+    auto const handle = Open(inode, O_WRONLY);
+    Write(handle, 5, "x");
+    Write(handle, 6, "y");
+    Close(handle);
+  };
+  append();
+  EXPECT_EQ(Row(inode).regrown, 0) << "it was not published yet";
+  publish();
+  append();
+  EXPECT_EQ(Row(inode).regrown, 1);
+  append();
+  EXPECT_EQ(Row(inode).regrown, 1) << "nor this time";
+  publish();
+  SetSize(inode, 100);
+  EXPECT_EQ(Row(inode).regrown, 2);
+  publish();
+  Close(Open(inode, O_WRONLY));
+  EXPECT_EQ(Row(inode).regrown, 2) << "only opened";
+  ChangeRow(inode, [](Inode& row) { row.regrown = 255; });
+  append();
+  EXPECT_EQ(Row(inode).regrown, 255);
+}
+
+TEST_F(Decided, ANewBodyUnderAnOldNameSettlesLikeANewFile) {
+  auto const inode = MakeFile("a", "12345");
+  ChangeRow(inode, [](Inode& row) {
+    row.content = Content::kUploaded;
+    row.regrown = 7;
+  });
+  Close(Open(inode, O_WRONLY | O_TRUNC));
+  EXPECT_EQ(Row(inode).regrown, 0);
+}
+
+TEST_F(Decided, NeitherReadingNorAttributesForget) {
+  auto const inode = MakeFile("a", "12345");
+  ASSERT_EQ(RenameCode("a", "b"), 0);
+  Approve(inode);
+  Close(Open(inode, O_WRONLY));
+  EXPECT_EQ(BytesOf(inode), "12345");
+  AttributeChange change;
+  change.mode = 0600;
+  change.modified = 1;
+  ASSERT_TRUE(Ok(fs_->SetAttributes(me_, inode, change, 0)));
+  EXPECT_TRUE(Row(inode).renamed);
+  EXPECT_TRUE(Row(inode).approved);
+}
+
+TEST_F(Decided, ASuccessorKnowsTheRenameOfAnOpenFile) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "x");
+  ASSERT_EQ(RenameCode("a", "b"), 0);
+  DaemonDies();
+  EXPECT_TRUE(RowOf(created).renamed);
+  Write(created.handle, 1, "y");
+  EXPECT_FALSE(RowOf(created).renamed);
+}
+
 // ---- several writers
 
 TEST_F(VerdictTest, TheFileWaitsForTheLastWriter) {
@@ -232,6 +407,65 @@ TEST_F(VerdictTest, AReaderNeitherDelaysNorDecides) {
   processes_.Kill(doomed_.pid);
   Close(reader, &doomed_);
   EXPECT_EQ(ContentOf(created), Content::kSettling);
+}
+
+// ---- rsync --partial
+
+class PartOfRsync : public VerdictTest {
+ protected:
+  // Written and closed under rsync's temporary name, with this modification time.
+  Filesystem::Created Closed(std::string const& name, FileTime modified) {
+    auto const created = Create(name);
+    Write(created.handle, 0, "half");
+    Close(created.handle);
+    SetModified(created, modified);
+    return created;
+  }
+  void SetModified(Filesystem::Created const& created, FileTime modified) {
+    AttributeChange change;
+    change.modified = modified;
+    ASSERT_TRUE(Ok(fs_->SetAttributes(me_, created.attributes.inode, change, 0)));
+  }
+};
+
+TEST_F(PartOfRsync, ThatGetsItsFinalNameWithTheTime0IsInterrupted) {
+  auto const created = Closed(".clip.mov.a1B2c3", 0);
+  ASSERT_EQ(RenameCode(".clip.mov.a1B2c3", "clip.mov"), 0);
+  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+  EXPECT_EQ(ReasonOf(created), "rsync was interrupted (--partial)");
+}
+
+TEST_F(PartOfRsync, IsInterruptedTooWhenItsReleaseComesAfterTheRename) {
+  auto const created = Create(".clip.mov.a1B2c3");
+  Write(created.handle, 0, "half");
+  Flush(created.handle);
+  SetModified(created, 999'999'999);
+  ASSERT_EQ(RenameCode(".clip.mov.a1B2c3", "clip.mov"), 0);
+  EXPECT_TRUE(Ok(fs_->Release(created.handle)));
+  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+  EXPECT_EQ(ReasonOf(created), "rsync was interrupted (--partial)");
+}
+
+TEST_F(PartOfRsync, IsFinishedByTheNextRsync) {
+  Closed(".clip.mov.a1B2c3", 0);
+  ASSERT_EQ(RenameCode(".clip.mov.a1B2c3", "clip.mov"), 0);
+  auto const whole = Closed(".clip.mov.x9Y8z7", 1'700'000'000'000'000'000);
+  ASSERT_EQ(RenameCode(".clip.mov.x9Y8z7", "clip.mov"), 0);
+  EXPECT_EQ(ContentOf(whole), Content::kSettling);
+  EXPECT_EQ(InodeOf("clip.mov"), whole.attributes.inode);
+}
+
+TEST_F(PartOfRsync, IsNothingElseThatHasTheTime0) {
+  auto const named = Closed("old.tape", 0);
+  EXPECT_EQ(ContentOf(named), Content::kSettling);
+  ASSERT_EQ(RenameCode("old.tape", "tape"), 0);
+  EXPECT_EQ(ContentOf(named), Content::kSettling) << "another program's rename";
+  auto const other = Closed(".clip.mov.a1B2c3", 0);
+  ASSERT_EQ(RenameCode(".clip.mov.a1B2c3", "other.mov"), 0);
+  EXPECT_EQ(ContentOf(other), Content::kSettling) << "not the name that rsync would give";
+  auto const late = Closed(".clip.mov.a1B2c3", 1'000'000'000);
+  ASSERT_EQ(RenameCode(".clip.mov.a1B2c3", "clip.mov"), 0);
+  EXPECT_EQ(ContentOf(late), Content::kSettling) << "a second later";
 }
 
 // ---- afterwards

@@ -1,11 +1,17 @@
 // Writer: what /proc says of a process that closes a file.
+#include <fcntl.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
+#include <filesystem>
 
 #include <gmock/gmock.h>
 
+#include "base/clock.h"
+#include "base/file.h"
 #include "filesystem/writer.h"
 #include "testing/files.h"
 
@@ -97,6 +103,118 @@ TEST(ProcProcessTable, WhoeverCannotBeSeenIsUnknown) {
   EXPECT_EQ(table.JudgeClose(0).verdict, Verdict::kUnknown);
   EXPECT_EQ(table.JudgeClose(0x7ffffffe).verdict, Verdict::kUnknown);
   EXPECT_EQ(table.ProcessOf(0x7ffffffe), 0x7ffffffe);
+}
+
+// ---- copies
+
+// This process is the copying program.
+class JudgeCopy : public testing::Test {
+ protected:
+  static constexpr std::size_t kSize = 100'000;
+
+  // A source that nobody has written for an hour, of which `read` bytes have been read.
+  UniqueFd Source(std::string const& name, std::uint64_t read, int flags = O_RDONLY) {
+    auto const path = dir_ / name;
+    tusfs_testing::WriteFile(path, std::string(kSize, 'x'));
+    SetAge(path, std::chrono::hours(1));
+    auto file = OpenFile(path, flags).value();
+    EXPECT_EQ(::lseek(file.get(), static_cast<off_t>(read), SEEK_SET), static_cast<off_t>(read));
+    return file;
+  }
+
+  static void SetAge(std::filesystem::path const& path, std::chrono::seconds age) {
+    std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now() - age);
+  }
+
+  static std::string OwnName() {
+    auto name = ReadSmallFile("/proc/self/comm").value();
+    name.pop_back();
+    return name;
+  }
+
+  Judgement Judge(std::string const& name) {
+    return ProcProcessTable({"cp", OwnName()}).JudgeCopy(::getpid(), name, SystemClock().Wall());
+  }
+
+  tusfs_testing::TempDir const dir_;
+};
+
+TEST_F(JudgeCopy, ASourceThatIsNotReadToItsEndSpoilsTheCopy) {
+  auto const source = Source("clip.mov", 2000);
+  auto const judgement = Judge("clip.mov");
+  EXPECT_EQ(judgement.verdict, Verdict::kDied);
+  EXPECT_EQ(judgement.reason,
+            "source was not read to its end: clip.mov, 2000 of 100000 bytes");
+}
+
+TEST_F(JudgeCopy, ASourceThatIsReadToItsEndIsAGoodCopy) {
+  auto const source = Source("clip.mov", kSize);
+  EXPECT_EQ(Judge("clip.mov").verdict, Verdict::kClean);
+}
+
+TEST_F(JudgeCopy, ACardThatIsGoneIsASourceAllTheSame) {
+  auto const source = Source("clip.mov", 2000);
+  std::filesystem::remove(dir_ / "clip.mov");
+  EXPECT_EQ(Judge("clip.mov").verdict, Verdict::kDied);
+}
+
+TEST_F(JudgeCopy, OnlyAFileOfTheSameNameThatIsOpenForReadingIsASource) {
+  auto const list = Source("list.txt", 10);
+  auto const target = Source("clip.mov", 10, O_RDWR);
+  EXPECT_EQ(Judge("clip.mov").verdict, Verdict::kClean);
+}
+
+TEST_F(JudgeCopy, ASourceThatGrewMeanwhileIsNotHeldAgainstTheCopy) {
+  auto const source = Source("clip.mov", 2000);
+  SetAge(dir_ / "clip.mov", std::chrono::seconds(0));
+  EXPECT_EQ(Judge("clip.mov").verdict, Verdict::kClean);
+}
+
+TEST_F(JudgeCopy, ASourceWithHolesIsNotHeldAgainstTheCopy) {
+  auto const source = Source("clip.mov", 2000);
+  std::filesystem::resize_file(dir_ / "clip.mov", 10'000'000);
+  SetAge(dir_ / "clip.mov", std::chrono::hours(1));
+  EXPECT_EQ(Judge("clip.mov").verdict, Verdict::kClean);
+}
+
+TEST_F(JudgeCopy, OtherProgramsMayReadAsTheyLike) {
+  auto const source = Source("clip.mov", 2000);
+  ProcProcessTable const table({"cp", "mv"});
+  EXPECT_EQ(table.JudgeCopy(::getpid(), "clip.mov", SystemClock().Wall()).verdict,
+            Verdict::kClean);
+  EXPECT_EQ(table.JudgeCopy(0x7ffffffe, "clip.mov", SystemClock().Wall()).verdict,
+            Verdict::kClean);
+}
+
+// A real program: a shell that reads a part of what cp would read whole.
+TEST_F(JudgeCopy, AnotherProcessIsSeenInTheMiddleOfItsCopy) {
+  auto const source = Source("clip.mov", 0);
+  auto const program = dir_ / "cp";
+  std::filesystem::copy_file("/bin/sh", program);
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  UniqueFd const reading(ends[0]);
+  UniqueFd writing(ends[1]);
+  pid_t const child = ::fork();
+  if (child == 0) {
+    ::dup2(ends[1], STDOUT_FILENO);
+    auto const script = "exec 3< '" + (dir_ / "clip.mov").string() +
+                        "'; read -r line <&3; echo read; while :; do sleep 1; done";
+    ::execl(program.c_str(), "cp", "-c", script.c_str(), nullptr);
+    ::_exit(127);
+  }
+  writing.Reset();
+  char said = 0;
+  EXPECT_EQ(::read(reading.get(), &said, 1), 1) << "it has read as far as it will";
+  // The line has no end, so a shell reads all of it; then the card has more than it had seen.
+  auto const whole = ProcProcessTable({"cp"}).JudgeCopy(child, "clip.mov", SystemClock().Wall());
+  tusfs_testing::WriteFile(dir_ / "clip.mov", std::string(2 * kSize, 'x'));
+  SetAge(dir_ / "clip.mov", std::chrono::hours(1));
+  auto const part = ProcProcessTable({"cp"}).JudgeCopy(child, "clip.mov", SystemClock().Wall());
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  EXPECT_EQ(whole.verdict, Verdict::kClean);
+  EXPECT_EQ(part.verdict, Verdict::kDied) << part.reason;
 }
 
 }  // namespace

@@ -129,6 +129,13 @@ TEST_F(RsyncTest, AnInterruptedTransferPublishesNothingAndItsSecondRunSendsNothi
   ExpectArrival("rsync -a, SIGINT, with its second run", "clip.mov", source);
 }
 
+TEST_F(RsyncTest, AnInterruptedTransferLeavesNothingWhenItDoesNotComeAgain) {
+  Mount({"--adopt-timeout", "1"});
+  InterruptHalfWay({"-a"}, Source("clip.mov", kSize));
+  EXPECT_TRUE(WaitFor([&] { return server_->Uploads().empty(); })) << "left on the server";
+  EXPECT_EQ(PublishedSince(), 0);
+}
+
 TEST_F(RsyncTest, APartialFileIsInterruptedAndASecondRunFinishesIt) {
   Mount();
   auto const source = Source("clip.mov", kSize);

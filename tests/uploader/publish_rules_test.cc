@@ -44,5 +44,56 @@ TEST(Temporary, AreTheKnownFormsAndThoseThatWereAdded) {
   EXPECT_FALSE(rules.IsTemporary("clip.mov"));
 }
 
+// ---- who says that a file is finished
+
+class Finish : public testing::Test {
+ protected:
+  void Rule(std::string const& glob, FinishBy by) {
+    rules_.finish.push_back({Glob::Parse(glob).value(), by});
+  }
+
+  PublishRules rules_;
+  Inode inode_;
+};
+
+TEST_F(Finish, TheFirstRuleThatMatchesCounts) {
+  Rule("ftp/done/", FinishBy::kClose);
+  Rule("ftp/", FinishBy::kManual);
+  Rule("*.mov", FinishBy::kCommand);
+  EXPECT_EQ(rules_.HoldOf(inode_, "ftp/done/a.mov"), Hold::kNone);
+  EXPECT_EQ(rules_.HoldOf(inode_, "ftp/a.mov"), Hold::kManual);
+  EXPECT_EQ(rules_.HoldOf(inode_, "a.mov"), Hold::kCommand);
+  EXPECT_EQ(rules_.HoldOf(inode_, "a.txt"), Hold::kNone);
+}
+
+TEST_F(Finish, ARenameSatisfiesTheRuleThatWantsOne) {
+  Rule("*", FinishBy::kRename);
+  EXPECT_EQ(rules_.HoldOf(inode_, "a"), Hold::kRename);
+  inode_.renamed = true;
+  EXPECT_EQ(rules_.HoldOf(inode_, "a"), Hold::kNone);
+}
+
+TEST_F(Finish, ApprovedBytesWaitForNothingButUnderAnIgnoredName) {
+  Rule("*", FinishBy::kManual);
+  inode_.approved = true;
+  EXPECT_EQ(rules_.HoldOf(inode_, "a"), Hold::kNone);
+  EXPECT_EQ(rules_.HoldOf(inode_, "a.part"), Hold::kNone);
+  EXPECT_EQ(rules_.HoldOf(inode_, "a~"), Hold::kIgnored);
+}
+
+TEST_F(Finish, ATemporaryNameWaitsForItsOwnRenameFirst) {
+  Rule("*", FinishBy::kManual);
+  EXPECT_EQ(rules_.HoldOf(inode_, "a.part"), Hold::kTemporary);
+}
+
+TEST_F(Finish, AnInterruptedFileSettlesOnlyWhereThatIsWanted) {
+  inode_.content = Content::kInterrupted;
+  EXPECT_FALSE(rules_.Settles(inode_));
+  rules_.publish_interrupted = true;
+  EXPECT_TRUE(rules_.Settles(inode_));
+  inode_.content = Content::kFailed;
+  EXPECT_FALSE(rules_.Settles(inode_));
+}
+
 }  // namespace
 }  // namespace tusfs

@@ -28,9 +28,12 @@ class SettlerTest : public TransferRig {
   }
 
   std::vector<InodeId> finished_;
+  std::vector<InodeId> asked_;
   Settler settler_{
-      *store_, *spool_, rules_, clock_, kQuiet,
-      [this](InodeId inode) { finished_.push_back(inode); }, logger_};
+      *store_, *spool_, rules_, clock_, {.quiet = kQuiet},
+      {.nudge = [this](InodeId inode) { finished_.push_back(inode); },
+       .ask = [this](InodeId inode) { asked_.push_back(inode); }},
+      logger_};
 };
 
 TEST_F(SettlerTest, ASettlingFileBecomesFinishedWithItsSizeOnDisk) {
@@ -72,6 +75,39 @@ TEST_F(SettlerTest, IgnoredNamesNeverSettleUnlessTheyAreRenamed) {
   RenameTo("clip.mov");
   settler_.Settle({kFile});
   EXPECT_EQ(TheInode().content, Content::kFinished);
+}
+
+TEST_F(SettlerTest, AFileThatWaitsForAPersonSettlesWhenItIsApproved) {
+  rules_.finish.push_back({Glob::Parse("*").value(), FinishBy::kManual});
+  Close();
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kSettling);
+  ChangeInode([](Inode& inode) { inode.approved = true; });
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kFinished);
+}
+
+TEST_F(SettlerTest, AFileThatWaitsForTheCommandIsAskedAbout) {
+  rules_.finish.push_back({Glob::Parse("*").value(), FinishBy::kCommand});
+  Close();
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kSettling);
+  EXPECT_THAT(asked_, ElementsAre(kFile));
+}
+
+TEST_F(SettlerTest, AnInterruptedFileIsPublishedAsItIsWhereThatIsWanted) {
+  Append(10);
+  Close();
+  ChangeInode([](Inode& inode) {
+    inode.content = Content::kInterrupted;
+    inode.reason = "killed";
+  });
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kInterrupted);
+  rules_.publish_interrupted = true;
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kFinished);
+  EXPECT_THAT(TheInode().reason, IsEmpty());
 }
 
 TEST_F(SettlerTest, AMovedDirectoryHasItsFilesLookedAt) {
@@ -142,7 +178,9 @@ class SettlerThread : public SettlerTest {
   // Its own clock is the machine's: the thread waits for real.
   void Start(std::chrono::milliseconds quiet) {
     threaded_ = std::make_unique<Settler>(
-        *store_, *spool_, rules_, system_clock_, quiet, [this](InodeId) { ++count_; }, logger_);
+        *store_, *spool_, rules_, system_clock_, SettleTimes{.quiet = quiet},
+        Settler::Listeners{.nudge = [this](InodeId) { ++count_; }, .ask = [](InodeId) {}},
+        logger_);
     threaded_->Start();
   }
 
@@ -173,6 +211,47 @@ TEST_F(SettlerThread, TheQuietTimeStartsOverWithEachRestart) {
   ASSERT_TRUE(WaitFor([&] { return count_ == 1; }));
   EXPECT_GE(system_clock_.Steady() - quiet_since, kShort - std::chrono::milliseconds(50));
   EXPECT_EQ(TheInode().content, Content::kFinished);
+}
+
+TEST_F(SettlerThread, AFileThatWasChangedAfterItWasPublishedSettlesForLonger) {
+  Append(10);
+  Close();
+  constexpr std::chrono::milliseconds kShort{50};
+  ChangeInode([](Inode& inode) { inode.regrown = 3; });
+  Start(kShort);
+  auto const closed = system_clock_.Steady();
+  threaded_->Restart(kFile);
+  ASSERT_TRUE(WaitFor([&] { return count_ == 1; }));
+  EXPECT_GE(system_clock_.Steady() - closed, 8 * kShort);
+}
+
+TEST_F(SettlerThread, AnApprovedFileIsHurriedThroughWhateverItsQuietTime) {
+  Append(10);
+  Close();
+  Start(std::chrono::hours(1));
+  threaded_->Restart(kFile);
+  ChangeInode([](Inode& inode) {
+    inode.regrown = 200;
+    inode.approved = true;
+  });
+  threaded_->Hurry(kFile);
+  EXPECT_TRUE(WaitFor([&] { return count_ == 1; }));
+}
+
+TEST(QuietTimeOf, DoublesWithEachChangeAfterPublicationUpToItsLimit) {
+  SettleTimes const times{.quiet = std::chrono::seconds(2), .limit = std::chrono::seconds(900)};
+  Inode inode;
+  EXPECT_EQ(times.QuietTimeOf(inode), std::chrono::seconds(2));
+  inode.regrown = 1;
+  EXPECT_EQ(times.QuietTimeOf(inode), std::chrono::seconds(4));
+  inode.regrown = 8;
+  EXPECT_EQ(times.QuietTimeOf(inode), std::chrono::seconds(512));
+  inode.regrown = 255;
+  EXPECT_EQ(times.QuietTimeOf(inode), std::chrono::seconds(900));
+  SettleTimes const longer{.quiet = std::chrono::hours(1), .limit = std::chrono::seconds(900)};
+  EXPECT_EQ(longer.QuietTimeOf(inode), std::chrono::hours(1)) << "the limit is of the doubling";
+  SettleTimes const none{.quiet = std::chrono::seconds(0), .limit = std::chrono::seconds(900)};
+  EXPECT_EQ(none.QuietTimeOf(inode), std::chrono::seconds(0));
 }
 
 TEST_F(SettlerThread, StopEndsAtOnceWhateverWaits) {

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <map>
+
 namespace tusfs {
 namespace {
 
@@ -84,10 +86,77 @@ TEST(MetadataFor, SaysWhatTheServerWasConfiguredFor) {
   EXPECT_EQ(MetadataFor(templates, upload, 0).back(), (tus::Metadata::value_type{"bytes", "12"}));
 }
 
-TEST(MetadataFor, NamesOfAnyBytesCanBeSent) {
+// ---- names that are no clean text
+
+// What a server does with tusfsEncoding=percent.
+std::string Decoded(std::string const& text) {
+  std::string decoded;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] != '%') {
+      decoded += text[at];
+      continue;
+    }
+    decoded += static_cast<char>(std::stoi(text.substr(at + 1, 2), nullptr, 16));
+    at += 2;
+  }
+  return decoded;
+}
+
+std::map<std::string, std::string> MetadataOf(std::string const& path) {
   Upload upload;
-  upload.path = std::string("\xff\n,\x01 =", 6);
-  EXPECT_TRUE(tus::EncodeMetadata(MetadataFor(DefaultMetadata(), upload, -1)));
+  upload.path = path;
+  auto const metadata = MetadataFor(DefaultMetadata(), upload, 0);
+  EXPECT_TRUE(tus::EncodeMetadata(metadata));
+  return {metadata.begin(), metadata.end()};
+}
+
+TEST(NamesInMetadata, ThatAreCleanTextGoAsTheyAre) {
+  for (std::string const path :
+       {"clip.mov", "100%.mov", "a%41", "día 1/clip ä.mov", "日本/\xf0\x9f\x8e\xac", " ,=\"", "~"}) {
+    auto const metadata = MetadataOf(path);
+    EXPECT_EQ(metadata.at("relativePath"), path);
+    EXPECT_FALSE(metadata.contains("tusfsEncoding")) << path;
+  }
+}
+
+TEST(NamesInMetadata, ThatAreNotGoPercentEncodedAndSaySo) {
+  for (auto const& path : {
+           std::string("\xff.mov"), std::string("caf\xe9/50%.mov"), std::string("new\nline"),
+           std::string("\x01\x1f\x7f"), std::string("ä\xc3"), std::string("\xc0\xaf"),
+           std::string("\xed\xa0\x80"), std::string("\xf4\x90\x80\x80"), std::string("\xe0\x80\x80"),
+           std::string("\xf5\x80\x80\x80"), std::string("next\xc2\x85line"), std::string("\xe2\x82"),
+       }) {
+    auto const metadata = MetadataOf(path);
+    auto const& sent = metadata.at("relativePath");
+    EXPECT_EQ(metadata.at("tusfsEncoding"), "percent");
+    EXPECT_EQ(Decoded(sent), path);
+    EXPECT_EQ(Decoded(metadata.at("filename")), path.substr(path.rfind('/') + 1));
+    EXPECT_EQ(PercentEncode(sent).find_first_of("\n\x01\x7f\xff"), std::string::npos);
+  }
+  EXPECT_EQ(PercentEncode("caf\xe9 ä 50%"), "caf%E9 ä 50%25");
+}
+
+TEST(NamesInMetadata, OfEveryByteComeBack) {
+  for (int byte = 1; byte < 256; ++byte) {
+    auto const path = std::string("a") + static_cast<char>(byte) + "b";
+    EXPECT_EQ(Decoded(PercentEncode(path)), path) << byte;
+  }
+}
+
+TEST(NamesInMetadata, AreNotSpokenOfWhereNoTemplateHasThem) {
+  Upload upload;
+  upload.path = "\xff";
+  std::vector<tus::MetadataTemplate> const templates{{"project", "dune"}};
+  EXPECT_EQ(MetadataFor(templates, upload, 0), (tus::Metadata{{"project", "dune"}}));
+}
+
+TEST(WhyNotSendable, IsThatItIsTooLongOrMalformedAndSaysTheWayOut) {
+  EXPECT_EQ(WhyNotSendable({{"filename", std::string(255, 'x')}}), std::nullopt);
+  auto const why = WhyNotSendable({{"relativePath", std::string(20'000, 'x')}});
+  ASSERT_TRUE(why);
+  EXPECT_THAT(*why, testing::HasSubstr("26681 bytes"));
+  EXPECT_THAT(*why, testing::HasSubstr("shorter path"));
+  EXPECT_TRUE(WhyNotSendable({{"a key", "x"}}));
 }
 
 }  // namespace

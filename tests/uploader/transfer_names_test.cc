@@ -83,5 +83,43 @@ TEST_F(TransferNames, AFileThatIsRenamedIntoAnIgnoredNameIsNotPublishedUnderTheO
   EXPECT_THAT(ownerless_, SizeIs(1));
 }
 
+// ---- names that no server takes
+
+class TooLong : public TransferNames {
+ protected:
+  TooLong() { shared_.options.metadata.push_back({"path2", std::string(20'000, 'x')}); }
+};
+
+TEST_F(TooLong, AreRefusedHereWithASentenceAndNotTriedOnTheServer) {
+  Append(1000);
+  FinishFile();
+  auto const outcome = Step();
+  EXPECT_EQ(TheUpload()->phase, UploadPhase::kRefused);
+  EXPECT_THAT(TheUpload()->error, testing::HasSubstr("its metadata takes"));
+  EXPECT_EQ(outcome.next, clock_.Steady() + shared_.options.retry_failed);
+  Steps(2);  // and nothing goes out: the script is at its end
+}
+
+TEST_F(TooLong, DoNotStreamEither) {
+  Append(3 * kGranule);
+  EXPECT_EQ(Step().next, std::nullopt);
+  EXPECT_THAT(Uploads(), IsEmpty());
+}
+
+TEST_F(TransferNames, ARefusedFileIsTriedAtOnceUnderAnotherName) {
+  Append(1000);
+  FinishFile();
+  Next("POST", kEndpoint, tus::TusAnswer(400));
+  Steps(1);
+  ASSERT_EQ(TheUpload()->phase, UploadPhase::kRefused);
+  EXPECT_FALSE(IsNow(Step().next));
+  RenameTo("clip.mov");
+  EXPECT_TRUE(IsNow(Step().next));
+  Next("POST", kEndpoint, CreatedAt(kUrl));
+  NextPatch(kUrl, 0, 1000, "(none)");
+  Steps(2);
+  EXPECT_EQ(TheInode().content, Content::kUploaded);
+}
+
 }  // namespace
 }  // namespace tusfs

@@ -1,0 +1,222 @@
+#include "filesystem/decisions.h"
+
+#include <functional>
+
+#include "catalog/namespace.h"
+#include "catalog/tables.h"
+
+namespace tusfs {
+namespace {
+
+constexpr std::size_t kPage = 1024;
+
+// A file as a decision finds it.
+struct Case {
+  Inode inode;
+  std::string path;  ///< of its first name
+  std::optional<Upload> upload;
+  bool has_writers = false;
+
+  [[nodiscard]] bool IsStuckAs(UploadPhase phase) const {
+    return inode.content == Content::kFinished && upload && upload->phase == phase;
+  }
+};
+
+constexpr char const* kOpen = "somebody has it open for writing: close it first";
+constexpr char const* kUnfinished =
+    "it is not finished: 'tusfsctl publish' publishes it as it is";
+constexpr char const* kUploaded = "it is uploaded already";
+constexpr char const* kUnconfirmed =
+    "it may have been published: look on the server, then say 'tusfsctl accept' or 'tusfsctl "
+    "retry'";
+
+std::string LostHere(Case const& file) {
+  return "the local disk has failed it, copy it here again: " + file.inode.reason;
+}
+
+std::string WhyNotPublish(Case const& file, PublishRules const& rules) {
+  if (auto const pattern = rules.IgnoredBy(file.path)) {
+    return "its name matches the ignored pattern " + *pattern + ": rename it";
+  }
+  switch (file.inode.content) {
+    case Content::kUploaded:
+      return kUploaded;
+    case Content::kFailed:
+      return LostHere(file);
+    case Content::kWriting:
+      return kOpen;
+    case Content::kFinished:
+      if (file.IsStuckAs(UploadPhase::kUnconfirmed)) return kUnconfirmed;
+      if (!file.IsStuckAs(UploadPhase::kRefused)) return {};  // it is on its way
+      return "the server refuses it, 'tusfsctl retry' tries it again: " + file.upload->error;
+    case Content::kSettling:
+    case Content::kInterrupted:
+      break;
+  }
+  return file.has_writers ? kOpen : std::string();
+}
+
+std::string WhyNotRetry(Case const& file) {
+  switch (file.inode.content) {
+    case Content::kUploaded:
+      return kUploaded;
+    case Content::kFailed:
+      return LostHere(file);
+    case Content::kWriting:
+      return kOpen;
+    case Content::kSettling:
+    case Content::kInterrupted:
+      return kUnfinished;
+    case Content::kFinished:
+      break;
+  }
+  return {};
+}
+
+std::string WhyNotAccept(Case const& file) {
+  if (file.IsStuckAs(UploadPhase::kUnconfirmed)) return {};
+  if (file.inode.content == Content::kUploaded) return kUploaded;
+  return "only what is unconfirmed can be accepted: 'tusfsctl list' shows what keeps this file back";
+}
+
+bool IsBeneath(std::string_view path, std::string_view top) {
+  return top.empty() || (path.starts_with(top) && path.substr(top.size()).starts_with('/'));
+}
+
+}  // namespace
+
+struct Decisions::Decision {
+  std::function<std::string(Case const&)> refuse;  ///< empty: it can be done
+  /// Whether a file that is found beneath a directory is meant at all.
+  std::function<bool(Case const&)> is_meant;
+  std::function<void(Transaction&, Case&)> change;
+  std::function<void(InodeId)> afterwards;
+};
+
+Result<Decisions::Outcomes> Decisions::Publish(std::string const& path) {
+  return Apply(path, {.refuse = [&](Case const& file) {
+                        return WhyNotPublish(file, uploader_.rules());
+                      },
+                      .is_meant =
+                          [](Case const& file) {
+                            return file.inode.content == Content::kSettling ||
+                                   file.inode.content == Content::kInterrupted;
+                          },
+                      .change =
+                          [](Transaction& transaction, Case& file) {
+                            if (file.inode.content == Content::kFinished) return;
+                            file.inode.content = Content::kSettling;
+                            file.inode.reason.clear();
+                            file.inode.approved = true;
+                            PutInode(transaction, file.inode);
+                          },
+                      .afterwards = [&](InodeId inode) { uploader_.SettleNow(inode); }});
+}
+
+Result<Decisions::Outcomes> Decisions::Retry(std::string const& path) {
+  return Apply(path, {.refuse = WhyNotRetry,
+                      .is_meant =
+                          [](Case const& file) {
+                            return file.inode.content == Content::kFinished;
+                          },
+                      .change =
+                          [](Transaction& transaction, Case& file) {
+                            if (!file.IsStuckAs(UploadPhase::kUnconfirmed)) return;
+                            // As if it had been refused: that starts over.
+                            file.upload->phase = UploadPhase::kRefused;
+                            PutUpload(transaction, *file.upload);
+                          },
+                      .afterwards = [&](InodeId inode) { uploader_.Retry(inode); }});
+}
+
+Result<Decisions::Outcomes> Decisions::Accept(std::string const& path) {
+  return Apply(path, {.refuse = WhyNotAccept,
+                      .is_meant =
+                          [](Case const& file) {
+                            return file.IsStuckAs(UploadPhase::kUnconfirmed);
+                          },
+                      .change =
+                          [](Transaction& transaction, Case& file) {
+                            auto& upload = *file.upload;
+                            upload.phase = UploadPhase::kComplete;
+                            upload.offset = file.inode.size;
+                            upload.length = file.inode.size;
+                            upload.error.clear();
+                            PutUpload(transaction, upload);
+                            file.inode.content = Content::kUploaded;
+                            PutInode(transaction, file.inode);
+                          },
+                      .afterwards = [&](InodeId inode) { uploader_.Forget(inode); }});
+}
+
+Result<Decisions::Outcomes> Decisions::Apply(std::string const& path, Decision const& decision) {
+  auto const top = store_.Read([&](View const& view) { return ResolvePath(view, path); });
+  if (!top) return Failure(top.error());
+  if (top->type != FileType::kDirectory) {
+    auto outcome = ApplyToFile(top->id, path, decision);
+    if (!outcome) return Failure(outcome.error());
+    return Outcomes{*std::move(outcome)};
+  }
+  auto const files = FilesBeneath(path);
+  if (!files) return Failure(files.error());
+  auto beneath = decision;
+  beneath.refuse = [&](Case const& file) {
+    return decision.is_meant(file) ? decision.refuse(file) : std::string("it is not meant");
+  };
+  Outcomes outcomes;
+  for (auto const& [inode, name] : *files) {
+    auto outcome = ApplyToFile(inode, name, beneath);
+    if (!outcome && outcome.error().code == ENOENT) continue;  // removed meanwhile
+    if (!outcome) return Failure(outcome.error());
+    if (outcome->refusal.empty()) outcomes.push_back(*std::move(outcome));
+  }
+  return outcomes;
+}
+
+Result<Decisions::Outcome> Decisions::ApplyToFile(InodeId id, std::string const& path,
+                                                  Decision const& decision) {
+  auto refusal = store_.Update([&](Transaction& transaction) -> Result<std::string> {
+    auto inode = GetInode(transaction, id);
+    if (!inode) return Failure(inode.error());
+    if (inode->type != FileType::kRegular) return std::string("only files are uploaded");
+    auto first = PathOf(transaction, *inode);
+    if (!first) return Failure(first.error());
+    auto upload = FindUpload(transaction, inode->upload);
+    if (!upload) return Failure(upload.error());
+    // Writers come and go inside transactions.
+    Case file{*std::move(inode), *std::move(first), *std::move(upload),
+              filesystem_.HasWriters(id)};
+    auto why_not = decision.refuse(file);
+    if (why_not.empty()) decision.change(transaction, file);
+    return why_not;
+  });
+  if (!refusal) return Failure(refusal.error());
+  if (refusal->empty()) decision.afterwards(id);
+  return Outcome{path, *std::move(refusal)};
+}
+
+Result<std::vector<std::pair<InodeId, std::string>>> Decisions::FilesBeneath(
+    std::string const& path) const {
+  std::vector<std::pair<InodeId, std::string>> files;
+  InodeId after = 0;
+  while (true) {
+    // Pages, so that nobody else waits for long.
+    auto const more = store_.Read([&](View const& view) -> Result<bool> {
+      auto const page = ListWork(view, after, kPage);
+      if (!page) return Failure(page.error());
+      for (auto const id : *page) {
+        after = id;
+        auto const inode = GetInode(view, id);
+        if (!inode || inode->links == 0) continue;
+        auto first = PathOf(view, *inode);
+        if (!first) return Failure(first.error());
+        if (IsBeneath(*first, path)) files.emplace_back(id, *std::move(first));
+      }
+      return !page->empty();
+    });
+    if (!more) return Failure(more.error());
+    if (!*more) return files;
+  }
+}
+
+}  // namespace tusfs

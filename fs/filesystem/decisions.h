@@ -1,0 +1,51 @@
+// What a person decides about files, where tusfs waits for one: publish, retry, accept.
+//
+// Each call is for the file at a path (relative to the mount), or for the files beneath a directory
+// of which it can be said; the others there are left alone. It changes the catalog, wakes whoever
+// has to act on it, and waits for nothing. Any thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "catalog/store.h"
+#include "filesystem/filesystem.h"
+#include "uploader/uploader.h"
+
+namespace tusfs {
+
+class Decisions {
+ public:
+  /// The collaborators outlive it.
+  Decisions(Store& store, Filesystem const& filesystem, Uploader& uploader)
+      : store_(store), filesystem_(filesystem), uploader_(uploader) {}
+
+  struct Outcome {
+    std::string path;
+    std::string refusal;  ///< why not, and the way out; empty where it is done
+  };
+  using Outcomes = std::vector<Outcome>;
+
+  /// What is interrupted, or waits for somebody's word, is complete as it is. Errors of all: ENOENT
+  /// and the like, where there is no such path.
+  [[nodiscard]] Result<Outcomes> Publish(std::string const& path);
+
+  /// What the server refused, or is paused by its errors, is tried at once; what may have been
+  /// published is sent once more, as another upload.
+  [[nodiscard]] Result<Outcomes> Retry(std::string const& path);
+
+  /// What may have been published was.
+  [[nodiscard]] Result<Outcomes> Accept(std::string const& path);
+
+ private:
+  struct Decision;
+  Result<Outcomes> Apply(std::string const& path, Decision const& decision);
+  Result<Outcome> ApplyToFile(InodeId inode, std::string const& path, Decision const& decision);
+  Result<std::vector<std::pair<InodeId, std::string>>> FilesBeneath(std::string const& path) const;
+
+  Store& store_;
+  Filesystem const& filesystem_;
+  Uploader& uploader_;
+};
+
+}  // namespace tusfs

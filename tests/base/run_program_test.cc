@@ -1,0 +1,77 @@
+// RunProgram: whether a program succeeds, and that none outstays its time.
+#include "base/run_program.h"
+
+#include <gmock/gmock.h>
+
+#include <signal.h>
+
+#include <thread>
+
+#include "base/fakes.h"
+#include "testing/files.h"
+#include "testing/wait_for.h"
+
+namespace tusfs {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+constexpr std::chrono::seconds kLong{60};
+
+std::string WhatIsWrong(std::vector<std::string> const& argv, std::chrono::milliseconds timeout) {
+  auto const ran = RunProgram(argv, timeout, {});
+  return ran ? "" : Describe(ran.error());
+}
+
+TEST(RunProgram, ThatEndsWithStatus0Succeeds) {
+  EXPECT_EQ(WhatIsWrong({"true"}, kLong), "");
+  EXPECT_EQ(WhatIsWrong({"sh", "-c", "cat"}, kLong), "") << "it has no input";
+}
+
+TEST(RunProgram, ThatFailsSaysHowWithItsFirstWords) {
+  EXPECT_EQ(WhatIsWrong({"false"}, kLong), "exited with status 1");
+  EXPECT_EQ(WhatIsWrong({"sh", "-c", "echo moov atom; echo not found >&2; exit 7"}, kLong),
+            "exited with status 7: moov atom not found");
+  EXPECT_EQ(WhatIsWrong({"sh", "-c", "kill -TERM $$"}, kLong), "was killed by signal 15");
+  auto const much = WhatIsWrong({"sh", "-c", "yes | head -c 1000000; exit 1"}, kLong);
+  EXPECT_LT(much.size(), 1000U);
+}
+
+TEST(RunProgram, ThatIsNotThereSaysSo) {
+  EXPECT_THAT(WhatIsWrong({"no-such-program"}, kLong), StartsWith("cannot be started: No such"));
+}
+
+TEST(RunProgram, GetsItsWordsAsTheyAre) {
+  EXPECT_THAT(WhatIsWrong({"sh", "-c", "echo \"$1\"; exit 1", "sh", "a b;$(c)"}, kLong),
+              HasSubstr("a b;$(c)"));
+}
+
+TEST(RunProgram, ThatTakesTooLongIsKilledWithItsChildren) {
+  tusfs_testing::TempDir const dir;
+  auto const file = (dir / "pid").string();
+  EXPECT_THAT(WhatIsWrong({"sh", "-c", "sleep 600 & echo $! > " + file + "; wait"},
+                          std::chrono::milliseconds(500)),
+              HasSubstr("did not end"));
+  auto const child = std::stoi(tusfs_testing::ReadFile(file));
+  EXPECT_TRUE(tusfs_testing::WaitFor([&] {
+    // Reaped by whoever adopts it, or a zombie until then.
+    return ::kill(child, 0) != 0 ||
+           tusfs_testing::ReadFile("/proc/" + std::to_string(child) + "/stat").find(") Z") !=
+               std::string::npos;
+  }));
+}
+
+TEST(RunProgram, AChildThatKeepsItsOutputOpenIsNotWaitedFor) {
+  EXPECT_EQ(WhatIsWrong({"sh", "-c", "sleep 5 &"}, kLong), "");
+}
+
+TEST(RunProgram, EndsAtOnceWhenItIsToldTo) {
+  std::stop_source stop;
+  std::jthread const stopper([&] { stop.request_stop(); });
+  auto const ran = RunProgram({"sleep", "600"}, kLong, stop.get_token());
+  EXPECT_EQ(CodeOf(ran), ECANCELED);
+}
+
+}  // namespace
+}  // namespace tusfs

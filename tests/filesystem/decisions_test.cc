@@ -1,0 +1,186 @@
+// Decisions: what a person may say of a file, and the sentences where that makes no sense.
+#include "filesystem/decisions.h"
+
+#include <gmock/gmock.h>
+
+#include "filesystem/report.h"
+#include "filesystem/rig.h"
+
+namespace tusfs {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class DecisionsTest : public FilesystemRig {
+ protected:
+  using Call = Result<Decisions::Outcomes> (Decisions::*)(std::string const&);
+
+  Decisions::Outcomes Say(Call call, std::string const& path) {
+    Decisions decisions(*store_, *fs_, *uploader_);
+    auto outcomes = (decisions.*call)(path);
+    EXPECT_TRUE(Ok(outcomes));
+    return outcomes.value_or(Decisions::Outcomes{});
+  }
+  // Of one file: empty where it is done.
+  std::string RefusalOf(Call call, std::string const& path) {
+    auto const outcomes = Say(call, path);
+    EXPECT_EQ(outcomes.size(), 1U);
+    return outcomes.empty() ? "nothing" : outcomes[0].refusal;
+  }
+  std::vector<std::string> Done(Call call, std::string const& path) {
+    std::vector<std::string> paths;
+    for (auto const& outcome : Say(call, path)) {
+      EXPECT_EQ(outcome.refusal, "");
+      paths.push_back(outcome.path);
+    }
+    return paths;
+  }
+
+  InodeId FileThatIs(std::string const& name, Content content, InodeId parent = kRootInode) {
+    auto const inode = MakeFile(name, "12345", parent);
+    ChangeRow(inode, [&](Inode& row) {
+      row.content = content;
+      if (content == Content::kInterrupted) row.reason = "killed";
+      if (content == Content::kFailed) row.reason = "the disk says no";
+    });
+    return inode;
+  }
+  InodeId StuckFile(std::string const& name, UploadPhase phase) {
+    auto const inode = FileThatIs(name, Content::kFinished);
+    GiveUpload(inode, 5, phase);
+    return inode;
+  }
+  std::string StateOf(std::string const& path) {
+    auto const reports = Reporter(*store_, *spool_, *uploader_).List(path);
+    EXPECT_TRUE(Ok(reports));
+    return std::string(reports.value().at(0).state);
+  }
+
+  static constexpr Call kPublish = &Decisions::Publish;
+  static constexpr Call kRetry = &Decisions::Retry;
+  static constexpr Call kAccept = &Decisions::Accept;
+};
+
+// ---- publish
+
+TEST_F(DecisionsTest, AnInterruptedFileIsPublishedAsItIs) {
+  auto const inode = FileThatIs("a", Content::kInterrupted);
+  EXPECT_EQ(RefusalOf(kPublish, "a"), "");
+  EXPECT_EQ(Row(inode).content, Content::kSettling);
+  EXPECT_TRUE(Row(inode).approved);
+  EXPECT_THAT(Row(inode).reason, IsEmpty());
+}
+
+TEST_F(DecisionsTest, PublishingEndsTheQuietTime) {
+  ASSERT_TRUE(Ok(uploader_->Start()));  // of an hour in this rig
+  auto const inode = FileThatIs("a.part", Content::kInterrupted);
+  EXPECT_EQ(RefusalOf(kPublish, "a.part"), "");
+  EXPECT_TRUE(tusfs_testing::WaitFor([&] { return Row(inode).content == Content::kFinished; }));
+}
+
+TEST_F(DecisionsTest, AFileThatWaitsForAPersonHasOne) {
+  rules_.finish = {{Glob::Parse("*").value(), FinishBy::kManual}};
+  Remount();
+  auto const inode = FileThatIs("a", Content::kSettling);
+  EXPECT_EQ(RefusalOf(kPublish, "a"), "");
+  EXPECT_EQ(rules_.HoldOf(Row(inode), "a"), Hold::kNone);
+}
+
+TEST_F(DecisionsTest, PublishingWhatIsOnItsWayIsDone) {
+  FileThatIs("a", Content::kFinished);
+  EXPECT_EQ(RefusalOf(kPublish, "a"), "");
+}
+
+TEST_F(DecisionsTest, WhatCannotBePublishedIsRefusedWithTheWayOut) {
+  auto const writing = Create("writing");
+  EXPECT_THAT(RefusalOf(kPublish, "writing"), HasSubstr("close it first"));
+  Close(writing.handle);
+  FileThatIs("failed", Content::kFailed);
+  EXPECT_THAT(RefusalOf(kPublish, "failed"), HasSubstr("the disk says no"));
+  FileThatIs("uploaded", Content::kUploaded);
+  EXPECT_THAT(RefusalOf(kPublish, "uploaded"), HasSubstr("uploaded already"));
+  StuckFile("refused", UploadPhase::kRefused);
+  EXPECT_THAT(RefusalOf(kPublish, "refused"), HasSubstr("tusfsctl retry"));
+  StuckFile("unconfirmed", UploadPhase::kUnconfirmed);
+  EXPECT_THAT(RefusalOf(kPublish, "unconfirmed"), HasSubstr("tusfsctl accept"));
+  FileThatIs("old~", Content::kSettling);
+  EXPECT_THAT(RefusalOf(kPublish, "old~"), HasSubstr("ignored pattern *~"));
+  ASSERT_TRUE(Ok(fs_->MakeSymlink(me_, kRootInode, "link", "a")));
+  EXPECT_THAT(RefusalOf(kPublish, "link"), HasSubstr("only files"));
+}
+
+TEST_F(DecisionsTest, AnInterruptedFileThatSomebodyHasOpenForWritingIsNotPublished) {
+  auto const inode = FileThatIs("a", Content::kInterrupted);
+  auto const handle = Open(inode, O_WRONLY);
+  EXPECT_THAT(RefusalOf(kPublish, "a"), HasSubstr("open for writing"));
+  EXPECT_EQ(Row(inode).content, Content::kInterrupted);
+  Close(handle);
+  EXPECT_EQ(RefusalOf(kPublish, "a"), "");
+}
+
+// ---- retry
+
+TEST_F(DecisionsTest, ARefusedFileCanBeTriedAgain) {
+  StuckFile("a", UploadPhase::kRefused);
+  EXPECT_EQ(RefusalOf(kRetry, "a"), "");
+}
+
+TEST_F(DecisionsTest, AnUnconfirmedFileStartsOver) {
+  StuckFile("a", UploadPhase::kUnconfirmed);
+  EXPECT_EQ(RefusalOf(kRetry, "a"), "");
+  EXPECT_EQ(StateOf("a"), "failed") << "until it is sent, which starts over what was refused";
+}
+
+TEST_F(DecisionsTest, WhatCannotBeTriedAgainIsRefusedWithTheWayOut) {
+  FileThatIs("interrupted", Content::kInterrupted);
+  EXPECT_THAT(RefusalOf(kRetry, "interrupted"), HasSubstr("tusfsctl publish"));
+  FileThatIs("failed", Content::kFailed);
+  EXPECT_THAT(RefusalOf(kRetry, "failed"), HasSubstr("copy it here again"));
+  FileThatIs("uploaded", Content::kUploaded);
+  EXPECT_THAT(RefusalOf(kRetry, "uploaded"), HasSubstr("uploaded already"));
+}
+
+// ---- accept
+
+TEST_F(DecisionsTest, AnUnconfirmedFileCanBeAcceptedAsUploaded) {
+  auto const inode = StuckFile("a", UploadPhase::kUnconfirmed);
+  EXPECT_EQ(RefusalOf(kAccept, "a"), "");
+  EXPECT_EQ(StateOf("a"), "uploaded");
+  EXPECT_EQ(Row(inode).content, Content::kUploaded);
+}
+
+TEST_F(DecisionsTest, NothingElseCanBeAccepted) {
+  FileThatIs("interrupted", Content::kInterrupted);
+  StuckFile("refused", UploadPhase::kRefused);
+  StuckFile("sent", UploadPhase::kFinalSent);
+  for (auto const* path : {"interrupted", "refused", "sent"}) {
+    EXPECT_THAT(RefusalOf(kAccept, path), HasSubstr("only what is unconfirmed")) << path;
+  }
+}
+
+// ---- directories
+
+TEST_F(DecisionsTest, ADirectoryMeansTheFilesBeneathOfWhichItCanBeSaid) {
+  auto const d = MakeDir("d");
+  auto const e = MakeDir("e", d);
+  FileThatIs("interrupted", Content::kInterrupted, e);
+  FileThatIs("settling", Content::kSettling, d);
+  FileThatIs("uploaded", Content::kUploaded, d);
+  FileThatIs("d2", Content::kInterrupted);
+  StuckFile("unconfirmed", UploadPhase::kUnconfirmed);
+  ASSERT_TRUE(Ok(fs_->Rename(me_, kRootInode, "unconfirmed", d, "unconfirmed", 0)));
+  EXPECT_THAT(Done(kAccept, "d"), ElementsAre("d/unconfirmed"));
+  EXPECT_THAT(Done(kPublish, "d"), ElementsAre("d/e/interrupted", "d/settling"));
+  EXPECT_THAT(Done(kRetry, "d"), IsEmpty());
+  EXPECT_THAT(Done(kPublish, ""), testing::Contains("d2"));
+}
+
+TEST_F(DecisionsTest, APathThatIsNotThereIsAnError) {
+  Decisions decisions(*store_, *fs_, *uploader_);
+  EXPECT_EQ(CodeOf(decisions.Publish("nothing")), ENOENT);
+}
+
+}  // namespace
+}  // namespace tusfs
