@@ -127,7 +127,8 @@ sanitize() {
 
 say "packages"
 # shellcheck disable=SC2086 # a list of words
-need_packages $BUILD_PACKAGES clang fio rsync systemd xfsprogs || exit 1
+need_packages $BUILD_PACKAGES clang fio rsync systemd xfsprogs zip unzip ffmpeg openssh-client \
+  openssh-sftp-server || exit 1
 
 mkdir -p build/servers
 : >build/skipped.txt
@@ -144,7 +145,8 @@ make_booted_tree
 say "tests"
 export TUSFS_SERVERS="$root/build/servers"
 export TUSFS_KILL_TABLE="$root/build/kill-table.txt"
-rm -f "$TUSFS_KILL_TABLE"
+export TUSFS_PROGRAM_TABLE="$root/build/program-table.txt"
+rm -f "$TUSFS_KILL_TABLE" "$TUSFS_PROGRAM_TABLE"
 test_build build
 
 if [ "${TUSFS_SANITIZERS:-1}" != 0 ]; then
@@ -164,6 +166,10 @@ fi
 if [ -s "$TUSFS_KILL_TABLE" ]; then
   say "killed with SIGKILL at"
   cat "$TUSFS_KILL_TABLE"
+fi
+if [ -s "$TUSFS_PROGRAM_TABLE" ]; then
+  say "program | outcome | published | bytes sent / file size"
+  cat "$TUSFS_PROGRAM_TABLE"
 fi
 say "summary"
 sort build/skipped.txt | uniq -c | sed 's/^ *\([0-9]*\) SKIPPED: /SKIPPED (\1×): /'

@@ -70,11 +70,12 @@ std::uint64_t BytesLeft(Inode const& inode, std::uint64_t offset) {
 }  // namespace
 
 Transfer::Transfer(Shared& shared, tus::ClientOptions client,
-                   std::unique_ptr<tus::HttpTransport> transport)
+                   std::unique_ptr<tus::HttpTransport> transport, std::stop_token end)
     : shared_(shared),
       ledger_(shared.store, shared.spool, shared.rules, shared.clock),
       transport_(std::move(transport)),
-      client_(std::move(client), *transport_) {}
+      client_(std::move(client), *transport_),
+      end_(std::move(end)) {}
 
 void Transfer::Probe(std::stop_token stop) { shared_.endpoint.Probed(client_.Options(stop)); }
 
@@ -101,7 +102,7 @@ Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token 
   }
   if (!work.upload) {
     auto const adopting = Adopt(work, memory, stop);
-    return adopting ? *adopting : Create(work, memory, stop);
+    return adopting ? *adopting : Create(work, memory);
   }
 
   switch (work.upload->phase) {
@@ -116,7 +117,7 @@ Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token 
       }
       return StartOver(work, "it was refused before, trying again");
     case UploadPhase::kIntent:
-      return Create(work, memory, stop);
+      return Create(work, memory);
     case UploadPhase::kCreated:
     case UploadPhase::kFinalSent:
       break;
@@ -181,7 +182,7 @@ std::optional<std::string> Transfer::WhyNotDeclarable(Work const& work) const {
   return WhyNotSendable(MetadataFor(shared_.options.metadata, declared, work.inode.modified));
 }
 
-Transfer::Outcome Transfer::Create(Work const& work, JobMemory& memory, std::stop_token stop) {
+Transfer::Outcome Transfer::Create(Work const& work, JobMemory& memory) {
   auto const not_declarable = WhyNotDeclarable(work);
   if (not_declarable && !work.finished()) return {};  // its end, or a rename, will tell
   if (!work.finished()) {
@@ -207,7 +208,8 @@ Transfer::Outcome Transfer::Create(Work const& work, JobMemory& memory, std::sto
   request.length = upload.length;
   request.metadata = MetadataFor(shared_.options.metadata, upload, work.inode.modified);
   request.idempotency_key = IdempotencyKeyOf(upload);
-  request.stop = stop;
+  // Not cancelled with its file: whoever cannot tell an upload's URL can never remove it.
+  request.stop = end_;
   auto const answer = client_.Create(request);
   if (!answer) return CreateFailed(created, answer.error(), memory);
   shared_.endpoint.Succeeded();

@@ -54,8 +54,9 @@ class Transfer {
     std::function<void(Uuid)> terminate;  ///< an upload has lost its owner
   };
 
+  /// `end` stops what is not cancelled with its file.
   Transfer(Shared& shared, tus::ClientOptions client,
-           std::unique_ptr<tus::HttpTransport> transport);
+           std::unique_ptr<tus::HttpTransport> transport, std::stop_token end = {});
 
   /// When to run the job again, and how much it has left.
   struct Outcome {
@@ -85,7 +86,7 @@ class Transfer {
 
   /// Why the server cannot be told of this file; nothing where it can.
   [[nodiscard]] std::optional<std::string> WhyNotDeclarable(Work const& work) const;
-  Outcome Create(Work const& work, JobMemory& memory, std::stop_token stop);
+  Outcome Create(Work const& work, JobMemory& memory);
   Outcome CreateFailed(Work const& work, tus::Error const& error, JobMemory& memory);
 
   /// When to send an empty PATCH, so that a server that counts from the last one does not let the
@@ -134,6 +135,7 @@ class Transfer {
   Ledger ledger_;
   std::unique_ptr<tus::HttpTransport> transport_;
   tus::Client client_;
+  std::stop_token const end_;
 };
 
 }  // namespace tusfs

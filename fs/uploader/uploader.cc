@@ -85,7 +85,7 @@ void Uploader::Stop() {
 }
 
 void Uploader::Work(std::stop_token stop) {
-  Transfer transfer(shared_, options_.client, options_.make_transport());
+  Transfer transfer(shared_, options_.client, options_.make_transport(), stop);
   while (!stop.stop_requested()) {
     auto const admission = endpoint_.Enter();
     if (admission.gate == Endpoint::Gate::kProbe) {

@@ -200,5 +200,19 @@ TEST_F(Publish, NothingOfARemovedFileIsLeftUnfinishedOnTheServer) {
   EXPECT_EQ(server_.Stats().published, 0);
 }
 
+TEST_F(Publish, NothingOfAFileRemovedWhileItsUploadWasCreatedIsLeftOnTheServer) {
+  server_.AddFault({.method = "POST", .action = Fault::StallUntilReleased()});
+  auto const created = fs_->Create(me_, kRootInode, "clip", 0644, O_WRONLY).value();
+  std::string const bytes = RandomBytes(1'000'000);
+  ASSERT_TRUE(Ok(fs_->Write(me_, created.handle, 0, std::as_bytes(std::span(bytes)))));
+  ASSERT_TRUE(WaitFor([&] { return server_.Stalled() == 1; }));
+  ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "clip")));
+  ASSERT_TRUE(Ok(fs_->Release(created.handle)));
+  server_.ReleaseStalled();
+  EXPECT_TRUE(WaitFor([&] { return server_.Stats().deletes == 1; }));
+  EXPECT_TRUE(server_.Uploads().empty());
+  EXPECT_EQ(server_.Stats().published, 0);
+}
+
 }  // namespace
 }  // namespace tusfs

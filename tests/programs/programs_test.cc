@@ -2,6 +2,8 @@
 
 #include <strings.h>
 
+#include <stdexcept>
+
 #include "programs/program_table.h"
 
 namespace tusfs_testing {
@@ -16,7 +18,7 @@ void ProgramsTest::SetUp() {
 void ProgramsTest::Mount(Command options) {
   options.insert(options.begin(), {"--chunk-size", std::to_string(kChunk)});
   mount_ = std::make_unique<MountedTusfs>(server_->Url(), std::move(options));
-  ASSERT_EQ(mount_->Mount(), "");
+  if (auto const why = mount_->Mount(); !why.empty()) throw std::runtime_error(why);
   CountFromHere();
 }
 

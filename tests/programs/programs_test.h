@@ -24,7 +24,7 @@ class ProgramsTest : public MountTest {
 
   void SetUp() override;
 
-  /// Mounts with chunks of 1 MiB and these options.
+  /// Mounts with chunks of 1 MiB and these options. Throws std::runtime_error where it cannot.
   void Mount(Command options = {});
   [[nodiscard]] FixtureServer& server() { return *server_->fixture(); }
   [[nodiscard]] std::filesystem::path In(std::string_view name) const { return *mount_ / name; }
