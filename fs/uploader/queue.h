@@ -42,6 +42,7 @@ struct JobMemory {
   bool after_finish = false;  ///< send only when the file is finished: it is rewritten in place
   int failures = 0;           ///< in a row
   int mismatches = 0;         ///< of checksums, in a row
+  std::uint64_t most = 0;     ///< bytes that the server ever had, as its answers said
   int lock_waits = 0;         ///< in a row: the server could not lock the upload
   std::optional<Candidate> candidate;
   std::vector<Uuid> unfit;                  ///< uploads that are not this file's

@@ -382,7 +382,11 @@ Transfer::Outcome Transfer::Confirmed(Work const& work, Range const& range,
   memory.recheck = answer.offset != range.end;
   auto const recorded = ledger_.Confirmed(work, answer);
   if (!recorded) return Postpone(recorded.error());
-  if (answer.offset == range.begin) {
+  // Nor more in the end, where it takes bytes back again and again.
+  bool const is_short = answer.offset != range.end;
+  bool const progressed = answer.offset > memory.most;
+  memory.most = std::max(memory.most, answer.offset);
+  if (answer.offset == range.begin || (is_short && !progressed)) {
     return NoteAndBackOff(work,
                           {.code = tus::ErrorCode::kTransient,
                            .http_status = 0,

@@ -35,6 +35,9 @@ class MountTest : public ::testing::Test {
   std::filesystem::path Source(std::string const& name, std::uint64_t size) {
     auto const path = dir_ / name;
     WriteRandomFile(path, size, ++seed_);
+    // Nobody writes to it any more: of a file that may grow nobody knows where its end is.
+    using Clock = std::filesystem::file_time_type::clock;
+    std::filesystem::last_write_time(path, Clock::now() - std::chrono::hours(1));
     return path;
   }
 
