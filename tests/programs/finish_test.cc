@@ -57,11 +57,14 @@ class FinishTest : public ProgramsTest {
 
   /// Half of `name` is there and stays unpublished while a later file arrives.
   void ExpectWaiting(std::string const& program, std::string const& name) {
-    SendMarker(*mount_, "marker");
+    SendMarker(*mount_, "marker-" + std::to_string(++markers_));
     EXPECT_EQ(PublishedSince(), 1) << program << ", beside the marker";
     AddRow(program + ", and a marker", mount_->State(name), SizeIn(name));
     CountFromHere();
   }
+
+ private:
+  int markers_ = 0;
 };
 
 TEST_F(FinishTest, AFinishedFileOfAnSftpClientArrives) {
