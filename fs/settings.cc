@@ -50,7 +50,8 @@ Result<void> SetChunkSize(Options& options, std::string const& value) {
 Result<void> SetChunkMultiple(Options& options, std::string const& value) {
   auto const size = ParseSize(value);
   if (!size || *size == 0) {
-    return InvalidValue("chunk-multiple", value, "it takes a size of 1 byte or more, such as 256KiB");
+    return InvalidValue("chunk-multiple", value,
+                        "it takes a size of 1 byte or more, such as 256KiB");
   }
   options.chunk_multiple = *size;
   return {};
@@ -231,7 +232,8 @@ std::vector<Setting> MakeSettings() {
       Seconds<&Options::settle>("settle",
                                 "quiet time between the last close and 'finished' (default 2)"),
       Seconds<&Options::settle_limit>(
-          "settle-limit", "longest quiet time of a file that changes again and again (default 900)"),
+          "settle-limit",
+          "longest quiet time of a file that changes again and again (default 900)"),
       {"adopt-timeout", "SECONDS",
        "keep an upload that lost its file so long for a copy of it (default 86400)", Kind::kValue,
        SetAdoptTimeout,

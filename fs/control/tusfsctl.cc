@@ -397,8 +397,8 @@ int Main(int argc, char const* const* argv) {
       ->check(CLI::NonNegativeNumber);
   wait->add_flag("--strict", strict, "count files that are never uploaded as stuck (status 1)");
   wait->add_option("PATH", paths, "the mount point or anything beneath it");
-  auto* const publish =
-      app.add_subcommand("publish", "publish files that wait for it, or are interrupted, as they are");
+  auto* const publish = app.add_subcommand(
+      "publish", "publish files that wait for it, or are interrupted, as they are");
   auto* const retry = app.add_subcommand("retry", "try files that are stuck at once");
   auto* const accept = app.add_subcommand("accept", "take unconfirmed files as uploaded");
   for (auto* const command : {publish, retry, accept}) {

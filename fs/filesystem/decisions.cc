@@ -76,7 +76,7 @@ std::string WhyNotRetry(Case const& file) {
 std::string WhyNotAccept(Case const& file) {
   if (file.IsStuckAs(UploadPhase::kUnconfirmed)) return {};
   if (file.inode.content == Content::kUploaded) return kUploaded;
-  return "only what is unconfirmed can be accepted: 'tusfsctl list' shows what keeps this file back";
+  return "only what is unconfirmed can be accepted: 'tusfsctl list' shows what keeps it back";
 }
 
 bool IsBeneath(std::string_view path, std::string_view top) {

@@ -131,8 +131,8 @@ Result<HandleId> Filesystem::Open(Caller const& caller, InodeId id, int flags) {
 // ---- writing
 
 // What a successor has to know is journaled: the first change through a handle, the first after a
-// close or a rename, and each process that begins to write. Should the connection end now, the file is not
-// finished.
+// close or a rename, and each process that begins to write. Should the connection end now, the file
+// is not finished.
 Result<void> Filesystem::BeginChange(ActiveFile& file, OpenHandle& handle, Caller const& caller,
                                      bool is_write) {
   auto& record = handle.record;

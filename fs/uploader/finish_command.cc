@@ -98,7 +98,9 @@ std::optional<FinishCommand::Question> FinishCommand::Look(InodeId id) const {
     if (!inode) return Failure(inode.error());
     auto path = PathOf(view, *inode);
     if (!path) return Failure(path.error());
-    if (!rules_.Settles(*inode) || rules_.HoldOf(*inode, *path) != Hold::kCommand) return Fail(ENOENT);
+    bool const waits =
+        rules_.Settles(*inode) && rules_.HoldOf(*inode, *path) == Hold::kCommand;
+    if (!waits) return Fail(ENOENT);
     auto version = spool_.Find(inode->version, inode->size);
     if (!version) return Failure(version.error());
     return Question{id, std::move(*path), std::move(*version), 0};

@@ -152,7 +152,8 @@ TEST_F(Publish, ARemountGoesOnWhereTheServerIs) {
   Mount();
   ExpectPublished();
   EXPECT_EQ(server_.Stats().published, 1);
-  EXPECT_EQ(server_.Stats().received_bytes, bytes.size()) << "no byte is sent twice";
+  // Of a body with a checksum that is cut the server keeps nothing.
+  EXPECT_LE(server_.Stats().received_bytes, bytes.size() + 2 * Version::kGranule);
 }
 
 TEST_F(Publish, TruncationsInARowNeverFailAFile) {

@@ -1,4 +1,4 @@
-// When a file is published, with real programs: who closed it, who is asked, and what a person says.
+// When a file is published, with real programs: who closed it, who is asked, what a person says.
 #include <signal.h>
 
 #include "mount/mount_test.h"
@@ -106,8 +106,9 @@ TEST_F(FinishTest, TheCommandReadsTheFileThroughTheMountAndSaysWhenItIsComplete)
   Shell("head -c 1000000 " + Quoted(source) + " > " + Quoted(mount / "clip.mov"));
   Shell("head -c 1000000 " + Quoted(source) + " > " + Quoted(mount / "clip.txt"));
   EXPECT_TRUE(WaitFor([&] { return mount.State("clip.txt") == "uploaded"; }));
-  ASSERT_TRUE(WaitFor([&] { return ErrorOf(mount, "clip.mov").find("status 1") != std::string::npos; }))
-      << ErrorOf(mount, "clip.mov");
+  ASSERT_TRUE(WaitFor([&] {
+    return ErrorOf(mount, "clip.mov").find("status 1") != std::string::npos;
+  })) << ErrorOf(mount, "clip.mov");
   EXPECT_THAT(ErrorOf(mount, "clip.mov"), HasSubstr("waits for the command: it exited with"));
   EXPECT_EQ(mount.State("clip.mov"), "settling");
 

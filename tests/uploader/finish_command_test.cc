@@ -63,7 +63,8 @@ TEST_F(FinishCommandTest, AYesApprovesTheBytesAndSettlesThem) {
 }
 
 TEST_F(FinishCommandTest, ANoIsKeptForThePersonAndAskedAgainUntilItIsAYes) {
-  Start("echo >> " + Path("runs") + "; [ -e " + Path("complete") + " ] || { echo no index; exit 3; }");
+  Start("echo >> " + Path("runs") + "; [ -e " + Path("complete") +
+        " ] || { echo no index; exit 3; }");
   command_->Ask(kFile);
   ASSERT_TRUE(WaitFor([&] { return command_->LastAnswer(kFile).has_value(); }));
   EXPECT_THAT(*command_->LastAnswer(kFile), HasSubstr("exited with status 3: no index"));

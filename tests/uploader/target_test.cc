@@ -33,7 +33,8 @@ TEST(FinalNameOf, KnowsTheNamesThatProgramsGiveWhileTheyWrite) {
 TEST(FinalNameOf, LeavesOtherNamesAlone) {
   for (auto const* name :
        {"clip.mov", "part", ".part", "clip.parts", ".hidden", "a.b.c", "", ".", "..", ".a1B2c3",
-        "..a1B2c3", ".x.abcde", ".x.abcdefg", ".x.abc-ef", "x.a1B2c3", ".crdownload", ".partial", "..part", "...part",
+        "..a1B2c3", ".x.abcde", ".x.abcdefg", ".x.abc-ef", "x.a1B2c3", ".crdownload",
+        ".partial", "..part", "...part",
         ".in..", ".syncthing..tmp", "clip.tmp"}) {
     EXPECT_EQ(FinalNameOf(name), std::nullopt) << name;
   }
