@@ -16,6 +16,12 @@ class CpTest : public ProgramsTest {
   void CopyHalf(fs::path const& source, std::string const& name) {
     StartUntil(WithBadSource(source, kHalf, Bad::kStalls, {"cp", source, In(name)}), name, kHalf);
   }
+  /// A source as a card has them: one that was written just now may be growing still.
+  fs::path OldSource(std::string const& name) {
+    auto const source = Source(name, kSize);
+    fs::last_write_time(source, fs::last_write_time(source) - std::chrono::hours(1));
+    return source;
+  }
   void Kill(int signal) {
     program_.Signal(signal);
     auto const ending = program_.Wait(std::chrono::seconds(10));
@@ -95,8 +101,8 @@ TEST_F(CpTest, TheSameFileCopiedOnceMoreSendsNothing) {
 
 TEST_F(CpTest, AFileWhoseSourceFailsIsInterruptedAndTheNextOneArrives) {
   Mount();
-  auto const bad = Source("bad.mov", kSize);
-  auto const good = Source("good.mov", kSize);
+  auto const bad = OldSource("bad.mov");
+  auto const good = OldSource("good.mov");
   fs::create_directory(In("card"));
   auto const copied =
       RunProgram(WithBadSource(bad, kHalf, Bad::kFails, {"cp", bad, good, In("card")}));
@@ -111,7 +117,7 @@ TEST_F(CpTest, AFileWhoseSourceFailsIsInterruptedAndTheNextOneArrives) {
 TEST_F(CpTest, AFileWhoseSourceFailsIsInterruptedForMvAndInstallToo) {
   Mount();
   for (std::string const program : {"mv", "install"}) {
-    auto const source = Source(program + ".mov", kSize);
+    auto const source = OldSource(program + ".mov");
     auto const done = RunProgram(
         WithBadSource(source, kHalf, Bad::kFails, {program, source, In(program + ".mov")}));
     EXPECT_NE(done.code, 0) << program;

@@ -33,10 +33,14 @@ class FinishTest : public ProgramsTest {
     fs::create_directory(In("in"));
   }
 
-  /// An sftp client of a server of its own, over pipes.
+  /// An sftp client of a server of its own, which is behind pipes as sshd has it: it ends well
+  /// however its client has ended.
   Command Sftp(std::string const& commands) {
     WriteFile(dir_ / "batch", commands);
-    return {"sftp", "-q", "-b", dir_ / "batch", "-D", SftpServer()};
+    auto const server = dir_ / "sftp-server";
+    WriteFile(server, "#!/bin/sh\ncat | " + SftpServer() + " | { cat; cat >/dev/null; }\n");
+    fs::permissions(server, fs::perms::owner_all);
+    return {"sftp", "-q", "-b", dir_ / "batch", "-D", server};
   }
   static std::string Put(fs::path const& source, fs::path const& to) {
     return "put " + source.string() + " " + to.string() + "\n";
@@ -57,11 +61,15 @@ class FinishTest : public ProgramsTest {
 
   /// Half of `name` is there and stays unpublished while a later file arrives.
   void ExpectWaiting(std::string const& program, std::string const& name) {
-    SendMarker(*mount_, "marker");
+    SendMarker(*mount_, "marker-" + std::to_string(++markers_));
     EXPECT_EQ(PublishedSince(), 1) << program << ", beside the marker";
+    EXPECT_EQ(mount_->State(name), "settling") << mount_->Listed(name);
     AddRow(program + ", and a marker", mount_->State(name), SizeIn(name));
     CountFromHere();
   }
+
+ private:
+  int markers_ = 0;
 };
 
 TEST_F(FinishTest, AFinishedFileOfAnSftpClientArrives) {

@@ -104,6 +104,7 @@ TEST_F(WritersTest, AChildThatInheritedTheDescriptorAndIsKilledLeavesTheFileInte
 }
 
 TEST_F(WritersTest, ACommandThatIsKilledLeavesItsShellsFileInterrupted) {
+  if (auto const why = WithoutProgram({"pkill"}); !why.empty()) GTEST_SKIP() << why;
   Mount();
   StartShell("cat \"$2\" >\"$1\" & child=$!; while kill -0 $child; do wait $child; done; true",
              "clip.mov", kHalf);
