@@ -1,7 +1,9 @@
 #include "testing/test_server.h"
 
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -192,6 +194,22 @@ class Tusd final : public ProcessServer {
   }
 };
 
+/// One that nobody listens on now.
+std::uint16_t FreePort() {
+  int const fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* const generic = reinterpret_cast<sockaddr*>(&address);
+  bool const found =
+      fd >= 0 && ::bind(fd, generic, size) == 0 && ::getsockname(fd, generic, &size) == 0;
+  if (fd >= 0) ::close(fd);
+  if (!found) throw std::runtime_error("there is no free port");
+  return ntohs(address.sin_port);
+}
+
+/// It does not say which port it got, so it is told one.
 class Rustus final : public ProcessServer {
  public:
   Rustus(fs::path directory, std::uint64_t rate) : ProcessServer(std::move(directory), rate) {
@@ -200,11 +218,11 @@ class Rustus final : public ProcessServer {
 
  private:
   Command StartCommand() const override {
-    return {RustusProgram(), "--host",     "127.0.0.1", "--port",  "0",          "--data-dir",
-            directory_,      "--info-dir", directory_,  "--hooks", "post-finish"};
+    return {RustusProgram(), "--host",   "127.0.0.1",  "--port",  std::to_string(port_),
+            "--data-dir",    directory_, "--info-dir", directory_};
   }
   std::uint16_t PortIn(std::string const& output) const override {
-    return PortAfter(output, "listening on: 127.0.0.1:");
+    return output.find("Tokio runtime found") != std::string::npos ? port_ : std::uint16_t{0};
   }
   std::string RecordExtension() const override { return ".info"; }
   UploadView Parse(nlohmann::json const& record) const override {
@@ -214,6 +232,8 @@ class Rustus final : public ProcessServer {
     if (record.contains("length") && record["length"].is_number()) view.length = record["length"];
     return view;
   }
+
+  std::uint16_t const port_ = FreePort();
 };
 
 }  // namespace
