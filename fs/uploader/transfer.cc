@@ -56,7 +56,8 @@ std::string IdempotencyKeyOf(Upload const& upload) {
   tus::Hasher hasher(tus::ChecksumAlgorithm::kSha256);
   hasher.Update(std::as_bytes(std::span(text)));
   std::string key;
-  for (unsigned char const byte : hasher.Digest().substr(0, 16)) {
+  for (char const character : hasher.Digest().substr(0, 16)) {
+    auto const byte = static_cast<unsigned char>(character);
     key += "0123456789abcdef"[byte >> 4];
     key += "0123456789abcdef"[byte & 15];
   }
