@@ -160,6 +160,17 @@ TEST_F(TransferTrouble, TransientFailuresBackOffFurtherEachTimeAndProgressResets
   EXPECT_EQ(memory_.failures, 0);
 }
 
+TEST_F(TransferTrouble, AServerThatTakesBytesBackAgainAndAgainIsNotAskedWithoutPause) {
+  Created(1000);
+  Next("PATCH", kUrl, OffsetIs(10));
+  EXPECT_LE(Step().next, clock_.Steady()) << "it is 10 bytes further";
+  Next("HEAD", kUrl, HeadAnswer(0, 1000));
+  Next("PATCH", kUrl, OffsetIs(10));
+  Steps(1);
+  EXPECT_GT(Step().next, clock_.Steady()) << "it has never had more";
+  EXPECT_EQ(memory_.failures, 1);
+}
+
 TEST_F(TransferTrouble, RetryAfterIsHonoured) {
   Created(1000);
   Next("PATCH", kUrl, TusAnswer(503, {{"Retry-After", "120"}}));
