@@ -8,8 +8,8 @@ namespace tusfs {
 namespace {
 
 constexpr std::uint8_t kRecordVersion = 1;
-/// 1 had neither special files nor what a file has gone through.
-constexpr std::uint8_t kInodeVersion = 2;
+/// 1 had neither special files nor what a file has gone through, 2 not what is kept of its bytes.
+constexpr std::uint8_t kInodeVersion = 3;
 /// 1 had neither an expiry nor a time of rest.
 constexpr std::uint8_t kUploadVersion = 2;
 
@@ -69,7 +69,10 @@ std::string Encode(Inode const& inode) {
           .Id(inode.upload)
           .Number(std::uint8_t{inode.renamed})
           .Number(std::uint8_t{inode.approved})
-          .Number(inode.regrown);
+          .Number(inode.regrown)
+          .Number(inode.trimmed)
+          .Number(inode.published)
+          .Number(inode.kept_at);
       break;
     case FileType::kFifo:
     case FileType::kSocket:
@@ -114,6 +117,10 @@ Result<Inode> DecodeInode(InodeId id, std::string_view bytes) {
       inode.renamed = decoder.Number<std::uint8_t>() != 0;
       inode.approved = decoder.Number<std::uint8_t>() != 0;
       inode.regrown = decoder.Number<std::uint8_t>();
+      if (version < kInodeVersion) break;
+      inode.trimmed = decoder.Number<std::uint64_t>();
+      inode.published = decoder.Number<FileTime>();
+      inode.kept_at = decoder.Number<FileTime>();
       break;
     case FileType::kFifo:
     case FileType::kSocket:
@@ -124,7 +131,7 @@ Result<Inode> DecodeInode(InodeId id, std::string_view bytes) {
     default:
       return Fail(EUCLEAN, "the catalog has an inode of unknown type");
   }
-  bool const known = version == kInodeVersion || version == kRecordVersion;
+  bool const known = version >= kRecordVersion && version <= kInodeVersion;
   return Checked(decoder, known ? kRecordVersion : version, std::move(inode), "inode");
 }
 

@@ -54,7 +54,7 @@ struct Inode {
   std::uint64_t device = 0;      ///< number of a character or block device
 
   // Regular files.
-  VersionId version = 0;
+  VersionId version = 0;  ///< 0: an uploaded file whose bytes only the server has
   Content content = Content::kUploaded;
   std::string reason;             ///< why it is interrupted or failed, or will be when closed
   std::uint64_t synced_size = 0;  ///< bytes that a power cut leaves whole
@@ -62,6 +62,10 @@ struct Inode {
   bool renamed = false;           ///< has got a name since its bytes changed last
   bool approved = false;          ///< somebody who was asked said: these bytes are complete
   std::uint8_t regrown = 0;       ///< how often it was changed after it was published; at most 255
+  std::uint64_t trimmed = 0;      ///< bytes from 0 on that only the server has, of an unfinished one
+  FileTime published = 0;         ///< when the server had confirmed the whole of it; 0: not known
+  /// When somebody used the bytes of an uploaded file last, about; 0: not known. See kept.h.
+  FileTime kept_at = 0;
 };
 
 /// A directory entry. The sequence is the readdir cookie.

@@ -20,7 +20,8 @@ constexpr std::size_t kLongestKey = 511;
 constexpr std::chrono::seconds kPauseAfterFailure{1};
 constexpr char const* kTableNames[kTableCount] = {
     nullptr,   "meta", "inodes",  "names",  "entries", "links",  "handles",
-    "uploads", "work", "replies", "xattrs", "digests", "targets"};
+    "uploads", "work", "replies", "xattrs", "digests", "targets",
+    "kept"};
 
 // Rows of kMeta that belong to the store itself.
 constexpr char const* kSchemaKey = "schema";

@@ -43,8 +43,9 @@ enum class Table : std::uint8_t {
   kXattrs = 10,
   kDigests = 11,
   kTargets = 12,
+  kKept = 13,
 };
-constexpr std::size_t kTableCount = 13;  // one more than the highest number
+constexpr std::size_t kTableCount = 14;  // one more than the highest number
 
 /// Numbers that are never given twice, not after a power cut either. On disk: never renumbered.
 enum class Counter : std::uint8_t { kInode = 1, kVersion = 2, kHandle = 3, kConnection = 4 };

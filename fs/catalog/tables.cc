@@ -4,6 +4,7 @@
 
 #include "catalog/adoptable.h"
 #include "catalog/codec.h"
+#include "catalog/kept.h"
 
 namespace tusfs {
 namespace {
@@ -52,6 +53,7 @@ void PutInode(Transaction& transaction, Inode const& inode) {
   } else {
     transaction.Put(Table::kWork, Key(inode.id), {});
   }
+  IndexKept(transaction, inode);
 }
 
 Result<void> DeleteInode(Transaction& transaction, Inode const& inode) {
@@ -59,7 +61,9 @@ Result<void> DeleteInode(Transaction& transaction, Inode const& inode) {
   if (!xattrs) return Failure(xattrs.error());
   for (auto const& name : *xattrs) DeleteXattr(transaction, inode.id, name);
   transaction.Delete(Table::kInodes, Key(inode.id));
-  if (inode.type == FileType::kRegular) transaction.Delete(Table::kWork, Key(inode.id));
+  if (inode.type != FileType::kRegular) return {};
+  transaction.Delete(Table::kWork, Key(inode.id));
+  UnindexKept(transaction, inode);
   return {};
 }
 

@@ -44,7 +44,10 @@ Inode SomeFile() {
           .upload = SomeUuid(),
           .renamed = true,
           .approved = true,
-          .regrown = 255};
+          .regrown = 255,
+          .trimmed = 4096,
+          .published = 5,
+          .kept_at = 6};
 }
 
 Inode SomeDirectory() {
@@ -77,7 +80,8 @@ auto Fields(Inode const& inode) {
                          inode.size, inode.accessed, inode.modified, inode.changed, inode.parent,
                          inode.name, inode.next_entry, inode.target, inode.version, inode.content,
                          inode.reason, inode.synced_size, inode.upload, inode.device, inode.renamed,
-                         inode.approved, inode.regrown);
+                         inode.approved, inode.regrown, inode.trimmed, inode.published,
+                         inode.kept_at);
 }
 
 Handle SomeHandle() {
@@ -184,10 +188,22 @@ TEST(Records, AnUploadOfTheReleaseBeforeHasNoExpiry) {
   EXPECT_EQ(Fields(DecodeUpload(upload.id, bytes).value()), Fields(upload));
 }
 
-TEST(Records, AFileOfTheReleaseBeforeHasGoneThroughNothing) {
+TEST(Records, AFileOfTheReleaseBeforeIsNotKnownToBeKept) {
   auto inode = SomeFile();
   auto bytes = Encode(inode);
-  bytes.resize(bytes.size() - 3);
+  bytes.resize(bytes.size() - 3 * sizeof(FileTime));
+  bytes[0] = 2;
+  inode.trimmed = 0;
+  inode.published = inode.kept_at = 0;
+  EXPECT_EQ(Fields(DecodeInode(inode.id, bytes).value()), Fields(inode));
+}
+
+TEST(Records, AFileOfAnOldReleaseHasGoneThroughNothing) {
+  auto inode = SomeFile();
+  auto bytes = Encode(inode);
+  bytes.resize(bytes.size() - 3 - 3 * sizeof(FileTime));
+  inode.trimmed = 0;
+  inode.published = inode.kept_at = 0;
   bytes[0] = 1;
   inode.renamed = inode.approved = false;
   inode.regrown = 0;
@@ -252,7 +268,7 @@ TEST(DamagedRecords, RandomBytesNeverDoHarm) {
 
 TEST(DamagedRecords, AnotherVersionIsNotReadAsThisOne) {
   auto bytes = Encode(SomeFile());
-  bytes[0] = 3;
+  bytes[0] = 4;
   EXPECT_EQ(CodeOf(DecodeInode(1, bytes)), EUCLEAN);
   bytes[0] = 0;
   EXPECT_EQ(CodeOf(DecodeInode(1, bytes)), EUCLEAN);
