@@ -22,14 +22,36 @@ std::string Hex(std::uint64_t number) {
   return digits;
 }
 
+// Bytes of disk behind a path; nothing where there is no file.
+std::optional<std::uint64_t> TakenBy(std::filesystem::path const& path) {
+  constexpr std::uint64_t kSector = 512;  // of st_blocks
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) return std::nullopt;
+  return static_cast<std::uint64_t>(status.st_blocks) * kSector;
+}
+
+std::uint64_t FreeBytes(int directory) {
+  struct statvfs status {};
+  return ::fstatvfs(directory, &status) == 0 ? status.f_bavail * status.f_frsize : 0;
+}
+
 }  // namespace
 
-Result<std::unique_ptr<Spool>> Spool::Open(std::filesystem::path const& directory) {
+Spool::Spool(std::filesystem::path directory, UniqueFd fd, SpoolLimits const& limits)
+    : directory_(std::move(directory)),
+      fd_(std::move(fd)),
+      budget_(std::make_shared<Budget>(limits,
+                                       [copy = std::make_shared<UniqueFd>(::dup(fd_.get()))] {
+                                         return FreeBytes(copy->get());
+                                       })) {}
+
+Result<std::unique_ptr<Spool>> Spool::Open(std::filesystem::path const& directory,
+                                           SpoolLimits const& limits) {
   auto made = MakePrivateDirectory(directory);
   if (!made) return Failure(made.error());
   auto fd = OpenFile(directory, O_RDONLY | O_DIRECTORY);
   if (!fd) return Failure(fd.error());
-  return std::unique_ptr<Spool>(new Spool(directory, std::move(*fd)));
+  return std::unique_ptr<Spool>(new Spool(directory, std::move(*fd), limits));
 }
 
 std::filesystem::path Spool::PathOf(VersionId id) const {
@@ -46,13 +68,16 @@ Result<std::shared_ptr<Version>> Spool::Create(VersionId id) {
     fd = OpenFile(path, O_RDWR | O_CREAT | O_EXCL);
   }
   if (!fd) return Failure(fd.error());
-  auto version = std::make_shared<Version>(id, std::move(*fd), 0, 0);
+  auto version = std::make_shared<Version>(id, std::move(*fd),
+                                           Version::Body{.size = 0, .frontier = 0}, budget_);
   MutexLock lock(mutex_);
+  first_made_ = std::min(first_made_, id);
   Remember(version);
   return version;
 }
 
-Result<std::shared_ptr<Version>> Spool::Find(VersionId id, std::uint64_t size) {
+Result<std::shared_ptr<Version>> Spool::Find(VersionId id, std::uint64_t size,
+                                             std::uint64_t trimmed) {
   MutexLock lock(mutex_);
   if (auto const found = open_.find(id); found != open_.end()) {
     if (auto version = found->second.lock()) return version;
@@ -62,8 +87,11 @@ Result<std::shared_ptr<Version>> Spool::Find(VersionId id, std::uint64_t size) {
   struct stat status {};
   if (::fstat(fd->get(), &status) != 0) return FailErrno("spool");
   auto const on_disk = static_cast<std::uint64_t>(status.st_size);
-  auto version =
-      std::make_shared<Version>(id, std::move(*fd), std::min(size, on_disk), std::nullopt);
+  Version::Body const body{.size = std::min(size, on_disk),
+                           .frontier = std::nullopt,
+                           .trimmed = trimmed,
+                           .counted = IsCounted(id)};
+  auto version = std::make_shared<Version>(id, std::move(*fd), body, budget_);
   Remember(version);
   return version;
 }
@@ -84,22 +112,54 @@ std::shared_ptr<Version> Spool::FindOpen(VersionId id) const {
 }
 
 Result<void> Spool::Remove(VersionId id) {
+  auto const path = PathOf(id);
+  std::shared_ptr<Version> version;
+  bool counted = false;
   {
     MutexLock lock(mutex_);
+    if (auto const found = open_.find(id); found != open_.end()) version = found->second.lock();
     open_.erase(id);
+    counted = IsCounted(id);
   }
-  if (::unlink(PathOf(id).c_str()) != 0 && errno != ENOENT) return FailErrno(PathOf(id).string());
+  // What somebody has open takes its room until he lets go.
+  if (version) version->NoteRemoved();
+  auto const taken = counted && !version ? TakenBy(path) : std::nullopt;
+  if (::unlink(path.c_str()) != 0) {
+    if (errno == ENOENT) return {};
+    return FailErrno(path.string());
+  }
+  if (taken) budget_->Charge(-static_cast<std::int64_t>(*taken));
   return {};
 }
 
-void Spool::Flush() { ::syncfs(fd_.get()); }
-
-Result<std::uint64_t> Spool::Sweep(std::function<bool(VersionId)> const& wanted,
-                                   std::stop_token stop) {
-  namespace fs = std::filesystem;
-  std::uint64_t removed = 0;
+// In order of number, so that "below" tells which are counted.
+Result<void> Spool::Count(std::stop_token stop) {
   std::error_code failed;
-  std::vector<fs::path> unwanted;
+  auto const versions = ListVersions(stop, failed);
+  if (failed) return Fail(failed.value(), directory_.string() + ": " + failed.message());
+  for (auto const id : versions) {
+    if (stop.stop_requested()) return {};
+    MutexLock lock(mutex_);
+    if (IsCounted(id)) continue;
+    auto const found = open_.find(id);
+    auto const version = found == open_.end() ? nullptr : found->second.lock();
+    if (version) {
+      version->CountIn();
+    } else if (auto const taken = TakenBy(PathOf(id))) {
+      budget_->Charge(static_cast<std::int64_t>(*taken));
+    }
+    counted_below_ = id + 1;
+  }
+  MutexLock lock(mutex_);
+  counted_below_ = std::numeric_limits<VersionId>::max();
+  return {};
+}
+
+// What is not ours by its name is left alone.
+std::vector<VersionId> Spool::ListVersions(std::stop_token const& stop,
+                                           std::error_code& failed) const {
+  namespace fs = std::filesystem;
+  std::vector<VersionId> versions;
   for (fs::recursive_directory_iterator at(directory_, failed), end;
        !failed && at != end && !stop.stop_requested(); at.increment(failed)) {
     std::error_code gone;  // removed meanwhile
@@ -107,18 +167,27 @@ Result<std::uint64_t> Spool::Sweep(std::function<bool(VersionId)> const& wanted,
     auto const name = at->path().filename().string();
     VersionId id = 0;
     auto const parsed = std::from_chars(name.data(), name.data() + name.size(), id, 16);
-    // What is not ours by its name is left alone.
     if (parsed.ec != std::errc() || parsed.ptr != name.data() + name.size()) continue;
-    if (at->path() == PathOf(id) && !wanted(id)) unwanted.push_back(at->path());
+    if (at->path() == PathOf(id)) versions.push_back(id);
   }
+  std::sort(versions.begin(), versions.end());
+  return versions;
+}
+
+void Spool::Flush() { ::syncfs(fd_.get()); }
+
+Result<std::uint64_t> Spool::Sweep(std::function<bool(VersionId)> const& wanted,
+                                   std::stop_token stop) {
+  std::error_code failed;
+  auto const versions = ListVersions(stop, failed);
   if (failed) return Fail(failed.value(), directory_.string() + ": " + failed.message());
-  for (auto const& path : unwanted) {
+  std::uint64_t removed = 0;
+  for (auto const id : versions) {
     if (stop.stop_requested()) break;
-    if (::unlink(path.c_str()) == 0) {
-      ++removed;
-    } else if (errno != ENOENT) {
-      return FailErrno(path.string());
-    }
+    if (wanted(id)) continue;
+    auto const existed = std::filesystem::exists(PathOf(id));
+    if (auto gone = Remove(id); !gone) return Failure(gone.error());
+    if (existed) ++removed;
   }
   return removed;
 }

@@ -2,20 +2,25 @@
 //
 // Owned by main, used by the filesystem (writers) and the uploader. Thread-safe. There is one
 // Version object at most for a version: both sides share it. The spool never lets go of bytes by
-// itself: Remove is called when the catalog has durably forgotten the version.
+// itself: Remove is called when the catalog has durably forgotten the version. What its files take
+// of the disk is counted (budget.h); those of earlier processes are, once Count has seen them.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <stop_token>
+#include <system_error>
 #include <unordered_map>
+#include <vector>
 
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/mutex.h"
+#include "spool/budget.h"
 #include "spool/version.h"
 
 namespace tusfs {
@@ -23,22 +28,24 @@ namespace tusfs {
 class Spool {
  public:
   /// Opens or creates `directory`. Errors carry a sentence.
-  [[nodiscard]] static Result<std::unique_ptr<Spool>> Open(std::filesystem::path const& directory);
+  [[nodiscard]] static Result<std::unique_ptr<Spool>> Open(std::filesystem::path const& directory,
+                                                           SpoolLimits const& limits = {});
 
   /// A new, empty version. `id` was never used before.
   [[nodiscard]] Result<std::shared_ptr<Version>> Create(VersionId id) EXCLUDES(mutex_);
 
-  /// The version; opened where nobody has it open, as a file of at most `size` bytes. What the
-  /// disk has behind them stays there until the version is changed. Errors: ENOENT, and of open(2).
-  [[nodiscard]] Result<std::shared_ptr<Version>> Find(VersionId id, std::uint64_t size)
-      EXCLUDES(mutex_);
+  /// The version; opened where nobody has it open, as a file of at most `size` bytes, of which the
+  /// first `trimmed` are not here any more. What the disk has behind them stays there until the
+  /// version is changed. Errors: ENOENT, and of open(2).
+  [[nodiscard]] Result<std::shared_ptr<Version>> Find(VersionId id, std::uint64_t size,
+                                                      std::uint64_t trimmed = 0) EXCLUDES(mutex_);
 
   /// The version where somebody has it open now, else null.
   [[nodiscard]] std::shared_ptr<Version> FindOpen(VersionId id) const EXCLUDES(mutex_);
 
   /// Unlinks the version's file; readers that have it open keep their bytes. A missing one is
   /// success. Only after the synced commit that permits it.
-  [[nodiscard]] Result<void> Remove(VersionId id);
+  [[nodiscard]] Result<void> Remove(VersionId id) EXCLUDES(mutex_);
 
   /// Starts the disk writing for all files at once (syncfs); no verdict on any single one.
   void Flush();
@@ -47,6 +54,13 @@ class Spool {
   /// with versions that `wanted` says yes to. Ends early when it is told to stop.
   [[nodiscard]] Result<std::uint64_t> Sweep(std::function<bool(VersionId)> const& wanted,
                                             std::stop_token stop = {});
+
+  /// Adds what the versions of earlier processes take to the budget. Once; for a thread of its own,
+  /// while others work. Ends early when it is told to stop. Errors: of reading the directory.
+  [[nodiscard]] Result<void> Count(std::stop_token stop = {}) EXCLUDES(mutex_);
+
+  [[nodiscard]] Budget& budget() { return *budget_; }
+  [[nodiscard]] Budget const& budget() const { return *budget_; }
 
   struct Space {
     std::uint64_t capacity = 0;  ///< bytes of the disk that the spool is on
@@ -57,9 +71,13 @@ class Spool {
   [[nodiscard]] Result<Space> Measure() const;
 
  private:
-  Spool(std::filesystem::path directory, UniqueFd fd)
-      : directory_(std::move(directory)), fd_(std::move(fd)) {}
+  Spool(std::filesystem::path directory, UniqueFd fd, SpoolLimits const& limits);
   [[nodiscard]] std::filesystem::path PathOf(VersionId id) const;
+  [[nodiscard]] std::vector<VersionId> ListVersions(std::stop_token const& stop,
+                                                    std::error_code& failed) const;
+  [[nodiscard]] bool IsCounted(VersionId id) const REQUIRES(mutex_) {
+    return id < counted_below_ || id >= first_made_;
+  }
 
   void Remember(std::shared_ptr<Version> const& version) REQUIRES(mutex_);
 
@@ -67,9 +85,13 @@ class Spool {
 
   std::filesystem::path const directory_;
   UniqueFd const fd_;
+  std::shared_ptr<Budget> const budget_;
   mutable Mutex mutex_;
   std::unordered_map<VersionId, std::weak_ptr<Version>> open_ GUARDED_BY(mutex_);
   std::size_t purge_at_ GUARDED_BY(mutex_) = kSmallestPurge;
+  /// Which versions the budget knows of: those below the one, and this process's own.
+  VersionId counted_below_ GUARDED_BY(mutex_) = 0;
+  VersionId first_made_ GUARDED_BY(mutex_) = std::numeric_limits<VersionId>::max();
 };
 
 }  // namespace tusfs

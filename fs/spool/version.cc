@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace tusfs {
@@ -14,23 +16,38 @@ namespace {
 
 constexpr std::uint64_t kReadAtOnce = 128 * 1024;
 
-// Where the first hole begins; the file's end where there is none.
-std::uint64_t FirstHole(int fd, std::uint64_t size) {
-  if (size == 0) return 0;
-  off_t const hole = ::lseek(fd, 0, SEEK_HOLE);
+constexpr std::uint64_t kSector = 512;  // of st_blocks
+constexpr std::uint64_t kTrimUnit = 4096;
+
+// Where the first hole behind `begin` begins; the file's end where there is none.
+std::uint64_t FirstHole(int fd, std::uint64_t begin, std::uint64_t size) {
+  if (size <= begin) return size;
+  off_t const hole = ::lseek(fd, static_cast<off_t>(begin), SEEK_HOLE);
   return hole < 0 ? 0 : std::min(size, static_cast<std::uint64_t>(hole));
+}
+
+std::uint64_t TakenBy(int fd) {
+  struct stat status {};
+  return ::fstat(fd, &status) == 0 ? static_cast<std::uint64_t>(status.st_blocks) * kSector : 0;
 }
 
 }  // namespace
 
-Version::Version(VersionId id, UniqueFd fd, std::uint64_t size,
-                 std::optional<std::uint64_t> frontier)
+Version::Version(VersionId id, UniqueFd fd, Body const& body, std::shared_ptr<Budget> budget)
     : id_(id),
       fd_(std::move(fd)),
-      size_(size),
-      prefix_(FirstHole(fd_.get(), size)),
-      trimmed_(size == 0 && frontier == 0),
-      frontier_(frontier) {}
+      budget_(std::move(budget)),
+      size_(body.size),
+      prefix_(FirstHole(fd_.get(), body.trimmed, body.size)),
+      tail_is_cut_(body.size == 0 && body.frontier == 0),
+      trimmed_(body.trimmed),
+      taken_(TakenBy(fd_.get())),
+      counted_(body.counted),
+      frontier_(body.frontier) {}
+
+Version::~Version() {
+  if (removed_ && counted_ && budget_) budget_->Charge(-static_cast<std::int64_t>(taken_));
+}
 
 std::uint64_t Version::size() const {
   MutexLock lock(mutex_);
@@ -40,6 +57,41 @@ std::uint64_t Version::size() const {
 std::uint64_t Version::prefix() const {
   MutexLock lock(mutex_);
   return prefix_;
+}
+
+std::uint64_t Version::trimmed() const {
+  MutexLock lock(mutex_);
+  return trimmed_;
+}
+
+std::uint64_t Version::taken() const {
+  MutexLock lock(mutex_);
+  return taken_;
+}
+
+void Version::CountIn() {
+  MutexLock lock(mutex_);
+  if (counted_ || removed_) return;
+  counted_ = true;
+  if (budget_) budget_->Charge(static_cast<std::int64_t>(taken_));
+}
+
+void Version::NoteRemoved() {
+  MutexLock lock(mutex_);
+  removed_ = true;
+}
+
+// A write into blocks that the file has already takes nothing more, and one into a hole may not
+// change its size: only the disk can say.
+void Version::ChargeBudget() {
+  auto const before = std::exchange(taken_, TakenBy(fd_.get()));
+  if (counted_ && budget_) budget_->Charge(static_cast<std::int64_t>(taken_ - before));
+}
+
+Result<void> Version::CheckNotTrimmed(std::uint64_t offset) const {
+  if (offset >= trimmed_) return {};
+  return Fail(EIO, "spool: its first " + std::to_string(trimmed_) +
+                       " bytes were sent and are not here any more (trim=confirmed)");
 }
 
 std::uint64_t Version::changes() const {
@@ -67,18 +119,21 @@ Result<Version::Written> Version::Write(std::uint64_t offset, std::span<std::byt
   // The lock is held over the pwrite: a Claim must see either none of it or all.
   MutexLock lock(mutex_);
   if (failure_) return Failure(*failure_);
+  if (auto here = CheckNotTrimmed(offset); !here) return Failure(here.error());
   if (Sent(offset)) return Written{.below_frontier = true};
-  if (auto trimmed = Trim(); !trimmed) return Failure(trimmed.error());
+  if (auto trimmed = CutTail(); !trimmed) return Failure(trimmed.error());
   ++changes_;
   auto written = WriteFully(fd_.get(), bytes, offset);
   if (!written) {
     // A part of it may lie behind the end now, and a later process may go by what is on disk.
-    trimmed_ = false;
+    tail_is_cut_ = false;
     digests_.Changed(offset, offset + bytes.size());
-    static_cast<void>(Trim());  // the next change tries again
+    static_cast<void>(CutTail());  // the next change tries again
+    ChargeBudget();
     return Fail(written.error().code, "spool: " + written.error().context);
   }
   digests_.Wrote(offset, bytes);
+  ChargeBudget();
   auto const end = offset + bytes.size();
   size_ = std::max(size_, end);
   if (offset <= prefix_) prefix_ = std::max(prefix_, end);
@@ -91,13 +146,15 @@ Result<Version::Written> Version::Truncate(std::uint64_t size) {
   MutexLock lock(mutex_);
   if (failure_) return Failure(*failure_);
   if (size == size_) return Written{};
+  if (auto here = CheckNotTrimmed(size); !here) return Failure(here.error());
   if (Sent(std::min(size, size_))) return Written{.below_frontier = true};
-  if (auto trimmed = Trim(); !trimmed) return Failure(trimmed.error());
+  if (auto trimmed = CutTail(); !trimmed) return Failure(trimmed.error());
   ++changes_;
   if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) return FailErrno("spool");
   digests_.Changed(std::min(size, size_), std::max(size, size_));
   size_ = size;
   prefix_ = std::min(prefix_, size);
+  ChargeBudget();
   return Written{};
 }
 
@@ -107,9 +164,12 @@ Result<Version::Written> Version::Allocate(int mode, std::uint64_t offset, std::
   auto const end = offset + length;
   bool const grows = (mode & FALLOC_FL_KEEP_SIZE) == 0 && end > size_;
   bool const zeroes = (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0 && offset < size_;
+  if (zeroes) {
+    if (auto here = CheckNotTrimmed(offset); !here) return Failure(here.error());
+  }
   if (grows && Sent(size_)) return Written{.below_frontier = true};
   if (zeroes && Sent(offset)) return Written{.below_frontier = true};
-  if (auto trimmed = Trim(); !trimmed) return Failure(trimmed.error());
+  if (auto trimmed = CutTail(); !trimmed) return Failure(trimmed.error());
   if (grows || zeroes) ++changes_;
   if (grows) digests_.Changed(size_, end);
   if (zeroes) digests_.Changed(offset, end);
@@ -119,6 +179,7 @@ Result<Version::Written> Version::Allocate(int mode, std::uint64_t offset, std::
   if (grows) size_ = end;
   // Zeros, but whether they are on disk is for SEEK_HOLE to say.
   if (zeroes) prefix_ = std::min(prefix_, offset);
+  ChargeBudget();
   return Written{};
 }
 
@@ -134,12 +195,12 @@ Result<std::uint64_t> Version::Seek(std::uint64_t offset, int whence) const {
 
 Result<void> Version::DropTail() {
   MutexLock lock(mutex_);
-  return Trim();
+  return CutTail();
 }
 
 // Growing must bring zeros, not what a power cut has left behind the trusted size.
-Result<void> Version::Trim() {
-  if (trimmed_) return {};
+Result<void> Version::CutTail() {
+  if (tail_is_cut_) return {};
   struct stat status {};
   if (::fstat(fd_.get(), &status) != 0) return FailErrno("spool");
   // Setting the size that it has would be a change by the disk's clock.
@@ -147,13 +208,28 @@ Result<void> Version::Trim() {
   if (has_tail && ::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) {
     return FailErrno("spool");
   }
-  trimmed_ = true;
+  tail_is_cut_ = true;
+  ChargeBudget();
+  return {};
+}
+
+Result<void> Version::TrimTo(std::uint64_t end) {
+  MutexLock lock(mutex_);
+  end = std::min(end, size_) / kTrimUnit * kTrimUnit;
+  if (end <= trimmed_) return {};
+  // Set first: nobody reads zeros where bytes were.
+  trimmed_ = end;
+  if (::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+                  static_cast<off_t>(end)) != 0) {
+    return FailErrno("spool");
+  }
+  ChargeBudget();
   return {};
 }
 
 bool Version::Holds(std::uint64_t offset, std::span<std::byte const> bytes) const {
   auto const end = size();
-  if (offset > end || bytes.size() > end - offset) return false;
+  if (offset > end || bytes.size() > end - offset || offset < trimmed()) return false;
   std::array<std::byte, std::size_t{16} * 1024> buffer;
   while (!bytes.empty()) {
     auto const there = std::span(buffer).first(std::min(buffer.size(), bytes.size()));
@@ -171,6 +247,9 @@ Result<std::size_t> Version::Read(std::uint64_t offset, std::span<std::byte> out
   if (offset >= end) return 0;
   out = out.first(std::min<std::uint64_t>(out.size(), end - offset));
   auto got = ReadFully(fd_.get(), out, offset);
+  MutexLock lock(mutex_);
+  // Looked at behind the read: what was punched meanwhile may have been read as zeros.
+  if (auto here = CheckNotTrimmed(offset); !here) return Failure(here.error());
   if (!got) return Fail(got.error().code, "spool: " + got.error().context);
   return got;
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,22 +18,39 @@
 #include "base/file.h"
 #include "base/ids.h"
 #include "base/mutex.h"
+#include "spool/budget.h"
 #include "spool/written_digests.h"
 
 namespace tusfs {
 
 class Version {
  public:
-  /// `size` may be less than what the disk has: the rest is not part of the version, and goes when
-  /// it is changed. `frontier` is 0 for a version that was just made, and nothing for one that an
-  /// earlier process may have sent: until RestoreFrontier all of it counts as sent.
-  Version(VersionId id, UniqueFd fd, std::uint64_t size, std::optional<std::uint64_t> frontier);
+  struct Body {
+    /// May be less than what the disk has: the rest is not part of the version, and goes when it is
+    /// changed.
+    std::uint64_t size = 0;
+    /// 0 for a version that was just made; nothing for one that an earlier process may have sent:
+    /// until RestoreFrontier all of it counts as sent.
+    std::optional<std::uint64_t> frontier{};
+    std::uint64_t trimmed = 0;  ///< bytes from 0 on that are not here any more
+    bool counted = true;        ///< the budget knows already what it takes
+  };
+  Version(VersionId id, UniqueFd fd, Body const& body, std::shared_ptr<Budget> budget = nullptr);
+  ~Version();
+  Version(Version const&) = delete;
+  Version& operator=(Version const&) = delete;
 
   [[nodiscard]] VersionId id() const { return id_; }
   [[nodiscard]] std::uint64_t size() const EXCLUDES(mutex_);
 
   /// Bytes from 0 on that were written without a gap.
   [[nodiscard]] std::uint64_t prefix() const EXCLUDES(mutex_);
+
+  /// Bytes from 0 on that are not here any more.
+  [[nodiscard]] std::uint64_t trimmed() const EXCLUDES(mutex_);
+
+  /// Bytes of disk that it takes.
+  [[nodiscard]] std::uint64_t taken() const EXCLUDES(mutex_);
 
   /// When it was changed last and the catalog does not know it yet (by the caller's clock).
   [[nodiscard]] std::optional<std::int64_t> modified() const EXCLUDES(mutex_);
@@ -49,7 +67,8 @@ class Version {
     bool notify = false;          ///< the prefix has passed the mark of NotifyAt
   };
 
-  /// Writes all of `bytes` at byte `offset`. Errors: of pwrite(2), and the sticky one.
+  /// Writes all of `bytes` at byte `offset`. Errors: of pwrite(2), and the sticky one; EIO where
+  /// bytes before it were trimmed.
   [[nodiscard]] Result<Written> Write(std::uint64_t offset, std::span<std::byte const> bytes)
       EXCLUDES(mutex_);
 
@@ -70,11 +89,16 @@ class Version {
   /// Errors: of ftruncate(2).
   [[nodiscard]] Result<void> DropTail() EXCLUDES(mutex_);
 
+  /// Gives the disk back what [0, end) takes, down to whole blocks; these bytes cannot be read any
+  /// more. Only after the synced commit that says so. Errors: of fallocate(2).
+  [[nodiscard]] Result<void> TrimTo(std::uint64_t end) EXCLUDES(mutex_);
+
   /// Whether these very bytes are there already. False where they cannot be read.
   [[nodiscard]] bool Holds(std::uint64_t offset, std::span<std::byte const> bytes) const
       EXCLUDES(mutex_);
 
-  /// Reads up to `out.size()` bytes; fewer only at the end.
+  /// Reads up to `out.size()` bytes; fewer only at the end. Errors: of pread(2); EIO for bytes that
+  /// were trimmed.
   [[nodiscard]] Result<std::size_t> Read(std::uint64_t offset, std::span<std::byte> out) const;
 
   /// The digest of the first `length` bytes (1 to kDigestBlock) of a block. For bytes below the
@@ -112,6 +136,12 @@ class Version {
   /// already.
   bool NotifyAt(std::uint64_t prefix) EXCLUDES(mutex_);
 
+  /// The budget is to know what it takes, from now on.
+  void CountIn() EXCLUDES(mutex_);
+
+  /// Its file has no name any more: what it takes becomes free when nobody has it open.
+  void NoteRemoved() EXCLUDES(mutex_);
+
   /// Streaming goes in multiples of this many bytes, and a fresh Version notifies when the first
   /// of them and the byte behind it are there.
   static constexpr std::uint64_t kGranule = 256 * 1024;
@@ -122,15 +152,22 @@ class Version {
     return sealed_ || !frontier_ || offset < *frontier_;
   }
 
-  [[nodiscard]] Result<void> Trim() REQUIRES(mutex_);
+  [[nodiscard]] Result<void> CutTail() REQUIRES(mutex_);
+  [[nodiscard]] Result<void> CheckNotTrimmed(std::uint64_t offset) const REQUIRES(mutex_);
+  void ChargeBudget() REQUIRES(mutex_);
 
   VersionId const id_;
   UniqueFd const fd_;
+  std::shared_ptr<Budget> const budget_;  ///< null: nobody counts
   mutable Mutex mutex_;
   std::uint64_t size_ GUARDED_BY(mutex_);
   std::uint64_t prefix_ GUARDED_BY(mutex_);
   std::uint64_t changes_ GUARDED_BY(mutex_) = 0;
-  bool trimmed_ GUARDED_BY(mutex_);                           ///< the disk has nothing behind size_
+  bool tail_is_cut_ GUARDED_BY(mutex_);  ///< the disk has nothing behind size_
+  std::uint64_t trimmed_ GUARDED_BY(mutex_);
+  std::uint64_t taken_ GUARDED_BY(mutex_) = 0;
+  bool counted_ GUARDED_BY(mutex_);
+  bool removed_ GUARDED_BY(mutex_) = false;
   std::optional<std::uint64_t> frontier_ GUARDED_BY(mutex_);  ///< nothing: not known yet
   std::optional<std::int64_t> modified_ GUARDED_BY(mutex_);
   bool sealed_ GUARDED_BY(mutex_) = false;

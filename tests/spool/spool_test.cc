@@ -124,5 +124,59 @@ TEST_F(SpoolTest, AnUnusableDirectoryIsRefusedWithItsName) {
   EXPECT_THAT(Describe(spool.error()), testing::HasSubstr("file"));
 }
 
+// ---- what it takes
+
+constexpr std::uint64_t kMegabyte = 1 << 20;
+
+class SpoolBudgetTest : public SpoolTest {
+ protected:
+  std::shared_ptr<Version> MakeLarge(VersionId id) { return Make(id, std::string(kMegabyte, 'x')); }
+  [[nodiscard]] std::uint64_t Used() const { return spool_->budget().used(); }
+};
+
+TEST_F(SpoolBudgetTest, CountsWhatTheDiskGives) {
+  auto const version = MakeLarge(1);
+  EXPECT_EQ(Used(), kMegabyte);
+  EXPECT_TRUE(Ok(version->Write(10 * kMegabyte, std::as_bytes(std::span("x").first(1)))));
+  EXPECT_EQ(Used(), kMegabyte + 4096) << "a hole takes nothing";
+  EXPECT_TRUE(Ok(version->Truncate(kMegabyte / 2)));
+  EXPECT_EQ(Used(), kMegabyte / 2);
+}
+
+TEST_F(SpoolBudgetTest, WhatIsRemovedIsFreeWhenNobodyHasItOpen) {
+  auto open = MakeLarge(1);
+  MakeLarge(2);
+  EXPECT_TRUE(Ok(spool_->Remove(1)));
+  EXPECT_TRUE(Ok(spool_->Remove(2)));
+  EXPECT_EQ(Used(), kMegabyte);
+  open.reset();
+  EXPECT_EQ(Used(), 0U);
+}
+
+TEST_F(SpoolBudgetTest, AFileThatWasClosedStillCounts) {
+  MakeLarge(1);
+  EXPECT_EQ(Used(), kMegabyte);
+}
+
+TEST_F(SpoolBudgetTest, CountsTheFilesOfEarlierProcesses) {
+  for (VersionId const id : {1, 2, 3, 4}) MakeLarge(id);
+  spool_ = Spool::Open(path_).value();
+  MakeLarge(5);
+  // Before they are counted: one goes, one is open and grows, one is open and goes.
+  EXPECT_TRUE(Ok(spool_->Remove(1)));
+  auto const grown = spool_->Find(2, kMegabyte).value();
+  grown->RestoreFrontier(0, false);
+  std::string const more(kMegabyte, 'y');
+  EXPECT_TRUE(Ok(grown->Write(kMegabyte, std::as_bytes(std::span(more)))));
+  auto gone = spool_->Find(3, kMegabyte).value();
+  EXPECT_TRUE(Ok(spool_->Remove(3)));
+  gone.reset();
+  EXPECT_EQ(Used(), kMegabyte);
+  EXPECT_TRUE(Ok(spool_->Count()));
+  EXPECT_EQ(Used(), 4 * kMegabyte);
+  EXPECT_TRUE(Ok(spool_->Remove(4)));
+  EXPECT_EQ(Used(), 3 * kMegabyte);
+}
+
 }  // namespace
 }  // namespace tusfs

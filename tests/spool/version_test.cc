@@ -22,7 +22,8 @@ class VersionTest : public testing::Test {
  protected:
   // A version of what is on disk; `frontier` as of Version's constructor.
   std::shared_ptr<Version> Open(std::uint64_t size, std::optional<std::uint64_t> frontier = 0) {
-    return std::make_shared<Version>(1, OpenFile(path_, O_RDWR | O_CREAT).value(), size, frontier);
+    return std::make_shared<Version>(1, OpenFile(path_, O_RDWR | O_CREAT).value(),
+                                     Version::Body{.size = size, .frontier = frontier});
   }
 
   // As a later process does, of which nothing was sent.
@@ -384,6 +385,55 @@ TEST_F(VersionTest, WhatLiesBehindTheTrustedSizeIsNoData) {
   version_ = Reopen(4);
   EXPECT_EQ(version_->Seek(0, SEEK_HOLE).value(), 4U);
   EXPECT_EQ(CodeOf(version_->Seek(4, SEEK_DATA)), ENXIO);
+}
+
+// ---- bytes that are not here any more
+
+class TrimmedVersionTest : public VersionTest {
+ protected:
+  TrimmedVersionTest() {
+    Write(0, bytes_);
+    EXPECT_TRUE(version_->Claim(bytes_.size()));
+  }
+  Result<std::size_t> Read(std::uint64_t offset, std::size_t size) {
+    std::vector<std::byte> buffer(size);
+    return version_->Read(offset, buffer);
+  }
+  std::string const bytes_ = std::string(1 << 20, 'x');
+};
+
+TEST_F(TrimmedVersionTest, GivesTheDiskBackWhatWasTrimmed) {
+  auto const before = version_->taken();
+  EXPECT_TRUE(Ok(version_->TrimTo(512 * 1024 + 1)));
+  EXPECT_EQ(version_->trimmed(), 512U * 1024);
+  EXPECT_EQ(before - version_->taken(), 512U * 1024);
+  EXPECT_EQ(version_->size(), bytes_.size());
+  EXPECT_EQ(version_->prefix(), bytes_.size());
+}
+
+TEST_F(TrimmedVersionTest, NeitherReadsNorChangesWhatWasTrimmed) {
+  EXPECT_TRUE(Ok(version_->TrimTo(4096)));
+  EXPECT_EQ(CodeOf(Read(0, 10)), EIO);
+  EXPECT_EQ(CodeOf(Read(4095, 10)), EIO);
+  EXPECT_EQ(Read(4096, 10).value_or(0), 10U);
+  EXPECT_EQ(CodeOf(version_->Write(0, std::as_bytes(std::span("x").first(1)))), EIO);
+  EXPECT_EQ(CodeOf(version_->Truncate(100)), EIO);
+  EXPECT_FALSE(version_->Holds(0, std::as_bytes(std::span("x").first(1))));
+  EXPECT_FALSE(version_->DigestOf(0, 4096));
+}
+
+TEST_F(TrimmedVersionTest, GoesOnBehindItsEnd) {
+  EXPECT_TRUE(Ok(version_->TrimTo(bytes_.size())));
+  Write(bytes_.size(), "more");
+  EXPECT_EQ(version_->prefix(), bytes_.size() + 4);
+}
+
+TEST_F(TrimmedVersionTest, ALaterProcessKnowsItsPrefix) {
+  EXPECT_TRUE(Ok(version_->TrimTo(4096)));
+  version_ = std::make_shared<Version>(1, OpenFile(path_, O_RDWR).value(),
+                                       Version::Body{.size = bytes_.size(), .trimmed = 4096});
+  EXPECT_EQ(version_->prefix(), bytes_.size());
+  EXPECT_EQ(CodeOf(Read(0, 10)), EIO);
 }
 
 }  // namespace

@@ -1,0 +1,63 @@
+// How much of the local disk the spool takes, and how much more it may take.
+//
+// Counted in bytes that the disk has given to the versions' files (holes are free). One object a
+// spool, shared with its versions, which report what they take. Thread-safe; everything but
+// WaitForChange returns at once. Its lock comes last of all (base/mutex.h).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+
+namespace tusfs {
+
+struct SpoolLimits {
+  std::uint64_t size = 0;     ///< bytes that the spool may take; 0: as many as the disk has
+  std::uint64_t reserve = 0;  ///< free bytes of the disk that are left to others
+};
+
+/// How far the budget is spent.
+enum class Room {
+  kPlenty,
+  kScarce,  ///< what is uploaded should go
+  kLow,     ///< what is left is for one file alone, so that it can be finished and go
+  kNone,
+};
+
+class Budget {
+ public:
+  /// `free` gives the bytes of the disk that may still be written.
+  Budget(SpoolLimits const& limits, std::function<std::uint64_t()> free)
+      : limits_(limits), free_(std::move(free)) {}
+
+  /// The spool takes so many bytes more, or fewer.
+  void Charge(std::int64_t bytes) EXCLUDES(mutex_);
+
+  [[nodiscard]] std::uint64_t used() const { return used_; }
+  /// Bytes that the spool may take in all, as the disk is now.
+  [[nodiscard]] std::uint64_t limit() const;
+  [[nodiscard]] Room room() const;
+  /// Bytes that have to go until there is plenty of room; 0: there is.
+  [[nodiscard]] std::uint64_t excess() const;
+
+  /// Wakes those who wait for a change.
+  void Poke() EXCLUDES(mutex_);
+  /// Counts what may matter to those who wait: room that was gained, a change of room(), a Poke.
+  [[nodiscard]] std::uint64_t changes() const EXCLUDES(mutex_);
+  /// Waits until changes() is not `seen` any more, or until `deadline`. Returns what it is.
+  std::uint64_t WaitForChange(std::uint64_t seen, SteadyTime deadline) EXCLUDES(mutex_);
+
+ private:
+  SpoolLimits const limits_;
+  std::function<std::uint64_t()> const free_;
+  std::atomic<std::uint64_t> used_ = 0;
+  std::atomic<Room> last_room_ = Room::kPlenty;
+  mutable Mutex mutex_;
+  CondVar changed_;
+  std::uint64_t changes_ GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace tusfs
