@@ -31,6 +31,15 @@ struct Options {
   std::string finish_command;                          ///< words, split at blanks
   std::vector<std::string> copiers = {"cp", "mv", "install"};
 
+  // Local disk (space_settings.h).
+  std::optional<std::uint64_t> spool_size;  ///< bytes; nothing: what the disk has
+  std::optional<std::uint64_t> reserve;     ///< bytes; nothing: by the disk's size
+  std::optional<std::uint64_t> keep;        ///< bytes of uploaded files; nothing: all
+  bool trim = false;                        ///< what is confirmed, of unfinished files
+  std::chrono::seconds full_timeout{3'600};
+  bool read_back = false;
+  std::chrono::seconds retention{0};
+
   // Uploads. Where a preset is given, the rules are its own unless they are set here.
   std::optional<std::uint64_t> chunk_size;      ///< bytes, a multiple of 256 KiB
   std::optional<std::uint64_t> chunk_multiple;  ///< bytes

@@ -18,12 +18,15 @@
 #include "daemon.h"
 #include "filesystem/decisions.h"
 #include "filesystem/filesystem.h"
+#include "filesystem/reclaim.h"
 #include "filesystem/recovery.h"
 #include "filesystem/report.h"
 #include "fuse/mountpoint.h"
 #include "fuse/request_slots.h"
 #include "fuse/server.h"
 #include "publish_settings.h"
+#include "space_settings.h"
+#include "spool/disk.h"
 #include "spool/spool.h"
 #include "upload_settings.h"
 #include "uploader/uploader.h"
@@ -117,12 +120,14 @@ Result<UploaderOptions> UploaderOptionsOf(Options const& options, std::string co
   return wanted;
 }
 
-Result<void> OpenState(Mount& mount, std::filesystem::path const& state_dir, bool successor,
+Result<void> OpenState(Mount& mount, Options const& options, bool successor,
                        Logger const& logger) {
+  std::filesystem::path const state_dir(options.state_dir);
   if (auto made = MakePrivateDirectory(state_dir); !made) {
     return Fail(made.error().code, "the state directory cannot be made: " + made.error().context +
                                        "; name another one with --state-dir");
   }
+  if (auto local = CheckLocalDisk(state_dir); !local) return local;
   auto lock = LockStateDirectory(state_dir);
   if (!lock && lock.error().code != EBUSY) {
     return Fail(lock.error().code,
@@ -143,7 +148,9 @@ Result<void> OpenState(Mount& mount, std::filesystem::path const& state_dir, boo
       logger->error("spool without a catalog is set aside path={}", aside->string());
     }
   }
-  auto spool = Spool::Open(state_dir / "spool");
+  auto const disk = DiskSize(state_dir);
+  if (!disk) return Failure(disk.error());
+  auto spool = Spool::Open(state_dir / "spool", SpoolLimitsOf(options, *disk));
   if (!spool) return Failure(spool.error());
   mount.spool = std::move(*spool);
   return {};
@@ -167,7 +174,7 @@ Result<void> Build(Mount& mount, Options const& options, std::string const& url,
                    RequestSlots& slots, Logger const& logger) {
   auto const left = slots.connection();
   std::filesystem::path const state_dir(options.state_dir);
-  if (auto opened = OpenState(mount, state_dir, left != 0, logger); !opened) return opened;
+  if (auto opened = OpenState(mount, options, left != 0, logger); !opened) return opened;
   auto const connection = Connect(mount, url, left, logger);
   if (!connection && connection.error().code == EUCLEAN) {
     return Fail(EUCLEAN, DamagedCatalog(state_dir / "catalog", connection.error().context));
@@ -180,7 +187,7 @@ Result<void> Build(Mount& mount, Options const& options, std::string const& url,
                                               mount.clock, logger);
   mount.filesystem =
       std::make_unique<Filesystem>(*mount.store, *mount.spool, *mount.uploader, mount.processes,
-                                   mount.clock, *connection, logger);
+                                   mount.clock, *connection, logger, TurnsOf(options));
   if (left != 0) return mount.filesystem->TakeOver();
   return {};
 }
@@ -240,7 +247,7 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
   entry.daemon_pid = ::getpid();
   if (auto started = mount.uploader->Start(); !started) return started;
   Reporter const reporter(*mount.store, *mount.spool, *mount.uploader);
-  Decisions decisions(*mount.store, *mount.filesystem, *mount.uploader);
+  Decisions decisions(*mount.store, *mount.filesystem, *mount.uploader, mount.clock);
   Commands const commands(entry, reporter, decisions);
   auto control = ControlServer::Start(
       entry.socket, [&](std::string const& request) { return commands.Answer(request); }, logger);
@@ -267,7 +274,15 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
                  "again when nothing is being written mount={}",
                  entry.mount);
            }});
+  Reclaimer reclaimer(*mount.store, *mount.spool, *mount.filesystem, mount.clock,
+                      ReclaimOptionsOf(options), logger);
+  reclaimer.Start();
   auto sweep = successor ? StartSweep(mount, logger) : std::jthread();
+  std::jthread count([&](std::stop_token stop) {
+    if (auto counted = mount.spool->Count(std::move(stop)); !counted) {
+      logger->error("the spool cannot be counted error=\"{}\"", Describe(counted.error()));
+    }
+  });
   std::jthread announcer([&] {
     auto const seen = mount.uploader->AwaitFirstAnswer(mount.clock.Steady() + kFirstAnswer);
     if (!seen.reachable && !successor) {
@@ -287,6 +302,8 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
   if (end != ServingEnd::kFailed) MarkEnding(mount.lock);
   announcer.join();
   sweep = {};
+  count = {};
+  reclaimer.Stop();
   watch = {};
   control->reset();
   mount.uploader->Stop();

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "publish_settings.h"
+#include "space_settings.h"
 #include "upload_settings.h"
 
 namespace tusfs {
@@ -297,6 +298,7 @@ std::vector<Setting> MakeSettings() {
        Text<&Options::finish_command>("finish-command", "COMMAND",
                                       "exits with 0 for a file that is complete")});
   for (auto& setting : PublishSettings()) settings.push_back(std::move(setting));
+  for (auto& setting : SpaceSettings()) settings.push_back(std::move(setting));
   return settings;
 }
 
@@ -337,7 +339,7 @@ Result<void> CheckTogether(Options const& options) {
   }
   if (auto const rules = PublishRulesOf(options); !rules) return Failure(rules.error());
   auto const rules = UploadRulesOf(options);
-  return rules ? Result<void>() : Failure(rules.error());
+  return rules ? CheckSpace(options, rules->chunks.size) : Failure(rules.error());
 }
 
 }  // namespace tusfs

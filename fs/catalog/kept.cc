@@ -28,6 +28,12 @@ void UseKept(Transaction& transaction, Inode& inode, FileTime now) {
   inode.kept_at = now;
 }
 
+void MarkUploaded(Transaction& transaction, Inode& inode, FileTime now) {
+  inode.content = Content::kUploaded;
+  inode.published = now;
+  UseKept(transaction, inode, now);
+}
+
 void IndexKept(Transaction& transaction, Inode const& inode) {
   if (inode.kept_at <= 0) return;
   if (inode.content == Content::kUploaded && inode.version != 0) {

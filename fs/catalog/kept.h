@@ -26,6 +26,9 @@ struct KeptFile {
 /// Somebody uses the bytes of the file. The caller puts the inode.
 void UseKept(Transaction& transaction, Inode& inode, FileTime now);
 
+/// The server has confirmed the whole of it. The caller puts the inode.
+void MarkUploaded(Transaction& transaction, Inode& inode, FileTime now);
+
 // For PutInode and DeleteInode.
 void IndexKept(Transaction& transaction, Inode const& inode);
 void UnindexKept(Transaction& transaction, Inode const& inode);

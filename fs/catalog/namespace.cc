@@ -104,19 +104,29 @@ Result<std::string> PathOf(View const& view, Inode const& inode) {
   return path;
 }
 
-Result<std::vector<std::string>> PathsOf(View const& view, Inode const& inode) {
-  std::vector<Inode> names{inode};
+Result<std::vector<Name>> NamesOf(View const& view, Inode const& inode) {
+  std::vector<Name> names;
+  if (inode.parent != 0) names.push_back({inode.parent, inode.name});
   auto scanned =
       view.Scan(Table::kLinks, Key(inode.id), "", [&](std::string_view key, std::string_view) {
-        Inode& other = names.emplace_back(inode);
-        other.parent = KeyNumber(key, sizeof(InodeId));
-        other.name = key.substr(2 * sizeof(InodeId));
+        names.push_back({.directory = KeyNumber(key, sizeof(InodeId)),
+                         .name = std::string(key.substr(2 * sizeof(InodeId)))});
         return true;
       });
   if (!scanned) return Failure(scanned.error());
+  return names;
+}
+
+Result<std::vector<std::string>> PathsOf(View const& view, Inode const& inode) {
+  auto const names = NamesOf(view, inode);
+  if (!names) return Failure(names.error());
+  if (names->empty()) return Fail(ENOENT);
   std::vector<std::string> paths;
-  for (auto const& name : names) {
-    auto path = PathOf(view, name);
+  for (auto const& [directory, name] : *names) {
+    Inode named = inode;
+    named.parent = directory;
+    named.name = name;
+    auto path = PathOf(view, named);
     if (!path) return Failure(path.error());
     paths.push_back(std::move(*path));
   }

@@ -42,6 +42,13 @@ void AddEntry(Transaction& transaction, Inode& parent, std::string_view name, In
 /// Errors: ENOENT where it has no name any more.
 [[nodiscard]] Result<std::string> PathOf(View const& view, Inode const& inode);
 
+struct Name {
+  InodeId directory = 0;
+  std::string name;
+};
+/// All names of the inode, the primary one first.
+[[nodiscard]] Result<std::vector<Name>> NamesOf(View const& view, Inode const& inode);
+
 /// The paths of all names of the inode, the primary one first.
 [[nodiscard]] Result<std::vector<std::string>> PathsOf(View const& view, Inode const& inode);
 

@@ -92,6 +92,7 @@ std::string Commands::Answer(std::string const& request) const {
   if (command == "publish") return Dump(Decided(decisions_.Publish(path), path));
   if (command == "retry") return Dump(Decided(decisions_.Retry(path), path));
   if (command == "accept") return Dump(Decided(decisions_.Accept(path), path));
+  if (command == "discard") return Dump(Decided(decisions_.Discard(path), path));
   return Dump(Problem("unknown command '" + command + "'"));
 }
 

@@ -401,9 +401,14 @@ int Main(int argc, char const* const* argv) {
       "publish", "publish files that wait for it, or are interrupted, as they are");
   auto* const retry = app.add_subcommand("retry", "try files that are stuck at once");
   auto* const accept = app.add_subcommand("accept", "take unconfirmed files as uploaded");
-  for (auto* const command : {publish, retry, accept}) {
+  auto* const discard = app.add_subcommand(
+      "discard", "give up files that are not uploaded: what they have here is lost");
+  for (auto* const command : {publish, retry, accept, discard}) {
     command->add_flag("--json", as_json, "print JSON");
-    command->add_option("PATH", paths, "files, or directories with all beneath")->required();
+    command
+        ->add_option("PATH", paths,
+                     command == discard ? "files" : "files, or directories with all beneath")
+        ->required();
   }
   try {
     app.parse(argc, argv);
@@ -416,6 +421,7 @@ int Main(int argc, char const* const* argv) {
   if (publish->parsed()) return Decide("publish", "will be published", paths, as_json);
   if (retry->parsed()) return Decide("retry", "is tried again", paths, as_json);
   if (accept->parsed()) return Decide("accept", "counts as uploaded", paths, as_json);
+  if (discard->parsed()) return Decide("discard", "is discarded", paths, as_json);
   return Wait(std::move(paths), timeout, strict);
 }
 

@@ -8,7 +8,7 @@ namespace tusfs {
 
 Filesystem::Filesystem(Store& store, Spool& spool, Uploader& uploader,
                        ProcessTable const& processes, Clock const& clock, std::uint64_t connection,
-                       Logger logger)
+                       Logger logger, Turns::Options const& turns, RemoteBytes* remote)
     : store_(store),
       spool_(spool),
       uploader_(uploader),
@@ -16,7 +16,9 @@ Filesystem::Filesystem(Store& store, Spool& spool, Uploader& uploader,
       clock_(clock),
       connection_(connection),
       logger_(std::move(logger)),
-      reporter_(store, spool, uploader) {}
+      remote_(remote),
+      reporter_(store, spool, uploader),
+      turns_(spool.budget(), clock, turns) {}
 
 Attributes Filesystem::Show(Inode inode) const {
   if (inode.version != 0) CatchUp(inode, spool_.FindOpen(inode.version).get());

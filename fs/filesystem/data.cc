@@ -11,6 +11,16 @@
 #include "filesystem/filesystem.h"
 
 namespace tusfs {
+namespace {
+
+// Its upload could not start over, so what was sent of it stays as it is.
+Result<void> CheckNotTrimmed(Version const& version) {
+  if (version.trimmed() == 0) return {};
+  return Fail(EIO, "what was sent of it cannot be changed any more: its first " +
+                       std::to_string(version.trimmed()) + " bytes are not here (trim=confirmed)");
+}
+
+}  // namespace
 
 // ---- versions
 
@@ -27,7 +37,7 @@ Result<std::shared_ptr<Version>> Filesystem::NewVersion() {
 
 Result<void> Filesystem::LoadVersion(ActiveFile& file, Inode const& inode) {
   if (file.version && file.version->id() == inode.version) return {};
-  auto version = spool_.Find(inode.version, inode.size);
+  auto version = spool_.Find(inode.version, inode.size, inode.trimmed);
   if (!version && version.error().code == ENOENT) {
     return Fail(EIO,
                 "the bytes of inode " + std::to_string(inode.id) + " are missing from the spool");
@@ -57,7 +67,7 @@ Result<std::optional<Uuid>> Filesystem::SwapVersion(Transaction& transaction, In
   if (!ownerless) return ownerless;
   RemoveBytesWhenDurable(transaction, inode.version);
   inode.version = version;
-  inode.size = inode.synced_size = 0;
+  inode.size = inode.synced_size = inode.trimmed = 0;
   inode.modified = inode.changed = clock_.Wall();
   ForgetDecisions(inode);
   inode.regrown = 0;  // a new body under an old name
@@ -65,6 +75,34 @@ Result<std::optional<Uuid>> Filesystem::SwapVersion(Transaction& transaction, In
   inode.content = open_.Count(inode.id).writing > 0 ? Content::kWriting : Content::kSettling;
   inode.reason.clear();
   return ownerless;
+}
+
+// A stub that is to be changed needs all its bytes first.
+Result<void> Filesystem::Restore(ActiveFile& file, Inode& inode) {
+  if (inode.version != 0) return LoadVersion(file, inode);
+  if (inode.size > 0) {
+    if (remote_ == nullptr) return Fail(EIO, "its bytes are on the server only");
+    if (auto restored = remote_->Restore(inode.id); !restored) return restored;
+    auto const now = store_.Read([&](View const& view) { return GetInode(view, inode.id); });
+    if (!now) return Failure(now.error());
+    inode = *now;
+    return LoadVersion(file, inode);
+  }
+  auto empty = NewVersion();
+  if (!empty) return Failure(empty.error());
+  auto const given = store_.Update([&](Transaction& transaction) -> Result<void> {
+    auto current = GetInode(transaction, inode.id);
+    if (!current) return Failure(current.error());
+    inode.version = current->version = (*empty)->id();
+    PutInode(transaction, *current);
+    return {};
+  });
+  if (!given) {
+    Discard(**empty);
+    return given;
+  }
+  file.version = std::move(*empty);
+  return {};
 }
 
 // Truncation to nothing: the old bytes stay as they were sent until the change is durable.
@@ -99,6 +137,7 @@ Result<void> Filesystem::TruncateVersion(ActiveFile& file, std::uint64_t size) {
     auto const changed = file.version->Truncate(size);
     if (!changed) return Failure(changed.error());
     if (!changed->below_frontier) return {};
+    if (auto may = CheckNotTrimmed(*file.version); !may) return may;
     auto let_go = uploader_.LetGo(file.inode, *file.version, std::min(size, old_size));
     if (!let_go) return let_go;
   }
@@ -147,7 +186,13 @@ Result<void> Filesystem::Truncate(ActiveFile& file, Caller const& caller, std::u
   if (handle && handle->record.inode == file.inode) {
     if (auto begun = BeginChange(file, *handle, caller, false); !begun) return begun;
   }
-  if (auto loaded = LoadVersion(file, *inode); !loaded && size > 0) return loaded;
+  auto restored = *inode;
+  if (size > 0) {
+    if (auto loaded = Restore(file, restored); !loaded) return loaded;
+  } else if (inode->version != 0) {
+    // Bytes that are missing are not needed either.
+    static_cast<void>(LoadVersion(file, *inode));
+  }
   // An earlier process died over this very request when the disk had the size already: what it had
   // begun has to be ended.
   bool const unended = inode->content == Content::kWriting && open_.Count(file.inode).writing == 0;
@@ -168,8 +213,23 @@ Result<std::size_t> Filesystem::Read(HandleId id, std::uint64_t offset, std::spa
     MutexLock lock(handle->file->mutex);
     version = handle->file->version;
   }
+  if (!version) return ReadStub(*handle->file, offset, out);
   NoteRead(*handle, *version);
   return version->Read(offset, out);
+}
+
+Result<std::size_t> Filesystem::ReadStub(ActiveFile& file, std::uint64_t offset,
+                                         std::span<std::byte> out) {
+  auto const inode = store_.Read([&](View const& view) { return GetInode(view, file.inode); });
+  if (!inode) return Failure(inode.error());
+  if (inode->version != 0) {  // somebody has brought them back
+    MutexLock lock(file.mutex);
+    if (auto loaded = LoadVersion(file, *inode); !loaded) return Failure(loaded.error());
+    return file.version->Read(offset, out);
+  }
+  if (offset >= inode->size) return 0;
+  if (remote_ == nullptr) return Fail(EIO, "its bytes are on the server only");
+  return remote_->Read(file.inode, offset, out);
 }
 
 // Once for each state of the bytes: with relatime, that is when a read can count.
@@ -179,8 +239,8 @@ void Filesystem::NoteRead(OpenHandle& handle, Version const& version) {
   if (handle.read_at.exchange(changes) != changes) NoteAccess(handle.file->inode);
 }
 
-Result<void> Filesystem::Write(Caller const& caller, HandleId id, std::uint64_t offset,
-                               std::span<std::byte const> bytes) {
+Result<Turn> Filesystem::Write(Caller const& caller, HandleId id, std::uint64_t offset,
+                               std::span<std::byte const> bytes, bool may_wait) {
   auto const handle = open_.Find(id);
   if (!handle || !handle->MayWrite()) return Fail(EBADF);
   auto& file = *handle->file;
@@ -190,10 +250,26 @@ Result<void> Filesystem::Write(Caller const& caller, HandleId id, std::uint64_t 
   if (written) written = WriteBytes(file, offset, bytes);
   if (!written) {
     NoteFailedWrite(*handle, offset, written.error());
-  } else if (handle->record.failed_write) {
-    NoteWritten(*handle, offset, offset + bytes.size());
+    return Failure(written.error());
   }
-  return written;
+  if (handle->record.failed_write) NoteWritten(*handle, offset, offset + bytes.size());
+  return may_wait ? TakeTurn(*handle, offset) : Turn::kGo;
+}
+
+Result<Turn> Filesystem::TakeTurn(OpenHandle& handle, std::uint64_t offset) {
+  auto const& version = *handle.file->version;
+  auto const turn = turns_.Ask(version.id(), version.taken());
+  if (turn != Turn::kFull) return turn;
+  Error const full{ENOSPC, "the spool is full"};
+  NoteFailedWrite(handle, offset, full);
+  return Failure(full);
+}
+
+Result<Turn> Filesystem::AskTurn(HandleId id, std::uint64_t offset) {
+  auto const handle = open_.Find(id);
+  if (!handle) return Turn::kGo;
+  MutexLock lock(handle->file->mutex);
+  return TakeTurn(*handle, offset);
 }
 
 Result<void> Filesystem::DropPrivilegesOnWrite(ActiveFile& file) {
@@ -232,6 +308,7 @@ Result<void> Filesystem::WriteBytes(ActiveFile& file, std::uint64_t offset,
       file.version->SetModified(clock_.Wall());
       return {};
     }
+    if (auto may = CheckNotTrimmed(*file.version); !may) return may;
     if (auto let_go = uploader_.LetGo(file.inode, *file.version, offset); !let_go) return let_go;
   }
 }
@@ -259,6 +336,11 @@ Result<void> Filesystem::Allocate(Caller const& caller, HandleId id, int mode, s
 
 Result<void> Filesystem::AllocateBytes(ActiveFile& file, int mode, std::uint64_t offset,
                                        std::uint64_t length) {
+  auto& budget = spool_.budget();
+  bool const takes = (mode & FALLOC_FL_PUNCH_HOLE) == 0;
+  if (takes && length > budget.limit() - std::min(budget.limit(), budget.used())) {
+    return Fail(ENOSPC, "the spool has no room for what is to be allocated");
+  }
   while (true) {
     auto const size = file.version->size();
     auto const allocated = file.version->Allocate(mode, offset, length);
@@ -267,6 +349,7 @@ Result<void> Filesystem::AllocateBytes(ActiveFile& file, int mode, std::uint64_t
       file.version->SetModified(clock_.Wall());
       return {};
     }
+    if (auto may = CheckNotTrimmed(*file.version); !may) return may;
     auto let_go = uploader_.LetGo(file.inode, *file.version, std::min(offset, size));
     if (!let_go) return let_go;
   }
@@ -276,8 +359,15 @@ Result<std::uint64_t> Filesystem::Seek(HandleId id, std::uint64_t offset, int wh
   auto const handle = open_.Find(id);
   if (!handle) return Fail(EBADF);
   if (whence != SEEK_DATA && whence != SEEK_HOLE) return Fail(EINVAL);
-  MutexLock lock(handle->file->mutex);
-  return handle->file->version->Seek(offset, whence);
+  {
+    MutexLock lock(handle->file->mutex);
+    if (handle->file->version) return handle->file->version->Seek(offset, whence);
+  }
+  auto const inode =
+      store_.Read([&](View const& view) { return GetInode(view, handle->record.inode); });
+  if (!inode) return Failure(inode.error());
+  if (offset >= inode->size) return Fail(ENXIO);
+  return whence == SEEK_DATA ? offset : inode->size;  // where it has holes, the server does not say
 }
 
 Result<void> Filesystem::Sync(HandleId id) {
@@ -289,6 +379,7 @@ Result<void> Filesystem::Sync(HandleId id) {
     MutexLock lock(file.mutex);
     version = file.version;
   }
+  if (!version) return store_.Sync();
   // Not under the lock: a disk may take long. What is written meanwhile is not promised.
   auto const size = version->size();
   auto const synced = version->Sync();

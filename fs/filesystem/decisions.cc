@@ -2,6 +2,7 @@
 
 #include <functional>
 
+#include "catalog/kept.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
 
@@ -136,17 +137,29 @@ Result<Decisions::Outcomes> Decisions::Accept(std::string const& path) {
                             return file.IsStuckAs(UploadPhase::kUnconfirmed);
                           },
                       .change =
-                          [](Transaction& transaction, Case& file) {
+                          [&](Transaction& transaction, Case& file) {
                             auto& upload = *file.upload;
                             upload.phase = UploadPhase::kComplete;
                             upload.offset = file.inode.size;
                             upload.length = file.inode.size;
                             upload.error.clear();
                             PutUpload(transaction, upload);
-                            file.inode.content = Content::kUploaded;
+                            MarkUploaded(transaction, file.inode, clock_.Wall());
                             PutInode(transaction, file.inode);
                           },
                       .afterwards = [&](InodeId inode) { uploader_.Forget(inode); }});
+}
+
+// By itself, not by Apply: what goes is the filesystem's.
+Result<Decisions::Outcomes> Decisions::Discard(std::string const& path) {
+  auto const file = store_.Read([&](View const& view) { return ResolvePath(view, path); });
+  if (!file) return Failure(file.error());
+  if (file->type != FileType::kRegular) {
+    return Outcomes{{path, "only files that are not uploaded can be discarded, one by one"}};
+  }
+  auto const discarded = filesystem_.DiscardFile(file->id);
+  if (!discarded) return Failure(discarded.error());
+  return Outcomes{{path, *discarded ? std::string() : "it is uploaded already: remove it with rm"}};
 }
 
 Result<Decisions::Outcomes> Decisions::Apply(std::string const& path, Decision const& decision) {

@@ -1,4 +1,4 @@
-// What a person decides about files, where tusfs waits for one: publish, retry, accept.
+// What a person decides about files, where tusfs waits for one: publish, retry, accept, discard.
 //
 // Each call is for the file at a path (relative to the mount), or for the files beneath a directory
 // of which it can be said; the others there are left alone. It changes the catalog, wakes whoever
@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "catalog/store.h"
 #include "filesystem/filesystem.h"
 #include "uploader/uploader.h"
@@ -17,8 +18,8 @@ namespace tusfs {
 class Decisions {
  public:
   /// The collaborators outlive it.
-  Decisions(Store& store, Filesystem const& filesystem, Uploader& uploader)
-      : store_(store), filesystem_(filesystem), uploader_(uploader) {}
+  Decisions(Store& store, Filesystem& filesystem, Uploader& uploader, Clock const& clock)
+      : store_(store), filesystem_(filesystem), uploader_(uploader), clock_(clock) {}
 
   struct Outcome {
     std::string path;
@@ -37,6 +38,10 @@ class Decisions {
   /// What may have been published was.
   [[nodiscard]] Result<Outcomes> Accept(std::string const& path);
 
+  /// What is not uploaded is given up: its names and its bytes here go. Whoever waits to write to it
+  /// is told that the disk is full. Of a directory: nothing, files are named one by one.
+  [[nodiscard]] Result<Outcomes> Discard(std::string const& path);
+
  private:
   struct Decision;
   Result<Outcomes> Apply(std::string const& path, Decision const& decision);
@@ -44,8 +49,9 @@ class Decisions {
   Result<std::vector<std::pair<InodeId, std::string>>> FilesBeneath(std::string const& path) const;
 
   Store& store_;
-  Filesystem const& filesystem_;
+  Filesystem& filesystem_;
   Uploader& uploader_;
+  Clock const& clock_;
 };
 
 }  // namespace tusfs

@@ -1,7 +1,9 @@
 // POSIX semantics over the catalog and the spool: names, attributes, open files, who is writing.
 //
 // Knows nothing of FUSE; the fuse room translates. Every call may come from any thread, answers
-// with a value or an errno, and never waits for the network. A change is safe from the daemon's
+// with a value or an errno, and never waits for the network: where bytes are wanted that only the
+// server has, Read, Open and SetAttributes fail with EAGAIN, having done nothing, and are to be made
+// again when RemoteBytes says so. A change is safe from the daemon's
 // death when the call returns, from power loss after Sync or SyncDirectory, otherwise within
 // 100 ms. Permission checks are the kernel's (default_permissions).
 //
@@ -12,6 +14,7 @@
 // handle that is no more.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -26,9 +29,11 @@
 #include "catalog/store.h"
 #include "filesystem/open_files.h"
 #include "filesystem/report.h"
+#include "filesystem/turns.h"
 #include "filesystem/types.h"
 #include "filesystem/writer.h"
 #include "spool/spool.h"
+#include "uploader/remote_bytes.h"
 #include "uploader/uploader.h"
 
 namespace tusfs {
@@ -38,7 +43,8 @@ class Filesystem {
   /// The collaborators outlive the filesystem, and the spool the store: bytes go when the store has
   /// committed that they may. Recover (recovery.h) comes before it.
   Filesystem(Store& store, Spool& spool, Uploader& uploader, ProcessTable const& processes,
-             Clock const& clock, std::uint64_t connection, Logger logger);
+             Clock const& clock, std::uint64_t connection, Logger logger,
+             Turns::Options const& turns = {}, RemoteBytes* remote = nullptr);
 
   /// Goes on with the files that are open on this connection, for the successor of a daemon that
   /// was killed (takeover.cc). Once, after Resume (recovery.h), before any other call and before
@@ -79,7 +85,9 @@ class Filesystem {
   /// `handle`: the open file through which the size is changed, or 0.
   [[nodiscard]] Result<Attributes> SetAttributes(Caller const& caller, InodeId inode,
                                                  AttributeChange const& change, HandleId handle);
-  [[nodiscard]] Result<Spool::Space> MeasureSpace() const { return spool_.Measure(); }
+  /// Of the spool, as its budget has it. Bytes that can go at once count as free.
+  [[nodiscard]] Result<Spool::Space> MeasureSpace() const;
+  void SetEvictable(std::uint64_t bytes) { evictable_ = bytes; }
 
   // Extended attributes (xattrs.cc): those of the namespaces user, trusted and security are kept.
   // user.tusfs.* say how a file's upload is; they cannot be set, and are not listed, so that a copy
@@ -116,9 +124,14 @@ class Filesystem {
   // Data (data.cc).
   [[nodiscard]] Result<std::size_t> Read(HandleId handle, std::uint64_t offset,
                                          std::span<std::byte> out);
-  /// Writes all or fails.
-  [[nodiscard]] Result<void> Write(Caller const& caller, HandleId handle, std::uint64_t offset,
-                                   std::span<std::byte const> bytes);
+  /// Writes all or fails. kWait: the caller should be answered when AskTurn says kGo. Errors: ENOSPC
+  /// where there will be no room.
+  /// `may_wait`: false for a write of the kernel's own, which is always kGo.
+  [[nodiscard]] Result<Turn> Write(Caller const& caller, HandleId handle, std::uint64_t offset,
+                                   std::span<std::byte const> bytes, bool may_wait = true);
+  /// For a write at byte `offset` that waits to be answered: kGo or kWait. Errors: ENOSPC, and the
+  /// write has failed.
+  [[nodiscard]] Result<Turn> AskTurn(HandleId handle, std::uint64_t offset);
   [[nodiscard]] Result<void> Sync(HandleId handle);
   /// As fallocate(2): `mode` is 0, or of FALLOC_FL_KEEP_SIZE, _PUNCH_HOLE and _ZERO_RANGE. Errors:
   /// EOPNOTSUPP for another mode, or from the spool's disk.
@@ -126,6 +139,22 @@ class Filesystem {
                                       std::uint64_t offset, std::uint64_t length);
   /// As lseek(2) with SEEK_DATA or SEEK_HOLE. Errors: ENXIO behind the end.
   [[nodiscard]] Result<std::uint64_t> Seek(HandleId handle, std::uint64_t offset, int whence);
+
+  // Room (room.cc): what makes it, when the spool is short of it or a setting says so. The kernel is
+  // not told of names that go: it may show what it knows of them for a minute.
+  /// Lets go of the bytes of an uploaded file, which stays as a stub. False where it is open, or has
+  /// none, or is not uploaded.
+  [[nodiscard]] Result<bool> Evict(InodeId inode);
+  /// Lets go of those bytes of an unfinished file that the server has confirmed. Returns how many.
+  [[nodiscard]] Result<std::uint64_t> Trim(InodeId inode);
+  /// Removes the names of a file that is not open, and was uploaded before `time`. False where it is
+  /// not such a file.
+  [[nodiscard]] Result<bool> Expire(InodeId inode, FileTime time);
+  /// Removes the names of an unfinished file; whoever waits to write to it is told that it is full.
+  /// False where it is uploaded.
+  [[nodiscard]] Result<bool> DiscardFile(InodeId inode);
+  [[nodiscard]] Budget& budget() { return spool_.budget(); }
+  [[nodiscard]] std::size_t WaitingWriters() const { return turns_.waiting(); }
 
  private:
   /// What was journaled of a replayed request before the daemon died. Nothing, and no look into
@@ -205,6 +234,15 @@ class Filesystem {
   void NoteWritten(OpenHandle& handle, std::uint64_t begin, std::uint64_t end);
   void KeepHandle(Handle const& record);
   Result<std::shared_ptr<Version>> NewVersion();
+  [[nodiscard]] Result<std::size_t> ReadStub(ActiveFile& file, std::uint64_t offset,
+                                             std::span<std::byte> out);
+  /// Gives a stub that is to be changed its bytes back.
+  [[nodiscard]] Result<void> Restore(ActiveFile& file, Inode& inode) REQUIRES(file.mutex);
+  [[nodiscard]] Result<Turn> TakeTurn(OpenHandle& handle, std::uint64_t offset)
+      REQUIRES(handle.file->mutex);
+  /// `may_go`: looks at the file inside the transaction; false leaves it.
+  Result<bool> RemoveFile(InodeId id, std::function<Result<bool>(View const&, Inode const&)> const&
+                                          may_go);
   Result<void> LoadVersion(ActiveFile& file, Inode const& inode) REQUIRES(file.mutex);
 
   Store& store_;
@@ -214,8 +252,11 @@ class Filesystem {
   Clock const& clock_;
   std::uint64_t const connection_;
   Logger const logger_;
+  RemoteBytes* const remote_;  ///< null: bytes that only the server has cannot be had
   Reporter const reporter_;
   OpenFiles open_;
+  Turns turns_;
+  std::atomic<std::uint64_t> evictable_ = 0;
 };
 
 }  // namespace tusfs

@@ -3,6 +3,7 @@
 
 #include <cerrno>
 
+#include "catalog/kept.h"
 #include "catalog/tables.h"
 #include "filesystem/filesystem.h"
 
@@ -12,6 +13,14 @@ namespace {
 // By being opened for it. What is uploaded or interrupted stays so until it is changed.
 bool BecomesWriting(Inode const& inode) {
   return inode.content == Content::kSettling || inode.content == Content::kFinished;
+}
+
+// Bytes that are used now and then go later than those that are not; which of two uses within a
+// minute was the later one does not matter.
+bool IsWorthNoting(Inode const& inode, FileTime now) {
+  constexpr FileTime kMinute = FileTime{60} * 1'000'000'000;
+  return inode.content == Content::kUploaded && inode.version != 0 && inode.kept_at != 0 &&
+         now - inode.kept_at > kMinute;
 }
 
 }  // namespace
@@ -70,7 +79,10 @@ Result<HandleId> Filesystem::Open(Caller const& caller, InodeId id, int flags) {
   auto const pin = open_.Activate(id);
   auto& file = *pin.file();
   MutexLock lock(file.mutex);
-  auto const inode = store_.Read([&](View const& view) { return GetInode(view, id); });
+  // Looked at behind Activate: of a file that is there nobody evicts the bytes.
+  auto inode = store_.Read([&](View const& view) { return GetInode(view, id); });
+  // A name that went without the kernel: it looks the path up once more.
+  if (!inode && inode.error().code == ENOENT) return Fail(ESTALE);
   if (!inode) return Failure(inode.error());
   if (inode->type == FileType::kDirectory) return Fail(EISDIR);
 
@@ -87,8 +99,8 @@ Result<HandleId> Filesystem::Open(Caller const& caller, InodeId id, int flags) {
     fresh = std::move(*version);
     record.changed = record.dirty = true;
     record.writers.insert(processes_.ProcessOf(caller.pid));
-  } else if (auto loaded = LoadVersion(file, *inode); !loaded) {
-    return Failure(loaded.error());
+  } else if (inode->version != 0 || handle->MayWrite()) {
+    if (auto restored = Restore(file, *inode); !restored) return Failure(restored.error());
   }
   if (!fresh && handle->MayWrite() && BecomesWriting(*inode)) {
     if (auto dropped = file.version->DropTail(); !dropped) return Failure(dropped.error());
@@ -111,6 +123,9 @@ Result<HandleId> Filesystem::Open(Caller const& caller, InodeId id, int flags) {
       PutInode(transaction, *current);
     } else if (handle->MayWrite() && BecomesWriting(*current)) {
       current->content = Content::kWriting;
+      PutInode(transaction, *current);
+    } else if (IsWorthNoting(*current, clock_.Wall())) {
+      UseKept(transaction, *current, clock_.Wall());
       PutInode(transaction, *current);
     }
     return *number;
@@ -212,7 +227,7 @@ Result<void> Filesystem::Flush(Caller const& caller, HandleId id) {
   auto const& writers = record.writers;
   bool const speaks = record.changed && (writers.empty() || writers.contains(caller.pid) ||
                                          writers.contains(processes_.ProcessOf(caller.pid)));
-  if (!speaks && !file.version->modified()) return {};
+  if (!file.version || (!speaks && !file.version->modified())) return {};
   Handle next = record;
   if (speaks && record.failed_write) {
     next.dirty = false;  // whoever closes it, and however
@@ -265,14 +280,19 @@ Result<void> Filesystem::Release(HandleId id) {
   auto& file = *handle->file;
   bool settles = false;
   Aftermath aftermath;
+  OpenFiles::Left left;
+  VersionId written = 0;
+  bool is_stub = false;
   {
     MutexLock lock(file.mutex);
     auto const& record = handle->record;
     auto const version = file.version;
+    is_stub = version == nullptr;
+    if (handle->MayWrite()) written = version->id();
     auto const released = store_.Update([&](Transaction& transaction) -> Result<void> {
       auto inode = GetInode(transaction, record.inode);
       if (!inode) return Failure(inode.error());
-      auto const left = open_.Remove(*handle);
+      left = open_.Remove(*handle);
       DeleteHandle(transaction, record.id);
       if (inode->links == 0) {
         if (left.handles > 0) return {};
@@ -302,6 +322,8 @@ Result<void> Filesystem::Release(HandleId id) {
     if (!released) return released;
     if (handle->MayWrite()) version->SetModified(std::nullopt);
   }
+  if (left.writing == 0 && written != 0) turns_.Leave(written);
+  if (left.handles == 0 && is_stub && remote_ != nullptr) remote_->Close(file.inode);
   Settled(aftermath);
   if (settles) uploader_.Settle(file.inode);
   return {};

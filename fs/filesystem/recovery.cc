@@ -44,7 +44,7 @@ Result<Unfinished> CloseHandles(Store& store) {
 
 // The version as the disk has it after the same boot: writes reach it before the catalog.
 Result<void> TakeFromDisk(Spool& spool, Inode& inode) {
-  auto const version = spool.Find(inode.version, kAsOnDisk);
+  auto const version = spool.Find(inode.version, kAsOnDisk, inode.trimmed);
   if (!version) return Failure(version.error());
   auto const modified = (*version)->ModifiedOnDisk();
   if (!modified) return Failure(modified.error());
@@ -72,7 +72,7 @@ Result<void> Mend(Transaction& transaction, Spool& spool, Inode& inode,
     // Whoever called it complete had seen bytes that may be gone.
     inode.approved = inode.renamed = false;
     // The name of a file that nobody synced may have come through without its empty body.
-    auto const body = spool.Find(inode.version, inode.size);
+    auto const body = spool.Find(inode.version, inode.size, inode.trimmed);
     if (!body && body.error().code == ENOENT && inode.size == 0) {
       if (auto made = spool.Create(inode.version); !made) return Failure(made.error());
     }

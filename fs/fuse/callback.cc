@@ -3,6 +3,8 @@
 
 #include <sys/stat.h>
 
+#include "fuse/server.h"
+
 namespace tusfs {
 namespace {
 
@@ -57,6 +59,11 @@ Caller CallerOf(fuse_req_t request) {
           .pid = context->pid,
           .request = current_request.id,
           .drops_privileges = current_request.drops_privileges};
+}
+
+void ExecuteLater(fuse_req_t request) {
+  ContextOf(request).server->ExecuteLater();
+  ::fuse_reply_none(request);
 }
 
 void ReplyError(fuse_req_t request, Error const& error) {

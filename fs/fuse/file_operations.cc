@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "fuse/callback.h"
+#include "fuse/server.h"
 
 namespace tusfs {
 namespace {
@@ -33,6 +34,7 @@ void Open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
   Guard(request, [&] {
     auto& filesystem = FilesystemOf(request);
     auto const handle = filesystem.Open(CallerOf(request), inode, file->flags);
+    if (!handle && handle.error().code == EAGAIN) return ExecuteLater(request);
     if (!handle) return ReplyError(request, handle.error());
     file->fh = *handle;
     file->direct_io = WantsDirectIo(filesystem, inode, file->flags);
@@ -47,6 +49,7 @@ void Read(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset, fuse_f
     if (buffer.size() < size) buffer.resize(size);
     auto const got = FilesystemOf(request).Read(file->fh, static_cast<std::uint64_t>(offset),
                                                 std::span(buffer).first(size));
+    if (!got && got.error().code == EAGAIN) return ExecuteLater(request);
     if (!got) return ReplyError(request, got.error());
     ::fuse_reply_buf(request, reinterpret_cast<char const*>(buffer.data()), *got);
   });
@@ -57,8 +60,12 @@ void Write(fuse_req_t request, fuse_ino_t, char const* bytes, std::size_t size, 
   Guard(request, [&] {
     auto const written =
         FilesystemOf(request).Write(CallerOf(request), file->fh, static_cast<std::uint64_t>(offset),
-                                    std::as_bytes(std::span(bytes, size)));
+                                    std::as_bytes(std::span(bytes, size)), file->writepage == 0);
     if (!written) return ReplyError(request, written.error());
+    if (*written == Turn::kWait) {
+      ContextOf(request).server->AnswerLater(
+          {.handle = file->fh, .offset = static_cast<std::uint64_t>(offset)});
+    }
     ::fuse_reply_write(request, size);
   });
 }

@@ -12,7 +12,7 @@
 namespace tusfs {
 namespace {
 
-constexpr unsigned kMaxBackground = 64;
+constexpr unsigned kMaxBackground = 512;  // some may have to wait for an answer
 
 // ---- the session
 
@@ -176,8 +176,10 @@ void SetAttributes(fuse_req_t request, fuse_ino_t inode, struct stat* wanted, in
     }
     change.accessed = TimeOf(to_set, FUSE_SET_ATTR_ATIME, FUSE_SET_ATTR_ATIME_NOW, wanted->st_atim);
     change.modified = TimeOf(to_set, FUSE_SET_ATTR_MTIME, FUSE_SET_ATTR_MTIME_NOW, wanted->st_mtim);
-    ReplyAttributes(request, FilesystemOf(request).SetAttributes(CallerOf(request), inode, change,
-                                                                 file != nullptr ? file->fh : 0));
+    auto const attributes = FilesystemOf(request).SetAttributes(CallerOf(request), inode, change,
+                                                                file != nullptr ? file->fh : 0);
+    if (!attributes && attributes.error().code == EAGAIN) return ExecuteLater(request);
+    ReplyAttributes(request, attributes);
   });
 }
 

@@ -12,15 +12,17 @@
 #include <new>
 #include <thread>
 
+#include "fuse/held_requests.h"
+
 namespace tusfs {
 namespace {
 
 constexpr std::uint64_t kMagic = 0x73746f6c73667574;  // "tufslots"
-constexpr std::uint32_t kLayout = 1;
+constexpr std::uint32_t kLayout = 2;
 constexpr unsigned kFewestThreads = 4;
 constexpr unsigned kMostThreads = 16;
-// For requests that wait to be answered later. Four threads and these are 7 MiB: what an
-// unprivileged user may lock on Debian (8 MiB).
+// For requests that waited and are executed again. Four threads and these are 7.6 MiB, with those
+// that are held: an unprivileged user may lock 8 MiB on Debian.
 constexpr unsigned kSpareSlots = 3;
 constexpr unsigned kMostSlots = 64;
 constexpr std::size_t kLongestReply = 512;  // the longest of a request that changes something: 160
@@ -33,6 +35,10 @@ std::size_t PageSize() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)
 
 // What libfuse reads with: a request of 256 pages, and a header.
 std::size_t BufferSize() { return 256 * PageSize() + 4096; }
+
+std::size_t HeldSize() {
+  return (HeldRequests::MemorySize() + PageSize() - 1) / PageSize() * PageSize();
+}
 
 }  // namespace
 
@@ -66,7 +72,7 @@ Result<UniqueFd> RequestSlots::Create() {
   auto const stride = PageSize() + BufferSize();
   UniqueFd fd(::memfd_create("tusfs-slots", MFD_CLOEXEC));
   if (!fd) return FailErrno("memfd_create");
-  auto const size = PageSize() + count * stride;
+  auto const size = PageSize() + count * stride + HeldSize();
   if (::ftruncate(fd.get(), static_cast<off_t>(size)) != 0) return FailErrno("request slots");
   Header header{};
   header.magic = kMagic;
@@ -96,7 +102,7 @@ Result<RequestSlots> RequestSlots::Map(UniqueFd fd) {
   if (header.magic != kMagic || header.layout != kLayout) return other("layout");
   if (header.count == 0 || header.count > kMostSlots ||
       header.stride != PageSize() + BufferSize() ||
-      size < PageSize() + header.count * header.stride) {
+      size < PageSize() + header.count * header.stride + HeldSize()) {
     return other("sizes");
   }
   return slots;
@@ -152,6 +158,10 @@ void RequestSlots::SaveInit(std::span<std::byte const> request) {
   auto const size = std::min(request.size(), kLongestInit);
   std::memcpy(header().init, request.data(), size);
   header().init_size = static_cast<std::uint32_t>(size);
+}
+
+std::span<std::byte> RequestSlots::held() const {
+  return {memory_ + PageSize() + count() * header().stride, HeldRequests::MemorySize()};
 }
 
 unsigned RequestSlots::count() const { return header().count; }

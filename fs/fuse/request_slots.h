@@ -63,6 +63,9 @@ class RequestSlots {
   [[nodiscard]] std::span<std::byte const> init() const;
   void SaveInit(std::span<std::byte const> request);
 
+  /// Memory for the requests that are answered later (held_requests.h); zeros when it is made.
+  [[nodiscard]] std::span<std::byte> held() const;
+
   [[nodiscard]] unsigned count() const;
   [[nodiscard]] std::size_t bytes() const { return size_; }  ///< of memory, in all
 

@@ -10,7 +10,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/kill_point.h"
@@ -35,13 +37,20 @@ bool HasNoAnswer(std::uint32_t opcode) {
   return opcode == FUSE_FORGET || opcode == FUSE_BATCH_FORGET || opcode == FUSE_INTERRUPT;
 }
 
-// The request that this thread executes now.
+// What is held is looked at so often: the death of a caller need not be announced.
+constexpr std::chrono::milliseconds kLookAtHeld{100};
+constexpr std::chrono::seconds kLookCloser{1};
+constexpr std::chrono::seconds kNothingHeld{60};
+
+// The request that this thread executes now, and what its callback says of its answer.
 thread_local RequestSlots::Slot const* current_slot = nullptr;
+thread_local std::optional<HeldWrite> answer_later;
+thread_local bool execute_later = false;
 
 }  // namespace
 
 FuseServer::FuseServer(RequestSlots& slots, Filesystem& filesystem, Logger logger)
-    : context_{filesystem, std::move(logger), this}, slots_(slots) {}
+    : context_{filesystem, std::move(logger), this}, slots_(slots), held_(slots.held()) {}
 
 Result<std::unique_ptr<FuseServer>> FuseServer::Attach(UniqueFd device, RequestSlots& slots,
                                                        Filesystem& filesystem, Logger logger) {
@@ -89,6 +98,11 @@ ssize_t FuseServer::Answer(int device, iovec* pieces, int count) {
   auto const* const slot = current_slot;
   bool const kept = slot != nullptr && slot->request().unique == answer.unique;
   KillPoint(KillMoment::kExecuted);
+  if (kept && HoldReply(*slot, pieces, count)) {
+    ssize_t size = 0;
+    for (int i = 0; i < count; ++i) size += static_cast<ssize_t>(pieces[i].iov_len);
+    return size;
+  }
   if (kept) {
     TakeOverPrivileges(slot->buffer().first(slot->request().len),
                        std::span(pieces, static_cast<std::size_t>(count)));
@@ -106,6 +120,15 @@ ssize_t FuseServer::Answer(int device, iovec* pieces, int count) {
 
 void FuseServer::Execute(RequestSlots::Slot const& slot, bool replayed) {
   auto const opcode = slot.request().opcode;
+  if (opcode == FUSE_INTERRUPT &&
+      held_.NoteInterrupt(InterruptedBy(slot.buffer().first(slot.request().len)))) {
+    slot.Free();
+    context_.filesystem.budget().Poke();
+    return;
+  }
+  auto const arrivals = arrivals_.load();
+  answer_later.reset();
+  execute_later = false;
   slot.BeginExecution();
   KillPoint(KillMoment::kReceived, opcode);
   current_slot = &slot;
@@ -118,6 +141,123 @@ void FuseServer::Execute(RequestSlots::Slot const& slot, bool replayed) {
   ::fuse_session_process_buf(session_, &buffer);
   current_slot = nullptr;
   if (HasNoAnswer(opcode)) slot.Free();
+  if (execute_later) HoldRequest(slot, arrivals);
+}
+
+// ---- answering later
+
+void FuseServer::AnswerLater(HeldWrite const& write) { answer_later = write; }
+void FuseServer::ExecuteLater() { execute_later = true; }
+
+// Where there is no place to hold it, the writer goes on: the disk's own limit is the next one.
+bool FuseServer::HoldReply(RequestSlots::Slot const& slot, iovec const* pieces, int count) {
+  if (!answer_later) return false;
+  std::vector<std::byte> reply;
+  for (int i = 0; i < count; ++i) {
+    auto const* const bytes = static_cast<std::byte const*>(pieces[i].iov_base);
+    reply.insert(reply.end(), bytes, bytes + pieces[i].iov_len);
+  }
+  bool const held = held_.Hold({.index = 0,
+                                .kind = HeldRequests::Kind::kReply,
+                                .unique = slot.request().unique,
+                                .inode = slot.request().nodeid,
+                                .thread = static_cast<pid_t>(slot.request().pid),
+                                .interrupted = false,
+                                .write = *answer_later,
+                                .bytes = reply});
+  if (!held) return false;
+  slot.Free();
+  context_.filesystem.budget().Poke();
+  return true;
+}
+
+void FuseServer::HoldRequest(RequestSlots::Slot const& slot, std::uint64_t arrivals) {
+  auto const& request = slot.request();
+  auto const inode = request.nodeid;
+  bool const held = held_.Hold({.index = 0,
+                                .kind = HeldRequests::Kind::kRequest,
+                                .unique = request.unique,
+                                .inode = inode,
+                                .thread = static_cast<pid_t>(request.pid),
+                                .interrupted = false,
+                                .write = {},
+                                .bytes = slot.buffer().first(request.len)});
+  if (!held) AnswerError(request.unique, EIO);
+  slot.Free();
+  // What it waits for may have come before it was held.
+  if (arrivals_ != arrivals) BytesArrived(inode);
+  context_.filesystem.budget().Poke();
+}
+
+void FuseServer::AnswerError(std::uint64_t unique, int error) const {
+  fuse_out_header const answer{.len = sizeof answer, .error = -error, .unique = unique};
+  // The kernel says ENOENT where the caller is gone.
+  [[maybe_unused]] auto const sent = ::write(device_, &answer, sizeof answer);
+}
+
+void FuseServer::BytesArrived(InodeId inode) {
+  {
+    MutexLock lock(mutex_);
+    arrived_.insert(inode);
+    ++arrivals_;
+  }
+  context_.filesystem.budget().Poke();
+}
+
+std::set<InodeId> FuseServer::TakeArrived() {
+  MutexLock lock(mutex_);
+  return std::exchange(arrived_, {});
+}
+
+void FuseServer::AnswerHeld(std::stop_token stop) {
+  auto& budget = context_.filesystem.budget();
+  std::stop_callback const wake(stop, [&] { budget.Poke(); });
+  std::chrono::steady_clock::time_point look_closer_at{};
+  while (!stop.stop_requested()) {
+    auto const seen = budget.changes();
+    auto const now = std::chrono::steady_clock::now();
+    bool const look_closer = now >= look_closer_at;
+    if (look_closer) look_closer_at = now + kLookCloser;
+    auto const arrived = TakeArrived();
+    auto const all = held_.All();
+    bool any = false;
+    for (auto const& held : all) any = TryAnswer(held, arrived, look_closer) || any;
+    budget.WaitForChange(seen, now + (any ? std::chrono::nanoseconds(kLookAtHeld) : kNothingHeld));
+  }
+}
+
+bool FuseServer::TryAnswer(HeldRequests::Held const& held, std::set<InodeId> const& arrived,
+                           bool look_closer) {
+  bool const ends = held.thread > 0 ? (held.interrupted || look_closer) && IsBeingKilled(held.thread)
+                                    : held.interrupted;
+  if (ends) {
+    AnswerError(held.unique, EINTR);
+    held_.Free(held.index);
+    return false;
+  }
+  if (held.kind == HeldRequests::Kind::kRequest) {
+    if (!arrived.contains(held.inode)) return true;
+    ExecuteHeld(held);
+    return false;
+  }
+  auto const turn = context_.filesystem.AskTurn(held.write.handle, held.write.offset);
+  if (turn && *turn == Turn::kWait) return true;
+  if (turn) {
+    [[maybe_unused]] auto const sent = ::write(device_, held.bytes.data(), held.bytes.size());
+  } else {
+    context_.logger->error("a write has waited in vain inode={} error=\"{}\"", held.inode,
+                           Describe(turn.error()));
+    AnswerError(held.unique, turn.error().code);
+  }
+  held_.Free(held.index);
+  return false;
+}
+
+void FuseServer::ExecuteHeld(HeldRequests::Held const& held) {
+  auto const slot = slots_.Claim(0);  // this thread is counted for
+  std::ranges::copy(held.bytes, slot->buffer().begin());
+  held_.Free(held.index);
+  Execute(*slot, false);
 }
 
 // ---- taking over
@@ -157,7 +297,15 @@ void FuseServer::Replay(RequestSlots::Slot const& slot) {
 }
 
 void FuseServer::TakeOver() {
-  auto const left = slots_.Unanswered();
+  held_.Recover();
+  auto left = slots_.Unanswered();
+  // What was being moved between a slot and the held ones when the daemon died is in both.
+  std::erase_if(left, [&](RequestSlots::Slot const& slot) {
+    bool const is_held = held_.Has(slot.request().unique);
+    if (is_held) slot.Free();
+    return is_held;
+  });
+  for (auto const& held : held_.All()) BytesArrived(held.inode);
   // An INIT that is unanswered is executed like the others; one that was answered only restores.
   auto const is_open_init = [](RequestSlots::Slot const& slot) {
     return slot.request().opcode == FUSE_INIT && !slot.IsReplying();
@@ -205,6 +353,7 @@ void FuseServer::ServeOnThread(unsigned index) {
 
 ServingEnd FuseServer::Serve() {
   auto const count = RequestSlots::ThreadCount();
+  std::jthread const holder([this](std::stop_token stop) { AnswerHeld(std::move(stop)); });
   std::atomic<unsigned> running = count;
   std::vector<std::thread> threads;
   for (unsigned i = 0; i < count; ++i) {

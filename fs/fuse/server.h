@@ -8,10 +8,14 @@
 
 #include <atomic>
 #include <memory>
+#include <set>
+#include <stop_token>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/logger.h"
+#include "base/mutex.h"
+#include "fuse/held_requests.h"
 #include "fuse/operations.h"
 #include "fuse/request_slots.h"
 
@@ -46,6 +50,15 @@ class FuseServer {
   /// Ends Serve, from another thread.
   void Stop();
 
+  // For the callbacks, about the request that the calling thread executes.
+  /// Its reply is held until the filesystem says that its writer may go on.
+  void AnswerLater(HeldWrite const& write);
+  /// It is executed again when bytes of its inode have arrived; it gets no reply now.
+  void ExecuteLater();
+
+  /// Bytes of `inode` that calls wait for are here, or will not come.
+  void BytesArrived(InodeId inode) EXCLUDES(mutex_);
+
  private:
   FuseServer(RequestSlots& slots, Filesystem& filesystem, Logger logger);
 
@@ -55,16 +68,30 @@ class FuseServer {
   void Replay(RequestSlots::Slot const& slot);
   void Execute(RequestSlots::Slot const& slot, bool replayed);
   void ServeOnThread(unsigned index);
+  bool HoldReply(RequestSlots::Slot const& slot, iovec const* pieces, int count);
+  void HoldRequest(RequestSlots::Slot const& slot, std::uint64_t arrivals);
+  void AnswerError(std::uint64_t unique, int error) const;
+
+  /// A thread that answers what is held.
+  void AnswerHeld(std::stop_token stop);
+  /// Returns whether it needs to be looked at again.
+  bool TryAnswer(HeldRequests::Held const& held, std::set<InodeId> const& arrived, bool look_closer);
+  void ExecuteHeld(HeldRequests::Held const& held);
+  [[nodiscard]] std::set<InodeId> TakeArrived() EXCLUDES(mutex_);
   /// Waits for a request. Returns whether there is one.
   bool Receive(RequestSlots::Slot const& slot);
   void End(ServingEnd end);
 
   FuseContext context_;
   RequestSlots& slots_;
+  HeldRequests held_;
   fuse_session* session_ = nullptr;
   int device_ = -1;       ///< the session's
   bool swallow_ = false;  ///< while the session is restored, nothing is answered
   std::atomic<ServingEnd> end_ = ServingEnd::kNotYet;
+  std::atomic<std::uint64_t> arrivals_ = 0;
+  Mutex mutex_;  ///< a leaf
+  std::set<InodeId> arrived_ GUARDED_BY(mutex_);
 };
 
 }  // namespace tusfs

@@ -57,4 +57,10 @@ void TakeOverPrivileges(std::span<std::byte const> request, std::span<iovec> ans
   std::memcpy(flags, &value, sizeof value);
 }
 
+std::uint64_t InterruptedBy(std::span<std::byte const> request) {
+  auto const header = HeaderOf(request);
+  if (!header || header->opcode != FUSE_INTERRUPT) return 0;
+  return BodyOf<fuse_interrupt_in>(request).unique;
+}
+
 }  // namespace tusfs

@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 namespace tusfs {
@@ -17,5 +18,8 @@ namespace tusfs {
 /// where the kernel has offered it. Else it would ask for security.capability before every write.
 /// `answer` are the pieces of the reply to `request`.
 void TakeOverPrivileges(std::span<std::byte const> request, std::span<iovec> answer);
+
+/// The number of the request that a FUSE_INTERRUPT is about; 0 for another request.
+[[nodiscard]] std::uint64_t InterruptedBy(std::span<std::byte const> request);
 
 }  // namespace tusfs

@@ -42,6 +42,19 @@ std::uint64_t Budget::excess() const {
   return used_now - Sixteenths(limit_now, kAim);
 }
 
+void Budget::NoteProgress(SteadyTime now) {
+  MutexLock lock(mutex_);
+  last_progress_ = now;
+  if (last_room_ == Room::kPlenty) return;
+  ++changes_;
+  changed_.NotifyAll();
+}
+
+SteadyTime Budget::last_progress() const {
+  MutexLock lock(mutex_);
+  return last_progress_;
+}
+
 void Budget::Poke() {
   MutexLock lock(mutex_);
   ++changes_;

@@ -43,6 +43,10 @@ class Budget {
   /// Bytes that have to go until there is plenty of room; 0: there is.
   [[nodiscard]] std::uint64_t excess() const;
 
+  /// Things go on: the server has confirmed bytes, or bytes have gone.
+  void NoteProgress(SteadyTime now) EXCLUDES(mutex_);
+  [[nodiscard]] SteadyTime last_progress() const EXCLUDES(mutex_);
+
   /// Wakes those who wait for a change.
   void Poke() EXCLUDES(mutex_);
   /// Counts what may matter to those who wait: room that was gained, a change of room(), a Poke.
@@ -58,6 +62,7 @@ class Budget {
   mutable Mutex mutex_;
   CondVar changed_;
   std::uint64_t changes_ GUARDED_BY(mutex_) = 0;
+  SteadyTime last_progress_ GUARDED_BY(mutex_);
 };
 
 }  // namespace tusfs

@@ -101,7 +101,7 @@ std::optional<FinishCommand::Question> FinishCommand::Look(InodeId id) const {
     bool const waits =
         rules_.Settles(*inode) && rules_.HoldOf(*inode, *path) == Hold::kCommand;
     if (!waits) return Fail(ENOENT);
-    auto version = spool_.Find(inode->version, inode->size);
+    auto version = spool_.Find(inode->version, inode->size, inode->trimmed);
     if (!version) return Failure(version.error());
     return Question{id, std::move(*path), std::move(*version), 0};
   });

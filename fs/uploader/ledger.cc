@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "catalog/adoptable.h"
+#include "catalog/kept.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
 #include "uploader/target.h"
@@ -58,7 +59,7 @@ Result<std::optional<Work>> Ledger::Look(InodeId id) const {
     if (!inode) return Failure(inode.error());
     if (inode->type != FileType::kRegular || inode->links == 0) return nullptr;
     // Found inside the look: the record's size is that of a version that nobody has open.
-    return spool_.Find(inode->version, inode->size);
+    return spool_.Find(inode->version, inode->size, inode->trimmed);
   });
   if (!version && version.error().code == ENOENT) {
     return Fail(ENODATA, "its bytes are missing from the spool: " + version.error().context);
@@ -100,6 +101,16 @@ Result<bool> Ledger::Change(Work const& work,
     if (inode->content != content) PutInode(transaction, *inode);
     return true;
   });
+}
+
+// What is left of a body that was trimmed is of no use to anybody.
+void Ledger::LetGoOfBytes(Transaction& transaction, Inode& inode) {
+  transaction.WhenDurable([&spool = spool_, version = inode.version] {
+    // The next start sweeps what could not be removed.
+    static_cast<void>(spool.Remove(version));
+  });
+  inode.version = 0;
+  inode.trimmed = 0;
 }
 
 // ---- creation
@@ -179,6 +190,7 @@ Result<bool> Ledger::Announce(Work const& work, Range const& range) {
 }
 
 Result<bool> Ledger::Confirmed(Work const& work, tus::Patched const& answer) {
+  spool_.budget().NoteProgress(clock_.Steady());
   return Change(work, [&](Transaction&, Inode&, Upload& upload) {
     upload.offset = answer.offset;
     if (answer.expires) upload.expires = TimeOf(answer.expires);
@@ -205,16 +217,20 @@ Result<bool> Ledger::Complete(Work const& work, std::string const& receipt) {
   // The upload of an empty file is complete without a final PATCH, so nothing was sealed before it:
   // the file may have got bytes meanwhile, and may even be finished again.
   if (!work.version->Seal(work.changes)) return false;
-  return Change(work, [&](Transaction&, Inode& inode, Upload& upload) {
+  auto const completed = Change(work, [&](Transaction& transaction, Inode& inode, Upload& upload) {
     upload.phase = UploadPhase::kComplete;
     upload.offset = work.inode.size;
     upload.length = work.inode.size;
     upload.receipt = receipt;
     upload.error.clear();
     // A writer that has opened it meanwhile without writing will finish it again, for nothing.
-    if (inode.content == Content::kFinished) inode.content = Content::kUploaded;
+    if (inode.content != Content::kFinished) return true;
+    MarkUploaded(transaction, inode, clock_.Wall());
+    if (inode.trimmed > 0) LetGoOfBytes(transaction, inode);
     return true;
   });
+  spool_.budget().Poke();
+  return completed;
 }
 
 // ---- trouble

@@ -110,6 +110,7 @@ class Ledger {
   [[nodiscard]] Result<void> Count(std::uint64_t sent, std::uint64_t resent);
 
  private:
+  void LetGoOfBytes(Transaction& transaction, Inode& inode);
   Result<bool> Change(Work const& work,
                       std::function<bool(Transaction&, Inode&, Upload&)> const& change);
 

@@ -137,7 +137,7 @@ std::vector<Settler::Candidate> Settler::Choose(std::vector<InodeId> const& inod
       hold = rules_.HoldOf(*inode, path);
       if (hold != Hold::kNone) return nullptr;
       // Found inside the look: the record's size is that of a version that nobody has open.
-      return spool_.Find(inode->version, inode->size);
+      return spool_.Find(inode->version, inode->size, inode->trimmed);
     });
     if (is_directory) {
       VisitFilesBeneath(id);

@@ -64,6 +64,15 @@ std::string IdempotencyKeyOf(Upload const& upload) {
   return key;
 }
 
+// Of a file whose first bytes only the server has: why it can never be whole again.
+std::optional<std::string> WhyNotWhole(Work const& work) {
+  auto const trimmed = work.inode.trimmed;
+  if (trimmed == 0 || MayBePublished(work.upload)) return std::nullopt;
+  if (work.upload && work.upload->offset >= trimmed) return std::nullopt;
+  return "the server has lost what it had confirmed, and its first " + std::to_string(trimmed) +
+         " bytes are not here any more (trim=confirmed)";
+}
+
 std::uint64_t BytesLeft(Inode const& inode, std::uint64_t offset) {
   return inode.size > offset ? inode.size - offset : 0;
 }
@@ -101,6 +110,7 @@ Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token 
   if (work.ignored && !MayBePublished(work.upload)) {
     return work.upload ? GiveUp(work) : Over();
   }
+  if (auto const why = WhyNotWhole(work)) return LostBytes(id, work.inode.version, *why);
   if (!work.upload) {
     auto const adopting = Adopt(work, memory, stop);
     return adopting ? *adopting : Create(work, memory);
@@ -123,7 +133,10 @@ Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token 
     case UploadPhase::kFinalSent:
       break;
   }
-  if (work.upload->path != work.path && work.upload->phase == UploadPhase::kCreated) {
+  // What cannot be sent again keeps the name that it was declared under.
+  bool const can_start_over = work.inode.trimmed == 0;
+  if (work.upload->path != work.path && work.upload->phase == UploadPhase::kCreated &&
+      can_start_over) {
     return StartOver(work, "it was renamed, and tus has no rename", true);
   }
   auto const most = shared_.endpoint.profile().MaxSize();

@@ -13,6 +13,8 @@ namespace {
 
 /// The transfer that was cancelled lets go of its upload within so long.
 constexpr std::chrono::milliseconds kUnrest{50};
+/// While the spool is short of room, whether it still may grow is looked at so often.
+constexpr std::chrono::milliseconds kShortOfRoom{1000};
 constexpr int kBlocksAtOnce = 64;  // then others get their turn
 
 }  // namespace
@@ -76,7 +78,12 @@ Transfer::Outcome Transfer::Compare(Work const& work, Upload const& upload, JobM
     if (end > known) {
       if (work.finished()) return Differs(work, upload, memory);
       if (version.NotifyAt(end)) return Now();
-      return {.next = std::nullopt, .bytes_left = work.inode.size};
+      auto const room = shared_.spool.budget().room();
+      // Its writer has to wait, so what there is to compare with would never come.
+      if (room == Room::kNone) return Differs(work, upload, memory);
+      bool const soon = room != Room::kPlenty;
+      return {.next = soon ? std::optional(shared_.clock.Steady() + kShortOfRoom) : std::nullopt,
+              .bytes_left = work.inode.size};
     }
     if (!version.Claim(end)) return Now();
     auto const own = version.DigestOf(block, (*sent)->length);

@@ -79,7 +79,7 @@ class CommandsTest : public testing::Test {
   Reporter const reporter_{*store_, *spool_, uploader_};
   ProcProcessTable const processes_;
   Filesystem filesystem_{*store_, *spool_, uploader_, processes_, clock_, 1, QuietLogger()};
-  Decisions decisions_{*store_, filesystem_, uploader_};
+  Decisions decisions_{*store_, filesystem_, uploader_, clock_};
   Commands const commands_{{.mount = "/mnt/ingest",
                             .url = "http://tus/files/",
                             .state_dir = "",

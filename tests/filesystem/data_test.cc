@@ -70,7 +70,7 @@ TEST_F(Data, HandlesThatAreNotOpenAreBadOnes) {
 
 TEST_F(Data, DirectoriesAreNotOpenedAsFiles) {
   EXPECT_EQ(CodeOf(fs_->Open(me_, MakeDir("d"), O_RDONLY)), EISDIR);
-  EXPECT_EQ(CodeOf(fs_->Open(me_, 999, O_RDONLY)), ENOENT);
+  EXPECT_EQ(CodeOf(fs_->Open(me_, 999, O_RDONLY)), ESTALE);
 }
 
 TEST_F(Data, HandlesAreNeverGivenTwiceNotAfterARemountEither) {

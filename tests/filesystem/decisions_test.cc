@@ -18,7 +18,7 @@ class DecisionsTest : public FilesystemRig {
   using Call = Result<Decisions::Outcomes> (Decisions::*)(std::string const&);
 
   Decisions::Outcomes Say(Call call, std::string const& path) {
-    Decisions decisions(*store_, *fs_, *uploader_);
+    Decisions decisions(*store_, *fs_, *uploader_, clock_);
     auto outcomes = (decisions.*call)(path);
     EXPECT_TRUE(Ok(outcomes));
     return outcomes.value_or(Decisions::Outcomes{});
@@ -178,7 +178,7 @@ TEST_F(DecisionsTest, ADirectoryMeansTheFilesBeneathOfWhichItCanBeSaid) {
 }
 
 TEST_F(DecisionsTest, APathThatIsNotThereIsAnError) {
-  Decisions decisions(*store_, *fs_, *uploader_);
+  Decisions decisions(*store_, *fs_, *uploader_, clock_);
   EXPECT_EQ(CodeOf(decisions.Publish("nothing")), ENOENT);
 }
 

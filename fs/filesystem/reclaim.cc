@@ -1,0 +1,199 @@
+#include "filesystem/reclaim.h"
+
+#include <algorithm>
+
+#include "catalog/tables.h"
+
+namespace tusfs {
+namespace {
+
+constexpr char const* kIndexedNote = "kept";
+constexpr std::size_t kPage = 256;
+constexpr std::chrono::milliseconds kPauseBetweenPages{1};
+/// While room is short: how often what is unfinished is looked at again.
+constexpr std::chrono::milliseconds kShortOfRoom{500};
+constexpr std::chrono::seconds kNothingToDo{60};
+/// Files that were uploaded and went otherwise are noticed so late.
+constexpr std::chrono::seconds kRecount{600};
+constexpr std::chrono::seconds kLongestBetweenExpiries{3600};
+
+}  // namespace
+
+void Reclaimer::Start() {
+  thread_ = std::jthread([this](std::stop_token stop) { Run(stop); });
+}
+
+void Reclaimer::Stop() {
+  if (!thread_.joinable()) return;
+  thread_.request_stop();
+  spool_.budget().Poke();
+  thread_.join();
+}
+
+void Reclaimer::Run(std::stop_token stop) {
+  IndexOldFiles(stop);
+  auto& budget = spool_.budget();
+  while (!stop.stop_requested()) {
+    auto const seen = budget.changes();
+    Reclaim(stop);
+    auto const now = clock_.Steady();
+    auto const between = std::clamp<std::chrono::seconds>(
+        options_.retention / 4, std::chrono::seconds(1), kLongestBetweenExpiries);
+    if (options_.retention.count() > 0 && now >= expired_ + between) ExpireNames(stop);
+    if (stop.stop_requested()) return;
+    bool const short_of_room = budget.room() != Room::kPlenty;
+    auto wait = short_of_room ? kShortOfRoom : std::chrono::milliseconds(kNothingToDo);
+    if (options_.retention.count() > 0) wait = std::min<std::chrono::milliseconds>(wait, between);
+    budget.WaitForChange(seen, now + wait);
+  }
+}
+
+void Reclaimer::Reclaim(std::stop_token stop) {
+  auto& budget = spool_.budget();
+  auto const now = clock_.Steady();
+  CountNew(stop);
+  if (options_.keep && kept_ > *options_.keep) {
+    Recount(stop);
+    if (kept_ > *options_.keep) Evict(kept_ - *options_.keep, stop);
+  } else if (now >= recounted_ + kRecount) {
+    Recount(stop);
+  }
+  if (budget.excess() > 0) {
+    // What goes is free a moment later, when that is durable: so it is counted here.
+    auto const wanted = budget.excess();
+    auto const gone = Evict(wanted, stop);
+    if (gone > 0) {
+      logger_->info("let go of uploaded bytes to make room bytes={} used={} limit={}", gone,
+                    budget.used(), budget.limit());
+      if (auto synced = store_.Sync(); !synced) Complain("room is not made", synced.error());
+      budget.NoteProgress(clock_.Steady());
+    }
+    if (gone < wanted && options_.trim) TrimUnfinished(stop);
+  }
+  filesystem_.SetEvictable(kept_);
+}
+
+// Those behind what was counted were uploaded, or used, since then.
+void Reclaimer::CountNew(std::stop_token const& stop) {
+  while (!stop.stop_requested()) {
+    auto const page =
+        store_.Read([&](View const& view) { return ListKept(view, counted_to_, kPage); });
+    if (!page) return Complain("what is kept is not counted", page.error());
+    for (auto const& file : *page) kept_ += BytesOf(file);
+    if (!page->empty()) counted_to_ = page->back();
+    if (page->size() < kPage) return;
+    std::this_thread::sleep_for(kPauseBetweenPages);  // others wait for the store
+  }
+}
+
+void Reclaimer::Recount(std::stop_token const& stop) {
+  kept_ = 0;
+  counted_to_ = {};
+  recounted_ = clock_.Steady();
+  CountNew(stop);
+}
+
+std::uint64_t Reclaimer::BytesOf(KeptFile const& file) const {
+  auto const inode = store_.Read([&](View const& view) { return GetInode(view, file.inode); });
+  if (!inode || inode->kept_at != file.used || inode->version == 0) return 0;
+  return inode->content == Content::kUploaded ? inode->size : 0;
+}
+
+std::uint64_t Reclaimer::Evict(std::uint64_t wanted, std::stop_token const& stop) {
+  std::uint64_t gone = 0;
+  for (KeptFile after; gone < wanted && !stop.stop_requested();) {
+    auto const page = store_.Read([&](View const& view) { return ListKept(view, after, kPage); });
+    if (!page) {
+      Complain("bytes are not let go of", page.error());
+      return gone;
+    }
+    if (page->empty()) return gone;
+    for (auto const& file : *page) {
+      if (gone >= wanted || stop.stop_requested()) return gone;
+      after = file;
+      auto const bytes = BytesOf(file);
+      auto const evicted = filesystem_.Evict(file.inode);
+      if (!evicted) {
+        Complain("bytes are not let go of", evicted.error());
+        return gone;
+      }
+      if (!*evicted) continue;
+      gone += bytes;
+      kept_ -= std::min(kept_, bytes);
+    }
+  }
+  return gone;
+}
+
+void Reclaimer::IndexOldFiles(std::stop_token const& stop) {
+  auto const note = store_.Read([](View const& view) { return GetNote(view, kIndexedNote); });
+  if (!note || !note->empty()) return;
+  InodeId after = 0;
+  while (!stop.stop_requested()) {
+    auto const indexed = store_.Update([&](Transaction& transaction) -> Result<bool> {
+      auto const page = ListInodes(transaction, after, kPage);
+      if (!page) return Failure(page.error());
+      for (auto inode : *page) {
+        after = inode.id;
+        bool const is_kept = inode.type == FileType::kRegular && inode.version != 0 &&
+                             inode.content == Content::kUploaded && inode.kept_at == 0;
+        if (!is_kept) continue;
+        UseKept(transaction, inode, std::max<FileTime>(inode.changed, 1));
+        PutInode(transaction, inode);
+      }
+      if (page->empty()) PutNote(transaction, kIndexedNote, "yes");
+      return !page->empty();
+    });
+    if (!indexed) return Complain("what an older release kept is not known", indexed.error());
+    if (!*indexed) return;
+    std::this_thread::sleep_for(kPauseBetweenPages);
+  }
+}
+
+void Reclaimer::TrimUnfinished(std::stop_token const& stop) {
+  std::uint64_t gone = 0;
+  InodeId after = 0;
+  while (!stop.stop_requested()) {
+    auto const page = store_.Read([&](View const& view) { return ListWork(view, after, kPage); });
+    if (!page) return Complain("bytes are not let go of", page.error());
+    if (page->empty()) break;
+    after = page->back();
+    for (auto const inode : *page) {
+      auto const trimmed = filesystem_.Trim(inode);
+      if (!trimmed) {
+        Complain("bytes are not let go of", trimmed.error());
+      } else {
+        gone += *trimmed;
+      }
+    }
+  }
+  if (gone > 0) spool_.budget().NoteProgress(clock_.Steady());
+}
+
+void Reclaimer::ExpireNames(std::stop_token stop) {
+  expired_ = clock_.Steady();
+  auto const time =
+      clock_.Wall() - std::chrono::duration_cast<std::chrono::nanoseconds>(options_.retention).count();
+  std::uint64_t gone = 0;
+  InodeId after = 0;
+  while (!stop.stop_requested()) {
+    auto const page = store_.Read([&](View const& view) { return ListInodes(view, after, kPage); });
+    if (!page) return Complain("names are not removed", page.error());
+    if (page->empty()) break;
+    after = page->back().id;
+    for (auto const& inode : *page) {
+      if (inode.type != FileType::kRegular || inode.content != Content::kUploaded) continue;
+      auto const expired = filesystem_.Expire(inode.id, time);
+      if (!expired) return Complain("names are not removed", expired.error());
+      if (*expired) ++gone;
+    }
+    std::this_thread::sleep_for(kPauseBetweenPages);
+  }
+  if (gone > 0) logger_->info("removed names of files that were uploaded long ago count={}", gone);
+}
+
+void Reclaimer::Complain(char const* what, Error const& error) const {
+  logger_->error("{} error=\"{}\"", what, Describe(error));
+}
+
+}  // namespace tusfs

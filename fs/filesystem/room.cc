@@ -1,0 +1,118 @@
+// Filesystem: making room in the spool, and how much there is.
+#include <algorithm>
+#include <cerrno>
+
+#include "base/block_digest.h"
+#include "catalog/namespace.h"
+#include "catalog/tables.h"
+#include "filesystem/filesystem.h"
+
+namespace tusfs {
+
+Result<Spool::Space> Filesystem::MeasureSpace() const {
+  auto space = spool_.Measure();
+  if (!space) return space;
+  auto const& budget = spool_.budget();
+  auto const used = budget.used();
+  space->capacity = budget.limit();
+  auto const evictable = std::min<std::uint64_t>(evictable_, used);
+  auto const taken = std::min(space->capacity, used - evictable);
+  space->free = space->capacity - taken;
+  return space;
+}
+
+Result<bool> Filesystem::Evict(InodeId id) {
+  return store_.Update([&](Transaction& transaction) -> Result<bool> {
+    auto inode = GetInode(transaction, id);
+    if (!inode && inode.error().code == ENOENT) return false;
+    if (!inode) return Failure(inode.error());
+    // Whoever opens it is seen here first, or sees that the bytes are gone.
+    bool const in_use = open_.FindFile(id) != nullptr;
+    if (in_use || inode->content != Content::kUploaded || inode->version == 0) return false;
+    RemoveBytesWhenDurable(transaction, inode->version);
+    inode->version = 0;
+    inode->trimmed = 0;
+    PutInode(transaction, *inode);
+    return true;
+  });
+}
+
+Result<std::uint64_t> Filesystem::Trim(InodeId id) {
+  VersionId version_id = 0;
+  std::uint64_t before = 0;
+  auto const end = store_.Update([&](Transaction& transaction) -> Result<std::uint64_t> {
+    auto inode = GetInode(transaction, id);
+    if (!inode && inode.error().code == ENOENT) return std::uint64_t{0};
+    if (!inode) return Failure(inode.error());
+    auto const upload = FindUpload(transaction, inode->upload);
+    if (!upload) return Failure(upload.error());
+    bool const goes_on = inode->content == Content::kWriting ||
+                         inode->content == Content::kSettling ||
+                         inode->content == Content::kFinished;
+    if (!goes_on || !*upload || (*upload)->phase != UploadPhase::kCreated) return std::uint64_t{0};
+    // Whole digest blocks: the one in which the next PATCH begins is hashed from its start.
+    auto const confirmed = (*upload)->offset / kDigestBlock * kDigestBlock;
+    if (confirmed <= inode->trimmed) return std::uint64_t{0};
+    version_id = inode->version;
+    before = inode->trimmed;
+    inode->trimmed = confirmed;
+    PutInode(transaction, *inode);
+    return confirmed;
+  });
+  if (!end || *end == 0) return end;
+  // Bytes go last.
+  if (auto synced = store_.Sync(); !synced) return Failure(synced.error());
+  auto const version = spool_.Find(version_id, std::numeric_limits<std::uint64_t>::max(), before);
+  if (!version) return Failure(version.error());
+  if (auto trimmed = (*version)->TrimTo(*end); !trimmed) return Failure(trimmed.error());
+  return *end - before;
+}
+
+Result<bool> Filesystem::RemoveFile(
+    InodeId id, std::function<Result<bool>(View const&, Inode const&)> const& may_go) {
+  Aftermath aftermath;
+  auto const removed = store_.Update([&](Transaction& transaction) -> Result<bool> {
+    auto inode = GetInode(transaction, id);
+    if (!inode && inode.error().code == ENOENT) return false;
+    if (!inode) return Failure(inode.error());
+    auto const may = may_go(transaction, *inode);
+    if (!may || !*may) return may;
+    auto const names = NamesOf(transaction, *inode);
+    if (!names) return Failure(names.error());
+    for (auto const& [parent, name] : *names) {
+      auto directory = GetDirectory(transaction, parent);
+      if (!directory) return Failure(directory.error());
+      auto const entry = FindEntry(transaction, parent, name);
+      if (!entry) return Failure(entry.error());
+      if (!*entry) return Fail(EUCLEAN, "a name of a file is missing in its directory");
+      auto left = RemoveName(transaction, *directory, name, **entry, *inode);
+      if (!left) return Failure(left.error());
+      PutInode(transaction, *directory);
+      if (left->removed != 0) aftermath = *left;
+    }
+    return true;
+  });
+  if (removed && *removed) Settled(aftermath);
+  return removed;
+}
+
+Result<bool> Filesystem::Expire(InodeId id, FileTime time) {
+  return RemoveFile(id, [&](View const&, Inode const& inode) -> Result<bool> {
+    auto const published = inode.published != 0 ? inode.published : inode.changed;
+    return inode.type == FileType::kRegular && inode.content == Content::kUploaded &&
+           published < time && open_.FindFile(id) == nullptr;
+  });
+}
+
+Result<bool> Filesystem::DiscardFile(InodeId id) {
+  VersionId version = 0;
+  auto discarded = RemoveFile(id, [&](View const&, Inode const& inode) -> Result<bool> {
+    if (inode.type != FileType::kRegular || inode.content == Content::kUploaded) return false;
+    version = inode.version;
+    return true;
+  });
+  if (discarded && *discarded) turns_.Refuse(version);
+  return discarded;
+}
+
+}  // namespace tusfs

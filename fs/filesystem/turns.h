@@ -1,0 +1,66 @@
+// Whose writes go on when the spool is nearly full.
+//
+// A write is done first and answered later: whoever may not go on gets no answer yet, so that he
+// writes no more. While room is low, one unfinished file alone goes on, so that it can be finished,
+// sent, and its bytes can go: many would else stop each other for ever. That file keeps its turn
+// until nobody writes to it any more; then it is the turn of the oldest one that waits.
+// Thread-safe, never blocks. Its lock is a leaf, before the budget's.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <set>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/mutex.h"
+#include "spool/budget.h"
+
+namespace tusfs {
+
+enum class Turn {
+  kGo,
+  kWait,  ///< ask again when the budget has changed
+  kFull,  ///< there will be no room: the write has failed
+};
+
+class Turns {
+ public:
+  struct Options {
+    /// A writer waits for so long without any progress (Budget::NoteProgress).
+    std::chrono::milliseconds full_timeout{3'600'000};
+    /// Bytes of an unfinished file may go: it may be larger than the spool.
+    bool trims = false;
+  };
+  /// The collaborators outlive it.
+  Turns(Budget& budget, Clock const& clock, Options const& options)
+      : budget_(budget), clock_(clock), options_(options) {}
+
+  /// Somebody who has written to `file`, which takes so many bytes of disk, asks to go on.
+  [[nodiscard]] Turn Ask(VersionId file, std::uint64_t taken) EXCLUDES(mutex_);
+
+  /// Nobody writes to it any more.
+  void Leave(VersionId file) EXCLUDES(mutex_);
+
+  /// Whoever waits to write to it is told that it is full.
+  void Refuse(VersionId file) EXCLUDES(mutex_);
+
+  [[nodiscard]] std::size_t waiting() const EXCLUDES(mutex_);
+
+ private:
+  [[nodiscard]] bool MayGo(VersionId file, Room room, SteadyTime now) REQUIRES(mutex_);
+  [[nodiscard]] bool IsFull(VersionId file, std::uint64_t taken, Room room, SteadyTime now) const
+      REQUIRES(mutex_);
+
+  Budget& budget_;
+  Clock const& clock_;
+  Options const options_;
+  mutable Mutex mutex_;
+  std::map<VersionId, SteadyTime> waiting_ GUARDED_BY(mutex_);  ///< since when
+  std::set<VersionId> refused_ GUARDED_BY(mutex_);
+  VersionId owner_ GUARDED_BY(mutex_) = 0;  ///< of what is left; 0: nobody yet
+  SteadyTime owner_wrote_ GUARDED_BY(mutex_);
+};
+
+}  // namespace tusfs
