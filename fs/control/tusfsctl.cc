@@ -199,8 +199,12 @@ void PrintStatus(json const& status) {
     files += (files.empty() ? "" : ", ") + std::to_string(count.get<std::uint64_t>()) + " " + state;
   }
   std::printf("  files   %s\n", files.empty() ? "none" : files.c_str());
-  std::printf("  spool   %s used of %s\n", Bytes(NumberOf(status["spool"], "used")).c_str(),
-              Bytes(NumberOf(status["spool"], "limit")).c_str());
+  auto const& spool = status["spool"];
+  auto const waiting = NumberOf(spool, "waiting");
+  std::printf("  spool   %s used of %s%s\n", Bytes(NumberOf(spool, "used")).c_str(),
+              Bytes(NumberOf(spool, "limit")).c_str(),
+              waiting == 0 ? "" : (", full: the writers of " + std::to_string(waiting) +
+                                   " files wait for room").c_str());
   PrintProcesses(status);
 }
 

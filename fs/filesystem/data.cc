@@ -13,6 +13,9 @@
 namespace tusfs {
 namespace {
 
+constexpr char const* kNotHere =
+    "its bytes are on the server only: with --read-back they could be read from there";
+
 // Its upload could not start over, so what was sent of it stays as it is.
 Result<void> CheckNotTrimmed(Version const& version) {
   if (version.trimmed() == 0) return {};
@@ -66,6 +69,7 @@ Result<std::optional<Uuid>> Filesystem::SwapVersion(Transaction& transaction, In
   auto ownerless = DetachUpload(transaction, inode);
   if (!ownerless) return ownerless;
   RemoveBytesWhenDurable(transaction, inode.version);
+  turns_.Leave(inode.version);
   inode.version = version;
   inode.size = inode.synced_size = inode.trimmed = 0;
   inode.modified = inode.changed = clock_.Wall();
@@ -81,7 +85,7 @@ Result<std::optional<Uuid>> Filesystem::SwapVersion(Transaction& transaction, In
 Result<void> Filesystem::Restore(ActiveFile& file, Inode& inode) {
   if (inode.version != 0) return LoadVersion(file, inode);
   if (inode.size > 0) {
-    if (remote_ == nullptr) return Fail(EIO, "its bytes are on the server only");
+    if (remote_ == nullptr) return Fail(EIO, kNotHere);
     if (auto restored = remote_->Restore(inode.id); !restored) return restored;
     auto const now = store_.Read([&](View const& view) { return GetInode(view, inode.id); });
     if (!now) return Failure(now.error());
@@ -228,7 +232,7 @@ Result<std::size_t> Filesystem::ReadStub(ActiveFile& file, std::uint64_t offset,
     return file.version->Read(offset, out);
   }
   if (offset >= inode->size) return 0;
-  if (remote_ == nullptr) return Fail(EIO, "its bytes are on the server only");
+  if (remote_ == nullptr) return Fail(EIO, kNotHere);
   return remote_->Read(file.inode, offset, out);
 }
 

@@ -154,7 +154,6 @@ class Filesystem {
   /// False where it is uploaded.
   [[nodiscard]] Result<bool> DiscardFile(InodeId inode);
   [[nodiscard]] Budget& budget() { return spool_.budget(); }
-  [[nodiscard]] std::size_t WaitingWriters() const { return turns_.waiting(); }
 
  private:
   /// What was journaled of a replayed request before the daemon died. Nothing, and no look into

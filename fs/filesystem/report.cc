@@ -96,7 +96,6 @@ Result<FileReport> Reporter::Describe(View const& view, Inode const& inode,
   if (inode.type != FileType::kRegular) return report;
   // The record of an open file lags behind its bytes.
   if (auto const version = spool_.FindOpen(inode.version)) report.size = version->size();
-  report.spooled = report.size;
   auto const upload = FindUpload(view, inode.upload);
   if (!upload) return Failure(upload.error());
   if (inode.content != Content::kUploaded && !MayBePublished(*upload)) {
@@ -156,7 +155,6 @@ Result<FileReport> Reporter::DescribeOtherName(View const& view, Inode const& in
   report->path = std::move(path);
   report->state = kLocalOnly;
   report->error = "another name of " + *first;
-  report->spooled = 0;
   report->finishes = false;
   return report;
 }
@@ -275,7 +273,6 @@ Result<StatusReport> Reporter::Status() const {
   StatusReport status;
   for (auto const& file : *files) {
     ++status.files[file.state];
-    status.spool_used += file.spooled;
     if (file.state == kLocalOnly) continue;
     status.accepted += file.size;
     status.confirmed += std::min(file.offset, file.size);
@@ -284,7 +281,10 @@ Result<StatusReport> Reporter::Status() const {
   if (!totals) return Failure(totals.error());
   status.sent = totals->sent;
   status.resent = totals->resent;
-  if (auto const space = spool_.Measure()) status.spool_limit = status.spool_used + space->free;
+  auto const& budget = spool_.budget();
+  status.spool_used = budget.used();
+  status.spool_limit = budget.limit();
+  status.waiting = budget.waiting();
   status.server = uploader_.Server();
   return status;
 }

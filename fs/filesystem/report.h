@@ -21,7 +21,6 @@ struct FileReport {
   std::uint64_t size = 0;    ///< bytes
   std::uint64_t offset = 0;  ///< bytes that the server has confirmed
   FileTime expires = 0;      ///< when the server deletes what is unfinished; 0: it did not say
-  std::uint64_t spooled = 0;  ///< bytes that it takes on local disk
   bool finishes = false;     ///< will be uploaded without anybody doing anything
   std::string error;         ///< why it is stuck, or the last error; may be empty
   std::string url;           ///< of the upload: a secret, for the file's owner only
@@ -34,8 +33,9 @@ struct StatusReport {
   std::uint64_t confirmed = 0;                      ///< of these, bytes that the server has
   std::uint64_t sent = 0;                           ///< body bytes sent since the mount was made
   std::uint64_t resent = 0;                         ///< of these, bytes that were sent before
-  std::uint64_t spool_used = 0;                     ///< bytes
+  std::uint64_t spool_used = 0;                     ///< bytes of local disk
   std::uint64_t spool_limit = 0;                    ///< bytes
+  std::size_t waiting = 0;                          ///< files whose writers wait for room
   Endpoint::State server;
 };
 

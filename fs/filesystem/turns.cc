@@ -1,6 +1,7 @@
 #include "filesystem/turns.h"
 
 #include <algorithm>
+#include <chrono>
 
 namespace tusfs {
 namespace {
@@ -16,14 +17,19 @@ Turn Turns::Ask(VersionId file, std::uint64_t taken) {
   MutexLock lock(mutex_);
   if (refused_.contains(file)) return Turn::kFull;
   if (MayGo(file, room, now)) {
-    waiting_.erase(file);
+    Forget(file);
     return Turn::kGo;
   }
   waiting_.try_emplace(file, now);
+  budget_.SetWaiting(waiting_.size());
   if (!IsFull(file, taken, room, now)) return Turn::kWait;
-  waiting_.erase(file);
+  Forget(file);
   if (owner_ == file) owner_ = 0;
   return Turn::kFull;
+}
+
+void Turns::Forget(VersionId file) {
+  if (waiting_.erase(file) > 0) budget_.SetWaiting(waiting_.size());
 }
 
 bool Turns::MayGo(VersionId file, Room room, SteadyTime now) {
@@ -50,7 +56,7 @@ bool Turns::IsFull(VersionId file, std::uint64_t taken, Room room, SteadyTime no
 
 void Turns::Leave(VersionId file) {
   MutexLock lock(mutex_);
-  waiting_.erase(file);
+  Forget(file);
   refused_.erase(file);
   if (owner_ != file) return;
   owner_ = 0;
@@ -61,11 +67,6 @@ void Turns::Refuse(VersionId file) {
   MutexLock lock(mutex_);
   refused_.insert(file);
   budget_.Poke();
-}
-
-std::size_t Turns::waiting() const {
-  MutexLock lock(mutex_);
-  return waiting_.size();
 }
 
 }  // namespace tusfs

@@ -46,9 +46,8 @@ class Turns {
   /// Whoever waits to write to it is told that it is full.
   void Refuse(VersionId file) EXCLUDES(mutex_);
 
-  [[nodiscard]] std::size_t waiting() const EXCLUDES(mutex_);
-
  private:
+  void Forget(VersionId file) REQUIRES(mutex_);
   [[nodiscard]] bool MayGo(VersionId file, Room room, SteadyTime now) REQUIRES(mutex_);
   [[nodiscard]] bool IsFull(VersionId file, std::uint64_t taken, Room room, SteadyTime now) const
       REQUIRES(mutex_);

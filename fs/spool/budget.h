@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 
@@ -47,6 +48,10 @@ class Budget {
   void NoteProgress(SteadyTime now) EXCLUDES(mutex_);
   [[nodiscard]] SteadyTime last_progress() const EXCLUDES(mutex_);
 
+  /// Files that somebody waits to write to, for those who report.
+  [[nodiscard]] std::size_t waiting() const { return waiting_; }
+  void SetWaiting(std::size_t files) { waiting_ = files; }
+
   /// Wakes those who wait for a change.
   void Poke() EXCLUDES(mutex_);
   /// Counts what may matter to those who wait: room that was gained, a change of room(), a Poke.
@@ -58,6 +63,7 @@ class Budget {
   SpoolLimits const limits_;
   std::function<std::uint64_t()> const free_;
   std::atomic<std::uint64_t> used_ = 0;
+  std::atomic<std::size_t> waiting_ = 0;
   std::atomic<Room> last_room_ = Room::kPlenty;
   mutable Mutex mutex_;
   CondVar changed_;

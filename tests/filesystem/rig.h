@@ -74,6 +74,31 @@ class DeafServer : public tus::HttpTransport {
   }
 };
 
+/// Has what a test gave it, but not at once: the first time that bytes are wanted they are on their
+/// way.
+class FakeRemote : public RemoteBytes {
+ public:
+  Result<std::size_t> Read(InodeId inode, std::uint64_t offset, std::span<std::byte> out) override {
+    auto const found = bytes_.find(inode);
+    if (found == bytes_.end()) return Fail(EIO, "the server does not have it");
+    if (!arrived_) return Fail(EAGAIN);
+    auto const part = std::string_view(found->second).substr(offset, out.size());
+    std::copy_n(reinterpret_cast<std::byte const*>(part.data()), part.size(), out.begin());
+    return part.size();
+  }
+  Result<void> Restore(InodeId inode) override {
+    if (!bytes_.contains(inode)) return Fail(EIO, "the server does not have it");
+    if (!arrived_) return Fail(EAGAIN);
+    return restore_(inode, bytes_[inode]);
+  }
+  void Close(InodeId inode) override { closed_.push_back(inode); }
+
+  std::map<InodeId, std::string> bytes_;
+  bool arrived_ = true;
+  std::function<Result<void>(InodeId, std::string const&)> restore_;
+  std::vector<InodeId> closed_;
+};
+
 constexpr auto kTestEndpoint = "http://tus:1080/files/";
 
 class FilesystemRig : public testing::Test {
@@ -107,7 +132,7 @@ class FilesystemRig : public testing::Test {
     auto store = Store::Open(dir_ / "catalog", {}, logger_);
     ASSERT_TRUE(Ok(store));
     store_ = std::move(*store);
-    spool_ = Spool::Open(dir_ / "spool").value();
+    spool_ = Spool::Open(dir_ / "spool", limits_).value();
   }
 
   void Serve() {
@@ -118,7 +143,7 @@ class FilesystemRig : public testing::Test {
     options.make_transport = [] { return std::make_unique<DeafServer>(); };
     uploader_ = std::make_unique<Uploader>(options, *store_, *spool_, clock_, logger_);
     fs_ = std::make_unique<Filesystem>(*store_, *spool_, *uploader_, processes_, clock_,
-                                       connection_, logger_);
+                                       connection_, logger_, turns_, &remote_);
   }
 
   /// The connection ends: nobody releases anything.
@@ -300,7 +325,10 @@ class FilesystemRig : public testing::Test {
   Logger const logger_ = QuietLogger();
   FakeProcesses processes_;
   std::chrono::milliseconds settle_{3'600'000};
-  PublishRules rules_;  ///< of the next mount
+  PublishRules rules_;  ///< of the next mount, like the two that follow
+  SpoolLimits limits_;
+  Turns::Options turns_;
+  FakeRemote remote_;
   std::string boot_;
   std::uint64_t connection_ = 0;
   Caller const me_{.uid = 1000, .gid = 1000, .pid = 100};

@@ -1,0 +1,332 @@
+// A small spool: files larger than it, writers that wait for room and harm nobody, what goes when
+// room is needed, and what is said when there is none.
+#include <sys/statvfs.h>
+
+#include <csignal>
+#include <thread>
+
+#include "mount/mount_test.h"
+
+namespace tusfs_testing {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+class SpaceTest : public MountTest {
+ protected:
+  void SetUp() override {
+    MountTest::SetUp();
+    if (!IsSkipped()) StartServer(ServerKind::kFixture);
+  }
+
+  /// Mounts with a spool of that many MiB, chunks of 4 MiB, and `more`.
+  void Mount(int spool, Command const& more = {}) {
+    Command options{"--spool-size", std::to_string(spool) + "MiB", "--chunk-size", "4MiB",
+                    "--reserve", "0", "--settle", "0.2"};
+    options.insert(options.end(), more.begin(), more.end());
+    mount_ = std::make_unique<MountedTusfs>(server_->Url(), options);
+    ASSERT_EQ(mount_->Mount(), "");
+  }
+
+  /// Bytes of disk that the versions take.
+  [[nodiscard]] std::uint64_t SpoolBytes() const {
+    std::uint64_t bytes = 0;
+    std::error_code gone;
+    for (auto const& entry :
+         fs::recursive_directory_iterator(mount_->state_dir() / "spool", gone)) {
+      struct stat status {};
+      if (::lstat(entry.path().c_str(), &status) == 0 && S_ISREG(status.st_mode)) {
+        bytes += static_cast<std::uint64_t>(status.st_blocks) * 512;
+      }
+    }
+    return bytes;
+  }
+
+  [[nodiscard]] std::uint64_t Waiting() const {
+    return mount_->Status()["spool"]["waiting"].get<std::uint64_t>();
+  }
+  [[nodiscard]] bool AwaitWaiting(std::uint64_t files) const {
+    return WaitFor([&] { return Waiting() == files; });
+  }
+
+  void Start(ChildProcess& child, Command const& command) const {
+    child.Start(command, dir_ / "out", dir_ / "err");
+  }
+
+  /// A copy that waits for room, because the server is away.
+  void StartStuckCopy(ChildProcess& child, std::string const& name) {
+    Start(child, {"cp", Source("source of " + name, 64 * kMiB), *mount_ / name});
+  }
+
+  std::unique_ptr<MountedTusfs> mount_;
+};
+
+// ---- larger than the spool
+
+TEST_F(SpaceTest, AFileLargerThanTheSpoolArrivesWhereConfirmedBytesMayGo) {
+  server_->SetRate(60'000'000);
+  Mount(32, {"--trim", "confirmed"});
+  auto const source = Source("source", 160 * kMiB);
+  ChildProcess copy;
+  Start(copy, {"cp", source, *mount_ / "large.mov"});
+  std::uint64_t peak = 0;
+  EXPECT_TRUE(WaitFor([&] {
+    peak = std::max(peak, SpoolBytes());
+    return !copy.Running();
+  }));
+  EXPECT_EQ(copy.Wait(std::chrono::seconds(1))->code, 0);
+  EXPECT_LE(peak, 34 * kMiB);
+  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  ExpectArrived("large.mov", source);
+  EXPECT_EQ(server_->SentBytes(), 160 * kMiB);
+  EXPECT_TRUE(WaitFor([&] { return SpoolBytes() == 0; }));
+}
+
+TEST_F(SpaceTest, AnInterruptedCopyOfSuchAFileGoesOnFromItsOffset) {
+  server_->SetRate(40'000'000);
+  Mount(32, {"--trim", "confirmed"});
+  auto const source = Source("source", 96 * kMiB);
+  ChildProcess copy;
+  Start(copy, {"cp", source, *mount_ / "large.mov"});
+  ASSERT_TRUE(WaitFor([&] { return server_->SentBytes() >= 40 * kMiB; }));
+  copy.Signal(SIGKILL);
+  EXPECT_TRUE(copy.Wait(std::chrono::seconds(5)));
+  Copy(source, *mount_ / "large.mov");
+  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  ExpectArrived("large.mov", source);
+}
+
+TEST_F(SpaceTest, AFileThatCannotFitIsRefusedAndNotPublished) {
+  Mount(32);
+  auto const source = Source("source", 64 * kMiB);
+  auto const copied = RunProgram({"cp", source, *mount_ / "large.mov"});
+  EXPECT_EQ(copied.code, 1);
+  EXPECT_THAT(copied.err, HasSubstr("No space left on device"));
+  EXPECT_EQ(mount_->State("large.mov"), "interrupted");
+  EXPECT_THAT(mount_->Listed("large.mov")["error"].dump(), HasSubstr("the spool is full"));
+  fs::remove(*mount_ / "large.mov");
+  SendMarker(*mount_, "marker");
+  EXPECT_EQ(server_->Published("large.mov"), 0);
+}
+
+TEST_F(SpaceTest, UnfinishedFilesLargerThanTheirShareCompleteOneAfterAnother) {
+  server_->SetRate(60'000'000);
+  Mount(96);
+  constexpr int kFiles = 8;
+  std::vector<fs::path> sources;
+  std::vector<ChildProcess> copies(kFiles);
+  for (int i = 0; i < kFiles; ++i) {
+    auto const name = std::to_string(i);
+    sources.push_back(Source("source" + name, 24 * kMiB));
+    Start(copies[static_cast<std::size_t>(i)], {"cp", sources.back(), *mount_ / name});
+  }
+  for (auto& copy : copies) {
+    auto const ending = copy.Wait(std::chrono::seconds(60));
+    ASSERT_TRUE(ending);
+    EXPECT_EQ(ending->code, 0);
+  }
+  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  for (int i = 0; i < kFiles; ++i) {
+    ExpectArrived(std::to_string(i), sources[static_cast<std::size_t>(i)]);
+  }
+}
+
+// ---- those who wait
+
+class WaitingTest : public SpaceTest {
+ protected:
+  void SetUp() override {
+    SpaceTest::SetUp();
+    if (IsSkipped()) return;
+    Mount(64, {"--trim", "confirmed"});
+    server_->Kill();
+  }
+};
+
+TEST_F(WaitingTest, AWriterThatIsKilledDiesAtOnceAndItsFileCanBeRemoved) {
+  ChildProcess copy;
+  StartStuckCopy(copy, "stuck");
+  ASSERT_TRUE(AwaitWaiting(1));
+  copy.Signal(SIGKILL);
+  auto const ending = copy.Wait(std::chrono::seconds(3));
+  ASSERT_TRUE(ending) << "it cannot be killed";
+  EXPECT_EQ(ending->signal, SIGKILL);
+  EXPECT_EQ(RunProgram({"rm", *mount_ / "stuck"}, std::chrono::seconds(5)).code, 0);
+  EXPECT_TRUE(WaitFor([&] { return SpoolBytes() == 0; }));
+}
+
+TEST_F(WaitingTest, AnInterruptFromTheTerminalEndsItToo) {
+  ChildProcess copy;
+  StartStuckCopy(copy, "stuck");
+  ASSERT_TRUE(AwaitWaiting(1));
+  copy.Signal(SIGINT);
+  EXPECT_TRUE(copy.Wait(std::chrono::seconds(3))) << "it cannot be interrupted";
+}
+
+TEST_F(WaitingTest, FourWritersWhoWaitBlockNobodyElse) {
+  WriteFile(*mount_ / "small", "here");
+  std::vector<ChildProcess> copies(4);
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    StartStuckCopy(copies[i], "stuck" + std::to_string(i));
+  }
+  ASSERT_TRUE(AwaitWaiting(copies.size()));
+  auto const limit = std::chrono::seconds(5);
+  EXPECT_EQ(RunProgram({"ls", "-la", mount_->mountpoint()}, limit).code, 0);
+  EXPECT_EQ(RunProgram({"cat", *mount_ / "small"}, limit).out, "here");
+  EXPECT_EQ(RunProgram({"mkdir", *mount_ / "directory"}, limit).code, 0);
+  EXPECT_EQ(RunProgram({"mv", *mount_ / "small", *mount_ / "directory"}, limit).code, 0);
+  auto const status = TusfsCtl({"status", mount_->mountpoint()}, limit);
+  EXPECT_EQ(status.code, 0);
+  EXPECT_THAT(status.out, HasSubstr("4 files wait for room"));
+  for (auto& copy : copies) copy.Signal(SIGKILL);
+  for (auto& copy : copies) EXPECT_TRUE(copy.Wait(std::chrono::seconds(3)));
+}
+
+TEST_F(WaitingTest, TheyGoOnWhenTheServerIsBack) {
+  ChildProcess copy;
+  StartStuckCopy(copy, "stuck");
+  ASSERT_TRUE(AwaitWaiting(1));
+  server_->Restart();
+  auto const ending = copy.Wait(std::chrono::seconds(60));
+  ASSERT_TRUE(ending);
+  EXPECT_EQ(ending->code, 0);
+  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  ExpectArrived("stuck", dir_ / "source of stuck");
+}
+
+TEST_F(WaitingTest, TheyDoNotNoticeThatTheDaemonDies) {
+  std::vector<ChildProcess> copies(3);
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    StartStuckCopy(copies[i], "stuck" + std::to_string(i));
+  }
+  ASSERT_TRUE(AwaitWaiting(copies.size()));
+  for (int kills = 0; kills < 3; ++kills) {
+    ASSERT_GT(mount_->KillDaemon(), 0);
+    ASSERT_TRUE(WaitFor([&] { return mount_->Restarts() == kills + 1; }));
+  }
+  server_->Restart();
+  for (auto& copy : copies) {
+    auto const ending = copy.Wait(std::chrono::seconds(60));
+    ASSERT_TRUE(ending);
+    EXPECT_EQ(ending->code, 0);
+  }
+  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    auto const name = "stuck" + std::to_string(i);
+    ExpectArrived(name, dir_ / ("source of " + name));
+  }
+}
+
+TEST_F(WaitingTest, DiscardFreesThem) {
+  ChildProcess copy;
+  StartStuckCopy(copy, "stuck");
+  ASSERT_TRUE(AwaitWaiting(1));
+  auto const discarded = TusfsCtl({"discard", *mount_ / "stuck"}, std::chrono::seconds(5));
+  EXPECT_EQ(discarded.code, 0) << discarded.err;
+  auto const ending = copy.Wait(std::chrono::seconds(5));
+  ASSERT_TRUE(ending);
+  EXPECT_EQ(ending->code, 1);
+  EXPECT_TRUE(WaitFor([&] { return SpoolBytes() == 0; }));
+}
+
+TEST_F(SpaceTest, AWriteFailsWhenNothingGoesOnForTheTimeThatWasSaid) {
+  Mount(64, {"--trim", "confirmed", "--full-timeout", "1"});
+  server_->Kill();
+  auto const source = Source("source", 80 * kMiB);
+  auto const copied = RunProgram({"cp", source, *mount_ / "large.mov"});
+  EXPECT_EQ(copied.code, 1);
+  EXPECT_THAT(copied.err, HasSubstr("No space left on device"));
+  server_->Restart();
+  EXPECT_EQ(mount_->State("large.mov"), "interrupted");
+  Copy(source, *mount_ / "large.mov");
+  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  ExpectArrived("large.mov", source);
+}
+
+// ---- what goes
+
+TEST_F(SpaceTest, UploadedBytesGoWhenRoomIsNeededAndTheirNamesStay) {
+  Mount(48);
+  std::vector<fs::path> sources;
+  for (int i = 0; i < 6; ++i) {
+    auto const name = "take " + std::to_string(i);
+    sources.push_back(Source(name, 16 * kMiB));
+    EXPECT_EQ(RunProgram({"cp", "-p", sources.back(), mount_->mountpoint()}).code, 0);
+    ASSERT_EQ(mount_->WaitUploaded(), 0);
+  }
+  EXPECT_LE(SpoolBytes(), 48 * kMiB);
+  auto const first = *mount_ / "take 0";
+  EXPECT_EQ(fs::file_size(first), 16 * kMiB);
+  EXPECT_EQ(fs::last_write_time(first), fs::last_write_time(sources[0]));
+  EXPECT_EQ(mount_->State("take 0"), "uploaded");
+  auto const sent = server_->SentBytes();
+  Command again{"rsync", "-a"};
+  again.insert(again.end(), sources.begin(), sources.end());
+  again.push_back(mount_->mountpoint().string() + "/");
+  EXPECT_EQ(RunProgram(again).code, 0);
+  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  EXPECT_EQ(server_->SentBytes(), sent) << "rsync went by size and time";
+  EXPECT_EQ(Sha256OfFile(*mount_ / "take 5"), Sha256OfFile(sources[5])) << "the last one is here";
+}
+
+TEST_F(SpaceTest, BytesThatAreNotKeptCannotBeReadUnlessTheServerMayBeAsked) {
+  Mount(48, {"--keep", "none"});
+  Copy(Source("source", kMiB), *mount_ / "gone");
+  ASSERT_EQ(mount_->WaitUploaded(), 0);
+  ASSERT_TRUE(WaitFor([&] { return SpoolBytes() == 0; }));
+  auto const read = RunProgram({"cat", *mount_ / "gone"});
+  EXPECT_EQ(read.code, 1);
+  EXPECT_THAT(read.err, HasSubstr("Input/output error"));
+  EXPECT_THAT(mount_->Log(), HasSubstr("--read-back"));
+  // It can be written anew, and removed.
+  WriteFile(*mount_ / "gone", "new");
+  EXPECT_EQ(ReadFile(*mount_ / "gone"), "new");
+  EXPECT_TRUE(fs::remove(*mount_ / "gone"));
+}
+
+TEST_F(SpaceTest, NoMoreIsKeptThanWasSaid) {
+  Mount(96, {"--keep", "8MiB"});
+  for (int i = 0; i < 6; ++i) {
+    Copy(Source("source" + std::to_string(i), 4 * kMiB), *mount_ / std::to_string(i));
+    ASSERT_EQ(mount_->WaitUploaded(), 0);
+  }
+  EXPECT_TRUE(WaitFor([&] { return SpoolBytes() == 8 * kMiB; }));
+  EXPECT_EQ(Sha256OfFile(*mount_ / "5"), Sha256OfFile(dir_ / "source5"));
+}
+
+TEST_F(SpaceTest, DfShowsTheSpool) {
+  Mount(96);
+  struct statvfs status {};
+  ASSERT_EQ(::statvfs(mount_->mountpoint().c_str(), &status), 0);
+  EXPECT_EQ(status.f_blocks * status.f_frsize, 96 * kMiB);
+  EXPECT_EQ(status.f_bavail * status.f_frsize, 96 * kMiB);
+  server_->Kill();
+  Copy(Source("source", 10 * kMiB), *mount_ / "some");
+  ASSERT_EQ(::statvfs(mount_->mountpoint().c_str(), &status), 0);
+  EXPECT_EQ(status.f_bavail * status.f_frsize, 86 * kMiB);
+}
+
+TEST_F(SpaceTest, NamesOfUploadedFilesGoAfterTheRetention) {
+  Mount(96, {"--retention", "1"});
+  Copy(Source("source", kMiB), *mount_ / "old");
+  ASSERT_TRUE(WaitFor([&] { return server_->Published("old") == 1; }));
+  EXPECT_TRUE(WaitFor([&] { return fs::directory_iterator(mount_->mountpoint()) ==
+                                   fs::directory_iterator(); }));
+  EXPECT_TRUE(WaitFor([&] { return SpoolBytes() == 0; }));
+  WriteFile(*mount_ / "old", "the name can be used again");
+  EXPECT_TRUE(WaitFor([&] { return server_->Published("old") == 2; }));
+}
+
+TEST_F(SpaceTest, WhatTheSpoolTakesIsKnownAfterARemount) {
+  Mount(64);
+  server_->Kill();
+  Copy(Source("source", 20 * kMiB), *mount_ / "some");
+  EXPECT_EQ(mount_->Unmount(), 0);
+  ASSERT_EQ(mount_->Mount(), "");
+  EXPECT_TRUE(WaitFor(
+      [&] { return mount_->Status()["spool"]["used"].get<std::uint64_t>() == 20 * kMiB; }));
+}
+
+}  // namespace
+}  // namespace tusfs_testing
