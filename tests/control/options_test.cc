@@ -342,6 +342,8 @@ TEST_F(CommandLineTest, SaysEveryOption) {
   ExpectSameAfterwards(options);
   auto words = CommandLineOf(options);
   for (auto const& more : {kUploadOptions,
+                           {"--spool-size=64MiB", "--reserve=0", "--keep=1MiB",
+                            "--trim=confirmed", "--read-back"},
                            {"--token-file=/a"},
                            {"--basic-file=/a"},
                            {"--header-file=/a"},

@@ -1,9 +1,13 @@
 // A small spool: files larger than it, writers that wait for room and harm nobody, what goes when
 // room is needed, and what is said when there is none.
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
-#include <thread>
+#include <vector>
 
 #include "mount/mount_test.h"
 
@@ -326,6 +330,153 @@ TEST_F(SpaceTest, WhatTheSpoolTakesIsKnownAfterARemount) {
   ASSERT_EQ(mount_->Mount(), "");
   EXPECT_TRUE(WaitFor(
       [&] { return mount_->Status()["spool"]["used"].get<std::uint64_t>() == 20 * kMiB; }));
+}
+
+// ---- disks that are full, read-only, or no disks
+
+class SmallDiskTest : public SpaceTest {
+ protected:
+  void SetUp() override {
+    SpaceTest::SetUp();
+    if (IsSkipped()) return;
+    if (::geteuid() != 0) GTEST_SKIP() << "SKIPPED: mounting a small disk needs root";
+    fs::create_directory(dir_ / "disk");
+    ASSERT_EQ(::mount("tmpfs", (dir_ / "disk").c_str(), "tmpfs", 0, "size=96m"), 0);
+  }
+  void TearDown() override {
+    mount_.reset();
+    ::umount2((dir_ / "disk").c_str(), MNT_DETACH);
+  }
+
+  /// Without a size for the spool: the disk's own counts.
+  void MountThere(Command const& more = {}) {
+    Command options{"--state-dir", dir_ / "disk" / "state", "--chunk-size", "4MiB", "--settle",
+                    "0.2"};
+    options.insert(options.end(), more.begin(), more.end());
+    mount_ = std::make_unique<MountedTusfs>(server_->Url(), options);
+    ASSERT_EQ(mount_->Mount(), "");
+  }
+};
+
+TEST_F(SmallDiskTest, FilesOneAfterAnotherGoThroughADiskThatHoldsOne) {
+  server_->SetRate(100'000'000);
+  MountThere();
+  for (int i = 0; i < 4; ++i) {
+    auto const name = std::to_string(i);
+    Copy(Source("source" + name, 40 * kMiB), *mount_ / name);
+  }
+  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  for (int i = 0; i < 4; ++i) {
+    auto const name = std::to_string(i);
+    ExpectArrived(name, dir_ / ("source" + name));
+  }
+}
+
+TEST_F(SmallDiskTest, WritersWaitWhenOthersFillTheDiskAndGoOnWhenTheyDoNot) {
+  MountThere();
+  server_->Kill();
+  WriteRandomFile(dir_ / "disk" / "of others", 60 * kMiB);
+  auto const source = Source("source", 40 * kMiB);
+  ChildProcess copy;
+  Start(copy, {"cp", source, *mount_ / "file"});
+  ASSERT_TRUE(AwaitWaiting(1));
+  EXPECT_EQ(RunProgram({"ls", "-l", mount_->mountpoint()}, std::chrono::seconds(5)).code, 0);
+  fs::remove(dir_ / "disk" / "of others");
+  auto const ending = copy.Wait(std::chrono::seconds(30));
+  ASSERT_TRUE(ending);
+  EXPECT_EQ(ending->code, 0);
+  server_->Restart();
+  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  ExpectArrived("file", source);
+}
+
+TEST_F(SmallDiskTest, AFullDiskIsSaidAndNothingIsPublishedThatIsNotWhole) {
+  MountThere({"--reserve", "0", "--full-timeout", "1"});
+  server_->Kill();
+  std::error_code full;
+  WriteRandomFile(dir_ / "disk" / "of others", 40 * kMiB);
+  auto const source = Source("source", 60 * kMiB);
+  auto const copied = RunProgram({"cp", source, *mount_ / "file"});
+  EXPECT_EQ(copied.code, 1);
+  EXPECT_THAT(copied.err, HasSubstr("No space left on device"));
+  fs::remove(dir_ / "disk" / "of others", full);
+  server_->Restart();
+  SendMarker(*mount_, "marker");
+  EXPECT_EQ(server_->Published("file"), 0);
+  EXPECT_EQ(mount_->State("file"), "interrupted");
+  Copy(source, *mount_ / "file");
+  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  ExpectArrived("file", source);
+}
+
+TEST_F(SmallDiskTest, ADiskThatBecomesReadOnlyFailsWritesAndPublishesNothingWrong) {
+  MountThere();
+  auto const before = Source("before", kMiB);
+  Copy(before, *mount_ / "before");
+  ASSERT_EQ(mount_->WaitUploaded(), 0);
+  // Files that are open for writing keep a disk from becoming read-only, so the mount ends first.
+  EXPECT_EQ(mount_->Unmount(), 0);
+  ASSERT_EQ(::mount("", (dir_ / "disk").c_str(), "", MS_REMOUNT | MS_RDONLY, "size=96m"), 0);
+  auto const refused = mount_->Mount();
+  EXPECT_THAT(refused, HasSubstr("Read-only file system"));
+  EXPECT_THAT(refused, HasSubstr("--state-dir"));
+  ASSERT_EQ(::mount("", (dir_ / "disk").c_str(), "", MS_REMOUNT, "size=96m"), 0);
+  ASSERT_EQ(mount_->Mount(), "");
+  EXPECT_EQ(Sha256OfFile(*mount_ / "before"), Sha256OfFile(before));
+}
+
+TEST_F(SpaceTest, ANetworkFilesystemIsNoPlaceForTheSpool) {
+  Mount(64);
+  fs::create_directory(dir_ / "second");
+  auto const refused = RunProgram({TusfsProgram(), server_->Url(), dir_ / "second", "--state-dir",
+                                   *mount_ / "state", "--foreground"});
+  EXPECT_GT(refused.code, 0);
+  EXPECT_THAT(refused.err, HasSubstr("network filesystem (fuse.tusfs)"));
+}
+
+TEST_F(SpaceTest, ASpoolThatIsSmallerThanAChunkIsRefused) {
+  fs::create_directory(dir_ / "mnt");
+  auto const refused = RunProgram({TusfsProgram(), server_->Url(), dir_ / "mnt", "--spool-size",
+                                   "16MiB", "--chunk-size", "32MiB"});
+  EXPECT_GT(refused.code, 0);
+  EXPECT_THAT(refused.err, HasSubstr("--spool-size"));
+  EXPECT_THAT(refused.err, HasSubstr("--chunk-size"));
+}
+
+// ---- all of it, with a daemon that is killed
+
+TEST_F(SpaceTest, DaemonsThatAreKilledWhileEverybodyWaitsForRoomLoseNothing) {
+  server_->SetRate(60'000'000);
+  Mount(48, {"--trim", "confirmed"});
+  constexpr std::size_t kFiles = 5;
+  std::vector<ChildProcess> copies(kFiles);
+  for (std::size_t i = 0; i < kFiles; ++i) {
+    auto const name = std::to_string(i);
+    Start(copies[i], {"cp", Source("source" + name, (16 + 8 * i) * kMiB), *mount_ / name});
+  }
+  int kills = 0;
+  auto const all_ended = [&] {
+    return std::ranges::none_of(copies, [](ChildProcess& copy) { return copy.Running(); });
+  };
+  while (!all_ended() && kills < 12) {
+    auto const sent = server_->SentBytes();
+    // Another moment each time: as many bytes later as a small prime says.
+    auto const next = sent + static_cast<std::uint64_t>(kills * 7 % 11 + 1) * kMiB;
+    if (!WaitFor([&] { return server_->SentBytes() >= next || all_ended(); })) break;
+    if (all_ended()) break;
+    if (mount_->KillDaemon() > 0) ++kills;
+  }
+  EXPECT_GE(kills, 5);
+  for (auto& copy : copies) {
+    auto const ending = copy.Wait(std::chrono::seconds(60));
+    ASSERT_TRUE(ending);
+    EXPECT_EQ(ending->code, 0);
+  }
+  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  for (std::size_t i = 0; i < kFiles; ++i) {
+    auto const name = std::to_string(i);
+    ExpectArrived(name, dir_ / ("source" + name));
+  }
 }
 
 }  // namespace

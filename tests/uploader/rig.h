@@ -1,13 +1,13 @@
 // A file in a catalog and a spool, and one Transfer with a scripted server.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 #include "base/fakes.h"
 #include "catalog/namespace.h"
@@ -125,8 +125,8 @@ class TransferRig : public testing::Test {
       auto root = GetInode(transaction, kRootInode);
       auto inode = GetInode(transaction, kFile);
       auto const entry = FindEntry(transaction, kRootInode, inode->name);
-      auto const removed = RemoveEntry(transaction, kRootInode, std::string(inode->name), **entry,
-                                       *inode);
+      auto const removed =
+          RemoveEntry(transaction, kRootInode, std::string(inode->name), **entry, *inode);
       if (!removed) return removed;
       AddEntry(transaction, *root, name, *inode);
       PutInode(transaction, *root);
@@ -176,7 +176,8 @@ class TransferRig : public testing::Test {
     ASSERT_TRUE(endpoint_.state().reachable);
   }
 
-  void Next(std::string const& method, std::string const& url, tus::Result<tus::HttpResponse> answer) {
+  void Next(std::string const& method, std::string const& url,
+            tus::Result<tus::HttpResponse> answer) {
     server_->Next(method, url, std::move(answer));
   }
   void Next(std::string const& method, std::string const& url, Script step) {
@@ -230,9 +231,9 @@ class TransferRig : public testing::Test {
   tusfs_testing::TempDir const dir_;
   FakeClock clock_;
   Logger const logger_ = QuietLogger();
+  std::unique_ptr<Spool> const spool_ = Spool::Open(dir_ / "spool").value();  // outlives the store
   std::unique_ptr<Store> const store_ =
       Store::Open(dir_ / "catalog", {.commit_interval = std::chrono::hours(1)}, logger_).value();
-  std::unique_ptr<Spool> const spool_ = Spool::Open(dir_ / "spool").value();
   Endpoint endpoint_{SmallChunks(), [] { return 0.5; }, clock_, logger_};
   std::vector<Uuid> ownerless_;
   PublishRules rules_;
@@ -246,8 +247,9 @@ class TransferRig : public testing::Test {
                            .random = [] { return 0.5; },
                            .terminate = [this](Uuid id) { ownerless_.push_back(id); }};
   tus::ScriptedTransport* server_ = new tus::ScriptedTransport;  // owned by transfer_
-  std::unique_ptr<Transfer> const transfer_ = std::make_unique<Transfer>(
-      shared_, tus::ClientOptions{.endpoint = kEndpoint}, std::unique_ptr<tus::HttpTransport>(server_));
+  std::unique_ptr<Transfer> const transfer_ =
+      std::make_unique<Transfer>(shared_, tus::ClientOptions{.endpoint = kEndpoint},
+                                 std::unique_ptr<tus::HttpTransport>(server_));
   JobMemory memory_;
   std::shared_ptr<Version> version_;
   std::string body_;

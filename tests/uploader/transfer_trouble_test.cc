@@ -405,6 +405,77 @@ TEST_F(TransferTrouble, AFileThatGrewAfterItsLengthWasDeclaredStartsOver) {
   EXPECT_EQ(TheInode().content, Content::kUploaded);
 }
 
+// ---- bytes that are not here any more (trim=confirmed)
+
+class TransferOfTrimmed : public TransferTrouble {
+ protected:
+  static constexpr std::uint64_t kConfirmed = kDigestBlock + 2 * kGranule;
+
+  /// Of a growing file the server has more than one digest block, and that is not here any more.
+  void StreamAndTrim() {
+    Append(kConfirmed + 1);
+    Next("POST", kEndpoint, CreatedAt(kUrl));
+    for (std::uint64_t at = 0; at < kConfirmed; at += 2 * kGranule) {
+      NextPatch(kUrl, at, at + 2 * kGranule, "(none)");
+    }
+    Steps(1 + static_cast<int>(kConfirmed / (2 * kGranule)));
+    ASSERT_EQ(TheUpload()->offset, kConfirmed);
+    ChangeInode([](Inode& inode) { inode.trimmed = kDigestBlock; });
+    ASSERT_TRUE(Ok(version_->TrimTo(kDigestBlock)));
+  }
+};
+
+TEST_F(TransferOfTrimmed, GoesOnAndEndsAsAStub) {
+  StreamAndTrim();
+  FinishFile();
+  NextPatch(kUrl, kConfirmed, kConfirmed + 1, std::to_string(kConfirmed + 1));
+  Steps(1);
+  EXPECT_EQ(TheInode().content, Content::kUploaded);
+  EXPECT_EQ(TheInode().version, 0U) << "what is left of its bytes is of no use";
+  EXPECT_EQ(TheInode().trimmed, 0U);
+}
+
+TEST_F(TransferOfTrimmed, GoesOnAfterARestart) {
+  StreamAndTrim();
+  FinishFile();
+  memory_ = {};
+  version_.reset();
+  Next("HEAD", kUrl, HeadAnswer(kConfirmed, std::nullopt));
+  Next("PATCH", kUrl, [&](HttpRequest const&) { return OffsetIs(kConfirmed + 1); });
+  Steps(2);
+  EXPECT_EQ(TheInode().content, Content::kUploaded);
+}
+
+TEST_F(TransferOfTrimmed, FailsWithASentenceWhenTheServerHasForgottenIt) {
+  StreamAndTrim();
+  Append(2 * kGranule);
+  Next("PATCH", kUrl, TusAnswer(404));
+  Steps(1);
+  ServerHasForgotten();
+  Steps(1);
+  EXPECT_EQ(TheInode().content, Content::kFailed);
+  EXPECT_THAT(TheInode().reason, HasSubstr("trim=confirmed"));
+}
+
+TEST_F(TransferOfTrimmed, FailsWhenTheServerHasLostBytesThatItHadConfirmed) {
+  StreamAndTrim();
+  memory_.recheck = true;
+  FinishFile();
+  Next("HEAD", kUrl, HeadAnswer(kDigestBlock - kGranule, std::nullopt));
+  Steps(2);
+  EXPECT_EQ(TheInode().content, Content::kFailed);
+}
+
+TEST_F(TransferOfTrimmed, KeepsTheNameThatItWasDeclaredUnder) {
+  StreamAndTrim();
+  RenameTo("other.bin");
+  FinishFile();
+  NextPatch(kUrl, kConfirmed, kConfirmed + 1, std::to_string(kConfirmed + 1));
+  Steps(1);
+  EXPECT_EQ(TheInode().content, Content::kUploaded);
+  EXPECT_EQ(TheUpload()->path, "file.bin");
+}
+
 // ---- the local disk
 
 TEST_F(TransferTrouble, BytesThatAreMissingFailTheFileAndSaySo) {
