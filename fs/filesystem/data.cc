@@ -16,13 +16,6 @@ namespace {
 constexpr char const* kNotHere =
     "its bytes are on the server only: with --read-back they could be read from there";
 
-// Its upload could not start over, so what was sent of it stays as it is.
-Result<void> CheckNotTrimmed(Version const& version) {
-  if (version.trimmed() == 0) return {};
-  return Fail(EIO, "what was sent of it cannot be changed any more: its first " +
-                       std::to_string(version.trimmed()) + " bytes are not here (trim=confirmed)");
-}
-
 }  // namespace
 
 // ---- versions
@@ -141,7 +134,6 @@ Result<void> Filesystem::TruncateVersion(ActiveFile& file, std::uint64_t size) {
     auto const changed = file.version->Truncate(size);
     if (!changed) return Failure(changed.error());
     if (!changed->below_frontier) return {};
-    if (auto may = CheckNotTrimmed(*file.version); !may) return may;
     auto let_go = uploader_.LetGo(file.inode, *file.version, std::min(size, old_size));
     if (!let_go) return let_go;
   }
@@ -312,7 +304,6 @@ Result<void> Filesystem::WriteBytes(ActiveFile& file, std::uint64_t offset,
       file.version->SetModified(clock_.Wall());
       return {};
     }
-    if (auto may = CheckNotTrimmed(*file.version); !may) return may;
     if (auto let_go = uploader_.LetGo(file.inode, *file.version, offset); !let_go) return let_go;
   }
 }
@@ -353,7 +344,6 @@ Result<void> Filesystem::AllocateBytes(ActiveFile& file, int mode, std::uint64_t
       file.version->SetModified(clock_.Wall());
       return {};
     }
-    if (auto may = CheckNotTrimmed(*file.version); !may) return may;
     auto let_go = uploader_.LetGo(file.inode, *file.version, std::min(offset, size));
     if (!let_go) return let_go;
   }

@@ -49,7 +49,8 @@ bool Turns::MayGo(VersionId file, Room room, SteadyTime now) {
 
 bool Turns::IsFull(VersionId file, std::uint64_t taken, Room room, SteadyTime now) const {
   // Alone it is more than fits, and nothing of it will go before its end.
-  if (!options_.trims && room == Room::kNone && taken >= budget_.limit()) return true;
+  bool const cannot_fit = budget_.size() > 0 && taken >= budget_.size();
+  if (!options_.trims && room == Room::kNone && cannot_fit) return true;
   auto const since = std::max(waiting_.at(file), budget_.last_progress());
   return since + options_.full_timeout <= now;
 }

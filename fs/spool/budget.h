@@ -40,6 +40,8 @@ class Budget {
   [[nodiscard]] std::uint64_t used() const { return used_; }
   /// Bytes that the spool may take in all, as the disk is now.
   [[nodiscard]] std::uint64_t limit() const;
+  /// What was set; the disk's own size may change, as others use it. 0: nothing.
+  [[nodiscard]] std::uint64_t size() const { return limits_.size; }
   [[nodiscard]] Room room() const;
   /// Bytes that have to go until there is plenty of room; 0: there is.
   [[nodiscard]] std::uint64_t excess() const;

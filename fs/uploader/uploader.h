@@ -31,9 +31,9 @@ namespace tusfs {
 struct UploaderOptions {
   tus::ClientOptions client;  ///< its endpoint is as tus::NormalizeEndpoint gives it
   tus::ChunkRules chunks{};
-  bool defer_length = true;                ///< where the server has it
-  int transfers = 4;                       ///< threads that send
-  SettleTimes settle{};                    ///< quiet time between the last close and finished
+  bool defer_length = true;  ///< where the server has it
+  int transfers = 4;         ///< threads that send
+  SettleTimes settle{};      ///< quiet time between the last close and finished
   PublishRules rules{};
   FinishCommandOptions finish_command{};
   TransferOptions transfer;
@@ -72,7 +72,7 @@ class Uploader {
   /// Bytes below the frontier are about to change: cancels the open PATCH, waits until its
   /// transport has let go of the bytes (within 100 ms), and takes the upload away from the file.
   /// Where nothing of `version` was sent from byte `offset` on, nothing happens. Errors: the
-  /// catalog's.
+  /// catalog's; EIO where bytes were trimmed, so that what was sent has to stay as it is.
   [[nodiscard]] Result<void> LetGo(InodeId inode, Version& version, std::uint64_t offset);
 
   [[nodiscard]] PublishRules const& rules() const { return options_.rules; }
