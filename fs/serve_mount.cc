@@ -17,6 +17,7 @@
 #include "control/socket.h"
 #include "daemon.h"
 #include "filesystem/decisions.h"
+#include "filesystem/describer.h"
 #include "filesystem/filesystem.h"
 #include "filesystem/reclaim.h"
 #include "filesystem/recovery.h"
@@ -24,10 +25,9 @@
 #include "fuse/mountpoint.h"
 #include "fuse/request_slots.h"
 #include "fuse/server.h"
+#include "open_state.h"
 #include "publish_settings.h"
 #include "space_settings.h"
-#include "spool/disk.h"
-#include "spool/spool.h"
 #include "upload_settings.h"
 #include "uploader/uploader.h"
 #include "wiring.h"
@@ -74,11 +74,10 @@ class SignalWatch {
 struct Mount {
   explicit Mount(std::vector<std::string> copiers) : processes(std::move(copiers)) {}
 
-  UniqueFd lock;
   SystemClock clock;
   ProcProcessTable processes;
-  std::unique_ptr<Spool> spool;
-  std::unique_ptr<Store> store;
+  State state;
+  std::unique_ptr<Describer> describer;
   tus::BandwidthLimit bandwidth;
   std::unique_ptr<tus::Credentials> credentials;
   std::unique_ptr<Uploader> uploader;
@@ -120,74 +119,22 @@ Result<UploaderOptions> UploaderOptionsOf(Options const& options, std::string co
   return wanted;
 }
 
-Result<void> OpenState(Mount& mount, Options const& options, bool successor,
-                       Logger const& logger) {
-  std::filesystem::path const state_dir(options.state_dir);
-  if (auto made = MakePrivateDirectory(state_dir); !made) {
-    return Fail(made.error().code, "the state directory cannot be made: " + made.error().context +
-                                       "; name another one with --state-dir");
-  }
-  if (auto local = CheckLocalDisk(state_dir); !local) return local;
-  auto lock = LockStateDirectory(state_dir);
-  if (!lock && lock.error().code != EBUSY) {
-    return Fail(lock.error().code,
-                "the state directory cannot be written: " + lock.error().context +
-                    "; name another one with --state-dir");
-  }
-  if (!lock) return Failure(lock.error());
-  mount.lock = std::move(*lock);
-  auto store = Store::Open(state_dir / "catalog", {}, logger);
-  if (!store) return Failure(store.error());
-  mount.store = std::move(*store);
-  if (!successor) {
-    auto const aside = SetLostSpoolAside(*mount.store, mount.clock, state_dir / "spool");
-    if (!aside) return Failure(aside.error());
-    if (!aside->empty()) {
-      Complain("the catalog is new, but the spool is not: its bytes are kept in " +
-               aside->string());
-      logger->error("spool without a catalog is set aside path={}", aside->string());
-    }
-  }
-  auto const disk = DiskSize(state_dir);
-  if (!disk) return Failure(disk.error());
-  auto spool = Spool::Open(state_dir / "spool", SpoolLimitsOf(options, *disk));
-  if (!spool) return Failure(spool.error());
-  mount.spool = std::move(*spool);
-  return {};
-}
-
-// A new connection, or the one that a predecessor has left; returns its number.
-Result<std::uint64_t> Connect(Mount& mount, std::string const& url, std::uint64_t left,
-                              Logger const& logger) {
-  auto boot = ReadBootId();
-  if (!boot) return Failure(boot.error());
-  RecoveryOptions const options{
-      .endpoint = url, .boot_id = *boot, .uid = ::geteuid(), .gid = ::getegid()};
-  if (left == 0) return Recover(*mount.store, *mount.spool, mount.clock, options, logger);
-  if (auto resumed = Resume(*mount.store, options, left); !resumed) {
-    return Failure(resumed.error());
-  }
-  return left;
-}
-
 Result<void> Build(Mount& mount, Options const& options, std::string const& url,
                    RequestSlots& slots, Logger const& logger) {
   auto const left = slots.connection();
-  std::filesystem::path const state_dir(options.state_dir);
-  if (auto opened = OpenState(mount, options, left != 0, logger); !opened) return opened;
-  auto const connection = Connect(mount, url, left, logger);
-  if (!connection && connection.error().code == EUCLEAN) {
-    return Fail(EUCLEAN, DamagedCatalog(state_dir / "catalog", connection.error().context));
-  }
-  if (!connection) return Failure(connection.error());
-  slots.SetConnection(*connection);
+  auto state = OpenState(options, url, left, mount.clock, logger);
+  if (!state) return Failure(state.error());
+  mount.state = *std::move(state);
+  auto& [lock, spool, store, connection] = mount.state;
+  slots.SetConnection(connection);
   auto uploading = UploaderOptionsOf(options, url, mount);
   if (!uploading) return Failure(uploading.error());
-  mount.uploader = std::make_unique<Uploader>(*std::move(uploading), *mount.store, *mount.spool,
-                                              mount.clock, logger);
+  mount.describer = std::make_unique<Describer>(*store, *spool, logger);
+  mount.uploader =
+      std::make_unique<Uploader>(*std::move(uploading), *store, *spool, mount.clock, logger);
   mount.filesystem =
-      std::make_unique<Filesystem>(*mount.store, *mount.spool, *mount.uploader, mount.processes,
-                                   mount.clock, *connection, logger, TurnsOf(options));
+      std::make_unique<Filesystem>(*store, *spool, *mount.uploader, mount.processes, mount.clock,
+                                   connection, logger, TurnsOf(options));
   if (left != 0) return mount.filesystem->TakeOver();
   return {};
 }
@@ -208,7 +155,7 @@ Result<RequestSlots> MapSlots(KeeperLine& line, Logger const& logger) {
 // Bytes that a predecessor had no time to remove.
 std::jthread StartSweep(Mount& mount, Logger const& logger) {
   return std::jthread([&mount, logger](std::stop_token stop) {
-    auto const swept = SweepLeftovers(*mount.store, *mount.spool, stop);
+    auto const swept = SweepLeftovers(*mount.state.store, *mount.state.spool, stop);
     if (!swept) {
       logger->warn("spool files that nothing refers to may be left error=\"{}\"",
                    Describe(swept.error()));
@@ -246,8 +193,8 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
   entry.socket = SocketPath(*runtime, entry.mount).string();
   entry.daemon_pid = ::getpid();
   if (auto started = mount.uploader->Start(); !started) return started;
-  Reporter const reporter(*mount.store, *mount.spool, *mount.uploader);
-  Decisions decisions(*mount.store, *mount.filesystem, *mount.uploader, mount.clock);
+  Reporter const reporter(*mount.state.store, *mount.state.spool, *mount.uploader);
+  Decisions decisions(*mount.state.store, *mount.filesystem, *mount.uploader, mount.clock);
   Commands const commands(entry, reporter, decisions);
   auto control = ControlServer::Start(
       entry.socket, [&](std::string const& request) { return commands.Answer(request); }, logger);
@@ -263,7 +210,7 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
   auto watch = line.Watch(
       {.is_alive =
            [&] {
-             return mount.store->Read([](View const&) -> Result<void> { return {}; }).has_value();
+             return mount.state.store->Read([](View const&) -> Result<void> { return {}; }).has_value();
            },
        .hand_over = [&] { (*server)->Stop(); },
        .alone =
@@ -274,12 +221,12 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
                  "again when nothing is being written mount={}",
                  entry.mount);
            }});
-  Reclaimer reclaimer(*mount.store, *mount.spool, *mount.filesystem, mount.clock,
+  Reclaimer reclaimer(*mount.state.store, *mount.state.spool, *mount.filesystem, mount.clock,
                       ReclaimOptionsOf(options), logger);
   reclaimer.Start();
   auto sweep = successor ? StartSweep(mount, logger) : std::jthread();
   std::jthread count([&](std::stop_token stop) {
-    if (auto counted = mount.spool->Count(std::move(stop)); !counted) {
+    if (auto counted = mount.state.spool->Count(std::move(stop)); !counted) {
       logger->error("the spool cannot be counted error=\"{}\"", Describe(counted.error()));
     }
   });
@@ -299,7 +246,7 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
     SignalWatch const signal_watch(signals, **server, logger);
     return (*server)->Serve();
   }();
-  if (end != ServingEnd::kFailed) MarkEnding(mount.lock);
+  if (end != ServingEnd::kFailed) MarkEnding(mount.state.lock);
   announcer.join();
   sweep = {};
   count = {};

@@ -112,9 +112,7 @@ Store::Store(std::filesystem::path directory, StoreOptions const& options, Journ
       map_size_(options.map_size) {}
 
 std::string DamagedCatalog(std::filesystem::path const& directory, std::string const& how) {
-  return "the catalog in '" + directory.string() + "' is damaged (" + how +
-         "): move that directory away and start again; the bytes of the files are then kept beside "
-         "it, in spool.lost-TIME";
+  return "the catalog in '" + directory.string() + "' is damaged (" + how + ")";
 }
 
 Result<std::unique_ptr<Store>> Store::Open(std::filesystem::path const& directory,
@@ -372,7 +370,33 @@ Result<void> Store::Apply(Transaction& transaction) {
   actions_.insert(actions_.end(), std::make_move_iterator(transaction.actions_.begin()),
                   std::make_move_iterator(transaction.actions_.end()));
   if (sequence_ == committed_sequence_ + 1) wake_.NotifyOne();
+  if (observer_) {
+    for (auto const& change : transaction.changes_) {
+      if (change.value) observer_(change.table, change.key, *change.value);
+    }
+  }
   return {};
+}
+
+Result<void> Store::ReadThrough() const {
+  return Read([](View const& view) -> Result<void> {
+    for (std::size_t table = 1; table < kTableCount; ++table) {
+      std::size_t bytes = 0;
+      auto scanned = view.Scan(static_cast<Table>(table), "", "",
+                               [&](std::string_view key, std::string_view value) {
+                                 for (char const byte : key) bytes += byte != 0;
+                                 for (char const byte : value) bytes += byte != 0;
+                                 return true;
+                               });
+      if (!scanned) return scanned;
+    }
+    return {};
+  });
+}
+
+void Store::Observe(Observer observer) {
+  MutexLock lock(mutex_);
+  observer_ = std::move(observer);
 }
 
 Result<void> Store::ApplyPayload(std::string_view payload) {
@@ -407,6 +431,18 @@ Result<std::uint64_t> Store::NewNumber(Counter counter) {
     range.end = end;
   }
   return range.next++;
+}
+
+Result<void> Store::SkipNumbers(Counter counter, std::uint64_t last) {
+  MutexLock lock(mutex_);
+  auto& range = ranges_[static_cast<std::size_t>(counter)];
+  if (last < range.next) return {};
+  auto const end = last + 1 + kNumbersReserved;
+  if (transaction_ == nullptr) return Fail(EIO, "the catalog cannot be written");
+  if (auto put = CommitRow(CounterKey(counter), end); !put) return put;
+  wake_.NotifyOne();
+  range = {.next = last + 1, .end = end};
+  return {};
 }
 
 // ---- durability

@@ -50,7 +50,7 @@ constexpr std::size_t kTableCount = 14;  // one more than the highest number
 /// Numbers that are never given twice, not after a power cut either. On disk: never renumbered.
 enum class Counter : std::uint8_t { kInode = 1, kVersion = 2, kHandle = 3, kConnection = 4 };
 
-/// The sentence about a catalog that cannot be used as it is, and the way out.
+/// The sentence about a catalog that cannot be used as it is.
 [[nodiscard]] std::string DamagedCatalog(std::filesystem::path const& directory,
                                          std::string const& how);
 
@@ -147,6 +147,18 @@ class Store {
     return first_numbers_[static_cast<std::size_t>(counter)];
   }
 
+  /// Looks at every byte of every row, which may kill the process where a page is damaged. Errors:
+  /// LMDB's.
+  [[nodiscard]] Result<void> ReadThrough() const;
+
+  using Observer = std::function<void(Table, std::string_view key, std::string_view value)>;
+  /// `observer` is told of each row that is put from now on, with the store's lock held: it notes that
+  /// and returns. An empty one ends it.
+  void Observe(Observer observer) EXCLUDES(mutex_);
+
+  /// The numbers up to `last` are never given: they are in use, though the store does not know of it.
+  [[nodiscard]] Result<void> SkipNumbers(Counter counter, std::uint64_t last) EXCLUDES(mutex_);
+
   /// Waits until everything that Update returned before this call is durable. Many callers share
   /// one commit. Errors: what the disk said.
   [[nodiscard]] Result<void> Sync() EXCLUDES(mutex_);
@@ -196,6 +208,7 @@ class Store {
   std::uint64_t failed_syncs_ GUARDED_BY(mutex_) = 0;
   Error last_failure_ GUARDED_BY(mutex_);
   bool sync_wanted_ GUARDED_BY(mutex_) = false;
+  Observer observer_ GUARDED_BY(mutex_);
   std::vector<std::function<void()>> actions_ GUARDED_BY(mutex_);  ///< waiting for a commit
   std::vector<std::function<void()>> durable_ GUARDED_BY(mutex_);  ///< may run
   NumberRange ranges_[5] GUARDED_BY(mutex_) = {};

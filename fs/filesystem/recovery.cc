@@ -255,25 +255,6 @@ Result<std::uint64_t> SweepLeftovers(Store& store, Spool& spool, std::stop_token
       stop);
 }
 
-Result<std::filesystem::path> SetLostSpoolAside(Store const& store, Clock const& clock,
-                                                std::filesystem::path const& spool) {
-  namespace fs = std::filesystem;
-  auto const root = store.Read([](View const& view) { return GetInode(view, kRootInode); });
-  if (root || root.error().code != ENOENT) return fs::path();
-  std::error_code failed;
-  bool bytes = false;
-  for (fs::recursive_directory_iterator at(spool, failed), end; !failed && at != end;
-       at.increment(failed)) {
-    bytes = bytes || at->is_regular_file(failed);
-  }
-  if (!bytes) return fs::path();
-  fs::path aside = spool;
-  aside += ".lost-" + std::to_string(clock.Wall() / 1'000'000'000);
-  fs::rename(spool, aside, failed);
-  if (failed) return Fail(failed.value(), spool.string() + ": " + failed.message());
-  return aside;
-}
-
 Result<std::string> ReadBootId() {
   auto text = ReadSmallFile("/proc/sys/kernel/random/boot_id");
   if (!text) return text;

@@ -4,7 +4,6 @@
 // the filesystem and the uploader start; everything that they decide is durable when they return.
 #pragma once
 
-#include <filesystem>
 #include <stop_token>
 #include <string>
 
@@ -42,13 +41,6 @@ struct RecoveryOptions {
 /// for long, and ends early when it is told to stop. Returns how many it removed.
 [[nodiscard]] Result<std::uint64_t> SweepLeftovers(Store& store, Spool& spool,
                                                    std::stop_token stop);
-
-/// A catalog that has never had a mount knows of no bytes: a spool that has some belongs to one
-/// that was lost. It is renamed to spool.lost-TIME beside itself; returns the new name, empty where
-/// there was nothing to do. For before the spool is opened.
-[[nodiscard]] Result<std::filesystem::path> SetLostSpoolAside(Store const& store,
-                                                              Clock const& clock,
-                                                              std::filesystem::path const& spool);
 
 /// The running kernel's boot id.
 [[nodiscard]] Result<std::string> ReadBootId();

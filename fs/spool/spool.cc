@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@ namespace tusfs {
 namespace {
 
 constexpr VersionId kVersionsPerDirectory = 4096;
+constexpr std::size_t kLongestDescription = std::size_t{64} * 1024;
 
 std::string Hex(std::uint64_t number) {
   char digits[17];
@@ -172,6 +174,37 @@ std::vector<VersionId> Spool::ListVersions(std::stop_token const& stop,
   }
   std::sort(versions.begin(), versions.end());
   return versions;
+}
+
+Result<void> Spool::Describe(VersionId id, Description const& description) const {
+  auto const text = Encode(description);
+  auto const path = PathOf(id);
+  if (::setxattr(path.c_str(), kDescriptionName, text.data(), text.size(), 0) != 0) {
+    return FailErrno(path.string());
+  }
+  return {};
+}
+
+Result<std::vector<Spool::Found>> Spool::ListDescribed() const {
+  std::error_code failed;
+  auto const versions = ListVersions({}, failed);
+  if (failed) return Fail(failed.value(), directory_.string() + ": " + failed.message());
+  std::vector<Found> all;
+  std::string text;
+  for (auto const id : versions) {
+    auto const path = PathOf(id);
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) != 0) continue;
+    auto& found = all.emplace_back();
+    found.id = id;
+    found.size = static_cast<std::uint64_t>(status.st_size);
+    text.resize(kLongestDescription);
+    auto const got = ::lgetxattr(path.c_str(), kDescriptionName, text.data(), text.size());
+    if (got < 0) continue;
+    text.resize(static_cast<std::size_t>(got));
+    found.description = DecodeDescription(text);
+  }
+  return all;
 }
 
 void Spool::Flush() { ::syncfs(fd_.get()); }

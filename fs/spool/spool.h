@@ -21,6 +21,7 @@
 #include "base/ids.h"
 #include "base/mutex.h"
 #include "spool/budget.h"
+#include "spool/description.h"
 #include "spool/version.h"
 
 namespace tusfs {
@@ -59,6 +60,19 @@ class Spool {
   /// while others work. Ends early when it is told to stop. Errors: of reading the directory.
   [[nodiscard]] Result<void> Count(std::stop_token stop = {}) EXCLUDES(mutex_);
 
+  /// Writes down what a version's file is. Errors: ENOENT; ENOTSUP from a disk without extended
+  /// attributes.
+  [[nodiscard]] Result<void> Describe(VersionId id, Description const& description) const;
+
+  struct Found {
+    VersionId id = 0;
+    std::uint64_t size = 0;  ///< bytes
+    std::optional<Description> description;
+  };
+  /// The versions of a spool, in order of number, whoever made them.
+  [[nodiscard]] Result<std::vector<Found>> ListDescribed() const;
+  [[nodiscard]] std::filesystem::path PathOf(VersionId id) const;
+
   [[nodiscard]] Budget& budget() { return *budget_; }
   [[nodiscard]] Budget const& budget() const { return *budget_; }
 
@@ -72,7 +86,6 @@ class Spool {
 
  private:
   Spool(std::filesystem::path directory, UniqueFd fd, SpoolLimits const& limits);
-  [[nodiscard]] std::filesystem::path PathOf(VersionId id) const;
   [[nodiscard]] std::vector<VersionId> ListVersions(std::stop_token const& stop,
                                                     std::error_code& failed) const;
   [[nodiscard]] bool IsCounted(VersionId id) const REQUIRES(mutex_) {

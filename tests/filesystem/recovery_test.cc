@@ -317,31 +317,6 @@ TEST_F(RecoveryTest, BytesOfANewerCatalogAreNotSweptByAnOlderCopyOfIt) {
   EXPECT_EQ(SpoolFiles(), 1U);
 }
 
-TEST_F(RecoveryTest, TheBytesOfALostCatalogAreSetAside) {
-  MakeFile("a", "precious");
-  Unmount();
-  std::filesystem::remove_all(dir_ / "catalog");
-  auto const fresh = Store::Open(dir_ / "catalog", {}, logger_).value();
-  auto const aside = SetLostSpoolAside(*fresh, clock_, dir_ / "spool");
-  ASSERT_TRUE(Ok(aside));
-  EXPECT_THAT(aside->filename().string(), testing::StartsWith("spool.lost-"));
-  EXPECT_FALSE(std::filesystem::exists(dir_ / "spool"));
-  bool found = false;
-  for (auto const& entry : std::filesystem::recursive_directory_iterator(*aside)) {
-    found = found ||
-            (entry.is_regular_file() && tusfs_testing::ReadFile(entry.path()) == "precious");
-  }
-  EXPECT_TRUE(found);
-}
-
-TEST_F(RecoveryTest, ASpoolThatItsCatalogKnowsStaysWhereItIs) {
-  MakeFile("a", "precious");
-  auto const aside = SetLostSpoolAside(*store_, clock_, dir_ / "spool");
-  ASSERT_TRUE(Ok(aside));
-  EXPECT_TRUE(aside->empty());
-  EXPECT_EQ(SpoolFiles(), 1U);
-}
-
 TEST_F(RecoveryTest, TheBootIdOfThisMachineIsRead) {
   auto const boot = ReadBootId();
   ASSERT_TRUE(Ok(boot));

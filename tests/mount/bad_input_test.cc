@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "mount/mount_test.h"
+#include "mount/open_file.h"
 
 namespace tusfs_testing {
 namespace {
@@ -125,27 +127,82 @@ TEST_F(BadInputTest, AStateDirectoryThatAnotherDaemonUses) {
   EXPECT_EQ(mount.WaitUploaded(), 0) << "the daemon that was there lives on";
 }
 
-TEST_F(BadInputTest, ACorruptCatalogIsNamedAndNothingIsLost) {
-  MountedTusfs mount(server_->Url());
-  ASSERT_EQ(mount.Mount(), "");
-  WriteFile(mount / "file", "hello");
-  ASSERT_EQ(mount.WaitUploaded(), 0);
-  ASSERT_EQ(mount.Unmount(), 0);
-  auto const catalog = CatalogFile(mount.state_dir());
-  ASSERT_FALSE(catalog.empty());
-  auto const healthy = ReadFile(catalog);
-  for (bool const truncated : {false, true}) {
-    SCOPED_TRACE(truncated ? "cut to 100 bytes" : "overwritten");
-    WriteFile(catalog, truncated ? healthy.substr(0, 100) : RandomBytes(healthy.size()));
-    auto const refused =
-        Start({server_->Url(), mount.mountpoint(), "--state-dir", mount.state_dir()});
-    EXPECT_FALSE(IsMounted(mount.mountpoint()));
-    ExpectRefused(refused, mount.state_dir());
-    EXPECT_THAT(refused.err, HasSubstr("catalog"));
+// ---- a catalog that is damaged
+
+class DamagedCatalogTest : public BadInputTest {
+ protected:
+  void SetUp() override {
+    BadInputTest::SetUp();
+    if (IsSkipped()) return;
+    mount_ = std::make_unique<MountedTusfs>(server_->Url(), Command{"--settle", "0.2"});
+    ASSERT_EQ(mount_->Mount(), "");
+    fs::create_directories(*mount_ / "day 1/card");
+    Copy(Source("uploaded", 3 * kMiB), *mount_ / "day 1/card/uploaded");
+    ASSERT_EQ(mount_->WaitUploaded(), 0);
+    server_->Kill();
+    Copy(Source("finished", 2 * kMiB), *mount_ / "day 1/finished");
+    ASSERT_TRUE(WaitFor([&] { return mount_->State("day 1/finished") == "queued"; }));
+    writer_ = std::make_unique<OpenFile>(*mount_ / "half");
+    writer_->Write("half of it");
+    catalog_ = CatalogFile(mount_->state_dir());
+    ASSERT_FALSE(catalog_.empty());
+    mount_->Kill9();
+    writer_.reset();
   }
-  WriteFile(catalog, healthy);
-  ASSERT_EQ(mount.Mount(), "");
-  EXPECT_EQ(ReadFile(mount / "file"), "hello");
+
+  /// Everything is there again, or said to be what it is.
+  void ExpectRebuilt() {
+    ASSERT_EQ(mount_->Mount(), "");
+    EXPECT_THAT(mount_->Log(), HasSubstr("3 files were found again in the spool"));
+    EXPECT_EQ(Sha256OfFile(*mount_ / "day 1/card/uploaded"), Sha256OfFile(dir_ / "uploaded"));
+    EXPECT_EQ(Sha256OfFile(*mount_ / "day 1/finished"), Sha256OfFile(dir_ / "finished"));
+    EXPECT_EQ(ReadFile(*mount_ / "half"), "half of it");
+    EXPECT_EQ(mount_->State("half"), "interrupted");
+    EXPECT_EQ(mount_->State("day 1/card/uploaded"), "uploaded");
+    server_->Restart();
+    EXPECT_TRUE(WaitFor([&] { return server_->Published("day 1/finished") == 1; }));
+    SendMarker(*mount_, "marker");
+    EXPECT_EQ(server_->Published("day 1/card/uploaded"), 1);
+    EXPECT_EQ(server_->Published("half"), 0);
+  }
+
+  std::unique_ptr<MountedTusfs> mount_;
+  std::unique_ptr<OpenFile> writer_;
+  fs::path catalog_;
+};
+
+TEST_F(DamagedCatalogTest, OverwrittenItIsMadeAnewFromTheSpool) {
+  auto const damaged = RandomBytes(fs::file_size(catalog_));
+  WriteFile(catalog_, damaged);
+  ExpectRebuilt();
+  bool kept = false;
+  for (auto const& entry : fs::directory_iterator(mount_->state_dir())) {
+    kept = kept || (entry.path().filename().string().starts_with("catalog.damaged-") &&
+                    ReadFile(entry.path() / "data.mdb") == damaged);
+  }
+  EXPECT_TRUE(kept) << "it is set aside, not thrown away";
+}
+
+TEST_F(DamagedCatalogTest, CutShortItIsMadeAnewFromTheSpool) {
+  fs::resize_file(catalog_, 100);
+  ExpectRebuilt();
+}
+
+TEST_F(DamagedCatalogTest, MissingItIsMadeAnewFromTheSpool) {
+  fs::remove(catalog_);
+  ExpectRebuilt();
+}
+
+TEST_F(DamagedCatalogTest, APageThatKillsWhoeverReadsItIsNotReadTwice) {
+  // Behind the two pages at the head everything is noise.
+  auto bytes = ReadFile(catalog_);
+  auto const noise = RandomBytes(bytes.size());
+  std::copy(noise.begin() + 8192, noise.end(), bytes.begin() + 8192);
+  WriteFile(catalog_, bytes);
+  fs::remove(catalog_.parent_path() / "journal");
+  auto first = mount_->Mount();
+  if (first.empty()) EXPECT_EQ(mount_->Unmount(), 0);
+  ExpectRebuilt();
 }
 
 TEST_F(BadInputTest, OptionsThatAreRefusedByName) {

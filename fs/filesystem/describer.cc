@@ -1,0 +1,111 @@
+#include "filesystem/describer.h"
+
+#include <chrono>
+#include <utility>
+
+#include "catalog/codec.h"
+#include "catalog/namespace.h"
+#include "catalog/tables.h"
+
+namespace tusfs {
+namespace {
+
+// Many changes of one file in a row are one.
+constexpr std::chrono::milliseconds kGather{200};
+
+Description::State StateOf(Content content) {
+  switch (content) {
+    case Content::kFinished:
+      return Description::State::kFinished;
+    case Content::kUploaded:
+      return Description::State::kUploaded;
+    default:
+      return Description::State::kUnfinished;
+  }
+}
+
+}  // namespace
+
+Describer::Describer(Store& store, Spool& spool, Logger logger)
+    : store_(store), spool_(spool), logger_(std::move(logger)) {
+  store_.Observe([this](Table table, std::string_view key, std::string_view value) {
+    if (table == Table::kInodes) {
+      Note(KeyNumber(key));
+    } else if (table == Table::kUploads) {
+      auto const upload = DecodeUpload({}, value);
+      // Of an upload only its URL is written down, which comes before its first byte.
+      if (upload && upload->owner != 0 && upload->offset == 0) Note(upload->owner);
+    }
+  });
+  thread_ = std::jthread([this](std::stop_token stop) { Run(std::move(stop)); });
+}
+
+Describer::~Describer() {
+  store_.Observe({});
+  thread_.request_stop();
+  {
+    MutexLock lock(mutex_);
+    noted_.NotifyAll();
+  }
+  thread_.join();
+  Catch();
+}
+
+void Describer::Note(InodeId inode) {
+  MutexLock lock(mutex_);
+  if (inodes_.empty()) noted_.NotifyOne();
+  inodes_.insert(inode);
+}
+
+void Describer::Run(std::stop_token stop) {
+  while (!stop.stop_requested()) {
+    {
+      MutexLock lock(mutex_);
+      while (inodes_.empty() && !stop.stop_requested()) noted_.Wait(mutex_);
+      auto const until = std::chrono::steady_clock::now() + kGather;
+      while (!stop.stop_requested() && noted_.WaitUntil(mutex_, until)) {
+      }
+    }
+    Catch();
+  }
+}
+
+void Describer::Catch() {
+  std::set<InodeId> inodes;
+  {
+    MutexLock lock(mutex_);
+    inodes = std::exchange(inodes_, {});
+  }
+  for (auto const inode : inodes) Describe(inode);
+}
+
+void Describer::Describe(InodeId id) {
+  VersionId version = 0;
+  auto const description = store_.Read([&](View const& view) -> Result<Description> {
+    auto const inode = GetInode(view, id);
+    if (!inode) return Failure(inode.error());
+    if (inode->type != FileType::kRegular || inode->version == 0) return Fail(ENOENT);
+    auto path = PathOf(view, *inode);
+    if (!path) return Failure(path.error());
+    auto const upload = FindUpload(view, inode->upload);
+    version = inode->version;
+    return Description{.state = StateOf(inode->content),
+                       .path = *std::move(path),
+                       .mode = inode->mode,
+                       .uid = inode->uid,
+                       .gid = inode->gid,
+                       .modified = inode->modified,
+                       .trimmed = inode->trimmed,
+                       .url = upload && *upload ? (*upload)->url : std::string()};
+  });
+  if (!description) return;  // it has gone
+  auto const described = spool_.Describe(version, *description);
+  bool const matters = !described && described.error().code != ENOENT;
+  if (!matters || std::exchange(complained_, true)) return;
+  logger_->warn(
+      "spool files cannot be described: if the catalog is ever lost, so are the names of the files "
+      "error=\"{}\"",
+      tusfs::Describe(described.error()));
+}
+
+}  // namespace tusfs

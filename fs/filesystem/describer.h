@@ -1,0 +1,42 @@
+// Keeps what the spool's files say of themselves (description.h) up with the catalog.
+//
+// A thread of its own, a moment behind: whoever changes the catalog only notes which inode it was.
+// Of uploaded files that is of little use, but their bytes may still be here.
+#pragma once
+
+#include <set>
+#include <thread>
+
+#include "base/logger.h"
+#include "base/mutex.h"
+#include "catalog/store.h"
+#include "spool/spool.h"
+
+namespace tusfs {
+
+class Describer {
+ public:
+  /// The collaborators outlive it. Observes the store from now on.
+  Describer(Store& store, Spool& spool, Logger logger);
+  /// Writes what is left.
+  ~Describer();
+
+  /// Writes what was noted so far, on the calling thread.
+  void Catch();
+
+ private:
+  void Note(InodeId inode) EXCLUDES(mutex_);
+  void Run(std::stop_token stop) EXCLUDES(mutex_);
+  void Describe(InodeId inode);
+
+  Store& store_;
+  Spool& spool_;
+  Logger const logger_;
+  Mutex mutex_;  ///< a leaf
+  CondVar noted_;
+  std::set<InodeId> inodes_ GUARDED_BY(mutex_);
+  bool complained_ = false;
+  std::jthread thread_;
+};
+
+}  // namespace tusfs

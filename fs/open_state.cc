@@ -1,0 +1,181 @@
+#include "open_state.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "catalog/tables.h"
+#include "daemon.h"
+#include "filesystem/rebuild.h"
+#include "filesystem/recovery.h"
+#include "space_settings.h"
+#include "spool/disk.h"
+#include "wiring.h"
+
+namespace tusfs {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Opening {
+ public:
+  Opening(Options const& options, std::string const& url, std::uint64_t left, Clock const& clock,
+          Logger const& logger)
+      : options_(options),
+        url_(url),
+        left_(left),
+        clock_(clock),
+        logger_(logger),
+        directory_(options.state_dir) {}
+
+  Result<State> Run() {
+    if (auto locked = Lock(); !locked) return Failure(locked.error());
+    if (auto opened = OpenSpool(); !opened) return Failure(opened.error());
+    auto boot = ReadBootId();
+    if (!boot) return Failure(boot.error());
+    recovery_ = {
+        .endpoint = url_, .boot_id = *boot, .uid = ::geteuid(), .gid = ::getegid()};
+    auto ready = OpenCatalog();
+    bool const damaged = !ready && ready.error().code == EUCLEAN;
+    if (damaged && left_ != 0) {
+      return Fail(EUCLEAN, DamagedCatalog(Catalog(), ready.error().context) +
+                               ": unmount, and mount again; it is made anew from the spool then");
+    }
+    if (damaged) ready = Rebuild(ready.error().context);
+    if (!ready) return Failure(ready.error());
+    return std::move(state_);
+  }
+
+ private:
+  [[nodiscard]] fs::path Catalog() const { return directory_ / "catalog"; }
+  /// Is there while a catalog is being opened: whoever finds it knows that somebody died over it.
+  [[nodiscard]] fs::path Marker() const { return directory_ / "opening"; }
+
+  Result<void> Lock() {
+    if (auto made = MakePrivateDirectory(directory_); !made) {
+      return Fail(made.error().code, "the state directory cannot be made: " + made.error().context +
+                                         "; name another one with --state-dir");
+    }
+    if (auto local = CheckLocalDisk(directory_); !local) return local;
+    auto lock = LockStateDirectory(directory_);
+    if (!lock && lock.error().code != EBUSY) {
+      return Fail(lock.error().code,
+                  "the state directory cannot be written: " + lock.error().context +
+                      "; name another one with --state-dir");
+    }
+    if (!lock) return Failure(lock.error());
+    state_.lock = std::move(*lock);
+    return {};
+  }
+
+  Result<void> OpenSpool() {
+    auto const disk = DiskSize(directory_);
+    if (!disk) return Failure(disk.error());
+    auto spool = Spool::Open(directory_ / "spool", SpoolLimitsOf(options_, *disk));
+    if (!spool) return Failure(spool.error());
+    state_.spool = std::move(*spool);
+    return {};
+  }
+
+  Result<void> OpenCatalog() {
+    if (left_ == 0 && fs::exists(Marker())) {
+      if (auto readable = CheckInAChild(); !readable) return readable;
+    }
+    auto const marked = OpenFile(Marker(), O_RDWR | O_CREAT);
+    auto opened = OpenStore();
+    if (opened) opened = Connect();
+    // A full disk may have no room for it; then a damage that kills is not noticed this time.
+    if (marked) ::unlink(Marker().c_str());
+    return opened;
+  }
+
+  Result<void> OpenStore() {
+    auto store = Store::Open(Catalog(), {}, logger_);
+    if (!store) return Failure(store.error());
+    state_.store = std::move(*store);
+    if (left_ != 0) return {};
+    auto const root =
+        state_.store->Read([](View const& view) { return GetInode(view, kRootInode); });
+    if (root || root.error().code != ENOENT) return {};
+    // It has never had a mount, so it knows of no bytes; those that are there had another one.
+    auto const found = state_.spool->ListDescribed();
+    if (!found) return Failure(found.error());
+    if (found->empty()) return {};
+    return FillFromSpool("the catalog is new, but the spool is not");
+  }
+
+  Result<void> Connect() {
+    if (left_ != 0) {
+      state_.connection = left_;
+      return Resume(*state_.store, recovery_, left_);
+    }
+    auto const connection = Recover(*state_.store, *state_.spool, clock_, recovery_, logger_);
+    if (!connection) return Failure(connection.error());
+    state_.connection = *connection;
+    return {};
+  }
+
+  // LMDB trusts what it reads, and a damaged page can kill whoever looks at it.
+  Result<void> CheckInAChild() {
+    auto const child = ::fork();
+    if (child < 0) return FailErrno("fork");
+    if (child == 0) {
+      auto const store = Store::Open(Catalog(), {}, logger_);
+      bool const readable = store && (*store)->ReadThrough();
+      ::_exit(readable ? 0 : 1);
+    }
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
+    return Fail(EUCLEAN, "it cannot be read through");
+  }
+
+  Result<void> Rebuild(std::string const& why) {
+    state_.store.reset();
+    auto const aside = SetCatalogAside(Catalog(), clock_);
+    if (!aside) return Failure(aside.error());
+    ::unlink(Marker().c_str());
+    auto store = Store::Open(Catalog(), {}, logger_);
+    if (!store) return Failure(store.error());
+    state_.store = std::move(*store);
+    auto const filled =
+        FillFromSpool("the catalog was damaged (" + why + ") and is kept in " + aside->string());
+    return filled ? Connect() : filled;
+  }
+
+  Result<void> FillFromSpool(std::string const& what) {
+    auto const rebuilt =
+        RebuildCatalog(*state_.store, *state_.spool, clock_, recovery_, logger_);
+    if (!rebuilt) return Failure(rebuilt.error());
+    auto const sentence = what + ": " + std::to_string(rebuilt->files) +
+                          " files were found again in the spool, " +
+                          std::to_string(rebuilt->nameless) + " of them without their names, in " +
+                          kLostAndFound + "; names of uploaded files whose bytes were not here any " +
+                          "more are lost";
+    Complain(sentence);
+    logger_->error("{}", sentence);
+    return {};
+  }
+
+  Options const& options_;
+  std::string const& url_;
+  std::uint64_t const left_;
+  Clock const& clock_;
+  Logger const& logger_;
+  fs::path const directory_;
+  RecoveryOptions recovery_;
+  State state_;
+};
+
+}  // namespace
+
+Result<State> OpenState(Options const& options, std::string const& url, std::uint64_t left,
+                        Clock const& clock, Logger const& logger) {
+  return Opening(options, url, left, clock, logger).Run();
+}
+
+}  // namespace tusfs
