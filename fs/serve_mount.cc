@@ -267,7 +267,7 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
                  "again when nothing is being written mount={}",
                  entry.mount);
            }});
-  auto sweep = successor ? StartSweep(mount, logger) : std::jthread();
+  auto sweep = StartSweep(mount, logger);
   std::jthread announcer([&] {
     auto const seen = mount.uploader->AwaitFirstAnswer(mount.clock.Steady() + kFirstAnswer);
     if (!seen.reachable && !successor) {
