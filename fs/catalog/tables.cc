@@ -198,11 +198,10 @@ Result<std::vector<Upload>> ListUploads(View const& view) {
 
 Result<std::vector<Uuid>> ListOwnerless(View const& view) {
   std::vector<Uuid> ids;
-  auto scanned =
-      view.Scan(Table::kOwnerless, "", "", [&](std::string_view key, std::string_view) {
-        ids.push_back(KeyUuid(key));
-        return true;
-      });
+  auto scanned = view.Scan(Table::kOwnerless, "", "", [&](std::string_view key, std::string_view) {
+    ids.push_back(KeyUuid(key));
+    return true;
+  });
   if (!scanned) return Failure(scanned.error());
   return ids;
 }

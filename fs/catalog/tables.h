@@ -1,5 +1,5 @@
-// Typed rows of the catalog: inodes with their index of unfinished work, handles, uploads with their
-// index of ownerless ones, replies.
+// Typed rows of the catalog: inodes with their index of unfinished work, handles, uploads with
+// their index of ownerless ones, replies.
 //
 // Each function is one row or one small scan inside the caller's Store::Read or Store::Update;
 // durability and threads are the Store's. VisitInodes alone looks many times.

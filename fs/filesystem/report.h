@@ -16,16 +16,16 @@
 namespace tusfs {
 
 struct FileReport {
-  std::string path;          ///< relative to the mount
-  std::string_view state;    ///< writing settling queued uploading uploaded interrupted …
-  std::uint64_t size = 0;    ///< bytes
-  std::uint64_t offset = 0;  ///< bytes that the server has confirmed
-  FileTime expires = 0;      ///< when the server deletes what is unfinished; 0: it did not say
+  std::string path;           ///< relative to the mount
+  std::string_view state;     ///< writing settling queued uploading uploaded interrupted …
+  std::uint64_t size = 0;     ///< bytes
+  std::uint64_t offset = 0;   ///< bytes that the server has confirmed
+  FileTime expires = 0;       ///< when the server deletes what is unfinished; 0: it did not say
   std::uint64_t spooled = 0;  ///< bytes that it takes on local disk
-  bool finishes = false;     ///< will be uploaded without anybody doing anything
-  std::string error;         ///< why it is stuck, or the last error; may be empty
-  std::string url;           ///< of the upload: a secret, for the file's owner only
-  std::string receipt;       ///< headers and body of the answer that completed it
+  bool finishes = false;      ///< will be uploaded without anybody doing anything
+  std::string error;          ///< why it is stuck, or the last error; may be empty
+  std::string url;            ///< of the upload: a secret, for the file's owner only
+  std::string receipt;        ///< headers and body of the answer that completed it
 };
 
 struct StatusReport {

@@ -1,13 +1,13 @@
 // make-names STATE-DIR COUNT: the catalog of a mount from which COUNT files were uploaded, in
 // directories of 100,000, and whose bytes are not here any more. For names.sh.
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
-
-#include <spdlog/spdlog.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -112,6 +112,4 @@ int Main(std::vector<std::string> const& arguments) {
 }  // namespace
 }  // namespace tusfs
 
-int main(int argc, char** argv) {
-  return tusfs::Main(std::vector<std::string>(argv, argv + argc));
-}
+int main(int argc, char** argv) { return tusfs::Main(std::vector<std::string>(argv, argv + argc)); }
