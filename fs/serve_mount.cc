@@ -224,7 +224,7 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
   Reclaimer reclaimer(*mount.state.store, *mount.state.spool, *mount.filesystem, mount.clock,
                       ReclaimOptionsOf(options), logger);
   reclaimer.Start();
-  auto sweep = successor ? StartSweep(mount, logger) : std::jthread();
+  auto sweep = StartSweep(mount, logger);
   std::jthread count([&](std::stop_token stop) {
     if (auto counted = mount.state.spool->Count(std::move(stop)); !counted) {
       logger->error("the spool cannot be counted error=\"{}\"", Describe(counted.error()));

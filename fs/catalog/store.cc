@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <lmdb.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 
 #include "base/kill_point.h"
 #include "catalog/codec.h"
+#include "catalog/mapping.h"
 
 namespace tusfs {
 namespace {
@@ -19,9 +21,9 @@ constexpr std::uint64_t kNumbersReserved = 4096;
 constexpr std::size_t kLongestKey = 511;
 constexpr std::chrono::seconds kPauseAfterFailure{1};
 constexpr char const* kTableNames[kTableCount] = {
-    nullptr,   "meta", "inodes",  "names",  "entries", "links",  "handles",
-    "uploads", "work", "replies", "xattrs", "digests", "targets",
-    "kept"};
+    nullptr,   "meta", "inodes",  "names",  "entries", "links",   "handles",
+    "uploads", "work", "replies", "xattrs", "digests", "targets", "kept",
+    "ownerless"};
 
 // Rows of kMeta that belong to the store itself.
 constexpr char const* kSchemaKey = "schema";
@@ -161,6 +163,7 @@ Result<void> Store::OpenEnvironment() {
   ::mdb_env_info(environment_, &info);
   ::mdb_env_stat(environment_, &stat);
   map_size_ = std::max<std::uint64_t>(map_size_, info.me_mapsize);
+  ::mdb_env_get_fd(environment_, &file_);
   // A page behind the end of the file would be a SIGBUS when it is touched.
   if (::stat((directory_ / "data.mdb").c_str(), &file) == 0 && info.me_last_txnid > 0 &&
       static_cast<std::uint64_t>(file.st_size) < (info.me_last_pgno + 1) * stat.ms_psize) {
@@ -314,6 +317,7 @@ Result<void> Store::Recover() {
     if (transaction_ != nullptr) ::mdb_txn_abort(std::exchange(transaction_, nullptr));
     if (std::exchange(map_full_, false)) {
       map_size_ *= 2;
+      mapping_ = {};
       if (int const code = ::mdb_env_set_mapsize(environment_, map_size_); code != 0) {
         return FailLmdb("grow", code);
       }
@@ -443,6 +447,14 @@ Result<void> Store::SkipNumbers(Counter counter, std::uint64_t last) {
   wake_.NotifyOne();
   range = {.next = last + 1, .end = end};
   return {};
+}
+
+// The map is of a file and is never written through, so nothing is lost with its pages; they stay
+// in the kernel's cache.
+void Store::LetGoOfPages() const {
+  MutexLock lock(mutex_);
+  if (mapping_.empty()) mapping_ = FindMapping(file_);
+  if (!mapping_.empty()) ::madvise(mapping_.data(), mapping_.size(), MADV_DONTNEED);
 }
 
 // ---- durability

@@ -8,11 +8,13 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -44,8 +46,9 @@ enum class Table : std::uint8_t {
   kDigests = 11,
   kTargets = 12,
   kKept = 13,
+  kOwnerless = 14,
 };
-constexpr std::size_t kTableCount = 14;  // one more than the highest number
+constexpr std::size_t kTableCount = 15;  // one more than the highest number
 
 /// Numbers that are never given twice, not after a power cut either. On disk: never renumbered.
 enum class Counter : std::uint8_t { kInode = 1, kVersion = 2, kHandle = 3, kConnection = 4 };
@@ -158,6 +161,9 @@ class Store {
 
   /// The numbers up to `last` are never given: they are in use, though the store does not know of it.
   [[nodiscard]] Result<void> SkipNumbers(Counter counter, std::uint64_t last) EXCLUDES(mutex_);
+  /// Takes the file's pages out of this process's memory; what is needed of them comes back by
+  /// itself. For those who have just seen very many rows.
+  void LetGoOfPages() const EXCLUDES(mutex_);
 
   /// Waits until everything that Update returned before this call is durable. Many callers share
   /// one commit. Errors: what the disk said.
@@ -198,6 +204,9 @@ class Store {
   CondVar committed_;  ///< for those who wait in Sync
   Journal journal_ GUARDED_BY(mutex_);
   MDB_env* environment_ = nullptr;
+  int file_ = -1;  ///< the environment's
+  /// Where it is mapped; empty before anybody wants to know, and when it has just grown.
+  mutable std::span<std::byte> mapping_ GUARDED_BY(mutex_);
   MDB_txn* transaction_ GUARDED_BY(mutex_) = nullptr;
   unsigned tables_[kTableCount] = {};
   std::uint64_t map_size_;

@@ -1,6 +1,8 @@
 #include "catalog/tables.h"
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "catalog/adoptable.h"
 #include "catalog/codec.h"
@@ -10,6 +12,8 @@ namespace tusfs {
 namespace {
 
 constexpr char const* kTotalsKey = "totals";
+constexpr std::size_t kPage = 512;  // some hundred microseconds
+constexpr std::chrono::microseconds kPauseBetweenPages{100};
 
 std::string UuidKey(Uuid const& id) {
   return std::string(reinterpret_cast<char const*>(id.bytes.data()), id.bytes.size());
@@ -103,23 +107,6 @@ Result<std::vector<InodeId>> ListWork(View const& view, InodeId after, std::size
   return inodes;
 }
 
-Result<void> VisitInodes(View const& view, std::function<void(Inode const&)> const& visit) {
-  std::optional<Error> damage;
-  auto scanned =
-      view.Scan(Table::kInodes, "", "", [&](std::string_view key, std::string_view value) {
-        auto inode = DecodeInode(KeyNumber(key), value);
-        if (inode) {
-          visit(*inode);
-        } else {
-          damage = inode.error();
-        }
-        return !damage;
-      });
-  if (!scanned) return scanned;
-  if (damage) return Failure(*damage);
-  return {};
-}
-
 Result<std::vector<Inode>> ListInodes(View const& view, InodeId after, std::size_t limit) {
   std::vector<Inode> inodes;
   std::optional<Error> damage;
@@ -136,6 +123,28 @@ Result<std::vector<Inode>> ListInodes(View const& view, InodeId after, std::size
   if (!scanned) return Failure(scanned.error());
   if (damage) return Failure(*damage);
   return inodes;
+}
+
+Result<void> VisitInodes(Store const& store, std::stop_token stop,
+                         std::function<Result<void>(View const&, Inode const&)> const& visit) {
+  InodeId after = 0;
+  while (!stop.stop_requested()) {
+    auto const last = store.Read([&](View const& view) -> Result<InodeId> {
+      auto const page = ListInodes(view, after, kPage);
+      if (!page) return Failure(page.error());
+      for (auto const& inode : *page) {
+        if (auto visited = visit(view, inode); !visited) return Failure(visited.error());
+      }
+      return page->size() < kPage ? 0 : page->back().id;
+    });
+    if (!last) return Failure(last.error());
+    store.LetGoOfPages();
+    if (*last == 0) break;
+    after = *last;
+    // A lock that is let go and taken again at once is not given to those who wait.
+    std::this_thread::sleep_for(kPauseBetweenPages);
+  }
+  return {};
 }
 
 Result<Handle> GetHandle(View const& view, HandleId id) {
@@ -171,10 +180,16 @@ Result<std::optional<Upload>> FindUpload(View const& view, Uuid const& id) {
 
 void PutUpload(Transaction& transaction, Upload const& upload) {
   transaction.Put(Table::kUploads, UuidKey(upload.id), Encode(upload));
+  if (upload.owner == 0) {
+    transaction.Put(Table::kOwnerless, UuidKey(upload.id), {});
+  } else {
+    transaction.Delete(Table::kOwnerless, UuidKey(upload.id));
+  }
 }
 
 Result<void> DeleteUpload(Transaction& transaction, Upload const& upload) {
   transaction.Delete(Table::kUploads, UuidKey(upload.id));
+  transaction.Delete(Table::kOwnerless, UuidKey(upload.id));
   DeleteTarget(transaction, upload);
   return DeleteDigests(transaction, upload.id);
 }
@@ -187,16 +202,11 @@ Result<std::vector<Upload>> ListUploads(View const& view) {
 
 Result<std::vector<Uuid>> ListOwnerless(View const& view) {
   std::vector<Uuid> ids;
-  std::optional<Error> damage;
-  auto scanned =
-      view.Scan(Table::kUploads, "", "", [&](std::string_view key, std::string_view value) {
-        auto const upload = DecodeUpload(KeyUuid(key), value);
-        if (!upload) damage = upload.error();
-        if (upload && upload->owner == 0) ids.push_back(upload->id);
-        return !damage;
-      });
+  auto scanned = view.Scan(Table::kOwnerless, "", "", [&](std::string_view key, std::string_view) {
+    ids.push_back(KeyUuid(key));
+    return true;
+  });
   if (!scanned) return Failure(scanned.error());
-  if (damage) return Failure(*damage);
   return ids;
 }
 

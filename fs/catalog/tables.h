@@ -1,11 +1,13 @@
-// Typed rows of the catalog: inodes with their index of unfinished work, handles, uploads, replies.
+// Typed rows of the catalog: inodes with their index of unfinished work, handles, uploads with
+// their index of ownerless ones, replies.
 //
 // Each function is one row or one small scan inside the caller's Store::Read or Store::Update;
-// durability and threads are the Store's.
+// durability and threads are the Store's. VisitInodes alone looks many times.
 #pragma once
 
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <vector>
 
 #include "catalog/records.h"
@@ -26,13 +28,17 @@ void PutInode(Transaction& transaction, Inode const& inode);
 [[nodiscard]] Result<std::vector<InodeId>> ListWork(View const& view, InodeId after,
                                                     std::size_t limit);
 
-/// Calls `visit` for each inode; stops at the first damaged record and says so.
-[[nodiscard]] Result<void> VisitInodes(View const& view,
-                                       std::function<void(Inode const&)> const& visit);
-
 /// The inodes behind `after`, at most `limit`, in order of number.
 [[nodiscard]] Result<std::vector<Inode>> ListInodes(View const& view, InodeId after,
                                                     std::size_t limit);
+
+/// Calls `visit(view, inode)` for every inode in order of number, some in one look, with pauses in
+/// which others get in; needs no more memory for more of them. One that is there all the time is
+/// visited, whatever changes meanwhile. Ends early when it is told to stop. Errors: EUCLEAN for a
+/// damaged record, and the first one of `visit`.
+[[nodiscard]] Result<void> VisitInodes(
+    Store const& store, std::stop_token stop,
+    std::function<Result<void>(View const&, Inode const&)> const& visit);
 
 /// Extended attributes: bytes of any kind under a name. Nothing where there is none of the name.
 [[nodiscard]] Result<std::optional<std::string>> FindXattr(View const& view, InodeId inode,
@@ -50,6 +56,7 @@ void DeleteHandle(Transaction& transaction, HandleId id);
 
 /// Nothing for a nil or unknown uuid.
 [[nodiscard]] Result<std::optional<Upload>> FindUpload(View const& view, Uuid const& id);
+/// Writes the upload, and keeps the index of those that lost their owner.
 void PutUpload(Transaction& transaction, Upload const& upload);
 /// With its digests.
 [[nodiscard]] Result<void> DeleteUpload(Transaction& transaction, Upload const& upload);

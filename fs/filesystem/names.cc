@@ -404,7 +404,8 @@ Result<void> Filesystem::Rename(Caller const& caller, InodeId from_parent, std::
 
 Result<void> Filesystem::ReadDirectory(
     InodeId directory, std::uint64_t cookie,
-    std::function<bool(std::string const&, Attributes const&, std::uint64_t)> const& visit) {
+    std::function<bool(std::string const&, Attributes const&, std::uint64_t)> const& visit,
+    Listing listing) {
   if (cookie == 0) NoteAccess(directory);
   return store_.Read([&](View const& view) -> Result<void> {
     auto self = GetInode(view, directory);
@@ -415,11 +416,18 @@ Result<void> Filesystem::ReadDirectory(
       auto parent = GetInode(view, self->parent == 0 ? directory : self->parent);
       if (!visit("..", Show(parent.value_or(*self)), kDotDotCookie)) return {};
     }
+    auto const look = [&](Entry const& entry) -> Result<Attributes> {
+      if (listing == Listing::kWithAttributes) return Stat(view, entry.inode);
+      Attributes attributes;
+      attributes.inode = entry.inode;
+      attributes.type = entry.type;
+      return attributes;
+    };
     std::optional<Error> failure;
     auto visited =
         VisitEntries(view, directory, std::max(cookie, kDotDotCookie),
                      [&](std::string_view name, Entry const& entry) {
-                       auto attributes = Stat(view, entry.inode);
+                       auto attributes = look(entry);
                        if (!attributes) failure = attributes.error();
                        return attributes && visit(std::string(name), *attributes, entry.sequence);
                      });

@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
+#include <iterator>
 #include <limits>
 #include <map>
-#include <thread>
-#include <unordered_set>
 #include <vector>
 
 #include "base/file.h"
@@ -20,7 +18,6 @@ constexpr char const* kEndpointNote = "endpoint";
 constexpr char const* kBootNote = "boot";
 constexpr char const* kConnectionNote = "connection";
 constexpr std::size_t kPage = 256;
-constexpr std::chrono::milliseconds kPauseBetweenPages{1};
 constexpr auto kAsOnDisk = std::numeric_limits<std::uint64_t>::max();
 
 // Why a file is not finished, by what its handles of the last connection say; nothing where each
@@ -121,27 +118,26 @@ Result<void> MendFiles(Store& store, Spool& spool, Unfinished const& unfinished,
   }
 }
 
-// Removes inodes without a name, which only open handles kept; returns the versions in use.
-Result<std::unordered_set<VersionId>> RemoveNameless(Store& store) {
-  std::unordered_set<VersionId> versions;
-  std::vector<Inode> nameless;
-  auto const visited = store.Read([&](View const& view) {
-    return VisitInodes(view, [&](Inode const& inode) {
-      if (inode.links == 0) {
-        nameless.push_back(inode);
-      } else if (inode.version != 0) {
-        versions.insert(inode.version);
-      }
-    });
-  });
-  if (!visited) return Failure(visited.error());
-  for (auto& inode : nameless) {
+// Removes the inodes without a name; only open handles have kept them. Returns the versions that
+// they had.
+Result<std::vector<VersionId>> RemoveNameless(Store& store) {
+  std::vector<VersionId> versions;
+  auto const handles = store.Read([](View const& view) { return ListHandles(view); });
+  if (!handles) return Failure(handles.error());
+  for (auto const& handle : *handles) {
+    VersionId version = 0;
     auto const removed = store.Update([&](Transaction& transaction) -> Result<void> {
-      auto detached = DetachUpload(transaction, inode);
+      auto inode = GetInode(transaction, handle.inode);
+      if (!inode && inode.error().code == ENOENT) return {};  // open more than once
+      if (!inode) return Failure(inode.error());
+      if (inode->links > 0) return {};
+      version = inode->version;
+      auto detached = DetachUpload(transaction, *inode);
       if (!detached) return Failure(detached.error());
-      return DeleteInode(transaction, inode);
+      return DeleteInode(transaction, *inode);
     });
     if (!removed) return Failure(removed.error());
+    if (version != 0) versions.push_back(version);
   }
   return versions;
 }
@@ -190,19 +186,14 @@ Result<std::uint64_t> Recover(Store& store, Spool& spool, Clock const& clock,
   if (!unfinished) return Failure(unfinished.error());
   auto const mended = MendFiles(store, spool, *unfinished, *boot == options.boot_id, logger);
   if (!mended) return Failure(mended.error());
-  auto const versions = RemoveNameless(store);
-  if (!versions) return Failure(versions.error());
+  auto const needless = RemoveNameless(store);
+  if (!needless) return Failure(needless.error());
   auto const connection = BeginConnection(store, clock, options);
   if (!connection) return connection;
   if (auto synced = store.Sync(); !synced) return Failure(synced.error());
-  // Numbers that this catalog has not reached belong to a newer one, of which it may be a copy.
-  auto const unreached = store.Update(
-      [](Transaction& transaction) { return transaction.NewNumber(Counter::kVersion); });
-  if (!unreached) return Failure(unreached.error());
-  auto const swept = spool.Sweep(
-      [&](VersionId version) { return version >= *unreached || versions->contains(version); });
-  if (!swept) return Failure(swept.error());
-  if (*swept > 0) logger->info("removed spool files that nothing refers to count={}", *swept);
+  for (auto const version : *needless) {
+    if (auto removed = spool.Remove(version); !removed) return Failure(removed.error());
+  }
   return connection;
 }
 
@@ -222,35 +213,44 @@ Result<void> Resume(Store const& store, RecoveryOptions const& options, std::uin
 
 // Safe beside the filesystem, because only versions of earlier processes are looked at:
 //  * This process numbers its versions from FirstNumber on, so one below it is never just being
-//    made by somebody who has not told the catalog yet.
+//    made by somebody who has not told the catalog yet. What lies above it without being ours
+//    belongs to a newer catalog, of which this one may be a copy.
 //  * A version is given to an inode once, by the call that made it. So none below that number
 //    comes to an inode, or to another one, any more: a reference can only go away.
-//  * Inodes are visited in order of number. One that has such a reference now and keeps it has been
-//    there all the time, so it is seen, whatever happens between two pages.
+//  * VisitInodes misses no inode that has such a reference now and keeps it.
 // What is found without a reference may have lost it a moment ago, and a power cut would bring that
 // back: hence the Sync, since bytes go last. Removing it a second time when the store has
 // committed, as the filesystem does, is harmless.
 Result<std::uint64_t> SweepLeftovers(Store& store, Spool& spool, std::stop_token stop) {
   auto const first_of_ours = store.FirstNumber(Counter::kVersion);
+  std::vector<VersionId> there;
+  auto const listed = spool.Sweep(
+      [&](VersionId version) {
+        if (version < first_of_ours) there.push_back(version);
+        return true;
+      },
+      stop);
+  if (!listed) return listed;
+  if (there.empty()) return 0;  // no need to ask a catalog of many names
+  std::sort(there.begin(), there.end());
   std::vector<VersionId> used;
-  InodeId after = 0;
-  while (true) {
-    if (stop.stop_requested()) return 0;
-    auto const page = store.Read([&](View const& view) { return ListInodes(view, after, kPage); });
-    if (!page) return Failure(page.error());
-    if (page->empty()) break;
-    after = page->back().id;
-    for (auto const& inode : *page) {
-      if (inode.version != 0) used.push_back(inode.version);
-    }
-    // A lock that is let go and taken again at once is not given to those who wait.
-    std::this_thread::sleep_for(kPauseBetweenPages);
-  }
+  auto const visited =
+      VisitInodes(store, stop, [&](View const&, Inode const& inode) -> Result<void> {
+        bool const is_there = std::binary_search(there.begin(), there.end(), inode.version);
+        if (is_there) used.push_back(inode.version);
+        return {};
+      });
+  if (!visited) return Failure(visited.error());
+  if (stop.stop_requested()) return 0;
   std::sort(used.begin(), used.end());
+  std::vector<VersionId> needless;
+  std::set_difference(there.begin(), there.end(), used.begin(), used.end(),
+                      std::back_inserter(needless));
+  if (needless.empty()) return 0;
   if (auto synced = store.Sync(); !synced) return Failure(synced.error());
   return spool.Sweep(
       [&](VersionId version) {
-        return version >= first_of_ours || std::binary_search(used.begin(), used.end(), version);
+        return !std::binary_search(needless.begin(), needless.end(), version);
       },
       stop);
 }

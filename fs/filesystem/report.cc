@@ -267,16 +267,39 @@ Result<std::vector<FileReport>> Reporter::Unfinished(std::string const& path) co
   }
 }
 
-Result<StatusReport> Reporter::Status() const {
-  auto const files = List("");
-  if (!files) return Failure(files.error());
-  StatusReport status;
-  for (auto const& file : *files) {
-    ++status.files[file.state];
-    if (file.state == kLocalOnly) continue;
-    status.accepted += file.size;
-    status.confirmed += std::min(file.offset, file.size);
+// As List would show it under all its names.
+Result<void> Reporter::Count(View const& view, Inode const& inode, StatusReport& status) const {
+  if (inode.links == 0 || inode.id == kRootInode) return {};
+  if (inode.type == FileType::kDirectory) {
+    auto const empty = IsEmptyDirectory(view, inode.id);
+    if (!empty) return Failure(empty.error());
+    if (*empty) ++status.files[kLocalOnly];
+    return {};
   }
+  if (inode.links > 1) status.files[kLocalOnly] += inode.links - 1;
+  if (inode.type == FileType::kRegular && inode.content == Content::kUploaded) {
+    // In the long run nearly all are such, and everything is known of them.
+    ++status.files[StateOf(inode, {}, false)];
+    status.accepted += inode.size;
+    status.confirmed += inode.size;
+    return {};
+  }
+  auto const path = PathOf(view, inode);
+  if (!path) return Failure(path.error());
+  auto const file = Describe(view, inode, *path);
+  if (!file) return Failure(file.error());
+  ++status.files[file->state];
+  if (file->state == kLocalOnly) return {};
+  status.accepted += file->size;
+  status.confirmed += std::min(file->offset, file->size);
+  return {};
+}
+
+Result<StatusReport> Reporter::Status() const {
+  StatusReport status;
+  auto const counted = VisitInodes(
+      store_, {}, [&](View const& view, Inode const& inode) { return Count(view, inode, status); });
+  if (!counted) return Failure(counted.error());
   auto const totals = store_.Read([](View const& view) { return GetTotals(view); });
   if (!totals) return Failure(totals.error());
   status.sent = totals->sent;

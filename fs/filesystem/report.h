@@ -56,6 +56,8 @@ class Reporter {
   /// The files at or beneath `path` that are not uploaded.
   [[nodiscard]] Result<std::vector<FileReport>> Unfinished(std::string const& path) const;
 
+  /// Sums up what List("") would say, without making it: in as much memory for many files as for
+  /// few, and without holding others up. Of files that change meanwhile it may be behind.
   [[nodiscard]] Result<StatusReport> Status() const;
 
  private:
@@ -65,6 +67,7 @@ class Reporter {
   /// `path`: of its first name.
   Result<FileReport> Describe(View const& view, Inode const& inode, std::string path) const;
   void DescribeHold(Inode const& inode, FileReport& report) const;
+  Result<void> Count(View const& view, Inode const& inode, StatusReport& status) const;
   Result<FileReport> DescribeOtherName(View const& view, Inode const& inode,
                                        std::string path) const;
 

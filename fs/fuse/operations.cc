@@ -108,7 +108,7 @@ void Rename(fuse_req_t request, fuse_ino_t from_parent, char const* from, fuse_i
 
 // Collects one reply of readdir: what fits into the size that the kernel asks for.
 void ListDirectory(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset,
-                   bool with_attributes) {
+                   Filesystem::Listing listing) {
   Guard(request, [&] {
     std::vector<char> reply(size);
     std::size_t used = 0;
@@ -116,7 +116,7 @@ void ListDirectory(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t
                          std::uint64_t cookie) {
       std::size_t need = 0;
       auto const next = static_cast<off_t>(cookie);
-      if (with_attributes) {
+      if (listing == Filesystem::Listing::kWithAttributes) {
         auto entry = ToEntry(attributes);
         // The kernel looks . and .. up itself.
         if (name == "." || name == "..") entry.ino = 0;
@@ -131,8 +131,8 @@ void ListDirectory(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t
       used += need;
       return true;
     };
-    auto const listed =
-        FilesystemOf(request).ReadDirectory(inode, static_cast<std::uint64_t>(offset), add);
+    auto const listed = FilesystemOf(request).ReadDirectory(
+        inode, static_cast<std::uint64_t>(offset), add, listing);
     if (!listed) return ReplyError(request, listed.error());
     ::fuse_reply_buf(request, reply.data(), used);
   });
@@ -140,12 +140,12 @@ void ListDirectory(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t
 
 void ReadDirectory(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset,
                    fuse_file_info*) {
-  ListDirectory(request, inode, size, offset, false);
+  ListDirectory(request, inode, size, offset, Filesystem::Listing::kNamesOnly);
 }
 
 void ReadDirectoryPlus(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset,
                        fuse_file_info*) {
-  ListDirectory(request, inode, size, offset, true);
+  ListDirectory(request, inode, size, offset, Filesystem::Listing::kWithAttributes);
 }
 
 void SyncDirectory(fuse_req_t request, fuse_ino_t, int, fuse_file_info*) {

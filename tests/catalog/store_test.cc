@@ -1,9 +1,10 @@
 // Store: what an update promises while the process lives.
+#include <gmock/gmock.h>
+
 #include <atomic>
+#include <fstream>
 #include <thread>
 #include <vector>
-
-#include <gmock/gmock.h>
 
 #include "base/ids.h"
 #include "catalog/store_harness.h"
@@ -220,6 +221,40 @@ TEST_F(StoreTest, AnActionOfAnOperationThatChangesNothingRunsToo) {
   EXPECT_TRUE(WaitFor([&] { return ran.load(); }, std::chrono::seconds(2)));
 }
 
+// ---- memory
+
+// Of the store's file in this process, as /proc/self/smaps says; KiB.
+std::uint64_t ResidentOf(std::filesystem::path const& file) {
+  std::ifstream maps("/proc/self/smaps");
+  bool inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    inside = inside || line.ends_with(file.string());
+    if (inside && line.starts_with("Rss:")) return std::stoull(line.substr(4));
+  }
+  return 0;
+}
+
+TEST_F(StoreTest, LetsGoOfThePagesThatItHasSeenAndLosesNothing) {
+  auto const path = dir_ / "catalog";
+  // The second half does not fit into the map of the first, which moves.
+  auto const store = OpenStore(path, {.map_size = 4 << 20});
+  std::string rows;
+  for (int half = 0; half < 2; ++half) {
+    for (int i = 0; i < 2500; ++i) {
+      auto const key = "key" + std::to_string(10'000 * (half + 1) + i);
+      ASSERT_TRUE(Ok(Put(*store, key, std::string(1000, 'v'))));
+    }
+    ASSERT_TRUE(Ok(store->Sync()));
+    rows = Dump(*store);
+    EXPECT_GT(ResidentOf(path / "data.mdb"), 2048U);
+    store->LetGoOfPages();
+    EXPECT_LT(ResidentOf(path / "data.mdb"), 512U);
+  }
+  EXPECT_EQ(Dump(*store), rows);
+  ASSERT_TRUE(Ok(Put(*store, "key", "still writes")));
+  EXPECT_EQ(Get(*store, "key"), "still writes");
+}
+
 // ---- growing
 
 class FullMap : public StoreTest, public testing::WithParamInterface<std::uint64_t> {};
@@ -254,9 +289,9 @@ TEST_P(FullMap, GrowsInTheMiddleOfATransactionAndLosesNothing) {
 }
 
 TEST_P(FullMap, GrowsWhenTheJournalIsFullToo) {
-  auto const store = OpenStore(
-      dir_ / "catalog",
-      {.map_size = GetParam(), .journal_size = 16'384, .commit_interval = kNever});
+  auto const store =
+      OpenStore(dir_ / "catalog",
+                {.map_size = GetParam(), .journal_size = 16'384, .commit_interval = kNever});
   ASSERT_NE(store, nullptr);
   for (int i = 0; i < 150; ++i) {
     ASSERT_TRUE(Ok(Put(*store, "key" + std::to_string(i), std::string(3000, 'v')))) << i;

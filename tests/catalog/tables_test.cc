@@ -3,7 +3,12 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <numeric>
+#include <thread>
+
 #include "catalog/store_harness.h"
+#include "testing/wait_for.h"
 
 namespace tusfs {
 namespace {
@@ -130,6 +135,64 @@ TEST_F(TablesTest, InodesAreListedInPages) {
   EXPECT_THAT(list(70'000, 3), IsEmpty());
 }
 
+TEST_F(TablesTest, EveryInodeIsVisitedOnceHoweverManyThereAre) {
+  for (InodeId id = 2; id < 1200; ++id) PutFile(id, Content::kUploaded);
+  std::vector<InodeId> seen;
+  auto const visited =
+      VisitInodes(*store_, {}, [&](View const&, Inode const& inode) -> Result<void> {
+        seen.push_back(inode.id);
+        return {};
+      });
+  EXPECT_TRUE(Ok(visited));
+  std::vector<InodeId> expected(1198);
+  std::iota(expected.begin(), expected.end(), 2);
+  EXPECT_EQ(seen, expected);
+}
+
+TEST_F(TablesTest, AVisitLetsOthersInAndSeesWhatStays) {
+  constexpr InodeId kLast = 1999;
+  for (InodeId id = 2; id <= kLast; ++id) PutFile(id, Content::kUploaded);
+  std::size_t seen = 0;
+  // Whether another thread came to change the last file while the first ones had been visited.
+  auto const others_get_in = [&] {
+    PutFile(kLast, Content::kUploaded);
+    std::atomic<bool> begun = false;
+    std::jthread const other([&] {
+      begun.wait(false);
+      PutFile(1, Content::kWriting);
+      PutFile(kLast, Content::kWriting);
+    });
+    seen = 0;
+    Content last = Content::kUploaded;
+    auto const visited =
+        VisitInodes(*store_, {}, [&](View const&, Inode const& inode) -> Result<void> {
+          if (!begun.exchange(true)) begun.notify_all();
+          if (inode.id >= 2) ++seen;
+          if (inode.id == kLast) last = inode.content;
+          return {};
+        });
+    EXPECT_TRUE(Ok(visited));
+    return last == Content::kWriting;
+  };
+  EXPECT_TRUE(tusfs_testing::WaitFor(others_get_in));
+  EXPECT_EQ(seen, kLast - 1);
+}
+
+TEST_F(TablesTest, AVisitEndsAtAnErrorAndWhenItIsToldTo) {
+  for (InodeId id = 2; id < 10; ++id) PutFile(id, Content::kUploaded);
+  int calls = 0;
+  auto const refuse = [&](View const&, Inode const&) -> Result<void> {
+    ++calls;
+    return Fail(ENOTSUP);
+  };
+  EXPECT_EQ(CodeOf(VisitInodes(*store_, {}, refuse)), ENOTSUP);
+  EXPECT_EQ(calls, 1);
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_TRUE(Ok(VisitInodes(*store_, stop.get_token(), refuse)));
+  EXPECT_EQ(calls, 1);
+}
+
 // ---- replies
 
 class Replies : public TablesTest {
@@ -185,6 +248,33 @@ TEST_F(TablesTest, AnUnfinishedUploadBecomesOwnerless) {
   ASSERT_THAT(Uploads(), SizeIs(1));
   EXPECT_EQ(Uploads()[0].id, *ownerless);
   EXPECT_EQ(Uploads()[0].owner, 0U);
+}
+
+TEST_F(TablesTest, OwnerlessUploadsAreListedForAsLongAsTheyAreThatAndThere) {
+  auto const list = [this] {
+    return store_->Read([](View const& view) { return ListOwnerless(view); }).value();
+  };
+  Upload upload;
+  upload.id = Uuid::Random();
+  upload.owner = 7;
+  auto const put = [&] {
+    Update([&](Transaction& transaction) { PutUpload(transaction, upload); });
+  };
+  put();
+  EXPECT_THAT(list(), IsEmpty());
+  upload.owner = 0;
+  put();
+  EXPECT_THAT(list(), ElementsAre(upload.id));
+  upload.owner = 8;
+  put();
+  EXPECT_THAT(list(), IsEmpty()) << "adopted";
+  upload.owner = 0;
+  put();
+  Update([&](Transaction& transaction) { EXPECT_TRUE(Ok(DeleteUpload(transaction, upload))); });
+  EXPECT_THAT(list(), IsEmpty()) << "terminated";
+  auto const ownerless = Detach(UploadPhase::kCreated, "http://tus/files/1");
+  ASSERT_TRUE(ownerless);
+  EXPECT_THAT(list(), ElementsAre(*ownerless));
 }
 
 TEST_F(TablesTest, AnUploadWhoseFinalRequestIsOutIsAskedAboutBeforeItsEnd) {

@@ -263,6 +263,25 @@ TEST_F(NamesTest, AListingBeginsWithDotAndDotDot) {
             ENOTDIR);
 }
 
+TEST_F(NamesTest, AListingOfNamesOnlyShowsTheSameNamesInodesAndTypes) {
+  MakeDir("d");
+  MakeFile("f", "12345");
+  ASSERT_TRUE(Ok(fs_->MakeSymlink(me_, kRootInode, "l", "f")));
+  using Row = std::tuple<std::string, InodeId, FileType, std::uint64_t>;
+  auto const list = [this](Filesystem::Listing listing) {
+    std::vector<Row> rows;
+    auto const visit = [&](auto const& name, auto const& attributes, std::uint64_t cookie) {
+      rows.emplace_back(name, attributes.inode, attributes.type, cookie);
+      return true;
+    };
+    EXPECT_TRUE(Ok(fs_->ReadDirectory(kRootInode, 0, visit, listing)));
+    return rows;
+  };
+  auto const names = list(Filesystem::Listing::kNamesOnly);
+  EXPECT_THAT(names, testing::SizeIs(5));
+  EXPECT_EQ(names, list(Filesystem::Listing::kWithAttributes));
+}
+
 TEST_F(NamesTest, AListingInPiecesShowsEveryNameOnceWhileOthersComeAndGo) {
   for (int i = 0; i < 20; ++i) MakeFile("n" + std::to_string(i));
   std::vector<std::string> seen;

@@ -1,10 +1,9 @@
 // Recovery: what a mount finds after its connection, its daemon or its machine has ended.
+#include <gmock/gmock.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
-
-#include <gmock/gmock.h>
 
 #include "filesystem/rig.h"
 
@@ -204,6 +203,7 @@ TEST_F(RecoveryTest, EverythingThatWasAnsweredSurvivesAKill) {
   EXPECT_EQ(Row(InodeOf("renamed")).content, Content::kSettling);
   EXPECT_TRUE(BytesOf(InodeOf("open")) == bytes + "more");
   EXPECT_EQ(Row(InodeOf("open")).content, Content::kInterrupted);
+  EXPECT_TRUE(Ok(SweepLeftovers(*store_, *spool_, {})));
   EXPECT_EQ(SpoolFiles(), 2U);
 }
 
@@ -299,14 +299,51 @@ TEST_F(RecoveryTest, InodesWithoutANameGoWithTheirBytes) {
   EXPECT_EQ(SpoolFiles(), 0U);
 }
 
+TEST_F(RecoveryTest, AnInodeWithoutANameThatWasOpenTwiceGoesOnceAndOthersStay) {
+  auto const created = Create("a");
+  Open(created.attributes.inode, O_RDONLY);
+  auto const kept = MakeFile("kept", "12345");
+  Open(kept, O_RDONLY);
+  GiveUpload(created.attributes.inode, 4);
+  ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "a")));
+  Remount();
+  EXPECT_FALSE(HasRow(created.attributes.inode));
+  EXPECT_EQ(BytesOf(kept), "12345");
+  EXPECT_EQ(SpoolFiles(), 1U);
+  EXPECT_EQ(store_->Read([](View const& view) { return ListOwnerless(view); }).value().size(), 1U);
+}
+
+TEST_F(RecoveryTest, AnInodeWithoutANameGoesAlsoAfterARecoveryThatWasCutShort) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "12345");
+  ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "a")));
+  Unmount();
+  pid_t const child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    OpenState();
+    Inode inode = Row(created.attributes.inode);
+    static_cast<void>(
+        store_->Update([&](Transaction& transaction) { return DeleteInode(transaction, inode); }));
+    ::kill(::getpid(), SIGKILL);  // before the handles and the bytes
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  Mount();
+  EXPECT_FALSE(HasRow(created.attributes.inode));
+  EXPECT_TRUE(store_->Read([](View const& view) { return ListHandles(view); }).value().empty());
+  EXPECT_EQ(SweepLeftovers(*store_, *spool_, {}), 1U);
+  EXPECT_EQ(SpoolFiles(), 0U);
+}
+
 TEST_F(RecoveryTest, SpoolFilesThatNothingRefersToGo) {
   auto const inode = MakeFile("a", "12345");
-  auto const orphan = store_->Update([](Transaction& transaction) {
-    return transaction.NewNumber(Counter::kVersion);
-  });
+  auto const orphan = store_->Update(
+      [](Transaction& transaction) { return transaction.NewNumber(Counter::kVersion); });
   ASSERT_TRUE(Ok(spool_->Create(orphan.value())));
   ASSERT_EQ(SpoolFiles(), 2U);
   Remount();
+  EXPECT_EQ(SweepLeftovers(*store_, *spool_, {}), 1U);
   EXPECT_EQ(SpoolFiles(), 1U);
   EXPECT_EQ(BytesOf(inode), "12345");
 }
@@ -314,6 +351,7 @@ TEST_F(RecoveryTest, SpoolFilesThatNothingRefersToGo) {
 TEST_F(RecoveryTest, BytesOfANewerCatalogAreNotSweptByAnOlderCopyOfIt) {
   ASSERT_TRUE(Ok(spool_->Create(1'000'000)));
   Remount();
+  EXPECT_EQ(SweepLeftovers(*store_, *spool_, {}), 0U);
   EXPECT_EQ(SpoolFiles(), 1U);
 }
 

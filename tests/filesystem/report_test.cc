@@ -1,7 +1,8 @@
 // Reporter: the states that users see, and that nothing is said to be safe that is not.
+#include "filesystem/report.h"
+
 #include <gmock/gmock.h>
 
-#include "filesystem/report.h"
 #include "filesystem/rig.h"
 
 namespace tusfs {
@@ -69,9 +70,11 @@ TEST_F(ReportTest, AFileIsShownAsFarAsItIs) {
   EXPECT_EQ(List()[0].size, 5U) << "the record lags behind, the report does not";
   Close(created.handle);
   EXPECT_EQ(List()[0].state, "settling");
-  for (auto const& [content, state] : std::map<Content, std::string>{
-           {Content::kInterrupted, "interrupted"}, {Content::kFailed, "failed"},
-           {Content::kUploaded, "uploaded"}, {Content::kFinished, "queued"}}) {
+  for (auto const& [content, state] :
+       std::map<Content, std::string>{{Content::kInterrupted, "interrupted"},
+                                      {Content::kFailed, "failed"},
+                                      {Content::kUploaded, "uploaded"},
+                                      {Content::kFinished, "queued"}}) {
     ChangeRow(created.attributes.inode, [&, to = content](Inode& row) { row.content = to; });
     EXPECT_EQ(List()[0].state, state);
   }
@@ -130,10 +133,10 @@ TEST_F(ReportTest, ATemporaryNameSaysWhatItWaitsFor) {
 }
 
 TEST_F(ReportTest, AFileThatIsHeldSaysWhatItWaitsFor) {
-  for (auto const& [by, why] : std::map<FinishBy, std::string>{
-           {FinishBy::kRename, "waits for a rename"},
-           {FinishBy::kCommand, "waits for the command"},
-           {FinishBy::kManual, "waits for tusfsctl publish"}}) {
+  for (auto const& [by, why] :
+       std::map<FinishBy, std::string>{{FinishBy::kRename, "waits for a rename"},
+                                       {FinishBy::kCommand, "waits for the command"},
+                                       {FinishBy::kManual, "waits for tusfsctl publish"}}) {
     rules_.finish = {{Glob::Parse("*").value(), by}};
     Remount();
     auto const inode = MakeFile("clip", "x");
@@ -162,10 +165,12 @@ TEST_F(ReportTest, AnInterruptedFileThatIsPublishedAsItIsFinishesByItself) {
 }
 
 TEST_F(ReportTest, WhatIsNoFileOrDirectoryIsLocalOnlyAndSaysWhy) {
-  for (auto const& [type, why] : std::map<FileType, std::string>{
-           {FileType::kSymlink, "a symbolic link"}, {FileType::kFifo, "a named pipe"},
-           {FileType::kSocket, "a socket"}, {FileType::kCharDevice, "a device"},
-           {FileType::kBlockDevice, "a device"}}) {
+  for (auto const& [type, why] :
+       std::map<FileType, std::string>{{FileType::kSymlink, "a symbolic link"},
+                                       {FileType::kFifo, "a named pipe"},
+                                       {FileType::kSocket, "a socket"},
+                                       {FileType::kCharDevice, "a device"},
+                                       {FileType::kBlockDevice, "a device"}}) {
     ASSERT_TRUE(Ok(fs_->MakeSymlink(me_, kRootInode, "special", "target")));
     ChangeRow(InodeOf("special"), [kind = type](Inode& row) { row.type = kind; });
     EXPECT_EQ(List().at(0).state, "local-only");
@@ -238,6 +243,53 @@ TEST_F(ReportTest, WhoeverAsksForASecondNameIsNotToldThatItIsSafe) {
   EXPECT_THAT(Unfinished("d"), ElementsAre("d/second"));
   EXPECT_THAT(Unfinished("d/second"), ElementsAre("d/second"));
   EXPECT_THAT(Unfinished("first"), ElementsAre("first"));
+}
+
+TEST_F(ReportTest, AStatusIsTheSumOfTheList) {
+  auto const d = MakeDir("d");
+  auto const e = MakeDir("e", d);
+  MakeDir("empty", e);
+  MakeDir("gone", d);
+  ASSERT_TRUE(Ok(fs_->RemoveDirectory(me_, d, "gone")));
+  auto const first = MakeFile("first", "12345", e);
+  ASSERT_TRUE(Ok(fs_->Link(me_, first, kRootInode, "second")));
+  ASSERT_TRUE(Ok(fs_->Link(me_, first, d, "third")));
+  ASSERT_TRUE(Ok(fs_->MakeSymlink(me_, e, "link", "first")));
+  MakeFile(".DS_Store", "junk", d);
+  MakeFile("clip.part", "temporary");
+  auto const open = Create("open");
+  Write(open.handle, 0, "the record lags behind");
+  auto const nameless = Create("nameless");
+  Write(nameless.handle, 0, "no name, no report");
+  ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "nameless")));
+  ReportOf(UploadPhase::kIntent);
+  ReportOf(UploadPhase::kCreated, 3);
+  ReportOf(UploadPhase::kCreated, 99);
+  ReportOf(UploadPhase::kUnconfirmed, 10, "why");
+  ReportOf(UploadPhase::kRefused);
+  for (bool const here : {true, false}) {
+    auto const uploaded = MakeFile(here ? "uploaded" : "stub", "123456", d);
+    GiveUpload(uploaded, 6, UploadPhase::kComplete);
+    ChangeRow(uploaded, [here](Inode& row) {
+      row.content = Content::kUploaded;
+      if (!here) row.version = 0;
+    });
+  }
+  for (int i = 0; i < 1000; ++i) MakeDir("many" + std::to_string(i));
+
+  StatusReport sum;
+  for (auto const& file : List()) {
+    ++sum.files[file.state];
+    if (file.state == "local-only") continue;
+    sum.accepted += file.size;
+    sum.confirmed += std::min(file.offset, file.size);
+  }
+  auto const status = Status();
+  EXPECT_EQ(status.files, sum.files);
+  EXPECT_EQ(status.files.at("local-only"), 1005U);
+  EXPECT_EQ(status.files.at("uploaded"), 2U);
+  EXPECT_EQ(status.accepted, sum.accepted);
+  EXPECT_EQ(status.confirmed, sum.confirmed);
 }
 
 TEST_F(ReportTest, AListKeepsToItsPath) {
