@@ -34,8 +34,8 @@
 namespace tusfs {
 
 struct ReadBackOptions {
-  tus::ClientOptions client;
-  std::function<std::unique_ptr<tus::HttpTransport>()> make_transport;
+  tus::ClientOptions client{};
+  std::function<std::unique_ptr<tus::HttpTransport>()> make_transport{};
   tus::RetryPolicy retry{};
   /// Bytes of local disk for each file that is being read; 16 MiB at least, and one block more.
   std::uint64_t window = std::uint64_t{64} << 20;

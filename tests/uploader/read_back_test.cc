@@ -137,11 +137,9 @@ TEST_F(ReadBackTest, AServerThatIgnoresRangesWillDo) {
 TEST_F(ReadBackTest, OtherBytesThanWereSentAreNotGivenOut) {
   auto bytes = Upload(10, 9 * kMiB);
   bytes[5 * kMiB] = static_cast<char>(bytes[5 * kMiB] ^ 1);
-  Put(Record(10),
-      store_->Read([&](View const& view) { return FindUpload(view, Record(10).upload); })
-          .value()
-          .value(),
-      bytes);
+  auto const id = Record(10).upload;
+  auto const upload = store_->Read([&](View const& view) { return FindUpload(view, id); });
+  Put(Record(10), upload.value().value(), bytes);
   Begin();
   EXPECT_TRUE(Ok(Read(10, 0, 4096)));
   auto const got = Read(10, 4 * kMiB, 4096);
