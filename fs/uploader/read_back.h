@@ -4,7 +4,7 @@
 // Owned by main. FUSE threads call Read, Restore and Close, which never wait for the network; a few
 // threads of its own download, streams before restorations, of which there are fewer than threads.
 // `arrived` is called from these threads, with no lock held. After Stop nothing arrives any more,
-// and what is not here is EAGAIN for good. Its lock comes before those of Store, Spool and streams.
+// and what is not here is EAGAIN for good. Its lock comes before those of its streams.
 #pragma once
 
 #include <tusclient/client.h>
