@@ -29,6 +29,7 @@
 #include "publish_settings.h"
 #include "space_settings.h"
 #include "upload_settings.h"
+#include "uploader/read_back.h"
 #include "uploader/uploader.h"
 #include "wiring.h"
 
@@ -81,6 +82,8 @@ struct Mount {
   tus::BandwidthLimit bandwidth;
   std::unique_ptr<tus::Credentials> credentials;
   std::unique_ptr<Uploader> uploader;
+  std::atomic<FuseServer*> server = nullptr;  ///< who is told of bytes that arrive
+  std::unique_ptr<ReadBack> read_back;        ///< null: uploaded bytes are not read back
   std::unique_ptr<Filesystem> filesystem;
 };
 
@@ -129,12 +132,22 @@ Result<void> Build(Mount& mount, Options const& options, std::string const& url,
   slots.SetConnection(connection);
   auto uploading = UploaderOptionsOf(options, url, mount);
   if (!uploading) return Failure(uploading.error());
+  auto const client = uploading->client;
+  auto const make_transport = uploading->make_transport;
   mount.describer = std::make_unique<Describer>(*store, *spool, logger);
   mount.uploader =
       std::make_unique<Uploader>(*std::move(uploading), *store, *spool, mount.clock, logger);
+  if (options.read_back) {
+    ReadBackOptions reading{.client = client, .make_transport = make_transport};
+    mount.read_back = std::make_unique<ReadBack>(std::move(reading), *store, *spool, mount.clock,
+                                                 logger, [&mount](InodeId inode) {
+                                                   // Nobody reads before there is a server.
+                                                   mount.server.load()->BytesArrived(inode);
+                                                 });
+  }
   mount.filesystem =
       std::make_unique<Filesystem>(*store, *spool, *mount.uploader, mount.processes, mount.clock,
-                                   connection, logger, TurnsOf(options));
+                                   connection, logger, TurnsOf(options), mount.read_back.get());
   if (left != 0) return mount.filesystem->TakeOver();
   return {};
 }
@@ -203,6 +216,7 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
   if (!device) return Failure(device.error());
   auto server = FuseServer::Attach(std::move(*device), *slots, *mount.filesystem, logger);
   if (!server) return Failure(server.error());
+  mount.server = server->get();
   (*server)->TakeOver();
   line.SayServing();
 
@@ -254,6 +268,7 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
   watch = {};
   control->reset();
   mount.uploader->Stop();
+  if (mount.read_back) mount.read_back->Stop();
   if (alone) EndAlone(entry, *runtime);
   logger->info("{} mount={}", end == ServingEnd::kUnmounted ? "unmounted" : "stopped", entry.mount);
   if (end == ServingEnd::kFailed) return Fail(EIO, "/dev/fuse cannot be read");

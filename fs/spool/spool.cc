@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <vector>
 
 namespace tusfs {
@@ -42,10 +43,10 @@ std::uint64_t FreeBytes(int directory) {
 Spool::Spool(std::filesystem::path directory, UniqueFd fd, SpoolLimits const& limits)
     : directory_(std::move(directory)),
       fd_(std::move(fd)),
-      budget_(std::make_shared<Budget>(limits,
-                                       [copy = std::make_shared<UniqueFd>(::dup(fd_.get()))] {
-                                         return FreeBytes(copy->get());
-                                       })) {}
+      budget_(
+          std::make_shared<Budget>(limits, [copy = std::make_shared<UniqueFd>(::dup(fd_.get()))] {
+            return FreeBytes(copy->get());
+          })) {}
 
 Result<std::unique_ptr<Spool>> Spool::Open(std::filesystem::path const& directory,
                                            SpoolLimits const& limits) {
@@ -205,6 +206,17 @@ Result<std::vector<Spool::Found>> Spool::ListDescribed() const {
     found.description = DecodeDescription(text);
   }
   return all;
+}
+
+Result<UniqueFd> Spool::Scratch() const {
+  auto fd = OpenFile(directory_, O_RDWR | O_TMPFILE);
+  if (fd || (fd.error().code != EOPNOTSUPP && fd.error().code != EISDIR)) return fd;
+  // A disk that has no nameless files.
+  auto path = (directory_ / "scratch.XXXXXX").string();
+  UniqueFd named(::mkostemp(path.data(), O_CLOEXEC));
+  if (!named) return FailErrno(path);
+  if (::unlink(path.c_str()) != 0) return FailErrno(path);
+  return named;
 }
 
 void Spool::Flush() { ::syncfs(fd_.get()); }

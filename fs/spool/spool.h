@@ -48,6 +48,10 @@ class Spool {
   /// success. Only after the synced commit that permits it.
   [[nodiscard]] Result<void> Remove(VersionId id) EXCLUDES(mutex_);
 
+  /// An empty file without a name on the same disk, for bytes that nobody misses after this process.
+  /// What it takes is not counted: whoever has it tells the budget. Errors: of open(2).
+  [[nodiscard]] Result<UniqueFd> Scratch() const;
+
   /// Starts the disk writing for all files at once (syncfs); no verdict on any single one.
   void Flush();
 

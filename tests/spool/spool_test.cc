@@ -158,6 +158,20 @@ TEST_F(SpoolBudgetTest, AFileThatWasClosedStillCounts) {
   EXPECT_EQ(Used(), kMegabyte);
 }
 
+TEST_F(SpoolBudgetTest, ScratchFilesHaveNoNameAndAreNotCounted) {
+  auto const one = spool_->Scratch();
+  auto const other = spool_->Scratch();
+  ASSERT_TRUE(Ok(one));
+  ASSERT_TRUE(Ok(other));
+  EXPECT_TRUE(Ok(WriteFully(one->get(), std::as_bytes(std::span("here", 4)), kMegabyte)));
+  std::string got(4, '\0');
+  EXPECT_EQ(ReadFully(one->get(), std::as_writable_bytes(std::span(got)), kMegabyte).value(), 4U);
+  EXPECT_EQ(got, "here");
+  EXPECT_EQ(ReadFully(other->get(), std::as_writable_bytes(std::span(got)), 0).value(), 0U);
+  EXPECT_TRUE(std::filesystem::is_empty(path_));
+  EXPECT_EQ(Used(), 0U);
+}
+
 TEST_F(SpoolBudgetTest, CountsTheFilesOfEarlierProcesses) {
   for (VersionId const id : {1, 2, 3, 4}) MakeLarge(id);
   spool_ = Spool::Open(path_).value();

@@ -15,7 +15,7 @@
 
 namespace tusfs_testing {
 
-/// Bytes given here count the body of the one request that the fault hits.
+/// Bytes given here count the body of the one request that the fault hits; of a GET, of its answer.
 struct Fault {
   enum class Kind {
     kNone,

@@ -39,6 +39,7 @@ struct FixtureOptions {
   /// Uploads, complete ones too, are 410 so long after their creation.
   std::optional<std::chrono::milliseconds> expire_after{};
   bool method_override = true;
+  bool ranges = true;           // of GET; false: ignored, as @tus/server does
   bool idempotency = false;     // a creation with an Idempotency-Key seen before makes no second
   bool enforce_digest = false;  // of Repr-Digest, else it is only recorded
   Service service = Service::kNone;

@@ -53,6 +53,21 @@ TEST(FixtureServer, TakesAnUploadInPiecesAndGivesItBack) {
   EXPECT_EQ(HttpCall("GET", url).body, bytes);
 }
 
+TEST(FixtureServer, GivesTheEndOfAnUploadUnlessItIgnoresRanges) {
+  for (bool const ranges : {true, false}) {
+    FixtureServer const server({.ranges = ranges});
+    auto const url = Create(server, 10);
+    ASSERT_EQ(Patch(url, 0, "0123456789").status, 204);
+    auto const answer = HttpCall("GET", url, {{"Range", "bytes=7-"}});
+    EXPECT_EQ(answer.status, ranges ? 206 : 200);
+    EXPECT_EQ(answer.body, ranges ? "789" : "0123456789");
+    if (ranges) {
+      EXPECT_EQ(answer.headers.at("content-range"), "bytes 7-9/10");
+    }
+    EXPECT_EQ(HttpCall("GET", url, {{"Range", "bytes=10-"}}).status, ranges ? 416 : 200);
+  }
+}
+
 TEST(FixtureServer, TakesTheLengthWithTheFinalBytesOnce) {
   FixtureServer const server;
   std::string const url = Post(server, {{"Upload-Defer-Length", "1"}}).headers.at("location");

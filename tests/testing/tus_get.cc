@@ -6,6 +6,13 @@
 
 namespace tusfs_testing {
 
+std::optional<std::uint64_t> TusService::RangeFrom(Request const& request) {
+  constexpr std::string_view kUnit = "bytes=";
+  auto const range = request.http.Header("Range").value_or("");
+  if (!range.starts_with(kUnit) || !range.ends_with('-')) return std::nullopt;
+  return ParseNumber(std::string_view(range).substr(kUnit.size(), range.size() - kUnit.size() - 1));
+}
+
 int TusService::Get(Request const& request) {
   Upload upload;
   if (request.path.starts_with(kPrefix)) {
@@ -13,7 +20,7 @@ int TusService::Get(Request const& request) {
     upload = Find(request.path.substr(kPrefix.size()));
   }
   if (upload) return GetUpload(request, upload);
-  request.http.Respond(404, {}, "no such upload\n");
+  request.http.Respond(404, {{"Tus-Resumable", "1.0.0"}}, "no such upload\n");
   return 404;
 }
 
@@ -23,19 +30,37 @@ int TusService::GetUpload(Request const& request, Upload const& upload) {
     std::lock_guard const lock(mutex_);
     length = upload->view.offset;
   }
-  request.http.BeginResponse(200, {{"Content-Type", "application/octet-stream"}}, length);
+  auto const range = options_.ranges ? RangeFrom(request) : std::nullopt;
+  if (range && *range >= length) {
+    request.http.Respond(416, {{"Tus-Resumable", "1.0.0"}}, "");
+    return 416;
+  }
+  std::uint64_t at = range.value_or(0);
+  int const status = range ? 206 : 200;
+  Headers headers{{"Tus-Resumable", "1.0.0"}, {"Content-Type", "application/octet-stream"}};
+  if (range) {
+    headers.emplace_back("Content-Range", "bytes " + std::to_string(at) + "-" +
+                                              std::to_string(length - 1) + "/" +
+                                              std::to_string(length));
+  }
+  request.http.BeginResponse(status, headers, length - at);
+  Fault const& fault = request.fault;
+  std::uint64_t const cut =
+      fault.kind == Fault::Kind::kCutAfter ? std::min(length, at + fault.bytes) : length;
   std::vector<char> buffer(1024 * 1024);
-  for (std::uint64_t at = 0; at < length;) {
+  while (at < cut) {
     std::size_t got = 0;
     {
       std::lock_guard const lock(mutex_);
+      if (halted_) break;
       got = upload->Read(at, buffer);
     }
-    got = static_cast<std::size_t>(std::min<std::uint64_t>(got, length - at));
+    got = static_cast<std::size_t>(std::min<std::uint64_t>(got, cut - at));
     request.http.Write({buffer.data(), got});
     at += got;
   }
-  return 200;
+  if (at < length) request.http.Drop();
+  return status;
 }
 
 std::string TusService::StatsJson() const {

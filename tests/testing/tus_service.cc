@@ -49,7 +49,7 @@ void TusService::Handle(HttpExchange& exchange) {
   }
   // One with a body stalls in the middle of it.
   if (fault.kind == Fault::Kind::kStall && !exchange.HasBody()) Stall(request);
-  if (request.method == "GET" && MayEnter(exchange)) {
+  if (request.method == "GET" && fault.kind != Fault::Kind::kAnswer && MayEnter(exchange)) {
     int const status = Get(request);
     Record(request, status);
     return;

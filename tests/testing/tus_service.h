@@ -117,6 +117,8 @@ class TusService {
   /// GET, which answers by itself: a status for the record.
   int Get(Request const& request);
   int GetUpload(Request const& request, Upload const& upload);
+  /// N of "Range: bytes=N-"; other ranges are ignored.
+  [[nodiscard]] static std::optional<std::uint64_t> RangeFrom(Request const& request);
   [[nodiscard]] std::string StatsJson() const;
 
   /// Takes the body into `upload` from its offset on; then the answer if it is not a plain success.

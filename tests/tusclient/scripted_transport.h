@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <functional>
@@ -80,10 +81,34 @@ class ScriptedTransport : public HttpTransport {
     }
     auto const step = std::move(steps_.front());
     steps_.pop_front();
-    return step(request);
+    auto answer = step(request);
+    bool const streams = answer && request.on_body && answer->status >= 200 && answer->status < 300;
+    return streams ? Stream(request, *std::move(answer)) : answer;
   }
 
  private:
+  /// Four bytes at a time. Less than Content-Length says is a connection that broke.
+  static Result<HttpResponse> Stream(HttpRequest const& request, HttpResponse answer) {
+    auto const body = std::exchange(answer.body, {});
+    for (std::size_t at = 0; at < body.size(); at += 4) {
+      if (!request.on_body(answer, std::as_bytes(std::span(body).subspan(
+                                       at, std::min<std::size_t>(4, body.size() - at))))) {
+        return tl::unexpected(Error{.code = ErrorCode::kCancelled,
+                                    .http_status = 0,
+                                    .retry_after = {},
+                                    .message = "enough"});
+      }
+    }
+    auto const length = answer.Find("Content-Length");
+    if (length && std::stoull(std::string(*length)) > body.size()) {
+      return tl::unexpected(Error{.code = ErrorCode::kInterrupted,
+                                  .http_status = 0,
+                                  .retry_after = {},
+                                  .message = "it broke"});
+    }
+    return answer;
+  }
+
   std::deque<Step> steps_;
 };
 

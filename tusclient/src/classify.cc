@@ -19,6 +19,12 @@ bool IsFromTus(HttpResponse const& response, Question const& question) {
   return question.method == "OPTIONS" && response.Find("Tus-Version").has_value();
 }
 
+/// Bytes of an upload may come from something else than its tus server, such as a store behind it.
+bool GivesBytes(HttpResponse const& response, Question const& question) {
+  return question.method == "GET" && question.about_upload &&
+         (response.status == 200 || response.status == 206);
+}
+
 bool SaysInterrupted(std::string_view body) {
   return body.find("ERR_UPLOAD_INTERRUPTED") != std::string_view::npos ||
          body.find("ERR_UNEXPECTED_EOF") != std::string_view::npos;
@@ -146,6 +152,7 @@ std::optional<std::chrono::seconds> RetryAfter(HttpResponse const& response) {
 std::optional<Error> Classify(HttpResponse const& response, Question const& question) {
   bool const from_tus = IsFromTus(response, question);
   if (from_tus && response.status >= 200 && response.status < 300) return std::nullopt;
+  if (GivesBytes(response, question)) return std::nullopt;
 
   Error error;
   error.code = from_tus ? CodeOfTus(response, question) : CodeOfOther(response.status);

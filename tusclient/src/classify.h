@@ -22,7 +22,8 @@ struct Question {
   Secrets secrets;            ///< cut out of the server's words
 };
 
-/// Nothing when the answer is a tus server's 2xx; else what to do about it.
+/// Nothing when the answer is a tus server's 2xx, or anybody's 200 or 206 to a GET of an upload,
+/// for which tus has no rule; else what to do about it.
 [[nodiscard]] std::optional<Error> Classify(HttpResponse const& response, Question const& question);
 
 }  // namespace tus

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "answers.h"
+#include "arrival.h"
 #include "base64.h"
 #include "classify.h"
 #include "fail.h"
@@ -299,6 +300,24 @@ Result<Patched> Client::Patch(PatchRequest const& patch) {
                  .expires = ExpiryOf(*response),
                  .headers = std::move(response->headers),
                  .body = std::move(response->body)};
+}
+
+Result<void> Client::Download(DownloadRequest const& download) {
+  if (!download.sink || download.offset > download.length) {
+    return Fail(ErrorCode::kInvalidArgument, "there is nothing to read, or nobody who takes it");
+  }
+  if (download.offset == download.length) return {};
+  auto request = UploadRequest("GET", download.url, download.stop);
+  if (!request) return tl::unexpected(request.error());
+  request->headers.push_back({"Accept-Encoding", "identity"});
+  if (download.offset > 0) {
+    request->headers.push_back({"Range", "bytes=" + std::to_string(download.offset) + "-"});
+  }
+  Arrival arrival(download);
+  request->on_body = [&](HttpResponse const& head, std::span<std::byte const> bytes) {
+    return arrival.Take(head, bytes);
+  };
+  return arrival.Finish(Exchange(*request, true, {}));
 }
 
 Result<void> Client::Terminate(std::string const& url, std::stop_token stop) {

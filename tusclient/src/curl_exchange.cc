@@ -215,7 +215,7 @@ bool CurlExchange::IsOverdue(Time now) {
     moved_ = now;
   }
   if (now - moved_ <= kAnswerStalls * options_.stall_timeout) return false;
-  if (head_.complete()) {
+  if (head_.complete() && !Streams()) {
     body_cut_ = true;  // what it said counts
   } else {
     own_error_ = MakeError(ErrorCode::kInterrupted, "the answer did not come to its end in time");
@@ -229,8 +229,22 @@ bool CurlExchange::TakeHeader(std::string_view line) {
   return false;
 }
 
+/// Whether the answer's body goes to the caller as it arrives.
+bool CurlExchange::Streams() const {
+  return request_.on_body && response_.status >= 200 && response_.status < 300;
+}
+
 bool CurlExchange::TakeBody(std::string_view data) {
   body_size_ += data.size();
+  if (Streams()) {
+    if (request_.stop.stop_requested()) return false;
+    bool const wants_more = request_.on_body(response_, std::as_bytes(std::span(data)));
+    if (!wants_more) {
+      own_error_ = MakeError(ErrorCode::kCancelled, "no more of the answer was wanted");
+    }
+    moved_ = std::chrono::steady_clock::now();
+    return wants_more;
+  }
   response_.body.append(data.substr(0, kMaxBody - response_.body.size()));
   body_cut_ = body_size_ > kMaxDrained;
   return !body_cut_;

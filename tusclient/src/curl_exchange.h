@@ -37,8 +37,9 @@ class CurlExchange {
   [[nodiscard]] std::optional<Time::duration> Pause(Time now) const;
   /// Lets libcurl ask for the body again when the pause is over at `now`.
   void Resume(Time now);
-  /// Whether no body byte was sent for so long that an answer that still drips in will not be
-  /// waited for. libcurl's own limit is content with a byte of the answer's body per second.
+  /// Whether no body byte was sent, or arrived for on_body, for so long that an answer that still
+  /// drips in will not be waited for. libcurl's own limit is content with a byte of the answer's
+  /// body per second.
   [[nodiscard]] bool IsOverdue(Time now);
 
   /// The outcome, after libcurl has finished with `code`.
@@ -58,7 +59,7 @@ class CurlExchange {
   bool dead_on_arrival_ = false;    ///< the connection was closed before anything was sent on it
   std::optional<Time> paused_until_;
   curl_off_t sent_ = 0;  ///< body bytes that were sent when IsOverdue looked last
-  Time moved_{};         ///< and when they had become more
+  Time moved_{};         ///< and when they had become more, or on_body had got some
   bool body_cut_ = false;
 
   static int OnConnected(void* self, char* remote, char* local, int remote_port, int local_port);
@@ -72,6 +73,7 @@ class CurlExchange {
   std::size_t Read(std::span<std::byte> out);
   std::size_t ReadGranted(std::span<std::byte> out);
   bool TakeHeader(std::string_view line);
+  [[nodiscard]] bool Streams() const;
   bool TakeBody(std::string_view data);
   [[nodiscard]] bool HasAnswer() const;
   [[nodiscard]] Error Explain(CURLcode code) const;

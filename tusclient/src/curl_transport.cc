@@ -28,6 +28,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr long kUploadBuffer = 512L << 10;
+constexpr long kDownloadBuffer = 512L << 10;
 /// libcurl counts whole seconds of idleness, so 3 means "less than 4": rustus closes after 4.8 s.
 constexpr long kDefaultIdleSeconds = 3;
 constexpr long kMaxIdleSeconds = 110;
@@ -175,6 +176,7 @@ class CurlTransport final : public HttpTransport {
       options.Set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request.body_length));
       options.Set(CURLOPT_UPLOAD_BUFFERSIZE, kUploadBuffer);
     }
+    if (request.on_body) options.Set(CURLOPT_BUFFERSIZE, kDownloadBuffer);
 
     if (!request.netrc_file.empty()) {
       options.Set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_OPTIONAL));

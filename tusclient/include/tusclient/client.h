@@ -7,9 +7,11 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -105,6 +107,16 @@ struct Patched {
   std::string body{};
 };
 
+struct DownloadRequest {
+  std::string url{};
+  std::uint64_t offset = 0;  ///< first byte that is wanted
+  std::uint64_t length = 0;  ///< bytes of the whole upload; what is wanted ends there
+  /// Gets the bytes in order, each once: where they begin in the upload, and some of them. May
+  /// block, and has to look at `stop` itself while it does. False ends the download.
+  std::function<bool(std::uint64_t offset, std::span<std::byte const> bytes)> sink{};
+  std::stop_token stop{};
+};
+
 struct ClientOptions {
   std::string endpoint{};              ///< http or https URL that creates uploads
   std::vector<Header> headers{};       ///< sent with each request to the trusted origins only
@@ -139,6 +151,15 @@ class Client {
 
   /// Sends bytes. An offset in the answer that was never sent or was confirmed before is kProtocol.
   [[nodiscard]] Result<Patched> Patch(PatchRequest const& request);
+
+  /// Reads the bytes [offset, length) of a complete upload with GET, of which tus 1.0 says nothing:
+  /// tusd and rustus give them, and from `offset` on when they are asked to (Range); @tus/server
+  /// gives all of the upload each time, and what is before `offset` is thrown away here; many
+  /// hosted services give nothing, or have another URL for it. Whoever answers need not say that it
+  /// is a tus server. Success: the sink got all of them. Errors beyond the classification:
+  /// kInterrupted when fewer came, kCancelled when the sink had enough, kProtocol for an answer
+  /// that is not this upload's bytes (kNotTus where no tus server gave it).
+  [[nodiscard]] Result<void> Download(DownloadRequest const& request);
 
   /// Deletes an upload (tus: termination). An upload that is gone already is success.
   [[nodiscard]] Result<void> Terminate(std::string const& url, std::stop_token stop = {});

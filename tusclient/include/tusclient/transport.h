@@ -2,10 +2,12 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -22,6 +24,15 @@ struct Header {
   std::string value;
 
   bool operator==(Header const&) const = default;
+};
+
+struct HttpResponse {
+  int status = 0;
+  std::vector<Header> headers;
+  std::string body;  ///< at most 64 KiB are kept
+
+  /// The value of the last header called `name`, compared without case.
+  [[nodiscard]] std::optional<std::string_view> Find(std::string_view name) const;
 };
 
 struct HttpRequest {
@@ -41,16 +52,12 @@ struct HttpRequest {
   /// Where the transport finds user and password for the request's host, netrc(5); empty: nowhere.
   std::string netrc_file{};
 
+  /// Takes the body of a 2xx answer, which is then not kept in HttpResponse::body: called from the
+  /// performing thread with the bytes as they arrive, and with the answer's status and headers. May
+  /// block, and has to look at `stop` itself while it does; false ends the exchange (kCancelled).
+  std::function<bool(HttpResponse const& head, std::span<std::byte const> bytes)> on_body{};
+
   std::stop_token stop;  ///< cancels within 100 ms; afterwards `body` is not read any more
-};
-
-struct HttpResponse {
-  int status = 0;
-  std::vector<Header> headers;
-  std::string body;  ///< at most 64 KiB are kept
-
-  /// The value of the last header called `name`, compared without case.
-  [[nodiscard]] std::optional<std::string_view> Find(std::string_view name) const;
 };
 
 /// One HTTP exchange at a time, blocking. An implementation belongs to one thread at a time.
