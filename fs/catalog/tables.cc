@@ -12,8 +12,8 @@ namespace tusfs {
 namespace {
 
 constexpr char const* kTotalsKey = "totals";
-constexpr std::size_t kPage = 512;  // some hundred microseconds
-constexpr std::chrono::microseconds kPauseBetweenPages{100};
+constexpr std::chrono::microseconds kLongestLook{250};
+constexpr std::chrono::microseconds kPauseBetweenLooks{100};
 
 std::string UuidKey(Uuid const& id) {
   return std::string(reinterpret_cast<char const*>(id.bytes.data()), id.bytes.size());
@@ -128,21 +128,29 @@ Result<std::vector<Inode>> ListInodes(View const& view, InodeId after, std::size
 Result<void> VisitInodes(Store const& store, std::stop_token stop,
                          std::function<Result<void>(View const&, Inode const&)> const& visit) {
   InodeId after = 0;
-  while (!stop.stop_requested()) {
-    auto const last = store.Read([&](View const& view) -> Result<InodeId> {
-      auto const page = ListInodes(view, after, kPage);
-      if (!page) return Failure(page.error());
-      for (auto const& inode : *page) {
-        if (auto visited = visit(view, inode); !visited) return Failure(visited.error());
-      }
-      return page->size() < kPage ? 0 : page->back().id;
+  bool more = true;
+  while (more && !stop.stop_requested()) {
+    auto const looked = store.Read([&](View const& view) -> Result<void> {
+      // By time, because rows that are not in memory take a hundred times longer.
+      auto const end = std::chrono::steady_clock::now() + kLongestLook;
+      std::optional<Error> failure;
+      more = false;
+      auto const look = [&](std::string_view key, std::string_view value) {
+        after = KeyNumber(key);
+        auto const inode = DecodeInode(after, value);
+        auto const visited = inode ? visit(view, *inode) : Result<void>(Failure(inode.error()));
+        if (!visited) failure = visited.error();
+        more = std::chrono::steady_clock::now() >= end;
+        return !failure && !more;
+      };
+      auto const scanned = view.Scan(Table::kInodes, "", Key(after + 1), look);
+      if (failure) return Failure(*failure);
+      return scanned;
     });
-    if (!last) return Failure(last.error());
+    if (!looked) return looked;
     store.LetGoOfPages();
-    if (*last == 0) break;
-    after = *last;
     // A lock that is let go and taken again at once is not given to those who wait.
-    std::this_thread::sleep_for(kPauseBetweenPages);
+    std::this_thread::sleep_for(kPauseBetweenLooks);
   }
   return {};
 }
