@@ -36,8 +36,7 @@ class Opening {
     if (auto opened = OpenSpool(); !opened) return Failure(opened.error());
     auto boot = ReadBootId();
     if (!boot) return Failure(boot.error());
-    recovery_ = {
-        .endpoint = url_, .boot_id = *boot, .uid = ::geteuid(), .gid = ::getegid()};
+    recovery_ = {.endpoint = url_, .boot_id = *boot, .uid = ::geteuid(), .gid = ::getegid()};
     auto ready = OpenCatalog();
     bool const damaged = !ready && ready.error().code == EUCLEAN;
     if (damaged && left_ != 0) {
@@ -148,14 +147,12 @@ class Opening {
   }
 
   Result<void> FillFromSpool(std::string const& what) {
-    auto const rebuilt =
-        RebuildCatalog(*state_.store, *state_.spool, clock_, recovery_, logger_);
+    auto const rebuilt = RebuildCatalog(*state_.store, *state_.spool, clock_, recovery_, logger_);
     if (!rebuilt) return Failure(rebuilt.error());
-    auto const sentence = what + ": " + std::to_string(rebuilt->files) +
-                          " files were found again in the spool, " +
-                          std::to_string(rebuilt->nameless) + " of them without their names, in " +
-                          kLostAndFound + "; names of uploaded files whose bytes were not here any " +
-                          "more are lost";
+    auto const sentence =
+        what + ": " + std::to_string(rebuilt->files) + " files were found again in the spool, " +
+        std::to_string(rebuilt->nameless) + " of them without their names, in " + kLostAndFound +
+        "; names of uploaded files whose bytes were not here any " + "more are lost";
     Complain(sentence);
     logger_->error("{}", sentence);
     return {};

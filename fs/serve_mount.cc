@@ -224,7 +224,8 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
   auto watch = line.Watch(
       {.is_alive =
            [&] {
-             return mount.state.store->Read([](View const&) -> Result<void> { return {}; }).has_value();
+             return mount.state.store->Read([](View const&) -> Result<void> { return {}; })
+                 .has_value();
            },
        .hand_over = [&] { (*server)->Stop(); },
        .alone =

@@ -62,7 +62,7 @@ Result<void> SetLimitRate(Options& options, std::string const& value) {
   auto const rate = ParseSize(value);
   if (!rate) {
     return InvalidValue("limit-rate", value,
-                   "it takes bytes per second, such as 500KiB or 10MiB; 0 means no limit");
+                        "it takes bytes per second, such as 500KiB or 10MiB; 0 means no limit");
   }
   options.limit_rate = *rate;
   return {};
@@ -147,26 +147,28 @@ Setting Flag(char const* name, char const* help) {
 
 template <auto kMember>
 Setting Seconds(char const* name, char const* help) {
-  return {name, "SECONDS", help, Kind::kValue,
-          [name](Options& options, std::string const& value) -> Result<void> {
-            double seconds = 0;
-            auto const* const end = value.data() + value.size();
-            auto const parsed = std::from_chars(value.data(), end, seconds);
-            if (parsed.ec != std::errc() || parsed.ptr != end ||
-                !(seconds >= 0 && seconds <= 86'400)) {
-              return InvalidValue(name, value, "it takes seconds from 0 to 86400");
-            }
-            options.*kMember = std::chrono::milliseconds(std::llround(seconds * 1000));
-            return {};
-          },
-          [](Options const& options) {
-            auto const milliseconds = (options.*kMember).count();
-            char text[32];
-            std::snprintf(text, sizeof text, "%lld.%03lld",
-                          static_cast<long long>(milliseconds / 1000),
-                          static_cast<long long>(milliseconds % 1000));
-            return std::vector<std::string>{text};
-          }};
+  return {
+      name,
+      "SECONDS",
+      help,
+      Kind::kValue,
+      [name](Options& options, std::string const& value) -> Result<void> {
+        double seconds = 0;
+        auto const* const end = value.data() + value.size();
+        auto const parsed = std::from_chars(value.data(), end, seconds);
+        if (parsed.ec != std::errc() || parsed.ptr != end || !(seconds >= 0 && seconds <= 86'400)) {
+          return InvalidValue(name, value, "it takes seconds from 0 to 86400");
+        }
+        options.*kMember = std::chrono::milliseconds(std::llround(seconds * 1000));
+        return {};
+      },
+      [](Options const& options) {
+        auto const milliseconds = (options.*kMember).count();
+        char text[32];
+        std::snprintf(text, sizeof text, "%lld.%03lld", static_cast<long long>(milliseconds / 1000),
+                      static_cast<long long>(milliseconds % 1000));
+        return std::vector<std::string>{text};
+      }};
 }
 
 template <auto kMember>
@@ -304,8 +306,7 @@ std::vector<Setting> MakeSettings() {
 
 }  // namespace
 
-Failure InvalidValue(std::string const& name, std::string const& value,
-                     std::string const& wanted) {
+Failure InvalidValue(std::string const& name, std::string const& value, std::string const& wanted) {
   return Fail(EINVAL, "--" + name + " is '" + value + "': " + wanted);
 }
 

@@ -9,8 +9,8 @@ namespace {
 
 constexpr std::uint64_t kSmallestSpool = std::uint64_t{16} << 20;
 constexpr std::uint64_t kLargestReserve = std::uint64_t{1} << 30;
-constexpr std::uint64_t kReserveFraction = 20;         // a twentieth of the disk
-constexpr std::int64_t kLongestWait = 30 * 86'400;     // seconds
+constexpr std::uint64_t kReserveFraction = 20;           // a twentieth of the disk
+constexpr std::int64_t kLongestWait = 30 * 86'400;       // seconds
 constexpr std::int64_t kLongestRetention = 315'360'000;  // seconds, ten years
 constexpr char const* kAll = "all";
 constexpr char const* kNone = "none";
@@ -20,14 +20,17 @@ using Kind = Setting::Kind;
 // Whole seconds from 0 on.
 Setting LongTime(char const* name, char const* help, std::int64_t longest,
                  std::chrono::seconds Options::*member) {
-  return {name, "SECONDS", help, Kind::kValue,
+  return {name,
+          "SECONDS",
+          help,
+          Kind::kValue,
           [=](Options& options, std::string const& value) -> Result<void> {
             std::int64_t seconds = 0;
             auto const* const end = value.data() + value.size();
             auto const parsed = std::from_chars(value.data(), end, seconds);
             if (parsed.ec != std::errc() || parsed.ptr != end || seconds < 0 || seconds > longest) {
-              return InvalidValue(name, value, "it takes seconds from 0 to " +
-                                                   std::to_string(longest));
+              return InvalidValue(name, value,
+                                  "it takes seconds from 0 to " + std::to_string(longest));
             }
             options.*member = std::chrono::seconds(seconds);
             return {};
@@ -95,7 +98,8 @@ std::vector<Setting> SpaceSettings() {
       LongTime("full-timeout",
                "a write waits so long for room while nothing goes on (default 3600)", kLongestWait,
                &Options::full_timeout),
-      {"read-back", "", "read uploaded files that are not here any more from the server", Kind::kFlag,
+      {"read-back", "", "read uploaded files that are not here any more from the server",
+       Kind::kFlag,
        [](Options& options, std::string const& value) -> Result<void> {
          if (value != "true" && value != "false") {
            return Fail(EINVAL, "'" + value + "' is not true or false");
@@ -106,8 +110,7 @@ std::vector<Setting> SpaceSettings() {
        [](Options const& options) {
          return options.read_back ? std::vector<std::string>{"true"} : std::vector<std::string>();
        }},
-      LongTime("retention",
-               "remove the names of uploaded files after so long (default 0: never)",
+      LongTime("retention", "remove the names of uploaded files after so long (default 0: never)",
                kLongestRetention, &Options::retention),
   };
 }

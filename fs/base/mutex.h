@@ -1,8 +1,8 @@
 // Mutexes that clang's -Wthread-safety can check, with the standard library's underneath.
 //
 // Lock order, first to last: ActiveFile (filesystem), Store (catalog), then the leaves: OpenFiles,
-// Queue, Settler, Endpoint, Spool before Version, ReadBack before its streams. Nothing is called out
-// of a leaf. No lock is held over network I/O or over a FUSE reply.
+// Queue, Settler, Endpoint, Spool before Version, ReadBack before its streams. Nothing is called
+// out of a leaf. No lock is held over network I/O or over a FUSE reply.
 #pragma once
 
 #include <chrono>

@@ -47,9 +47,9 @@ int Spawn(pid_t& pid, std::vector<std::string> const& argv, int output) {
   ::posix_spawnattr_setsigmask(&attributes, &none);
   ::posix_spawnattr_setsigdefault(&attributes, &all);
   ::posix_spawnattr_setpgroup(&attributes, 0);
-  ::posix_spawnattr_setflags(&attributes, static_cast<short>(POSIX_SPAWN_SETPGROUP |
-                                                             POSIX_SPAWN_SETSIGMASK |
-                                                             POSIX_SPAWN_SETSIGDEF));
+  ::posix_spawnattr_setflags(
+      &attributes,
+      static_cast<short>(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
   int const code = ::posix_spawnp(&pid, words[0], &actions, &attributes, words.data(), environ);
   ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&actions);
@@ -103,10 +103,10 @@ Result<void> RunProgram(std::vector<std::string> const& argv, std::chrono::milli
   }
   if (status == 0) return {};
   auto const said = OneLine(words);
-  return Fail(ECHILD, (WIFEXITED(status)
-                           ? "exited with status " + std::to_string(WEXITSTATUS(status))
-                           : "was killed by signal " + std::to_string(WTERMSIG(status))) +
-                          (said.empty() ? "" : ": " + said));
+  return Fail(ECHILD,
+              (WIFEXITED(status) ? "exited with status " + std::to_string(WEXITSTATUS(status))
+                                 : "was killed by signal " + std::to_string(WTERMSIG(status))) +
+                  (said.empty() ? "" : ": " + said));
 }
 
 }  // namespace tusfs

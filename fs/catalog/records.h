@@ -62,8 +62,8 @@ struct Inode {
   bool renamed = false;           ///< has got a name since its bytes changed last
   bool approved = false;          ///< somebody who was asked said: these bytes are complete
   std::uint8_t regrown = 0;       ///< how often it was changed after it was published; at most 255
-  std::uint64_t trimmed = 0;      ///< bytes from 0 on that only the server has, of an unfinished one
-  FileTime published = 0;         ///< when the server had confirmed the whole of it; 0: not known
+  std::uint64_t trimmed = 0;  ///< bytes from 0 on that only the server has, of an unfinished one
+  FileTime published = 0;     ///< when the server had confirmed the whole of it; 0: not known
   /// When somebody used the bytes of an uploaded file last, about; 0: not known. See kept.h.
   FileTime kept_at = 0;
 };

@@ -21,9 +21,8 @@ constexpr std::uint64_t kNumbersReserved = 4096;
 constexpr std::size_t kLongestKey = 511;
 constexpr std::chrono::seconds kPauseAfterFailure{1};
 constexpr char const* kTableNames[kTableCount] = {
-    nullptr,   "meta", "inodes",  "names",  "entries", "links",   "handles",
-    "uploads", "work", "replies", "xattrs", "digests", "targets", "kept",
-    "ownerless"};
+    nullptr, "meta",    "inodes", "names",   "entries", "links", "handles",  "uploads",
+    "work",  "replies", "xattrs", "digests", "targets", "kept",  "ownerless"};
 
 // Rows of kMeta that belong to the store itself.
 constexpr char const* kSchemaKey = "schema";

@@ -155,11 +155,12 @@ class Store {
   [[nodiscard]] Result<void> ReadThrough() const;
 
   using Observer = std::function<void(Table, std::string_view key, std::string_view value)>;
-  /// `observer` is told of each row that is put from now on, with the store's lock held: it notes that
-  /// and returns. An empty one ends it.
+  /// `observer` is told of each row that is put from now on, with the store's lock held: it notes
+  /// that and returns. An empty one ends it.
   void Observe(Observer observer) EXCLUDES(mutex_);
 
-  /// The numbers up to `last` are never given: they are in use, though the store does not know of it.
+  /// The numbers up to `last` are never given: they are in use, though the store does not know of
+  /// it.
   [[nodiscard]] Result<void> SkipNumbers(Counter counter, std::uint64_t last) EXCLUDES(mutex_);
   /// Takes the file's pages out of this process's memory; what is needed of them comes back by
   /// itself. For those who have just seen very many rows.

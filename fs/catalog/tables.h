@@ -18,8 +18,8 @@ namespace tusfs {
 /// Errors: ENOENT where there is none, EUCLEAN for a damaged record.
 [[nodiscard]] Result<Inode> GetInode(View const& view, InodeId id);
 
-/// Writes the inode, and keeps the indexes: of work, every regular file that is not uploaded, and of
-/// what is kept (kept.h).
+/// Writes the inode, and keeps the indexes: of work, every regular file that is not uploaded, and
+/// of what is kept (kept.h).
 void PutInode(Transaction& transaction, Inode const& inode);
 /// With its extended attributes.
 [[nodiscard]] Result<void> DeleteInode(Transaction& transaction, Inode const& inode);

@@ -69,7 +69,10 @@ json Status(Result<StatusReport> const& status, MountEntry const& entry) {
             {"remaining", status->accepted - status->confirmed},
             {"sent", status->sent},
             {"resent", status->resent}}},
-          {"spool", {{"used", status->spool_used}, {"limit", status->spool_limit}, {"waiting", status->waiting}}}};
+          {"spool",
+           {{"used", status->spool_used},
+            {"limit", status->spool_limit},
+            {"waiting", status->waiting}}}};
 }
 
 }  // namespace

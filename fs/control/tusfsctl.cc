@@ -201,10 +201,12 @@ void PrintStatus(json const& status) {
   std::printf("  files   %s\n", files.empty() ? "none" : files.c_str());
   auto const& spool = status["spool"];
   auto const waiting = NumberOf(spool, "waiting");
-  std::printf("  spool   %s used of %s%s\n", Bytes(NumberOf(spool, "used")).c_str(),
-              Bytes(NumberOf(spool, "limit")).c_str(),
-              waiting == 0 ? "" : (", full: the writers of " + std::to_string(waiting) +
-                                   " files wait for room").c_str());
+  std::printf(
+      "  spool   %s used of %s%s\n", Bytes(NumberOf(spool, "used")).c_str(),
+      Bytes(NumberOf(spool, "limit")).c_str(),
+      waiting == 0
+          ? ""
+          : (", full: the writers of " + std::to_string(waiting) + " files wait for room").c_str());
   PrintProcesses(status);
 }
 

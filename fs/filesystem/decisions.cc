@@ -24,8 +24,7 @@ struct Case {
 };
 
 constexpr char const* kOpen = "somebody has it open for writing: close it first";
-constexpr char const* kUnfinished =
-    "it is not finished: 'tusfsctl publish' publishes it as it is";
+constexpr char const* kUnfinished = "it is not finished: 'tusfsctl publish' publishes it as it is";
 constexpr char const* kUploaded = "it is uploaded already";
 constexpr char const* kUnconfirmed =
     "it may have been published: look on the server, then say 'tusfsctl accept' or 'tusfsctl "
@@ -95,59 +94,54 @@ struct Decisions::Decision {
 };
 
 Result<Decisions::Outcomes> Decisions::Publish(std::string const& path) {
-  return Apply(path, {.refuse = [&](Case const& file) {
-                        return WhyNotPublish(file, uploader_.rules());
-                      },
-                      .is_meant =
-                          [](Case const& file) {
-                            return file.inode.content == Content::kSettling ||
-                                   file.inode.content == Content::kInterrupted;
-                          },
-                      .change =
-                          [](Transaction& transaction, Case& file) {
-                            if (file.inode.content == Content::kFinished) return;
-                            file.inode.content = Content::kSettling;
-                            file.inode.reason.clear();
-                            file.inode.approved = true;
-                            PutInode(transaction, file.inode);
-                          },
-                      .afterwards = [&](InodeId inode) { uploader_.SettleNow(inode); }});
+  return Apply(path,
+               {.refuse = [&](Case const& file) { return WhyNotPublish(file, uploader_.rules()); },
+                .is_meant =
+                    [](Case const& file) {
+                      return file.inode.content == Content::kSettling ||
+                             file.inode.content == Content::kInterrupted;
+                    },
+                .change =
+                    [](Transaction& transaction, Case& file) {
+                      if (file.inode.content == Content::kFinished) return;
+                      file.inode.content = Content::kSettling;
+                      file.inode.reason.clear();
+                      file.inode.approved = true;
+                      PutInode(transaction, file.inode);
+                    },
+                .afterwards = [&](InodeId inode) { uploader_.SettleNow(inode); }});
 }
 
 Result<Decisions::Outcomes> Decisions::Retry(std::string const& path) {
-  return Apply(path, {.refuse = WhyNotRetry,
-                      .is_meant =
-                          [](Case const& file) {
-                            return file.inode.content == Content::kFinished;
-                          },
-                      .change =
-                          [](Transaction& transaction, Case& file) {
-                            if (!file.IsStuckAs(UploadPhase::kUnconfirmed)) return;
-                            // As if it had been refused: that starts over.
-                            file.upload->phase = UploadPhase::kRefused;
-                            PutUpload(transaction, *file.upload);
-                          },
-                      .afterwards = [&](InodeId inode) { uploader_.Retry(inode); }});
+  return Apply(
+      path, {.refuse = WhyNotRetry,
+             .is_meant = [](Case const& file) { return file.inode.content == Content::kFinished; },
+             .change =
+                 [](Transaction& transaction, Case& file) {
+                   if (!file.IsStuckAs(UploadPhase::kUnconfirmed)) return;
+                   // As if it had been refused: that starts over.
+                   file.upload->phase = UploadPhase::kRefused;
+                   PutUpload(transaction, *file.upload);
+                 },
+             .afterwards = [&](InodeId inode) { uploader_.Retry(inode); }});
 }
 
 Result<Decisions::Outcomes> Decisions::Accept(std::string const& path) {
-  return Apply(path, {.refuse = WhyNotAccept,
-                      .is_meant =
-                          [](Case const& file) {
-                            return file.IsStuckAs(UploadPhase::kUnconfirmed);
-                          },
-                      .change =
-                          [&](Transaction& transaction, Case& file) {
-                            auto& upload = *file.upload;
-                            upload.phase = UploadPhase::kComplete;
-                            upload.offset = file.inode.size;
-                            upload.length = file.inode.size;
-                            upload.error.clear();
-                            PutUpload(transaction, upload);
-                            MarkUploaded(transaction, file.inode, clock_.Wall());
-                            PutInode(transaction, file.inode);
-                          },
-                      .afterwards = [&](InodeId inode) { uploader_.Forget(inode); }});
+  return Apply(
+      path, {.refuse = WhyNotAccept,
+             .is_meant = [](Case const& file) { return file.IsStuckAs(UploadPhase::kUnconfirmed); },
+             .change =
+                 [&](Transaction& transaction, Case& file) {
+                   auto& upload = *file.upload;
+                   upload.phase = UploadPhase::kComplete;
+                   upload.offset = file.inode.size;
+                   upload.length = file.inode.size;
+                   upload.error.clear();
+                   PutUpload(transaction, upload);
+                   MarkUploaded(transaction, file.inode, clock_.Wall());
+                   PutInode(transaction, file.inode);
+                 },
+             .afterwards = [&](InodeId inode) { uploader_.Forget(inode); }});
 }
 
 // By itself, not by Apply: what goes is the filesystem's.
@@ -197,8 +191,7 @@ Result<Decisions::Outcome> Decisions::ApplyToFile(InodeId id, std::string const&
     auto upload = FindUpload(transaction, inode->upload);
     if (!upload) return Failure(upload.error());
     // Writers come and go inside transactions.
-    Case file{*std::move(inode), *std::move(first), *std::move(upload),
-              filesystem_.HasWriters(id)};
+    Case file{*std::move(inode), *std::move(first), *std::move(upload), filesystem_.HasWriters(id)};
     auto why_not = decision.refuse(file);
     if (why_not.empty()) decision.change(transaction, file);
     return why_not;

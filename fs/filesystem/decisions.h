@@ -38,8 +38,8 @@ class Decisions {
   /// What may have been published was.
   [[nodiscard]] Result<Outcomes> Accept(std::string const& path);
 
-  /// What is not uploaded is given up: its names and its bytes here go. Whoever waits to write to it
-  /// is told that the disk is full. Of a directory: nothing, files are named one by one.
+  /// What is not uploaded is given up: its names and its bytes here go. Whoever waits to write to
+  /// it is told that the disk is full. Of a directory: nothing, files are named one by one.
   [[nodiscard]] Result<Outcomes> Discard(std::string const& path);
 
  private:

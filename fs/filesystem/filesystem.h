@@ -2,10 +2,10 @@
 //
 // Knows nothing of FUSE; the fuse room translates. Every call may come from any thread, answers
 // with a value or an errno, and never waits for the network: where bytes are wanted that only the
-// server has, Read, Open and SetAttributes fail with EAGAIN, having done nothing, and are to be made
-// again when RemoteBytes says so. A change is safe from the daemon's
-// death when the call returns, from power loss after Sync or SyncDirectory, otherwise within
-// 100 ms. Permission checks are the kernel's (default_permissions).
+// server has, Read, Open and SetAttributes fail with EAGAIN, having done nothing, and are to be
+// made again when RemoteBytes says so. A change is safe from the daemon's death when the call
+// returns, from power loss after Sync or SyncDirectory, otherwise within 100 ms. Permission checks
+// are the kernel's (default_permissions).
 //
 // The kernel's connection may outlive the daemon. Its requests that were not answered then come to
 // the successor again: a call whose caller has a request number journals its outcome together with
@@ -127,9 +127,9 @@ class Filesystem {
   // Data (data.cc).
   [[nodiscard]] Result<std::size_t> Read(HandleId handle, std::uint64_t offset,
                                          std::span<std::byte> out);
-  /// Writes all or fails. kWait: the caller should be answered when AskTurn says kGo. Errors: ENOSPC
-  /// where there will be no room.
-  /// `may_wait`: false for a write of the kernel's own, which is always kGo.
+  /// Writes all or fails. kWait: the caller should be answered when AskTurn says kGo. Errors:
+  /// ENOSPC where there will be no room. `may_wait`: false for a write of the kernel's own, which
+  /// is always kGo.
   [[nodiscard]] Result<Turn> Write(Caller const& caller, HandleId handle, std::uint64_t offset,
                                    std::span<std::byte const> bytes, bool may_wait = true);
   /// For a write at byte `offset` that waits to be answered: kGo or kWait. Errors: ENOSPC, and the
@@ -143,15 +143,15 @@ class Filesystem {
   /// As lseek(2) with SEEK_DATA or SEEK_HOLE. Errors: ENXIO behind the end.
   [[nodiscard]] Result<std::uint64_t> Seek(HandleId handle, std::uint64_t offset, int whence);
 
-  // Room (room.cc): what makes it, when the spool is short of it or a setting says so. The kernel is
-  // not told of names that go: it may show what it knows of them for a minute.
-  /// Lets go of the bytes of an uploaded file, which stays as a stub. False where it is open, or has
-  /// none, or is not uploaded.
+  // Room (room.cc): what makes it, when the spool is short of it or a setting says so. The kernel
+  // is not told of names that go: it may show what it knows of them for a minute.
+  /// Lets go of the bytes of an uploaded file, which stays as a stub. False where it is open, or
+  /// has none, or is not uploaded.
   [[nodiscard]] Result<bool> Evict(InodeId inode);
   /// Lets go of those bytes of an unfinished file that the server has confirmed. Returns how many.
   [[nodiscard]] Result<std::uint64_t> Trim(InodeId inode);
-  /// Removes the names of a file that is not open, and was uploaded before `time`. False where it is
-  /// not such a file.
+  /// Removes the names of a file that is not open, and was uploaded before `time`. False where it
+  /// is not such a file.
   [[nodiscard]] Result<bool> Expire(InodeId inode, FileTime time);
   /// Removes the names of an unfinished file; whoever waits to write to it is told that it is full.
   /// False where it is uploaded.
@@ -243,8 +243,8 @@ class Filesystem {
   [[nodiscard]] Result<Turn> TakeTurn(OpenHandle& handle, std::uint64_t offset)
       REQUIRES(handle.file->mutex);
   /// `may_go`: looks at the file inside the transaction; false leaves it.
-  Result<bool> RemoveFile(InodeId id, std::function<Result<bool>(View const&, Inode const&)> const&
-                                          may_go);
+  Result<bool> RemoveFile(InodeId id,
+                          std::function<Result<bool>(View const&, Inode const&)> const& may_go);
   Result<void> LoadVersion(ActiveFile& file, Inode const& inode) REQUIRES(file.mutex);
 
   Store& store_;

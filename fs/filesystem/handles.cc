@@ -304,8 +304,7 @@ Result<void> Filesystem::Release(HandleId id) {
       if (!handle->MayWrite()) return {};
       CatchUp(*inode, version.get());
       if (record.changed) {
-        bool const unclosed =
-            record.dirty && record.wrote && !uploader_.rules().publish_unknown;
+        bool const unclosed = record.dirty && record.wrote && !uploader_.rules().publish_unknown;
         if (unclosed) {
           inode->reason = "nobody who wrote to it has closed it";
         } else if (record.verdict != Verdict::kClean) {

@@ -173,7 +173,8 @@ void Reclaimer::TrimUnfinished(std::stop_token const& stop) {
 void Reclaimer::ExpireNames(std::stop_token stop) {
   expired_ = clock_.Steady();
   auto const time =
-      clock_.Wall() - std::chrono::duration_cast<std::chrono::nanoseconds>(options_.retention).count();
+      clock_.Wall() -
+      std::chrono::duration_cast<std::chrono::nanoseconds>(options_.retention).count();
   std::uint64_t gone = 0;
   InodeId after = 0;
   while (!stop.stop_requested()) {

@@ -1,6 +1,6 @@
-// Makes room in the spool: lets go of bytes that the server has, least recently used first, when the
-// budget is short of room or a setting keeps no more; and removes the names of what was uploaded
-// long ago.
+// Makes room in the spool: lets go of bytes that the server has, least recently used first, when
+// the budget is short of room or a setting keeps no more; and removes the names of what was
+// uploaded long ago.
 //
 // A thread of its own, woken by the budget. Calls of the filesystem never wait for it.
 #pragma once

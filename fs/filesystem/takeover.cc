@@ -70,9 +70,9 @@ Result<void> Filesystem::Reopen(Handle record, bool is_ahead) {
     if (!inode) return Failure(inode.error());
     is_ahead = is_ahead || inode->content == Content::kWriting;
     bool const is_stub = inode->version == 0 && inode->content == Content::kUploaded;
-    auto version = is_stub ? Result<std::shared_ptr<Version>>(nullptr)
-                           : spool_.Find(inode->version, is_ahead ? kAsOnDisk : inode->size,
-                                         inode->trimmed);
+    auto version =
+        is_stub ? Result<std::shared_ptr<Version>>(nullptr)
+                : spool_.Find(inode->version, is_ahead ? kAsOnDisk : inode->size, inode->trimmed);
     if (!version && version.error().code == ENOENT) {
       return Fail(ENOENT, "its bytes are missing from the spool");
     }

@@ -40,8 +40,7 @@ class ProcessTable {
 class ProcProcessTable : public ProcessTable {
  public:
   /// `copiers`: the names of copying programs.
-  explicit ProcProcessTable(std::vector<std::string> copiers = {})
-      : copiers_(std::move(copiers)) {}
+  explicit ProcProcessTable(std::vector<std::string> copiers = {}) : copiers_(std::move(copiers)) {}
 
   [[nodiscard]] Judgement JudgeClose(pid_t thread) const override;
   [[nodiscard]] Judgement JudgeCopy(pid_t thread, std::string const& name,

@@ -29,7 +29,8 @@ void Guard(fuse_req_t request, Body&& body) {
   }
 }
 
-/// Of a call that failed with EAGAIN: it waits for bytes, and is executed again when they are there.
+/// Of a call that failed with EAGAIN: it waits for bytes, and is executed again when they are
+/// there.
 void ExecuteLater(fuse_req_t request);
 void ReplyError(fuse_req_t request, Error const& error);
 void ReplyResult(fuse_req_t request, Result<void> const& result);

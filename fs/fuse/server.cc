@@ -228,8 +228,9 @@ void FuseServer::AnswerHeld(std::stop_token stop) {
 
 bool FuseServer::TryAnswer(HeldRequests::Held const& held, std::set<InodeId> const& arrived,
                            bool look_closer) {
-  bool const ends = held.thread > 0 ? (held.interrupted || look_closer) && IsBeingKilled(held.thread)
-                                    : held.interrupted;
+  bool const ends = held.thread > 0
+                        ? (held.interrupted || look_closer) && IsBeingKilled(held.thread)
+                        : held.interrupted;
   if (ends) {
     AnswerError(held.unique, EINTR);
     held_.Free(held.index);

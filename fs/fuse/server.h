@@ -75,7 +75,8 @@ class FuseServer {
   /// A thread that answers what is held.
   void AnswerHeld(std::stop_token stop);
   /// Returns whether it needs to be looked at again.
-  bool TryAnswer(HeldRequests::Held const& held, std::set<InodeId> const& arrived, bool look_closer);
+  bool TryAnswer(HeldRequests::Held const& held, std::set<InodeId> const& arrived,
+                 bool look_closer);
   void ExecuteHeld(HeldRequests::Held const& held);
   [[nodiscard]] std::set<InodeId> TakeArrived() EXCLUDES(mutex_);
   /// Waits for a request. Returns whether there is one.

@@ -22,18 +22,18 @@ Room RoomOf(std::uint64_t used, std::uint64_t limit) {
 
 void Budget::Charge(std::int64_t bytes) {
   if (bytes == 0) return;
-  used_ += static_cast<std::uint64_t>(bytes);  // modulo 2^64, so that it may be negative
+  used_ += bytes;
   auto const now = room();
   if (last_room_.exchange(now) != now || bytes < 0) Poke();
 }
 
 std::uint64_t Budget::limit() const {
   auto const free = free_();
-  auto const by_disk = used_ + (free > limits_.reserve ? free - limits_.reserve : 0);
+  auto const by_disk = used() + (free > limits_.reserve ? free - limits_.reserve : 0);
   return limits_.size == 0 ? by_disk : std::min(limits_.size, by_disk);
 }
 
-Room Budget::room() const { return RoomOf(used_, limit()); }
+Room Budget::room() const { return RoomOf(used(), limit()); }
 
 std::uint64_t Budget::excess() const {
   auto const limit_now = limit();

@@ -5,6 +5,7 @@
 // WaitForChange returns at once. Its lock comes last of all (base/mutex.h).
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -37,7 +38,9 @@ class Budget {
   /// The spool takes so many bytes more, or fewer.
   void Charge(std::int64_t bytes) EXCLUDES(mutex_);
 
-  [[nodiscard]] std::uint64_t used() const { return used_; }
+  [[nodiscard]] std::uint64_t used() const {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(used_, 0));
+  }
   /// Bytes that the spool may take in all, as the disk is now.
   [[nodiscard]] std::uint64_t limit() const;
   /// What was set; the disk's own size may change, as others use it. 0: nothing.
@@ -64,7 +67,7 @@ class Budget {
  private:
   SpoolLimits const limits_;
   std::function<std::uint64_t()> const free_;
-  std::atomic<std::uint64_t> used_ = 0;
+  std::atomic<std::int64_t> used_ = 0;
   std::atomic<std::size_t> waiting_ = 0;
   std::atomic<Room> last_room_ = Room::kPlenty;
   mutable Mutex mutex_;

@@ -15,9 +15,10 @@ namespace tusfs {
 namespace {
 
 constexpr std::array<std::string_view, 18> kNetwork{
-    "9p",      "afs",         "beegfs",         "ceph",        "cifs",      "coda",
-    "davfs",   "fuse.davfs2", "fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs",
-    "fuse.tusfs", "lustre",   "nfs",            "nfs4",        "smb3",      "smbfs"};
+    "9p",        "afs",        "beegfs",      "ceph",           "cifs",
+    "coda",      "davfs",      "fuse.davfs2", "fuse.glusterfs", "fuse.rclone",
+    "fuse.s3fs", "fuse.sshfs", "fuse.tusfs",  "lustre",         "nfs",
+    "nfs4",      "smb3",       "smbfs"};
 
 }  // namespace
 

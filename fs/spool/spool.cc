@@ -177,11 +177,21 @@ std::vector<VersionId> Spool::ListVersions(std::stop_token const& stop,
   return versions;
 }
 
-Result<void> Spool::Describe(VersionId id, Description const& description) const {
+Result<void> Spool::Describe(VersionId id, Description const& description) {
   auto const text = Encode(description);
   auto const path = PathOf(id);
+  auto const before = TakenBy(path);
   if (::setxattr(path.c_str(), kDescriptionName, text.data(), text.size(), 0) != 0) {
     return FailErrno(path.string());
+  }
+  // It may take a block of its own.
+  MutexLock lock(mutex_);
+  auto const found = open_.find(id);
+  auto const version = found == open_.end() ? nullptr : found->second.lock();
+  if (version) {
+    version->Recount();
+  } else if (auto const after = TakenBy(path); before && after && IsCounted(id)) {
+    budget_->Charge(static_cast<std::int64_t>(*after - *before));
   }
   return {};
 }

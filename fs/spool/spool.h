@@ -48,8 +48,8 @@ class Spool {
   /// success. Only after the synced commit that permits it.
   [[nodiscard]] Result<void> Remove(VersionId id) EXCLUDES(mutex_);
 
-  /// An empty file without a name on the same disk, for bytes that nobody misses after this process.
-  /// What it takes is not counted: whoever has it tells the budget. Errors: of open(2).
+  /// An empty file without a name on the same disk, for bytes that nobody misses after this
+  /// process. What it takes is not counted: whoever has it tells the budget. Errors: of open(2).
   [[nodiscard]] Result<UniqueFd> Scratch() const;
 
   /// Starts the disk writing for all files at once (syncfs); no verdict on any single one.
@@ -66,7 +66,8 @@ class Spool {
 
   /// Writes down what a version's file is. Errors: ENOENT; ENOTSUP from a disk without extended
   /// attributes.
-  [[nodiscard]] Result<void> Describe(VersionId id, Description const& description) const;
+  [[nodiscard]] Result<void> Describe(VersionId id, Description const& description)
+      EXCLUDES(mutex_);
 
   struct Found {
     VersionId id = 0;

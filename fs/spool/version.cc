@@ -76,6 +76,11 @@ void Version::CountIn() {
   if (budget_) budget_->Charge(static_cast<std::int64_t>(taken_));
 }
 
+void Version::Recount() {
+  MutexLock lock(mutex_);
+  ChargeBudget();
+}
+
 void Version::NoteRemoved() {
   MutexLock lock(mutex_);
   removed_ = true;

@@ -136,6 +136,9 @@ class Version {
   /// already.
   bool NotifyAt(std::uint64_t prefix) EXCLUDES(mutex_);
 
+  /// Somebody else may have changed what its file takes.
+  void Recount() EXCLUDES(mutex_);
+
   /// The budget is to know what it takes, from now on.
   void CountIn() EXCLUDES(mutex_);
 

@@ -76,9 +76,8 @@ void FinishCommand::Run(std::stop_token stop) {
 std::optional<InodeId> FinishCommand::TakeDue(std::stop_token const& stop) {
   MutexLock lock(mutex_);
   while (!stop.stop_requested()) {
-    auto const first = std::min_element(rows_.begin(), rows_.end(), [](auto& a, auto& b) {
-      return a.second.due < b.second.due;
-    });
+    auto const first = std::min_element(
+        rows_.begin(), rows_.end(), [](auto& a, auto& b) { return a.second.due < b.second.due; });
     if (first == rows_.end()) {
       changed_.Wait(mutex_);
     } else if (first->second.due > clock_.Steady()) {
@@ -98,8 +97,7 @@ std::optional<FinishCommand::Question> FinishCommand::Look(InodeId id) const {
     if (!inode) return Failure(inode.error());
     auto path = PathOf(view, *inode);
     if (!path) return Failure(path.error());
-    bool const waits =
-        rules_.Settles(*inode) && rules_.HoldOf(*inode, *path) == Hold::kCommand;
+    bool const waits = rules_.Settles(*inode) && rules_.HoldOf(*inode, *path) == Hold::kCommand;
     if (!waits) return Fail(ENOENT);
     auto version = spool_.Find(inode->version, inode->size, inode->trimmed);
     if (!version) return Failure(version.error());

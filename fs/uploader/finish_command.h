@@ -25,8 +25,8 @@
 namespace tusfs {
 
 struct FinishCommandOptions {
-  std::chrono::milliseconds timeout{300'000};       ///< of one run
-  std::chrono::milliseconds first_pause{5'000};     ///< after a no; doubles with each
+  std::chrono::milliseconds timeout{300'000};    ///< of one run
+  std::chrono::milliseconds first_pause{5'000};  ///< after a no; doubles with each
   std::chrono::milliseconds longest_pause{300'000};
 };
 

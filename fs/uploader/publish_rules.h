@@ -45,10 +45,10 @@ enum class Hold {
 
 struct PublishRules {
   std::vector<Glob> ignored = GlobsOf(DefaultIgnored());
-  std::vector<Glob> temporary{};     ///< beside those that FinalNameOf knows
-  bool publish_unknown = false;      ///< where nobody can tell how the writer ended
-  bool publish_interrupted = false;  ///< as far as it was written
-  std::vector<FinishRule> finish{};  ///< the first that matches counts
+  std::vector<Glob> temporary{};              ///< beside those that FinalNameOf knows
+  bool publish_unknown = false;               ///< where nobody can tell how the writer ended
+  bool publish_interrupted = false;           ///< as far as it was written
+  std::vector<FinishRule> finish{};           ///< the first that matches counts
   std::vector<std::string> finish_command{};  ///< its words; the file's path is added
   std::string mount{};                        ///< the mount point, absolute
 

@@ -172,8 +172,8 @@ void Settler::VisitFilesBeneath(InodeId directory) {
         return VisitEntries(view, at, cookie, [&](std::string_view, Entry const& entry) {
           if (entry.type == FileType::kDirectory) directories.push_back(entry.inode);
           auto const inode = GetInode(view, entry.inode);
-          bool const is_work = inode && inode->type == FileType::kRegular &&
-                               inode->content != Content::kUploaded;
+          bool const is_work =
+              inode && inode->type == FileType::kRegular && inode->content != Content::kUploaded;
           if (is_work) files.push_back(entry.inode);
           cookie = entry.sequence;
           return !(more = ++seen == kPage);

@@ -67,8 +67,8 @@ class Settler {
   };
   void Set(InodeId inode, Wait const& wait) REQUIRES(mutex_);
   /// Of files that are due after the plain quiet time: those whose own has not ended go on waiting.
-  [[nodiscard]] std::vector<InodeId> KeepDue(
-      std::vector<std::pair<InodeId, SteadyTime>> const& due) EXCLUDES(mutex_);
+  [[nodiscard]] std::vector<InodeId> KeepDue(std::vector<std::pair<InodeId, SteadyTime>> const& due)
+      EXCLUDES(mutex_);
   void Run(std::stop_token stop) EXCLUDES(mutex_);
   /// With the time since when each was left alone.
   std::vector<std::pair<InodeId, SteadyTime>> TakeDue(std::stop_token stop) EXCLUDES(mutex_);

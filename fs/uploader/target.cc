@@ -23,14 +23,12 @@ struct Form {
   std::string_view suffix;
 };
 constexpr Form kForms[] = {
-    {".in.", "."},           // FTP servers and lftp
-    {".syncthing.", ".tmp"},
-    {".", ".part"},
-    {"", ".part"},           // Firefox, KDE, yt-dlp
-    {"", kPartial},          // rclone, Edge
-    {"", ".crdownload"},     // Chrome
-    {"", ".opdownload"},     // Opera
-    {"", ".filepart"},       // WinSCP
+    {".in.", "."},                                           // FTP servers and lftp
+    {".syncthing.", ".tmp"}, {".", ".part"}, {"", ".part"},  // Firefox, KDE, yt-dlp
+    {"", kPartial},                                          // rclone, Edge
+    {"", ".crdownload"},                                     // Chrome
+    {"", ".opdownload"},                                     // Opera
+    {"", ".filepart"},                                       // WinSCP
 };
 // The final name is not among it.
 constexpr std::string_view kNamelessForms[] = {".goutputstream-", ".pureftpd-upload."};

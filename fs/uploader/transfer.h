@@ -55,8 +55,8 @@ class Transfer {
   };
 
   /// `end` stops what is not cancelled with its file.
-  Transfer(Shared& shared, tus::ClientOptions client,
-           std::unique_ptr<tus::HttpTransport> transport, std::stop_token end = {});
+  Transfer(Shared& shared, tus::ClientOptions client, std::unique_ptr<tus::HttpTransport> transport,
+           std::stop_token end = {});
 
   /// When to run the job again, and how much it has left.
   struct Outcome {

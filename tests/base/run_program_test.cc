@@ -2,7 +2,6 @@
 #include "base/run_program.h"
 
 #include <gmock/gmock.h>
-
 #include <signal.h>
 
 #include <thread>

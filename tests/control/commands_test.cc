@@ -141,10 +141,9 @@ TEST_F(CommandsTest, APathThatIsNotThereIsAnErrorWithItsName) {
 }
 
 TEST_F(CommandsTest, ADecisionSaysOfEachFileWhetherItIsDone) {
-  EXPECT_EQ(Answer(R"({"command": "publish", "path": "half.mov"})"),
-            (json{{"files", json::array({{{"path", "half.mov"},
-                                          {"done", true},
-                                          {"error", nullptr}}})}}));
+  EXPECT_EQ(
+      Answer(R"({"command": "publish", "path": "half.mov"})"),
+      (json{{"files", json::array({{{"path", "half.mov"}, {"done", true}, {"error", nullptr}}})}}));
   auto const refused = Answer(R"({"command": "publish", "path": "done.mov"})")["files"][0];
   EXPECT_EQ(refused["done"], false);
   EXPECT_THAT(refused["error"].get<std::string>(), HasSubstr("uploaded already"));

@@ -341,14 +341,14 @@ TEST_F(CommandLineTest, SaysEveryOption) {
   ExpectAllSet(options);
   ExpectSameAfterwards(options);
   auto words = CommandLineOf(options);
-  for (auto const& more : {kUploadOptions,
-                           {"--spool-size=64MiB", "--reserve=0", "--keep=1MiB",
-                            "--trim=confirmed", "--read-back"},
-                           {"--token-file=/a"},
-                           {"--basic-file=/a"},
-                           {"--header-file=/a"},
-                           {"--netrc-file=/a"},
-                           {"--token-command=get-token --for rig"}}) {
+  for (auto const& more :
+       {kUploadOptions,
+        {"--spool-size=64MiB", "--reserve=0", "--keep=1MiB", "--trim=confirmed", "--read-back"},
+        {"--token-file=/a"},
+        {"--basic-file=/a"},
+        {"--header-file=/a"},
+        {"--netrc-file=/a"},
+        {"--token-command=get-token --for rig"}}) {
     auto const further = Parsed(more);
     ExpectSameAfterwards(further);
     auto const said = CommandLineOf(further);

@@ -92,8 +92,8 @@ TEST_F(PublishSettingsTest, WhatIsNotFinishedIsHeldUnlessItIsToBePublished) {
 }
 
 TEST_F(PublishSettingsTest, FinishTakesPatternsInTheirOrder) {
-  auto const rules = Rules({"--finish=/a=b/=manual", "--finish=*.mov=command",
-                            "--finish-command=check --deep"});
+  auto const rules =
+      Rules({"--finish=/a=b/=manual", "--finish=*.mov=command", "--finish-command=check --deep"});
   ASSERT_EQ(rules.finish.size(), 2U);
   EXPECT_EQ(rules.finish[0].files.text(), "/a=b/") << "the last = counts";
   EXPECT_EQ(rules.finish[0].by, FinishBy::kManual);

@@ -45,9 +45,9 @@ TEST(SpaceSettings, ByDefaultTheDiskIsTheLimitAndEverythingIsKept) {
 }
 
 TEST(SpaceSettings, EachIsTakenAtItsWord) {
-  auto const options = Parsed({"--spool-size=64MiB", "--reserve=3GiB", "--keep=1MiB",
-                               "--trim=confirmed", "--full-timeout=5", "--retention=86400",
-                               "--read-back"});
+  auto const options =
+      Parsed({"--spool-size=64MiB", "--reserve=3GiB", "--keep=1MiB", "--trim=confirmed",
+              "--full-timeout=5", "--retention=86400", "--read-back"});
   EXPECT_EQ(SpoolLimitsOf(options, 10 * kGiB).size, 64U << 20);
   EXPECT_EQ(SpoolLimitsOf(options, 10 * kGiB).reserve, 3 * kGiB);
   EXPECT_EQ(ReclaimOptionsOf(options).keep, 1U << 20);

@@ -1,7 +1,7 @@
 // Filesystem: bytes of open files, sizes, times.
-#include <thread>
-
 #include <gmock/gmock.h>
+
+#include <thread>
 
 #include "filesystem/rig.h"
 
@@ -304,7 +304,8 @@ TEST_F(Data, ManyThreadsWriteTheirOwnPartsOfOneFile) {
     for (std::size_t t = 0; t < 8; ++t) {
       threads.emplace_back([&, t] {
         for (std::size_t i = 0; i < 50; ++i) {
-          Write(created.handle, (i * 8 + t) * kPart, std::string(kPart, static_cast<char>('a' + t)));
+          Write(created.handle, (i * 8 + t) * kPart,
+                std::string(kPart, static_cast<char>('a' + t)));
         }
       });
     }

@@ -19,8 +19,7 @@ class RebuildTest : public FilesystemRig {
     Unmount();
     std::filesystem::remove_all(dir_ / "catalog");
     OpenState();
-    auto const rebuilt =
-        RebuildCatalog(*store_, *spool_, clock_, OptionsOfRecovery(), logger_);
+    auto const rebuilt = RebuildCatalog(*store_, *spool_, clock_, OptionsOfRecovery(), logger_);
     EXPECT_TRUE(Ok(rebuilt));
     auto const connection = Recover(*store_, *spool_, clock_, OptionsOfRecovery(), logger_);
     EXPECT_TRUE(Ok(connection));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 
 #include <chrono>
@@ -16,8 +17,6 @@
 #include <sstream>
 #include <string>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 #include "base/fakes.h"
 #include "catalog/namespace.h"
@@ -198,8 +197,8 @@ class FilesystemRig : public testing::Test {
 
   void Write(HandleId handle, std::uint64_t offset, std::string const& bytes,
              Caller const* who = nullptr) {
-    EXPECT_TRUE(Ok(fs_->Write(who != nullptr ? *who : me_, handle, offset,
-                              std::as_bytes(std::span(bytes)))));
+    EXPECT_TRUE(Ok(
+        fs_->Write(who != nullptr ? *who : me_, handle, offset, std::as_bytes(std::span(bytes)))));
   }
 
   std::string Read(HandleId handle, std::uint64_t offset = 0, std::size_t size = 100'000) {

@@ -1,8 +1,8 @@
 // Stubs: uploaded files whose bytes only the server has. What they show, how they are read, and how
 // they get their bytes back.
-#include <algorithm>
-
 #include <gmock/gmock.h>
+
+#include <algorithm>
 
 #include "filesystem/rig.h"
 

@@ -278,20 +278,19 @@ TEST_F(Decided, AnExchangeRenamesBoth) {
 
 TEST_F(Decided, EveryWayToChangeBytesForgets) {
   auto const inode = MakeFile("a", "12345");
-  std::vector<std::function<void()>> const ways{
-      [&] {
-        auto const handle = Open(inode, O_WRONLY);
-        Write(handle, 0, "x");
-        Close(handle);
-      },
-      [&] { Close(Open(inode, O_WRONLY | O_TRUNC)); },
-      [&] { SetSize(inode, 100); },
-      [&] { SetSize(inode, 0); },
-      [&] {
-        auto const handle = Open(inode, O_RDWR);
-        SetSize(inode, 7, handle);
-        Close(handle);
-      }};
+  std::vector<std::function<void()>> const ways{[&] {
+                                                  auto const handle = Open(inode, O_WRONLY);
+                                                  Write(handle, 0, "x");
+                                                  Close(handle);
+                                                },
+                                                [&] { Close(Open(inode, O_WRONLY | O_TRUNC)); },
+                                                [&] { SetSize(inode, 100); },
+                                                [&] { SetSize(inode, 0); },
+                                                [&] {
+                                                  auto const handle = Open(inode, O_RDWR);
+                                                  SetSize(inode, 7, handle);
+                                                  Close(handle);
+                                                }};
   for (auto const& change : ways) {
     Approve(inode);
     ASSERT_EQ(RenameCode("a", "b"), 0);

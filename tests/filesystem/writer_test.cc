@@ -1,5 +1,8 @@
 // Writer: what /proc says of a process that closes a file.
+#include "filesystem/writer.h"
+
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,11 +11,8 @@
 #include <csignal>
 #include <filesystem>
 
-#include <gmock/gmock.h>
-
 #include "base/clock.h"
 #include "base/file.h"
-#include "filesystem/writer.h"
 #include "testing/files.h"
 
 namespace tusfs {
@@ -143,8 +143,7 @@ TEST_F(JudgeCopy, ASourceThatIsNotReadToItsEndSpoilsTheCopy) {
   auto const source = Source("clip.mov", 2000);
   auto const judgement = Judge("clip.mov");
   EXPECT_EQ(judgement.verdict, Verdict::kDied);
-  EXPECT_EQ(judgement.reason,
-            "source was not read to its end: clip.mov, 2000 of 100000 bytes");
+  EXPECT_EQ(judgement.reason, "source was not read to its end: clip.mov, 2000 of 100000 bytes");
 }
 
 TEST_F(JudgeCopy, ASourceThatIsReadToItsEndIsAGoodCopy) {
@@ -180,10 +179,8 @@ TEST_F(JudgeCopy, ASourceWithHolesIsNotHeldAgainstTheCopy) {
 TEST_F(JudgeCopy, OtherProgramsMayReadAsTheyLike) {
   auto const source = Source("clip.mov", 2000);
   ProcProcessTable const table({"cp", "mv"});
-  EXPECT_EQ(table.JudgeCopy(::getpid(), "clip.mov", SystemClock().Wall()).verdict,
-            Verdict::kClean);
-  EXPECT_EQ(table.JudgeCopy(0x7ffffffe, "clip.mov", SystemClock().Wall()).verdict,
-            Verdict::kClean);
+  EXPECT_EQ(table.JudgeCopy(::getpid(), "clip.mov", SystemClock().Wall()).verdict, Verdict::kClean);
+  EXPECT_EQ(table.JudgeCopy(0x7ffffffe, "clip.mov", SystemClock().Wall()).verdict, Verdict::kClean);
 }
 
 // A real program: a shell that reads a part of what cp would read whole.

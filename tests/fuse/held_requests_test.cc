@@ -1,13 +1,12 @@
 // Held requests: what is answered later, in memory that a successor finds as it was left.
 #include "fuse/held_requests.h"
 
+#include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <string_view>
-
-#include <gtest/gtest.h>
 
 #include "testing/wait_for.h"
 
@@ -43,9 +42,9 @@ TEST_F(HeldRequestsTest, WhatIsHeldComesBackToASuccessor) {
   EXPECT_EQ(all[1].thread, 42);
   EXPECT_EQ(all[1].write.handle, 3U);
   EXPECT_EQ(all[1].write.offset, 4096U);
-  EXPECT_EQ(std::string_view(reinterpret_cast<char const*>(all[1].bytes.data()),
-                             all[1].bytes.size()),
-            "reply");
+  EXPECT_EQ(
+      std::string_view(reinterpret_cast<char const*>(all[1].bytes.data()), all[1].bytes.size()),
+      "reply");
   EXPECT_TRUE(successor.Has(9));
 }
 

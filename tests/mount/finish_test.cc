@@ -21,9 +21,8 @@ class FinishTest : public MountTest {
   static std::string ErrorOf(MountedTusfs const& mount, std::string const& path) {
     auto const file = mount.Listed(path);
     auto const found = file.is_object() ? file.find("error") : file.end();
-    return file.is_object() && found != file.end() && found->is_string()
-               ? found->get<std::string>()
-               : "";
+    return file.is_object() && found != file.end() && found->is_string() ? found->get<std::string>()
+                                                                         : "";
   }
 
   static void Shell(std::string const& script) {
@@ -31,9 +30,7 @@ class FinishTest : public MountTest {
     EXPECT_EQ(ran.code, 0) << ran.err;
   }
 
-  static std::string Quoted(std::filesystem::path const& path) {
-    return "'" + path.string() + "'";
-  }
+  static std::string Quoted(std::filesystem::path const& path) { return "'" + path.string() + "'"; }
 };
 
 TEST_F(FinishTest, WaitIsSilentAboutWhatIsLocalOnlyUnlessItIsStrict) {
@@ -88,8 +85,9 @@ TEST_F(FinishTest, WhatAKilledWriterLeftIsPublishedByAPersonsWord) {
   MountedTusfs mount(server_->Url());
   ASSERT_EQ(mount.Mount(), "");
   ChildProcess writer;
-  writer.Start({"sh", "-c", "echo half > " + Quoted(mount / "tape") + "; exec 3>> " +
-                                Quoted(mount / "tape") + "; echo more >&3; kill -KILL $$"},
+  writer.Start({"sh", "-c",
+                "echo half > " + Quoted(mount / "tape") + "; exec 3>> " + Quoted(mount / "tape") +
+                    "; echo more >&3; kill -KILL $$"},
                dir_ / "out", dir_ / "err");
   ASSERT_TRUE(writer.Wait(std::chrono::seconds(20)));
   ASSERT_TRUE(WaitFor([&] { return mount.State("tape") == "interrupted"; }));
@@ -100,8 +98,8 @@ TEST_F(FinishTest, WhatAKilledWriterLeftIsPublishedByAPersonsWord) {
 
 TEST_F(FinishTest, TheCommandReadsTheFileThroughTheMountAndSaysWhenItIsComplete) {
   auto const source = Source("source", 2 * kMiB);
-  MountedTusfs mount(server_->Url(), {"--finish", "*.mov=command", "--finish-command",
-                                      "cmp " + source.string()});
+  MountedTusfs mount(server_->Url(),
+                     {"--finish", "*.mov=command", "--finish-command", "cmp " + source.string()});
   ASSERT_EQ(mount.Mount(), "");
   Shell("head -c 1000000 " + Quoted(source) + " > " + Quoted(mount / "clip.mov"));
   Shell("head -c 1000000 " + Quoted(source) + " > " + Quoted(mount / "clip.txt"));

@@ -26,8 +26,10 @@ class SpaceTest : public MountTest {
 
   /// Mounts with a spool of that many MiB, chunks of 4 MiB, and `more`.
   void Mount(int spool, Command const& more = {}) {
-    Command options{"--spool-size", std::to_string(spool) + "MiB", "--chunk-size", "4MiB",
-                    "--reserve", "0", "--settle", "0.2"};
+    Command options{"--spool-size", std::to_string(spool) + "MiB",
+                    "--chunk-size", "4MiB",
+                    "--reserve",    "0",
+                    "--settle",     "0.2"};
     options.insert(options.end(), more.begin(), more.end());
     mount_ = std::make_unique<MountedTusfs>(server_->Url(), options);
     ASSERT_EQ(mount_->Mount(), "");
@@ -315,8 +317,8 @@ TEST_F(SpaceTest, NamesOfUploadedFilesGoAfterTheRetention) {
   Mount(96, {"--retention", "1"});
   Copy(Source("source", kMiB), *mount_ / "old");
   ASSERT_TRUE(WaitFor([&] { return server_->Published("old") == 1; }));
-  EXPECT_TRUE(WaitFor([&] { return fs::directory_iterator(mount_->mountpoint()) ==
-                                   fs::directory_iterator(); }));
+  EXPECT_TRUE(WaitFor(
+      [&] { return fs::directory_iterator(mount_->mountpoint()) == fs::directory_iterator(); }));
   EXPECT_TRUE(WaitFor([&] { return SpoolBytes() == 0; }));
   WriteFile(*mount_ / "old", "the name can be used again");
   EXPECT_TRUE(WaitFor([&] { return server_->Published("old") == 2; }));
@@ -328,8 +330,8 @@ TEST_F(SpaceTest, WhatTheSpoolTakesIsKnownAfterARemount) {
   Copy(Source("source", 20 * kMiB), *mount_ / "some");
   EXPECT_EQ(mount_->Unmount(), 0);
   ASSERT_EQ(mount_->Mount(), "");
-  EXPECT_TRUE(WaitFor(
-      [&] { return mount_->Status()["spool"]["used"].get<std::uint64_t>() == 20 * kMiB; }));
+  EXPECT_TRUE(
+      WaitFor([&] { return mount_->Status()["spool"]["used"].get<std::uint64_t>() == 20 * kMiB; }));
 }
 
 // ---- reading back

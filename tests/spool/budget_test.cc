@@ -1,9 +1,9 @@
 // Budget: how far it is spent, and who is told.
 #include "spool/budget.h"
 
-#include <thread>
-
 #include <gtest/gtest.h>
+
+#include <thread>
 
 namespace tusfs {
 namespace {

@@ -30,7 +30,8 @@ TEST(DescriptionTest, ComesBack) {
 }
 
 TEST(DescriptionTest, PathsThatLeadElsewhereAreNotBelieved) {
-  for (std::string const path : {"", "/etc/passwd", "../x", "a/../../x", "a//b", "a/", ".", "a/./b"}) {
+  for (std::string const path :
+       {"", "/etc/passwd", "../x", "a/../../x", "a//b", "a/", ".", "a/./b"}) {
     EXPECT_FALSE(IsPlainPath(path)) << path;
     auto description = Some();
     description.path = path;

@@ -1,10 +1,11 @@
 // Spool: one file a version, one object a version, and nothing removed that is not ours.
-#include <set>
+#include "spool/spool.h"
 
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "base/fakes.h"
-#include "spool/spool.h"
 #include "testing/files.h"
 
 namespace tusfs {
@@ -102,8 +103,7 @@ TEST_F(SpoolTest, TheSweepRemovesWhatIsUnwantedAndOurs) {
   auto const swept = spool_->Sweep([](VersionId id) { return id == 2; });
   ASSERT_TRUE(Ok(swept));
   EXPECT_EQ(*swept, 2U);
-  EXPECT_EQ(Files(),
-            (std::set<std::string>{"0/2", "0/notes.txt", "0/1005", "0/0003", "0/A", "7"}));
+  EXPECT_EQ(Files(), (std::set<std::string>{"0/2", "0/notes.txt", "0/1005", "0/0003", "0/A", "7"}));
 }
 
 TEST_F(SpoolTest, TheSweepOfAnEmptySpoolRemovesNothing) {
@@ -169,6 +169,18 @@ TEST_F(SpoolBudgetTest, ScratchFilesHaveNoNameAndAreNotCounted) {
   EXPECT_EQ(got, "here");
   EXPECT_EQ(ReadFully(other->get(), std::as_writable_bytes(std::span(got)), 0).value(), 0U);
   EXPECT_TRUE(std::filesystem::is_empty(path_));
+  EXPECT_EQ(Used(), 0U);
+}
+
+TEST_F(SpoolBudgetTest, ADescriptionThatTakesABlockCounts) {
+  auto open = MakeLarge(1);
+  MakeLarge(2);
+  Description description;
+  description.path = std::string(200, 'x') + "/" + std::string(200, 'y');
+  for (VersionId const id : {1, 2}) ASSERT_TRUE(Ok(spool_->Describe(id, description)));
+  EXPECT_GE(Used(), 2 * kMegabyte);
+  for (VersionId const id : {1, 2}) EXPECT_TRUE(Ok(spool_->Remove(id)));
+  open.reset();
   EXPECT_EQ(Used(), 0U);
 }
 

@@ -19,10 +19,9 @@ TEST(IgnoredByDefault, AreTheTracesOfDesktopsEditorsAndOtherFilesystems) {
 
 TEST(IgnoredByDefault, AreNoFilesThatPeopleMean) {
   PublishRules const rules;
-  for (auto const* path :
-       {"clip.mov", ".hidden", "DS_Store", "x.DS_Store", "_clip.mov", "Thumbs.db/clip.mov",
-        ".Trash-1000", "notes.swp", "a~b", "desktop.ini.txt", ".clip.mov.a1B2c3",
-        "clip.mov.part"}) {
+  for (auto const* path : {"clip.mov", ".hidden", "DS_Store", "x.DS_Store", "_clip.mov",
+                           "Thumbs.db/clip.mov", ".Trash-1000", "notes.swp", "a~b",
+                           "desktop.ini.txt", ".clip.mov.a1B2c3", "clip.mov.part"}) {
     EXPECT_FALSE(rules.IgnoredBy(path)) << path;
   }
 }

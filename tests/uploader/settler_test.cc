@@ -29,11 +29,14 @@ class SettlerTest : public TransferRig {
 
   std::vector<InodeId> finished_;
   std::vector<InodeId> asked_;
-  Settler settler_{
-      *store_, *spool_, rules_, clock_, {.quiet = kQuiet},
-      {.nudge = [this](InodeId inode) { finished_.push_back(inode); },
-       .ask = [this](InodeId inode) { asked_.push_back(inode); }},
-      logger_};
+  Settler settler_{*store_,
+                   *spool_,
+                   rules_,
+                   clock_,
+                   {.quiet = kQuiet},
+                   {.nudge = [this](InodeId inode) { finished_.push_back(inode); },
+                    .ask = [this](InodeId inode) { asked_.push_back(inode); }},
+                   logger_};
 };
 
 TEST_F(SettlerTest, ASettlingFileBecomesFinishedWithItsSizeOnDisk) {
@@ -179,8 +182,7 @@ class SettlerThread : public SettlerTest {
   void Start(std::chrono::milliseconds quiet) {
     threaded_ = std::make_unique<Settler>(
         *store_, *spool_, rules_, system_clock_, SettleTimes{.quiet = quiet},
-        Settler::Listeners{.nudge = [this](InodeId) { ++count_; }, .ask = [](InodeId) {}},
-        logger_);
+        Settler::Listeners{.nudge = [this](InodeId) { ++count_; }, .ask = [](InodeId) {}}, logger_);
     threaded_->Start();
   }
 

@@ -31,11 +31,11 @@ TEST(FinalNameOf, KnowsTheNamesThatProgramsGiveWhileTheyWrite) {
 }
 
 TEST(FinalNameOf, LeavesOtherNamesAlone) {
-  for (auto const* name :
-       {"clip.mov", "part", ".part", "clip.parts", ".hidden", "a.b.c", "", ".", "..", ".a1B2c3",
-        "..a1B2c3", ".x.abcde", ".x.abcdefg", ".x.abc-ef", "x.a1B2c3", ".crdownload",
-        ".partial", "..part", "...part",
-        ".in..", ".syncthing..tmp", "clip.tmp"}) {
+  for (auto const* name : {"clip.mov",        "part",     ".part",      "clip.parts", ".hidden",
+                           "a.b.c",           "",         ".",          "..",         ".a1B2c3",
+                           "..a1B2c3",        ".x.abcde", ".x.abcdefg", ".x.abc-ef",  "x.a1B2c3",
+                           ".crdownload",     ".partial", "..part",     "...part",    ".in..",
+                           ".syncthing..tmp", "clip.tmp"}) {
     EXPECT_EQ(FinalNameOf(name), std::nullopt) << name;
   }
 }
@@ -112,8 +112,8 @@ std::map<std::string, std::string> MetadataOf(std::string const& path) {
 }
 
 TEST(NamesInMetadata, ThatAreCleanTextGoAsTheyAre) {
-  for (std::string const path :
-       {"clip.mov", "100%.mov", "a%41", "día 1/clip ä.mov", "日本/\xf0\x9f\x8e\xac", " ,=\"", "~"}) {
+  for (std::string const path : {"clip.mov", "100%.mov", "a%41", "día 1/clip ä.mov",
+                                 "日本/\xf0\x9f\x8e\xac", " ,=\"", "~"}) {
     auto const metadata = MetadataOf(path);
     EXPECT_EQ(metadata.at("relativePath"), path);
     EXPECT_FALSE(metadata.contains("tusfsEncoding")) << path;
@@ -122,10 +122,18 @@ TEST(NamesInMetadata, ThatAreCleanTextGoAsTheyAre) {
 
 TEST(NamesInMetadata, ThatAreNotGoPercentEncodedAndSaySo) {
   for (auto const& path : {
-           std::string("\xff.mov"), std::string("caf\xe9/50%.mov"), std::string("new\nline"),
-           std::string("\x01\x1f\x7f"), std::string("ä\xc3"), std::string("\xc0\xaf"),
-           std::string("\xed\xa0\x80"), std::string("\xf4\x90\x80\x80"), std::string("\xe0\x80\x80"),
-           std::string("\xf5\x80\x80\x80"), std::string("next\xc2\x85line"), std::string("\xe2\x82"),
+           std::string("\xff.mov"),
+           std::string("caf\xe9/50%.mov"),
+           std::string("new\nline"),
+           std::string("\x01\x1f\x7f"),
+           std::string("ä\xc3"),
+           std::string("\xc0\xaf"),
+           std::string("\xed\xa0\x80"),
+           std::string("\xf4\x90\x80\x80"),
+           std::string("\xe0\x80\x80"),
+           std::string("\xf5\x80\x80\x80"),
+           std::string("next\xc2\x85line"),
+           std::string("\xe2\x82"),
        }) {
     auto const metadata = MetadataOf(path);
     auto const& sent = metadata.at("relativePath");
