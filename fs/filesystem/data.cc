@@ -249,11 +249,11 @@ Result<Turn> Filesystem::Write(Caller const& caller, HandleId id, std::uint64_t 
     return Failure(written.error());
   }
   if (handle->record.failed_write) NoteWritten(*handle, offset, offset + bytes.size());
-  return may_wait ? TakeTurn(*handle, offset) : Turn::kGo;
+  return may_wait ? TakeTurn(file, *handle, offset) : Turn::kGo;
 }
 
-Result<Turn> Filesystem::TakeTurn(OpenHandle& handle, std::uint64_t offset) {
-  auto const& version = *handle.file->version;
+Result<Turn> Filesystem::TakeTurn(ActiveFile& file, OpenHandle& handle, std::uint64_t offset) {
+  auto const& version = *file.version;
   auto const turn = turns_.Ask(version.id(), version.taken());
   if (turn != Turn::kFull) return turn;
   Error const full{ENOSPC, "the spool is full"};
@@ -264,8 +264,9 @@ Result<Turn> Filesystem::TakeTurn(OpenHandle& handle, std::uint64_t offset) {
 Result<Turn> Filesystem::AskTurn(HandleId id, std::uint64_t offset) {
   auto const handle = open_.Find(id);
   if (!handle) return Turn::kGo;
-  MutexLock lock(handle->file->mutex);
-  return TakeTurn(*handle, offset);
+  auto& file = *handle->file;
+  MutexLock lock(file.mutex);
+  return TakeTurn(file, *handle, offset);
 }
 
 Result<void> Filesystem::DropPrivilegesOnWrite(ActiveFile& file) {

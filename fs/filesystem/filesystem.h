@@ -240,8 +240,8 @@ class Filesystem {
                                              std::span<std::byte> out);
   /// Gives a stub that is to be changed its bytes back.
   [[nodiscard]] Result<void> Restore(ActiveFile& file, Inode& inode) REQUIRES(file.mutex);
-  [[nodiscard]] Result<Turn> TakeTurn(OpenHandle& handle, std::uint64_t offset)
-      REQUIRES(handle.file->mutex);
+  [[nodiscard]] Result<Turn> TakeTurn(ActiveFile& file, OpenHandle& handle, std::uint64_t offset)
+      REQUIRES(file.mutex);
   /// `may_go`: looks at the file inside the transaction; false leaves it.
   Result<bool> RemoveFile(InodeId id,
                           std::function<Result<bool>(View const&, Inode const&)> const& may_go);

@@ -1,6 +1,7 @@
 #include "filesystem/reclaim.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "catalog/tables.h"
 
@@ -16,6 +17,12 @@ constexpr std::chrono::seconds kNothingToDo{60};
 /// Files that were uploaded and went otherwise are noticed so late.
 constexpr std::chrono::seconds kRecount{600};
 constexpr std::chrono::seconds kLongestBetweenExpiries{3600};
+
+bool IsExpired(Inode const& inode, FileTime time) {
+  auto const published = inode.published != 0 ? inode.published : inode.changed;
+  return inode.type == FileType::kRegular && inode.content == Content::kUploaded &&
+         published < time;
+}
 
 }  // namespace
 
@@ -91,6 +98,7 @@ void Reclaimer::Recount(std::stop_token const& stop) {
   counted_to_ = {};
   recounted_ = clock_.Steady();
   CountNew(stop);
+  store_.LetGoOfPages();
 }
 
 std::uint64_t Reclaimer::BytesOf(KeptFile const& file) const {
@@ -128,25 +136,32 @@ std::uint64_t Reclaimer::Evict(std::uint64_t wanted, std::stop_token const& stop
 void Reclaimer::IndexOldFiles(std::stop_token const& stop) {
   auto const note = store_.Read([](View const& view) { return GetNote(view, kIndexedNote); });
   if (!note || !note->empty()) return;
-  InodeId after = 0;
-  while (!stop.stop_requested()) {
-    auto const indexed = store_.Update([&](Transaction& transaction) -> Result<bool> {
-      auto const page = ListInodes(transaction, after, kPage);
-      if (!page) return Failure(page.error());
-      for (auto inode : *page) {
-        after = inode.id;
-        bool const is_kept = inode.type == FileType::kRegular && inode.version != 0 &&
-                             inode.content == Content::kUploaded && inode.kept_at == 0;
-        if (!is_kept) continue;
-        UseKept(transaction, inode, std::max<FileTime>(inode.changed, 1));
-        PutInode(transaction, inode);
+  auto const is_unknown = [](Inode const& inode) {
+    return inode.type == FileType::kRegular && inode.version != 0 &&
+           inode.content == Content::kUploaded && inode.kept_at == 0;
+  };
+  std::vector<InodeId> unknown;
+  auto const visited =
+      VisitInodes(store_, stop, [&](View const&, Inode const& inode) -> Result<void> {
+        if (is_unknown(inode)) unknown.push_back(inode.id);
+        return {};
+      });
+  if (!visited) return Complain("what an older release kept is not known", visited.error());
+  unknown.push_back(0);  // the end: that all are known
+  for (auto const id : unknown) {
+    if (stop.stop_requested()) return;
+    auto const indexed = store_.Update([&](Transaction& transaction) -> Result<void> {
+      if (id == 0) {
+        PutNote(transaction, kIndexedNote, "yes");
+        return {};
       }
-      if (page->empty()) PutNote(transaction, kIndexedNote, "yes");
-      return !page->empty();
+      auto inode = GetInode(transaction, id);
+      if (!inode || !is_unknown(*inode)) return {};
+      UseKept(transaction, *inode, std::max<FileTime>(inode->changed, 1));
+      PutInode(transaction, *inode);
+      return {};
     });
     if (!indexed) return Complain("what an older release kept is not known", indexed.error());
-    if (!*indexed) return;
-    std::this_thread::sleep_for(kPauseBetweenPages);
   }
 }
 
@@ -176,19 +191,18 @@ void Reclaimer::ExpireNames(std::stop_token stop) {
       clock_.Wall() -
       std::chrono::duration_cast<std::chrono::nanoseconds>(options_.retention).count();
   std::uint64_t gone = 0;
-  InodeId after = 0;
-  while (!stop.stop_requested()) {
-    auto const page = store_.Read([&](View const& view) { return ListInodes(view, after, kPage); });
-    if (!page) return Complain("names are not removed", page.error());
-    if (page->empty()) break;
-    after = page->back().id;
-    for (auto const& inode : *page) {
-      if (inode.type != FileType::kRegular || inode.content != Content::kUploaded) continue;
-      auto const expired = filesystem_.Expire(inode.id, time);
-      if (!expired) return Complain("names are not removed", expired.error());
-      if (*expired) ++gone;
-    }
-    std::this_thread::sleep_for(kPauseBetweenPages);
+  std::vector<InodeId> old;
+  auto const visited =
+      VisitInodes(store_, stop, [&](View const&, Inode const& inode) -> Result<void> {
+        if (IsExpired(inode, time)) old.push_back(inode.id);
+        return {};
+      });
+  if (!visited) return Complain("names are not removed", visited.error());
+  for (auto const inode : old) {
+    if (stop.stop_requested()) break;
+    auto const expired = filesystem_.Expire(inode, time);
+    if (!expired) return Complain("names are not removed", expired.error());
+    if (*expired) ++gone;
   }
   if (gone > 0) logger_->info("removed names of files that were uploaded long ago count={}", gone);
 }

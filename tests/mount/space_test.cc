@@ -244,6 +244,7 @@ TEST_F(SpaceTest, AWriteFailsWhenNothingGoesOnForTheTimeThatWasSaid) {
   EXPECT_EQ(copied.code, 1);
   EXPECT_THAT(copied.err, HasSubstr("No space left on device"));
   server_->Restart();
+  ASSERT_TRUE(WaitFor([&] { return mount_->Status()["server"]["reachable"].get<bool>(); }));
   EXPECT_EQ(mount_->State("large.mov"), "interrupted");
   Copy(source, *mount_ / "large.mov");
   EXPECT_EQ(mount_->WaitUploaded(), 0);
@@ -297,7 +298,9 @@ TEST_F(SpaceTest, NoMoreIsKeptThanWasSaid) {
     Copy(Source("source" + std::to_string(i), 4 * kMiB), *mount_ / std::to_string(i));
     ASSERT_EQ(mount_->WaitUploaded(), 0);
   }
-  EXPECT_TRUE(WaitFor([&] { return SpoolBytes() == 8 * kMiB; }));
+  // Each may take a block more, for what it says of itself.
+  EXPECT_TRUE(WaitFor([&] { return SpoolBytes() <= 8 * kMiB + 64 * 1024; }));
+  EXPECT_GE(SpoolBytes(), 8 * kMiB);
   EXPECT_EQ(Sha256OfFile(*mount_ / "5"), Sha256OfFile(dir_ / "source5"));
 }
 
@@ -310,7 +313,9 @@ TEST_F(SpaceTest, DfShowsTheSpool) {
   server_->Kill();
   Copy(Source("source", 10 * kMiB), *mount_ / "some");
   ASSERT_EQ(::statvfs(mount_->mountpoint().c_str(), &status), 0);
-  EXPECT_EQ(status.f_bavail * status.f_frsize, 86 * kMiB);
+  auto const free = status.f_bavail * status.f_frsize;
+  EXPECT_LE(free, 86 * kMiB);
+  EXPECT_GE(free, 85 * kMiB);
 }
 
 TEST_F(SpaceTest, NamesOfUploadedFilesGoAfterTheRetention) {
