@@ -12,21 +12,7 @@ tusfs=${TUSFS_BIN:-$root/build/fs/tusfs}
 tusfsctl=${TUSFSCTL_BIN:-$root/build/fs/tusfsctl}
 disk=$(mktemp -d "${1:-/var/tmp}/tusfs-bench-XXXXXX") || exit 1
 
-unmount() {
-  grep -q " $disk/mnt " /proc/self/mountinfo || return
-  daemon=$("$tusfsctl" status --json "$disk/mnt" | sed -n 's/.*"daemon_pid": *\([0-9]*\).*/\1/p')
-  umount "$disk/mnt"
-  while [ -n "$daemon" ] && kill -0 "$daemon" 2>/dev/null; do sleep 0.2; done
-}
-
-clean_up() {
-  trap - EXIT INT TERM
-  unmount
-  stop_server
-  rm -rf "$memory" "$disk"
-}
-trap clean_up EXIT
-trap 'exit 130' INT TERM
+clean_up_at_the_end
 
 received() {
   curl -s "${url%/files/}/stats" | sed -n 's/.*"received_bytes": *\([0-9]*\).*/\1/p'
@@ -119,6 +105,6 @@ fi
 
 begin
 copy_half cp "$disk/source" "$disk/mnt/file"
-pkill -KILL -P "$("$tusfsctl" status --json "$disk/mnt" | sed -n 's/.*"keeper_pid": *\([0-9]*\).*/\1/p')"
+kill -KILL "$(daemon_pid)"
 cp "$disk/source" "$disk/mnt/file"
 end "cp and the daemon killed at half, run again"

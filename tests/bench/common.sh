@@ -1,5 +1,5 @@
-# Sourced by bench.sh and client.sh: a directory in memory ($memory, the caller removes it), a
-# server, medians.
+# Sourced by the others: a directory in memory ($memory, the caller removes it), a server, a mount at
+# $disk/mnt, medians.
 rounds=${BENCH_ROUNDS:-5}
 memory=$(mktemp -d /dev/shm/tusfs-bench-XXXXXX) || exit 1
 server_pid=
@@ -40,3 +40,27 @@ stop_server() {
 }
 
 median() { sort -n "$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+
+daemon_pid() {
+  "$tusfsctl" status --json "$disk/mnt" | sed -n 's/.*"daemon_pid": *\([0-9]*\).*/\1/p'
+}
+
+# Ends the mount at $disk/mnt, where there is one; its daemon is gone then.
+unmount() {
+  grep -q " $disk/mnt " /proc/self/mountinfo || return
+  daemon=$(daemon_pid)
+  umount "$disk/mnt"
+  while [ -n "$daemon" ] && kill -0 "$daemon" 2>/dev/null; do sleep 0.2; done
+}
+
+clean_up() {
+  trap - EXIT INT TERM
+  unmount
+  stop_server
+  rm -rf "$memory" "$disk"
+}
+
+clean_up_at_the_end() {
+  trap clean_up EXIT
+  trap 'exit 130' INT TERM
+}

@@ -17,25 +17,7 @@ tusfs=${TUSFS_BIN:-$root/build/fs/tusfs}
 tusfsctl=${TUSFSCTL_BIN:-$root/build/fs/tusfsctl}
 disk=$(mktemp -d "${1:-/var/tmp}/tusfs-bench-XXXXXX") || exit 1
 
-unmount() {
-  grep -q " $disk/mnt " /proc/self/mountinfo || return
-  daemon=$(daemon_pid)
-  umount "$disk/mnt"
-  while [ -n "$daemon" ] && kill -0 "$daemon" 2>/dev/null; do sleep 0.2; done
-}
-
-clean_up() {
-  trap - EXIT INT TERM
-  unmount
-  stop_server
-  rm -rf "$memory" "$disk"
-}
-trap clean_up EXIT
-trap 'exit 130' INT TERM
-
-daemon_pid() {
-  "$tusfsctl" status --json "$disk/mnt" | sed -n 's/.*"daemon_pid": *\([0-9]*\).*/\1/p'
-}
+clean_up_at_the_end
 
 # The same bytes for the same name, as many MiB as are wanted, without a hole.
 content() { # NAME MIB
