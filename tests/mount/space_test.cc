@@ -429,6 +429,25 @@ TEST_F(ReadBackTest, OtherBytesThanWereSentAreNotGivenOut) {
   EXPECT_THAT(read.err, HasSubstr("Input/output error"));
 }
 
+/// With ranges or without, whatever each server does.
+class ReadBackFromTest : public EveryServerTest {};
+
+TEST_P(ReadBackFromTest, AnEvictedFileIsReadWholeAndInPart) {
+  StartServer();
+  MountedTusfs mount(server_->Url(), {"--keep", "none", "--read-back", "--settle", "0.2"});
+  ASSERT_EQ(mount.Mount(), "");
+  auto const source = Source("source", 21 * kMiB + 7);
+  Copy(source, mount / "file");
+  ASSERT_EQ(mount.WaitUploaded(), 0);
+  ASSERT_TRUE(WaitFor([&] { return mount.Status()["spool"]["used"].get<std::uint64_t>() == 0; }));
+  auto const bytes = ReadFile(source);
+  EXPECT_TRUE(RunProgram({"tail", "-c", "1000", mount / "file"}).out ==
+              bytes.substr(bytes.size() - 1000));
+  EXPECT_EQ(RunProgram({"sha256sum", mount / "file"}).out.substr(0, 64), Sha256(bytes));
+}
+
+TUSFS_FOR_EVERY_SERVER(ReadBackFromTest);
+
 // ---- disks that are full, read-only, or no disks
 
 class SmallDiskTest : public SpaceTest {
