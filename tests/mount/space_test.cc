@@ -1,7 +1,6 @@
 // A small spool: files larger than it, writers that wait for room and harm nobody, what goes when
 // room is needed, and what is said when there is none.
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -9,64 +8,13 @@
 #include <csignal>
 #include <vector>
 
-#include "mount/mount_test.h"
+#include "mount/space_rig.h"
 
 namespace tusfs_testing {
 namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
-
-class SpaceTest : public MountTest {
- protected:
-  void SetUp() override {
-    MountTest::SetUp();
-    if (!IsSkipped()) StartServer(ServerKind::kFixture);
-  }
-
-  /// Mounts with a spool of that many MiB, chunks of 4 MiB, and `more`.
-  void Mount(int spool, Command const& more = {}) {
-    Command options{"--spool-size", std::to_string(spool) + "MiB",
-                    "--chunk-size", "4MiB",
-                    "--reserve",    "0",
-                    "--settle",     "0.2"};
-    options.insert(options.end(), more.begin(), more.end());
-    mount_ = std::make_unique<MountedTusfs>(server_->Url(), options);
-    ASSERT_EQ(mount_->Mount(), "");
-  }
-
-  /// Bytes of disk that the versions take.
-  [[nodiscard]] std::uint64_t SpoolBytes() const {
-    std::uint64_t bytes = 0;
-    std::error_code gone;
-    for (auto const& entry :
-         fs::recursive_directory_iterator(mount_->state_dir() / "spool", gone)) {
-      struct stat status {};
-      if (::lstat(entry.path().c_str(), &status) == 0 && S_ISREG(status.st_mode)) {
-        bytes += static_cast<std::uint64_t>(status.st_blocks) * 512;
-      }
-    }
-    return bytes;
-  }
-
-  [[nodiscard]] std::uint64_t Waiting() const {
-    return mount_->Status()["spool"]["waiting"].get<std::uint64_t>();
-  }
-  [[nodiscard]] bool AwaitWaiting(std::uint64_t files) const {
-    return WaitFor([&] { return Waiting() == files; });
-  }
-
-  void Start(ChildProcess& child, Command const& command) const {
-    child.Start(command, dir_ / "out", dir_ / "err");
-  }
-
-  /// A copy that waits for room, because the server is away.
-  void StartStuckCopy(ChildProcess& child, std::string const& name) {
-    Start(child, {"cp", Source("source of " + name, 64 * kMiB), *mount_ / name});
-  }
-
-  std::unique_ptr<MountedTusfs> mount_;
-};
 
 // ---- larger than the spool
 
@@ -338,115 +286,6 @@ TEST_F(SpaceTest, WhatTheSpoolTakesIsKnownAfterARemount) {
   EXPECT_TRUE(
       WaitFor([&] { return mount_->Status()["spool"]["used"].get<std::uint64_t>() == 20 * kMiB; }));
 }
-
-// ---- reading back
-
-class ReadBackTest : public SpaceTest {
- protected:
-  /// Mounts, uploads a file and sees its bytes go.
-  void UploadAndForget(std::uint64_t size) {
-    Mount(96, {"--keep", "none", "--read-back"});
-    source_ = Source("source", size);
-    Copy(source_, *mount_ / "file");
-    ASSERT_EQ(mount_->WaitUploaded(), 0);
-    ASSERT_TRUE(WaitFor([&] { return SpoolBytes() == 0; }));
-  }
-  fs::path source_;
-};
-
-TEST_F(ReadBackTest, AnEvictedFileIsReadFromTheServer) {
-  UploadAndForget(40 * kMiB);
-  auto const sum = RunProgram({"sha256sum", *mount_ / "file"});
-  EXPECT_EQ(sum.out.substr(0, 64), Sha256OfFile(source_));
-  auto const tail = RunProgram({"tail", "-c", "100", *mount_ / "file"});
-  auto const bytes = ReadFile(source_);
-  EXPECT_EQ(tail.out, bytes.substr(bytes.size() - 100));
-}
-
-TEST_F(ReadBackTest, AFileLargerThanTheSpoolIsReadThroughAWindow) {
-  server_->SetRate(0);
-  Mount(64, {"--trim", "confirmed", "--read-back"});
-  auto const source = Source("source", 128 * kMiB);
-  Copy(source, *mount_ / "large");
-  ASSERT_EQ(mount_->WaitUploaded(), 0);
-  auto const sum = RunProgram({"sha256sum", *mount_ / "large"});
-  EXPECT_EQ(sum.out.substr(0, 64), Sha256OfFile(source));
-}
-
-TEST_F(ReadBackTest, AppendedToItGetsItsBytesBackAndIsUploadedAnew) {
-  UploadAndForget(5 * kMiB);
-  auto const appended =
-      RunProgram({"sh", "-c", "printf more >> '" + (*mount_ / "file").string() + "'"});
-  EXPECT_EQ(appended.code, 0) << appended.err;
-  EXPECT_TRUE(WaitFor([&] { return server_->Published("file") == 2; }));
-  auto const upload = server_->Find("file");
-  ASSERT_TRUE(upload);
-  EXPECT_EQ(ReadFile(server_->File(*upload)), ReadFile(source_) + "more");
-}
-
-TEST_F(ReadBackTest, WhoeverWaitsForAServerThatIsAwayCanBeKilledAndBlocksNobody) {
-  UploadAndForget(5 * kMiB);
-  server_->Kill();
-  ChildProcess reader;
-  Start(reader, {"cat", *mount_ / "file"});
-  EXPECT_EQ(RunProgram({"ls", "-l", mount_->mountpoint()}, std::chrono::seconds(5)).code, 0);
-  EXPECT_TRUE(reader.Running());
-  reader.Signal(SIGKILL);
-  EXPECT_TRUE(reader.Wait(std::chrono::seconds(5)));
-  ChildProcess writer;
-  Start(writer, {"sh", "-c", "printf more >> '" + (*mount_ / "file").string() + "'"});
-  WriteFile(*mount_ / "other", "x");
-  EXPECT_TRUE(writer.Running());
-  server_->Restart();
-  auto const ending = writer.Wait(std::chrono::seconds(30));
-  ASSERT_TRUE(ending);
-  EXPECT_EQ(ending->code, 0);
-}
-
-TEST_F(ReadBackTest, AReaderDoesNotNoticeThatTheDaemonDies) {
-  UploadAndForget(48 * kMiB);
-  server_->SetRate(20'000'000);
-  ChildProcess reader;
-  reader.Start({"sha256sum", *mount_ / "file"}, dir_ / "sum", dir_ / "err");
-  for (int kills = 0; kills < 3; ++kills) {
-    ASSERT_GT(mount_->KillDaemon(), 0);
-    ASSERT_TRUE(WaitFor([&] { return mount_->Restarts() == kills + 1; }));
-  }
-  auto const ending = reader.Wait(std::chrono::seconds(60));
-  ASSERT_TRUE(ending);
-  EXPECT_EQ(ending->code, 0);
-  EXPECT_EQ(ReadFile(dir_ / "sum").substr(0, 64), Sha256OfFile(source_));
-}
-
-TEST_F(ReadBackTest, OtherBytesThanWereSentAreNotGivenOut) {
-  UploadAndForget(6 * kMiB);
-  auto const stored = server_->File(*server_->Find("file"));
-  auto bytes = ReadFile(stored);
-  bytes[5 * kMiB] = static_cast<char>(bytes[5 * kMiB] ^ 1);
-  WriteFile(stored, bytes);
-  auto const read = RunProgram({"cat", *mount_ / "file"});
-  EXPECT_EQ(read.code, 1);
-  EXPECT_THAT(read.err, HasSubstr("Input/output error"));
-}
-
-/// With ranges or without, whatever each server does.
-class ReadBackFromTest : public EveryServerTest {};
-
-TEST_P(ReadBackFromTest, AnEvictedFileIsReadWholeAndInPart) {
-  StartServer();
-  MountedTusfs mount(server_->Url(), {"--keep", "none", "--read-back", "--settle", "0.2"});
-  ASSERT_EQ(mount.Mount(), "");
-  auto const source = Source("source", 21 * kMiB + 7);
-  Copy(source, mount / "file");
-  ASSERT_EQ(mount.WaitUploaded(), 0);
-  ASSERT_TRUE(WaitFor([&] { return mount.Status()["spool"]["used"].get<std::uint64_t>() == 0; }));
-  auto const bytes = ReadFile(source);
-  EXPECT_TRUE(RunProgram({"tail", "-c", "1000", mount / "file"}).out ==
-              bytes.substr(bytes.size() - 1000));
-  EXPECT_EQ(RunProgram({"sha256sum", mount / "file"}).out.substr(0, 64), Sha256(bytes));
-}
-
-TUSFS_FOR_EVERY_SERVER(ReadBackFromTest);
 
 // ---- disks that are full, read-only, or no disks
 
