@@ -34,6 +34,12 @@ void MarkUploaded(Transaction& transaction, Inode& inode, FileTime now) {
   UseKept(transaction, inode, now);
 }
 
+bool WasUploadedBefore(Inode const& inode, FileTime time) {
+  auto const published = inode.published != 0 ? inode.published : inode.changed;
+  return inode.type == FileType::kRegular && inode.content == Content::kUploaded &&
+         published < time;
+}
+
 void IndexKept(Transaction& transaction, Inode const& inode) {
   if (inode.kept_at <= 0) return;
   if (inode.content == Content::kUploaded && inode.version != 0) {

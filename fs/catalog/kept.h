@@ -29,6 +29,9 @@ void UseKept(Transaction& transaction, Inode& inode, FileTime now);
 /// The server has confirmed the whole of it. The caller puts the inode.
 void MarkUploaded(Transaction& transaction, Inode& inode, FileTime now);
 
+/// Whether it is an uploaded file, and was uploaded before `time`.
+[[nodiscard]] bool WasUploadedBefore(Inode const& inode, FileTime time);
+
 // For PutInode and DeleteInode.
 void IndexKept(Transaction& transaction, Inode const& inode);
 void UnindexKept(Transaction& transaction, Inode const& inode);

@@ -1,6 +1,8 @@
 #include "filesystem/reclaim.h"
 
 #include <algorithm>
+#include <future>
+#include <memory>
 #include <vector>
 
 #include "catalog/tables.h"
@@ -14,15 +16,10 @@ constexpr std::chrono::milliseconds kPauseBetweenPages{1};
 /// While room is short: how often what is unfinished is looked at again.
 constexpr std::chrono::milliseconds kShortOfRoom{500};
 constexpr std::chrono::seconds kNothingToDo{60};
+constexpr std::chrono::seconds kLongestRemoval{10};
 /// Files that were uploaded and went otherwise are noticed so late.
 constexpr std::chrono::seconds kRecount{600};
 constexpr std::chrono::seconds kLongestBetweenExpiries{3600};
-
-bool IsExpired(Inode const& inode, FileTime time) {
-  auto const published = inode.published != 0 ? inode.published : inode.changed;
-  return inode.type == FileType::kRegular && inode.content == Content::kUploaded &&
-         published < time;
-}
 
 }  // namespace
 
@@ -66,13 +63,12 @@ void Reclaimer::Reclaim(std::stop_token stop) {
     Recount(stop);
   }
   if (budget.excess() > 0) {
-    // What goes is free a moment later, when that is durable: so it is counted here.
     auto const wanted = budget.excess();
     auto const gone = Evict(wanted, stop);
     if (gone > 0) {
       logger_->info("let go of uploaded bytes to make room bytes={} used={} limit={}", gone,
                     budget.used(), budget.limit());
-      if (auto synced = store_.Sync(); !synced) Complain("room is not made", synced.error());
+      AwaitRemoval();
       budget.NoteProgress(clock_.Steady());
     }
     if (gone < wanted && options_.trim) TrimUnfinished(stop);
@@ -131,6 +127,19 @@ std::uint64_t Reclaimer::Evict(std::uint64_t wanted, std::stop_token const& stop
     }
   }
   return gone;
+}
+
+// What was evicted is free once that is durable and its files are removed. Whoever looked at the
+// budget before would evict as much again.
+void Reclaimer::AwaitRemoval() {
+  auto const removed = std::make_shared<std::promise<void>>();
+  auto const asked = store_.Update([&](Transaction& transaction) -> Result<void> {
+    transaction.WhenDurable([removed] { removed->set_value(); });
+    return {};
+  });
+  auto const synced = asked ? store_.Sync() : asked;
+  if (!synced) return Complain("room is not made", synced.error());
+  removed->get_future().wait_for(kLongestRemoval);
 }
 
 void Reclaimer::IndexOldFiles(std::stop_token const& stop) {
@@ -194,7 +203,7 @@ void Reclaimer::ExpireNames(std::stop_token stop) {
   std::vector<InodeId> old;
   auto const visited =
       VisitInodes(store_, stop, [&](View const&, Inode const& inode) -> Result<void> {
-        if (IsExpired(inode, time)) old.push_back(inode.id);
+        if (WasUploadedBefore(inode, time)) old.push_back(inode.id);
         return {};
       });
   if (!visited) return Complain("names are not removed", visited.error());

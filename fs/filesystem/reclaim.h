@@ -55,6 +55,7 @@ class Reclaimer {
   void Recount(std::stop_token const& stop);
   /// Evicts `wanted` bytes, or what there is; returns how many went.
   std::uint64_t Evict(std::uint64_t wanted, std::stop_token const& stop);
+  void AwaitRemoval();
   /// A catalog of the release before does not know what it keeps.
   void IndexOldFiles(std::stop_token const& stop);
   void TrimUnfinished(std::stop_token const& stop);

@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "base/block_digest.h"
+#include "catalog/kept.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
 #include "filesystem/filesystem.h"
@@ -39,6 +40,7 @@ Result<bool> Filesystem::Evict(InodeId id) {
 
 Result<std::uint64_t> Filesystem::Trim(InodeId id) {
   VersionId version_id = 0;
+  std::uint64_t size = 0;
   std::uint64_t before = 0;
   auto const end = store_.Update([&](Transaction& transaction) -> Result<std::uint64_t> {
     auto inode = GetInode(transaction, id);
@@ -54,6 +56,7 @@ Result<std::uint64_t> Filesystem::Trim(InodeId id) {
     auto const confirmed = (*upload)->offset / kDigestBlock * kDigestBlock;
     if (confirmed <= inode->trimmed) return std::uint64_t{0};
     version_id = inode->version;
+    size = inode->size;
     before = inode->trimmed;
     inode->trimmed = confirmed;
     PutInode(transaction, *inode);
@@ -62,7 +65,8 @@ Result<std::uint64_t> Filesystem::Trim(InodeId id) {
   if (!end || *end == 0) return end;
   // Bytes go last.
   if (auto synced = store_.Sync(); !synced) return Failure(synced.error());
-  auto const version = spool_.Find(version_id, std::numeric_limits<std::uint64_t>::max(), before);
+  auto const version = spool_.Find(version_id, size, before);
+  if (!version && version.error().code == ENOENT) return std::uint64_t{0};  // removed meanwhile
   if (!version) return Failure(version.error());
   if (auto trimmed = (*version)->TrimTo(*end); !trimmed) return Failure(trimmed.error());
   return *end - before;
@@ -98,9 +102,7 @@ Result<bool> Filesystem::RemoveFile(
 
 Result<bool> Filesystem::Expire(InodeId id, FileTime time) {
   return RemoveFile(id, [&](View const&, Inode const& inode) -> Result<bool> {
-    auto const published = inode.published != 0 ? inode.published : inode.changed;
-    return inode.type == FileType::kRegular && inode.content == Content::kUploaded &&
-           published < time && open_.FindFile(id) == nullptr;
+    return WasUploadedBefore(inode, time) && open_.FindFile(id) == nullptr;
   });
 }
 

@@ -105,9 +105,11 @@ Result<bool> Ledger::Change(Work const& work,
 
 // What is left of a body that was trimmed is of no use to anybody.
 void Ledger::LetGoOfBytes(Transaction& transaction, Inode& inode) {
-  transaction.WhenDurable([&spool = spool_, version = inode.version] {
-    // The next start sweeps what could not be removed.
-    static_cast<void>(spool.Remove(version));
+  transaction.WhenDurable([&spool = spool_, logger = logger_, version = inode.version] {
+    if (auto removed = spool.Remove(version); !removed) {
+      logger->warn("spool file not removed, the next start tries again error=\"{}\"",
+                   Describe(removed.error()));
+    }
   });
   inode.version = 0;
   inode.trimmed = 0;

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/logger.h"
 #include "catalog/records.h"
 #include "catalog/store.h"
 #include "spool/spool.h"
@@ -51,8 +52,8 @@ struct Range {
 class Ledger {
  public:
   /// The collaborators outlive the ledger.
-  Ledger(Store& store, Spool& spool, PublishRules const& rules, Clock const& clock)
-      : store_(store), spool_(spool), rules_(rules), clock_(clock) {}
+  Ledger(Store& store, Spool& spool, PublishRules const& rules, Clock const& clock, Logger logger)
+      : store_(store), spool_(spool), rules_(rules), clock_(clock), logger_(std::move(logger)) {}
 
   /// Nothing for what is no file, or has no name any more. Errors: ENODATA where the spool does not
   /// have the bytes; EAGAIN where it changed meanwhile.
@@ -118,6 +119,7 @@ class Ledger {
   Spool& spool_;
   PublishRules const& rules_;
   Clock const& clock_;
+  Logger const logger_;
 };
 
 }  // namespace tusfs

@@ -82,7 +82,7 @@ std::uint64_t BytesLeft(Inode const& inode, std::uint64_t offset) {
 Transfer::Transfer(Shared& shared, tus::ClientOptions client,
                    std::unique_ptr<tus::HttpTransport> transport, std::stop_token end)
     : shared_(shared),
-      ledger_(shared.store, shared.spool, shared.rules, shared.clock),
+      ledger_(shared.store, shared.spool, shared.rules, shared.clock, shared.logger),
       transport_(std::move(transport)),
       client_(std::move(client), *transport_),
       end_(std::move(end)) {}

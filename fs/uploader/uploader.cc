@@ -138,12 +138,6 @@ Result<void> Uploader::LetGo(InodeId inode, Version& version, std::uint64_t offs
   });
   if (!known) return known;
   if (!version.WasSent(offset)) return {};
-  if (version.trimmed() > 0) {
-    // The upload could not start over, so what was sent stays as it is.
-    return Fail(EIO, "what was sent of it cannot be changed any more: its first " +
-                         std::to_string(version.trimmed()) +
-                         " bytes are not here (trim=confirmed)");
-  }
   JobKey const key{.inode = inode, .upload = {}};
   queue_.Block(key);
   // While the job is blocked nobody sends, so the upload and the frontier belong to this call.
@@ -153,6 +147,12 @@ Result<void> Uploader::LetGo(InodeId inode, Version& version, std::uint64_t offs
     auto record = GetInode(transaction, inode);
     if (!record) return Failure(record.error());
     if (record->version != version.id()) return {};
+    if (record->trimmed > 0) {
+      // The upload could not start over, so what was sent stays as it is.
+      return Fail(EIO, "what was sent of it cannot be changed any more: its first " +
+                           std::to_string(record->trimmed) +
+                           " bytes are not here (trim=confirmed)");
+    }
     auto upload = FindUpload(transaction, record->upload);
     if (!upload) return Failure(upload.error());
     rewritten = *upload && (*upload)->frontier > 0;

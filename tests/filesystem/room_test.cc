@@ -1,6 +1,8 @@
 // Making room: what is let go of, in which order, and what never is.
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "base/block_digest.h"
 #include "filesystem/reclaim.h"
 #include "filesystem/rig.h"
@@ -64,6 +66,16 @@ TEST_F(RoomTest, WhatWasUsedLongestAgoGoesFirst) {
   EXPECT_FALSE(IsHere(files.back()));
 }
 
+TEST_F(RoomTest, NoMoreGoesThanHasTo) {
+  std::vector<InodeId> files;
+  for (FileTime used = 1; used <= 12; ++used) {
+    files.push_back(MakeUploaded("f" + std::to_string(used), used));
+  }
+  Reclaimer reclaimer(*store_, *spool_, *fs_, clock_, {}, logger_);
+  for (int rounds = 0; rounds < 5; ++rounds) reclaimer.Reclaim();
+  EXPECT_EQ(std::ranges::count_if(files, [&](InodeId file) { return IsHere(file); }), 10);
+}
+
 TEST_F(RoomTest, WhatIsOpenOrNotUploadedStays) {
   auto const open = MakeUploaded("open", 1, 4 * kMegabyte);
   auto const handle = Open(open, O_RDONLY);
@@ -124,6 +136,15 @@ TEST_F(RoomTest, WhatWasTrimmedIsNotReadNotChangedAndTheFileGoesOn) {
   EXPECT_EQ(CodeOf(fs_->Write(me_, file.handle, 0, buffer)), EIO);
   Write(file.handle, 13 * kMegabyte, "end");
   EXPECT_EQ(Stat(inode).size, 13 * kMegabyte + 3);
+}
+
+TEST_F(RoomTest, OnceTheCatalogSaysThatItIsTrimmedWhatWasSentStaysAsItIs) {
+  auto const file = MakeStreaming("f", 13 * kMegabyte, 8 * kMegabyte);
+  // As in the moment between the commit and the disk.
+  ChangeRow(file.attributes.inode, [](Inode& row) { row.trimmed = 8 * kMegabyte; });
+  std::vector<std::byte> const bytes(10);
+  EXPECT_EQ(CodeOf(fs_->Write(me_, file.handle, 0, bytes)), EIO);
+  EXPECT_FALSE(Row(file.attributes.inode).upload.IsNil()) << "it still has its upload";
 }
 
 TEST_F(RoomTest, ASuccessorKnowsWhatWasTrimmed) {
