@@ -1,6 +1,5 @@
-// SIGKILL after SIGKILL to the daemon while many programs use the mount: none of them notices.
-//
-// $TUSFS_STORM_KILLS: how many kills (default 100).
+// SIGKILL after SIGKILL to the daemon while ten programs use the mount: none of them notices, and
+// what they wrote arrives.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -9,14 +8,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <cstdlib>
 #include <mutex>
-#include <random>
 #include <regex>
 #include <thread>
 #include <utility>
 
 #include "mount/mount_test.h"
+#include "storm/storm.h"
 
 namespace tusfs_testing {
 namespace {
@@ -44,7 +42,7 @@ class Complaints {
   std::vector<std::string> all_;
 };
 
-class StormTest : public MountTest {
+class DaemonKillsStorm : public MountTest {
  protected:
   void SetUp() override {
     MountTest::SetUp();
@@ -157,6 +155,26 @@ class StormTest : public MountTest {
     for (std::uint64_t i = 0; i < recorded_; ++i) ASSERT_EQ(numbers[i], i);
   }
 
+  // Every file that the mount calls uploaded is on the server as it is in the mount; how many.
+  int ExpectArrivedAsTheyAre() {
+    auto const listed = TusfsCtl({"list", "--json", mount_->mountpoint()});
+    int uploaded = 0;
+    for (auto const& file : listed.json.value("files", nlohmann::json::array())) {
+      if (file.value("state", "") != "uploaded") {
+        EXPECT_EQ(file.value("state", ""), "local-only") << file.dump();
+        continue;
+      }
+      auto const path = file.value("path", "");
+      auto const upload = server_->Find(path);
+      EXPECT_TRUE(upload && upload->complete) << path;
+      if (!upload) continue;
+      EXPECT_EQ(Sha256OfFile(server_->File(*upload)), Sha256OfFile(*mount_ / path)) << path;
+      ++uploaded;
+    }
+    EXPECT_GT(uploaded, 0) << listed.err;
+    return uploaded;
+  }
+
   [[nodiscard]] int Replayed() const {
     auto const log = mount_->Log();
     static std::regex const number("replayed=([0-9]+)");
@@ -176,13 +194,9 @@ class StormTest : public MountTest {
   std::vector<std::pair<steady_clock::time_point, steady_clock::duration>> stalls_;
 };
 
-TEST_F(StormTest, NoProgramNotices) {
-  auto const* const wanted = std::getenv("TUSFS_STORM_KILLS");
-  int const kills = wanted != nullptr ? std::atoi(wanted) : 100;
-  auto const seed = std::random_device{}();
-  std::printf("seed %u\n", seed);
-  std::mt19937 random(seed);
-  std::uniform_int_distribution<int> pause(0, 500);
+TEST_F(DaemonKillsStorm, NoProgramNotices) {
+  Storm storm("daemon_kills", "kills", 100);
+  int const kills = storm.count();
   std::vector<steady_clock::time_point> times;
 
   ChildProcess idle;
@@ -226,6 +240,11 @@ TEST_F(StormTest, NoProgramNotices) {
     } else {
       std::printf("SKIPPED: fio in the storm: there is no fio\n");
     }
+    programs.push_back(Repeat([this](std::string const& number) {
+      auto const target = *mount_ / ("install" + number);
+      ExpectRun({"install", "-m", "600", big_, target});
+      ExpectRun({"cmp", big_, target});
+    }));
     programs.push_back(Repeat([this](std::string const& number) { NamesTurn(number); }));
     // Directories come and go under it, which it may say; it must not hang or find errors of I/O.
     programs.push_back(Repeat([this](std::string const&) {
@@ -240,9 +259,11 @@ TEST_F(StormTest, NoProgramNotices) {
         return daemon != 0 && daemon != last;
       })) << "no daemon serves after kill "
           << i;
-      std::this_thread::sleep_for(milliseconds(pause(random)));  // the moment is what varies
+      std::this_thread::sleep_for(
+          milliseconds(storm.Between(0, 500)));  // the moment is what varies
       ASSERT_EQ(::kill(daemon, SIGKILL), 0);
       times.push_back(steady_clock::now());
+      storm.Done();
     }
   }
   WriteFile(over, "");
@@ -252,18 +273,13 @@ TEST_F(StormTest, NoProgramNotices) {
   EXPECT_THAT(complaints_.All(), ::testing::IsEmpty());
   ExpectRecording();
   EXPECT_EQ(mount_->WaitUploaded(), 0);
-  for (auto const* const name : {"cp0", "dd0"}) {
-    auto const upload = server_->Find(name);
-    ASSERT_TRUE(upload) << name;
-    EXPECT_EQ(Sha256OfFile(server_->File(*upload)), Sha256OfFile(big_)) << name;
-  }
+  auto const arrived = ExpectArrivedAsTheyAre();
   auto const stalls = StallsAfter(times);
-  std::printf(
-      "kills %d, requests replayed %d, turns of programs %d, programs that noticed %zu; recorder's "
-      "longest stall after a kill: median %lld ms, maximum %lld ms\n",
-      kills, Replayed(), turns_.load(), complaints_.All().size(),
-      static_cast<long long>(stalls[stalls.size() / 2].count()),
-      static_cast<long long>(stalls.back().count()));
+  storm.SetDetails("turns of programs " + std::to_string(turns_) + ", that noticed " +
+                   std::to_string(complaints_.All().size()) + ", requests replayed " +
+                   std::to_string(Replayed()) + ", files compared " + std::to_string(arrived) +
+                   ", longest stall median " + std::to_string(stalls[stalls.size() / 2].count()) +
+                   " ms, maximum " + std::to_string(stalls.back().count()) + " ms");
   EXPECT_EQ(mount_->Unmount(), 0);
 }
 
