@@ -49,6 +49,7 @@ struct Options {
   std::string preset;
   std::vector<tus::MetadataTemplate> metadata;  ///< an empty value leaves the key out
   std::string checksum = "auto";                ///< or "off"
+  std::string verify = "off";                   ///< or "head", "download"
 
   // Credentials: at most one source. Paths are absolute.
   std::string token_file;

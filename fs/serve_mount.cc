@@ -116,6 +116,7 @@ Result<UploaderOptions> UploaderOptionsOf(Options const& options, std::string co
   wanted.transfer.metadata = rules->metadata;
   wanted.transfer.adopt_timeout = options.adopt_timeout;
   wanted.transfer.checksums = options.checksum == "auto";
+  wanted.transfer.verify = VerificationOf(options);
   wanted.make_transport = [transport = TransportOptionsOf(options, mount.bandwidth)] {
     return tus::MakeCurlTransport(transport);
   };

@@ -263,6 +263,10 @@ std::vector<Setting> MakeSettings() {
                                  "a checksum with each PATCH: auto (where the server has them) or "
                                  "off (default auto)",
                                  {"auto", "off"}),
+      Choice<&Options::verify>("verify", "HOW",
+                               "before a file counts as uploaded, compare what the server has: "
+                               "off, head (its length) or download (its bytes; default off)",
+                               {"off", "head", "download"}),
       File<&Options::token_file>("token-file", "send the bearer token in FILE"),
       File<&Options::basic_file>("basic-file", "send the user:password in FILE"),
       File<&Options::header_file>("header-file", "send the headers in FILE"),

@@ -51,6 +51,11 @@ Result<UploadRules> UploadRulesOf(Options const& options) {
   return rules;
 }
 
+Verification VerificationOf(Options const& options) {
+  if (options.verify == "head") return Verification::kHead;
+  return options.verify == "download" ? Verification::kDownload : Verification::kOff;
+}
+
 std::unique_ptr<tus::Credentials> MakeCredentials(Options const& options) {
   if (!options.token_file.empty()) return tus::BearerFromFile(options.token_file);
   if (!options.basic_file.empty()) return tus::BasicFromFile(options.basic_file);

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "options.h"
+#include "uploader/transfer.h"
 
 namespace tusfs {
 
@@ -24,6 +25,8 @@ struct UploadRules {
 [[nodiscard]] Result<UploadRules> UploadRulesOf(Options const& options);
 
 /// Nothing where none were configured. Nothing is read yet.
+[[nodiscard]] Verification VerificationOf(Options const& options);
+
 [[nodiscard]] std::unique_ptr<tus::Credentials> MakeCredentials(Options const& options);
 
 /// `bandwidth` outlives the transports.

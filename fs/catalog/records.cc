@@ -215,7 +215,7 @@ Result<Upload> DecodeUpload(Uuid const& id, std::string_view bytes) {
   upload.id = id;
   upload.owner = decoder.Number<InodeId>();
   upload.version = decoder.Number<VersionId>();
-  upload.phase = ReadEnum<UploadPhase::kUnconfirmed>(decoder);
+  upload.phase = ReadEnum<UploadPhase::kVerifying>(decoder);
   upload.url = decoder.Text();
   upload.path = decoder.Text();
   upload.offset = decoder.Number<std::uint64_t>();

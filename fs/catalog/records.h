@@ -118,6 +118,7 @@ enum class UploadPhase : std::uint8_t {
   kComplete = 4,     ///< published
   kRefused = 5,      ///< the server said no to its creation or to its completion
   kUnconfirmed = 6,  ///< completion unknown: the answer was lost, then the server forgot it
+  kVerifying = 7,    ///< complete; what the server has is being compared with what was sent
 };
 
 struct Upload {

@@ -45,13 +45,14 @@ class Blocks {
   }
 
   /// A block of which nothing is known is taken as it is.
-  Result<void> Check(std::uint64_t block) const {
+  Result<void> Check(std::uint64_t block) {
     auto const sent =
         store_.Read([&](View const& view) { return FindDigest(view, remote_.upload, block); });
     if (!sent) return Failure(sent.error());
     auto const arrived = hasher_.Digest();
     if (!*sent || (*sent)->length != arrived.length || **sent == arrived) return {};
     auto const begin = block * kDigestBlock;
+    end_.is_wrong = true;
     return Fail(EIO, "what the server gives is not what was sent: bytes " + std::to_string(begin) +
                          " to " + std::to_string(begin + arrived.length) + " differ");
   }

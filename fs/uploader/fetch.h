@@ -60,6 +60,7 @@ class BlockSink {
 struct FetchEnd {
   std::optional<tus::Error> server{};  ///< what tusclient says
   std::optional<Error> own{};          ///< the sink's, or EIO: a block is not what was sent
+  bool is_wrong = false;               ///< it is the latter
 };
 
 /// One download of the blocks from `first` on. Blocks until it ends; `stop` ends it within 100 ms,

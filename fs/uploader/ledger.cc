@@ -49,7 +49,7 @@ bool KeepDigests(Transaction& transaction, Uuid const& upload, Range const& rang
 bool MayBePublished(std::optional<Upload> const& upload) {
   if (!upload) return false;
   return upload->phase == UploadPhase::kFinalSent || upload->phase == UploadPhase::kComplete ||
-         upload->phase == UploadPhase::kUnconfirmed;
+         upload->phase == UploadPhase::kUnconfirmed || upload->phase == UploadPhase::kVerifying;
 }
 
 Result<std::optional<Work>> Ledger::Look(InodeId id) const {
@@ -213,6 +213,18 @@ Result<bool> Ledger::Incomplete(Work const& work, tus::UploadStatus const& statu
   });
   if (changed && *changed) work.version->Unseal();
   return changed;
+}
+
+Result<bool> Ledger::Verifying(Work const& work, std::string const& receipt) {
+  if (!work.version->Seal(work.changes)) return false;  // as in Complete
+  return Change(work, [&](Transaction&, Inode&, Upload& upload) {
+    upload.phase = UploadPhase::kVerifying;
+    upload.offset = work.inode.size;
+    upload.length = work.inode.size;
+    upload.receipt = receipt;
+    upload.error.clear();
+    return true;
+  });
 }
 
 Result<bool> Ledger::Complete(Work const& work, std::string const& receipt) {

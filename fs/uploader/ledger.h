@@ -3,6 +3,7 @@
 // Every entry is one journaled operation; those that a power cut must not forget say so. The order
 // is what makes an upload resumable and published once:
 //   Intend → POST → Created → Announce → PATCH → Confirmed …    Announce(last), durably → Complete
+//   (or Verifying → GET → Complete)
 // An entry is made only where the upload is still the file's own; false means that it is not any
 // more (removed, truncated, rewritten), and the caller looks again. Thread-safe, never waits for
 // the network.
@@ -75,6 +76,8 @@ class Ledger {
   [[nodiscard]] Result<bool> Confirmed(Work const& work, tus::Patched const& answer);
   /// HEAD said how far the server is, and that the upload is not complete.
   [[nodiscard]] Result<bool> Incomplete(Work const& work, tus::UploadStatus const& status);
+  /// The server has all of it, which remains to be verified.
+  [[nodiscard]] Result<bool> Verifying(Work const& work, std::string const& receipt);
   [[nodiscard]] Result<bool> Complete(Work const& work, std::string const& receipt);
 
   /// kRefused or kUnconfirmed, with the reason for a person.

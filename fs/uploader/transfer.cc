@@ -119,6 +119,8 @@ Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token 
   switch (work.upload->phase) {
     case UploadPhase::kComplete:
       return work.finished() ? Complete(work, work.upload->receipt) : Outcome{};
+    case UploadPhase::kVerifying:
+      return work.finished() ? Verify(work, memory, stop) : Outcome{};
     case UploadPhase::kUnconfirmed:
       return {};
     case UploadPhase::kRefused:
@@ -317,6 +319,11 @@ Transfer::Outcome Transfer::Gone(Work const& work, JobMemory& memory, std::stop_
   if (now < believed && !expired) return {.next = believed};
   if (auto const info = client_.Options(stop); !info) return BackOff(info.error(), memory);
   memory.gone_at.reset();
+  if (work.upload->phase == UploadPhase::kVerifying) {
+    return Unconfirmed(work,
+                       "the server has confirmed all of it, and does not know it any more: it "
+                       "cannot be verified");
+  }
   if (work.upload->phase != UploadPhase::kFinalSent) {
     return StartOver(work, "the server does not know it any more");
   }

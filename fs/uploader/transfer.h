@@ -25,10 +25,18 @@
 
 namespace tusfs {
 
+/// What is asked of the server before a file counts as uploaded, and its bytes may go here.
+enum class Verification {
+  kOff,       ///< nothing: its answers have confirmed each byte
+  kHead,      ///< how long the upload is (HEAD)
+  kDownload,  ///< its bytes (GET), which have to be those that were sent
+};
+
 struct TransferOptions {
   tus::RetryPolicy retry{};
   std::vector<tus::MetadataTemplate> metadata = DefaultMetadata();
   bool checksums = true;  ///< of each PATCH, where the server has them
+  Verification verify = Verification::kOff;
   /// A growing file with less than a chunk to send waits this long for more.
   std::chrono::milliseconds patience{1000};
   /// An upload that the server does not know is believed to be gone after this long.
@@ -111,13 +119,21 @@ class Transfer {
   Outcome PatchFailed(Work const& work, Range const& range, tus::Error const& error,
                       SteadyTime asked, JobMemory& memory);
 
+  Outcome Verify(Work const& work, JobMemory& memory, std::stop_token stop);
+  Outcome VerifyBytes(Work const& work, JobMemory& memory, std::stop_token stop);
+  Outcome Wrong(Work const& work, std::string const& how, JobMemory& memory);
+  /// A server that does not give its uploads back, or that gives something else.
+  Outcome NotReadable(Work const& work, tus::Error const& error, JobMemory& memory);
+
   Outcome Terminate(Uuid const& id, JobMemory& memory, std::stop_token stop);
   Outcome End(Upload const& upload, JobMemory& memory, std::stop_token stop);
 
   // How a step ends.
   [[nodiscard]] Outcome Now(std::uint64_t bytes_left = 0) const;
   [[nodiscard]] static Outcome Over() { return {.next = std::nullopt, .over = true}; }
+  /// The server says that it has all of it.
   Outcome Complete(Work const& work, std::string const& receipt);
+  Outcome Uploaded(Work const& work, std::string const& receipt);
   Outcome StartOver(Work const& work, std::string const& why, bool adoptable = false);
   /// Takes the upload away from a file that is not to have one.
   Outcome GiveUp(Work const& work);

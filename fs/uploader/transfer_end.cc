@@ -9,6 +9,12 @@ Transfer::Outcome Transfer::Now(std::uint64_t bytes_left) const {
 }
 
 Transfer::Outcome Transfer::Complete(Work const& work, std::string const& receipt) {
+  if (shared_.options.verify == Verification::kOff) return Uploaded(work, receipt);
+  auto const recorded = ledger_.Verifying(work, receipt);
+  return recorded ? Now() : Postpone(recorded.error());
+}
+
+Transfer::Outcome Transfer::Uploaded(Work const& work, std::string const& receipt) {
   auto const recorded = ledger_.Complete(work, receipt);
   if (!recorded) return Postpone(recorded.error());
   if (!*recorded) return Now();  // it is another file by now
@@ -35,8 +41,8 @@ Transfer::Outcome Transfer::GiveUp(Work const& work) {
 }
 
 Transfer::Outcome Transfer::Unconfirmed(Work const& work, std::string const& why) {
-  shared_.logger->error("completion unknown path=\"{}\" tusfsId={}", Printable(work.path),
-                        work.upload->id.ToString());
+  shared_.logger->error("completion unknown path=\"{}\" tusfsId={} reason=\"{}\"",
+                        Printable(work.path), work.upload->id.ToString(), why);
   auto const recorded = ledger_.Stuck(work, UploadPhase::kUnconfirmed, why);
   return recorded ? Outcome{} : Postpone(recorded.error());
 }

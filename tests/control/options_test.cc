@@ -57,6 +57,7 @@ std::vector<std::string> const kUploadOptions{"--chunk-multiple=512KiB",
                                               "--metadata=bucketName=rigs",
                                               "--metadata=objectName=day-{mtime}/{path},=",
                                               "--checksum=off",
+                                              "--verify=download",
                                               "--trust-origin=https://a.example/",
                                               "--trust-origin=https://b.example/",
                                               "--ca-file=/etc/ca.pem",
@@ -114,6 +115,7 @@ TEST_F(OptionsTest, EveryOptionOfUploads) {
   EXPECT_EQ(options.metadata[1].key, "objectName");
   EXPECT_EQ(options.metadata[1].value, "day-{mtime}/{path},=");
   EXPECT_EQ(options.checksum, "off");
+  EXPECT_EQ(options.verify, "download");
   EXPECT_THAT(options.trust_origin, ElementsAre("https://a.example/", "https://b.example/"));
   EXPECT_EQ(options.ca_file, "/etc/ca.pem");
   EXPECT_EQ(options.client_cert, "/etc/cert.pem");
