@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "control/registry.h"
+#include "control/rescue.h"
 #include "control/socket.h"
 #include "version.h"
 
@@ -307,6 +308,33 @@ int List(std::string const& path, bool as_json, bool urls) {
   return kDone;
 }
 
+int RescueFiles(std::string const& state_dir, std::string const& out_dir, bool as_json) {
+  auto files = json::array();
+  auto const rescued = Rescue(state_dir, out_dir, [&](RescuedFile const& file) {
+    if (as_json) {
+      files.push_back({{"path", file.path},
+                       {"state", file.state},
+                       {"size", file.size},
+                       {"error", file.problem.empty() ? json() : json(file.problem)}});
+      return;
+    }
+    std::printf("%-10s %14llu %s%s\n", file.state.c_str(),
+                static_cast<unsigned long long>(file.size), Printable(file.path).c_str(),
+                file.problem.empty() ? "" : (" (" + file.problem + ")").c_str());
+  });
+  if (!rescued) return Complain(rescued.error().context);
+  if (as_json) {
+    Print({{"files", std::move(files)}}, as_json, PrintFiles);
+  } else {
+    std::printf("copied %llu files, %llu bytes, to %s; %llu are in lost+found, %llu not whole\n",
+                static_cast<unsigned long long>(rescued->files),
+                static_cast<unsigned long long>(rescued->bytes), out_dir.c_str(),
+                static_cast<unsigned long long>(rescued->nameless),
+                static_cast<unsigned long long>(rescued->incomplete));
+  }
+  return rescued->incomplete == 0 ? kDone : kStuck;
+}
+
 // Waits until everything that can finish by itself has; then says what cannot.
 int Wait(std::vector<std::string> paths, std::optional<double> timeout, bool strict) {
   if (paths.empty()) paths.emplace_back();
@@ -416,6 +444,13 @@ int Main(int argc, char const* const* argv) {
                      command == discard ? "files" : "files, or directories with all beneath")
         ->required();
   }
+  std::string state_dir;
+  std::string out_dir;
+  auto* const rescue = app.add_subcommand(
+      "rescue", "copy all files out of a state directory that no tusfs uses, with their names");
+  rescue->add_flag("--json", as_json, "print JSON");
+  rescue->add_option("STATE_DIR", state_dir, "what --state-dir gives to tusfs")->required();
+  rescue->add_option("OUT_DIR", out_dir, "a new directory")->required();
   try {
     app.parse(argc, argv);
   } catch (CLI::ParseError const& stop) {
@@ -424,6 +459,7 @@ int Main(int argc, char const* const* argv) {
   if (status->parsed()) return ShowStatus(path, as_json);
   if (list->parsed()) return List(path, as_json, urls);
   if (restart->parsed()) return Restart(path);
+  if (rescue->parsed()) return RescueFiles(state_dir, out_dir, as_json);
   if (publish->parsed()) return Decide("publish", "will be published", paths, as_json);
   if (retry->parsed()) return Decide("retry", "is tried again", paths, as_json);
   if (accept->parsed()) return Decide("accept", "counts as uploaded", paths, as_json);

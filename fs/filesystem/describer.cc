@@ -12,6 +12,7 @@ namespace {
 
 // Many changes of one file in a row are one.
 constexpr std::chrono::milliseconds kGather{200};
+constexpr std::size_t kPage = 256;
 
 Description::State StateOf(Content content) {
   switch (content) {
@@ -31,6 +32,9 @@ Describer::Describer(Store& store, Spool& spool, Logger logger)
   store_.Observe([this](Table table, std::string_view key, std::string_view value) {
     if (table == Table::kInodes) {
       Note(KeyNumber(key));
+    } else if (table == Table::kNames) {
+      auto const entry = DecodeEntry(value);
+      if (entry && entry->type == FileType::kDirectory) NoteMoved(entry->inode);
     } else if (table == Table::kUploads) {
       auto const upload = DecodeUpload({}, value);
       // Of an upload only its URL is written down, which comes before its first byte.
@@ -57,7 +61,37 @@ void Describer::Note(InodeId inode) {
   inodes_.insert(inode);
 }
 
+void Describer::NoteUnfinished(std::stop_token const& stop) {
+  for (InodeId after = 0; !stop.stop_requested();) {
+    auto const page = store_.Read([&](View const& view) { return ListWork(view, after, kPage); });
+    if (!page || page->empty()) return;
+    for (auto const inode : *page) Note(inode);
+    after = page->back();
+  }
+}
+
+void Describer::NoteMoved(InodeId directory) {
+  MutexLock lock(mutex_);
+  if (inodes_.empty()) noted_.NotifyOne();
+  inodes_.insert(directory);
+  moved_.insert(directory);
+}
+
+void Describer::AddBeneath(std::set<InodeId> directories, std::set<InodeId>& inodes) const {
+  while (!directories.empty()) {
+    auto const directory = directories.extract(directories.begin()).value();
+    auto const visited = store_.Read([&](View const& view) {
+      return VisitEntries(view, directory, 0, [&](std::string_view, Entry const& entry) {
+        (entry.type == FileType::kDirectory ? directories : inodes).insert(entry.inode);
+        return true;
+      });
+    });
+    if (!visited) return;  // whoever needs the catalog says what is wrong with it
+  }
+}
+
 void Describer::Run(std::stop_token stop) {
+  NoteUnfinished(stop);
   while (!stop.stop_requested()) {
     {
       MutexLock lock(mutex_);
@@ -72,10 +106,13 @@ void Describer::Run(std::stop_token stop) {
 
 void Describer::Catch() {
   std::set<InodeId> inodes;
+  std::set<InodeId> moved;
   {
     MutexLock lock(mutex_);
     inodes = std::exchange(inodes_, {});
+    moved = std::exchange(moved_, {});
   }
+  AddBeneath(std::move(moved), inodes);
   for (auto const inode : inodes) Describe(inode);
 }
 

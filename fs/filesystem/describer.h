@@ -1,7 +1,8 @@
 // Keeps what the spool's files say of themselves (description.h) up with the catalog.
 //
 // A thread of its own, a moment behind: whoever changes the catalog only notes which inode it was.
-// Of uploaded files that is of little use, but their bytes may still be here.
+// What a predecessor died over is described at the start, of files that are not uploaded. Of those
+// that are it is of little use, but their bytes may still be here.
 #pragma once
 
 #include <set>
@@ -16,7 +17,8 @@ namespace tusfs {
 
 class Describer {
  public:
-  /// The collaborators outlive it. Observes the store from now on.
+  /// The collaborators outlive it. Observes the store from now on; what is not uploaded is looked
+  /// at once in the background.
   Describer(Store& store, Spool& spool, Logger logger);
   /// Writes what is left.
   ~Describer();
@@ -26,6 +28,10 @@ class Describer {
 
  private:
   void Note(InodeId inode) EXCLUDES(mutex_);
+  void NoteMoved(InodeId directory) EXCLUDES(mutex_);
+  void NoteUnfinished(std::stop_token const& stop) EXCLUDES(mutex_);
+  /// The paths of all that is beneath these have changed: adds the files there to `inodes`.
+  void AddBeneath(std::set<InodeId> directories, std::set<InodeId>& inodes) const;
   void Run(std::stop_token stop) EXCLUDES(mutex_);
   void Describe(InodeId inode);
 
@@ -35,6 +41,7 @@ class Describer {
   Mutex mutex_;  ///< a leaf
   CondVar noted_;
   std::set<InodeId> inodes_ GUARDED_BY(mutex_);
+  std::set<InodeId> moved_ GUARDED_BY(mutex_);  ///< directories that have got a name
   bool complained_ = false;
   std::jthread thread_;
 };

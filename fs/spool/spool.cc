@@ -33,6 +33,14 @@ std::optional<std::uint64_t> TakenBy(std::filesystem::path const& path) {
   return static_cast<std::uint64_t>(status.st_blocks) * kSector;
 }
 
+std::optional<std::string> ReadDescription(std::filesystem::path const& path) {
+  std::string text(kLongestDescription, '\0');
+  auto const got = ::lgetxattr(path.c_str(), kDescriptionName, text.data(), text.size());
+  if (got < 0) return std::nullopt;
+  text.resize(static_cast<std::size_t>(got));
+  return text;
+}
+
 std::uint64_t FreeBytes(int directory) {
   struct statvfs status {};
   return ::fstatvfs(directory, &status) == 0 ? status.f_bavail * status.f_frsize : 0;
@@ -180,6 +188,7 @@ std::vector<VersionId> Spool::ListVersions(std::stop_token const& stop,
 Result<void> Spool::Describe(VersionId id, Description const& description) {
   auto const text = Encode(description);
   auto const path = PathOf(id);
+  if (ReadDescription(path) == text) return {};
   auto const before = TakenBy(path);
   if (::setxattr(path.c_str(), kDescriptionName, text.data(), text.size(), 0) != 0) {
     return FailErrno(path.string());
@@ -201,7 +210,6 @@ Result<std::vector<Spool::Found>> Spool::ListDescribed() const {
   auto const versions = ListVersions({}, failed);
   if (failed) return Fail(failed.value(), directory_.string() + ": " + failed.message());
   std::vector<Found> all;
-  std::string text;
   for (auto const id : versions) {
     auto const path = PathOf(id);
     struct stat status {};
@@ -209,11 +217,7 @@ Result<std::vector<Spool::Found>> Spool::ListDescribed() const {
     auto& found = all.emplace_back();
     found.id = id;
     found.size = static_cast<std::uint64_t>(status.st_size);
-    text.resize(kLongestDescription);
-    auto const got = ::lgetxattr(path.c_str(), kDescriptionName, text.data(), text.size());
-    if (got < 0) continue;
-    text.resize(static_cast<std::size_t>(got));
-    found.description = DecodeDescription(text);
+    if (auto const text = ReadDescription(path)) found.description = DecodeDescription(*text);
   }
   return all;
 }

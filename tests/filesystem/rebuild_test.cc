@@ -92,6 +92,26 @@ TEST_F(RebuildTest, ARenamedFileHasItsLastName) {
   EXPECT_EQ(LookupCode("before"), ENOENT);
 }
 
+TEST_F(RebuildTest, FilesInARenamedDirectoryHaveTheirLastNames) {
+  auto const inner = MakeDir("inner", MakeDir("before"));
+  MakeFile("f", "x", inner);
+  EXPECT_EQ(RenameCode("before", "after"), 0);
+  LoseTheCatalog();
+  EXPECT_EQ(BytesOf(Resolve("after/inner/f")), "x");
+  EXPECT_EQ(LookupCode("before"), ENOENT);
+}
+
+TEST_F(RebuildTest, WhatADescriberDiedOverIsDescribedByTheNextOne) {
+  describer_.reset();  // as one that was killed: it has not noted this
+  MakeFile("f", "precious");
+  describer_ = std::make_unique<Describer>(*store_, *spool_, logger_);
+  ASSERT_TRUE(tusfs_testing::WaitFor(
+      [&] { return spool_->ListDescribed().value().front().description.has_value(); }));
+  auto const rebuilt = LoseTheCatalog();
+  EXPECT_EQ(rebuilt.nameless, 0U);
+  EXPECT_EQ(BytesOf(Resolve("f")), "precious");
+}
+
 TEST_F(RebuildTest, FilesThatNobodyDescribedAreKeptWithoutTheirNames) {
   describer_.reset();
   auto const version = Row(MakeFile("f", "precious")).version;

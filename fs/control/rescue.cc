@@ -1,0 +1,186 @@
+#include "control/rescue.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "base/file.h"
+#include "spool/spool.h"
+
+namespace tusfs {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char const* kLostAndFound = "lost+found";
+constexpr std::size_t kPiece = std::size_t{1} << 20;
+constexpr std::size_t kBlock = 4096;  ///< what a disk reads or fails to read at once
+constexpr FileTime kSecond = 1'000'000'000;
+
+std::string StateOf(Spool::Found const& found) {
+  if (!found.description) return "unknown";
+  switch (found.description->state) {
+    case Description::State::kUploaded:
+      return "uploaded";
+    case Description::State::kFinished:
+      return "finished";
+    case Description::State::kUnfinished:
+      break;
+  }
+  return "unfinished";
+}
+
+/// No daemon may change the spool meanwhile. A read-only disk has nobody who could.
+Result<UniqueFd> LockOut(fs::path const& state_dir) {
+  auto lock = OpenFile(state_dir / "lock", O_RDONLY);
+  if (!lock && lock.error().code == ENOENT) return UniqueFd();
+  if (!lock) return lock;
+  if (::flock(lock->get(), LOCK_EX | LOCK_NB) == 0) return lock;
+  if (errno != EWOULDBLOCK) return FailErrno((state_dir / "lock").string());
+  return Fail(EBUSY, "a tusfs is using '" + state_dir.string() +
+                         "': copy the files out of its mount, or unmount it");
+}
+
+Result<void> MakeEmpty(fs::path const& directory) {
+  if (auto made = MakePrivateDirectory(directory); !made) return made;
+  std::error_code failed;
+  bool const is_empty = fs::is_empty(directory, failed);
+  if (failed) return Fail(failed.value(), directory.string() + ": " + failed.message());
+  if (is_empty) return {};
+  return Fail(ENOTEMPTY, "'" + directory.string() + "' is not empty: name a new directory");
+}
+
+class Rescuer {
+ public:
+  Rescuer(Spool const& spool, fs::path const& out_dir) : spool_(spool), out_dir_(out_dir) {}
+
+  Result<RescuedFile> Copy(Spool::Found const& found) {
+    RescuedFile file{.path = "", .state = StateOf(found), .size = 0, .problem = ""};
+    auto out = Place(found, file.path);
+    if (!out) return Failure(out.error());
+    auto const source = OpenFile(spool_.PathOf(found.id), O_RDONLY);
+    if (!source) {
+      file.problem = source.error().context;
+      return file;
+    }
+    auto const unreadable = CopyBytes(source->get(), out->get(), found.size);
+    if (!unreadable)
+      return Fail(unreadable.error().code, file.path + ": " + unreadable.error().context);
+    file.size = found.size;
+    if (*unreadable > 0) {
+      file.problem = std::to_string(*unreadable) + " bytes of it cannot be read, and are zeros";
+    }
+    if (found.description && found.description->trimmed > 0 && file.problem.empty()) {
+      file.problem = "its first " + std::to_string(found.description->trimmed) +
+                     " bytes were let go of here and are only on the server";
+    }
+    if (found.description) Dress(out->get(), *found.description);
+    return file;
+  }
+
+ private:
+  /// A new file at the path that it had, or in lost+found; which one it is.
+  Result<UniqueFd> Place(Spool::Found const& found, std::string& path) const {
+    if (found.description && IsPlainPath(found.description->path)) {
+      path = found.description->path;
+      auto made = Make(path);
+      bool const is_full = !made && (made.error().code == ENOSPC || made.error().code == EROFS);
+      if (made || is_full) return made;
+      // Any other error may be about this name alone: it is too long here, or taken.
+    }
+    path = std::string(kLostAndFound) + "/" + std::to_string(found.id);
+    return Make(path);
+  }
+
+  [[nodiscard]] Result<UniqueFd> Make(std::string const& path) const {
+    std::error_code failed;
+    fs::create_directories((out_dir_ / path).parent_path(), failed);
+    if (failed) return Fail(failed.value(), (out_dir_ / path).string() + ": " + failed.message());
+    return OpenFile(out_dir_ / path, O_WRONLY | O_CREAT | O_EXCL);
+  }
+
+  /// Copies, holes as holes; how many bytes could not be read. Errors: of writing.
+  static Result<std::uint64_t> CopyBytes(int from, int to, std::uint64_t size) {
+    std::vector<std::byte> piece(kPiece);
+    std::uint64_t unreadable = 0;
+    auto step = kPiece;
+    for (off_t at = 0; std::cmp_less(at, size);) {
+      // A disk that cannot say where data begins may still read it.
+      auto const found = ::lseek(from, at, SEEK_DATA);
+      if (found < 0 && errno == ENXIO) break;  // a hole to the end
+      auto const data = static_cast<std::uint64_t>(std::max(found, at));
+      auto const got = ReadFully(from, std::span(piece).first(step), data);
+      if (got && *got == 0) break;
+      if (!got && step > kBlock) {
+        step = kBlock;  // as close to the bad ones as it gets
+        continue;
+      }
+      if (!got) unreadable += kBlock;
+      if (got) {
+        auto const written = WriteFully(to, std::span(piece).first(*got), data);
+        if (!written) return Failure(written.error());
+        step = kPiece;
+      }
+      at = static_cast<off_t>(data + (got ? *got : kBlock));
+    }
+    if (::ftruncate(to, static_cast<off_t>(size)) != 0) return FailErrno("size");
+    return unreadable;
+  }
+
+  /// Whatever of it the disk or the user cannot have is left out: the bytes are what matters.
+  static void Dress(int fd, Description const& description) {
+    [[maybe_unused]] auto const owned = ::fchown(fd, description.uid, description.gid);
+    [[maybe_unused]] auto const allowed = ::fchmod(fd, description.mode & 0777);
+    auto const nanoseconds = (description.modified % kSecond + kSecond) % kSecond;
+    timespec const time{.tv_sec = (description.modified - nanoseconds) / kSecond,
+                        .tv_nsec = nanoseconds};
+    timespec const times[2] = {time, time};
+    [[maybe_unused]] auto const timed = ::futimens(fd, times);
+  }
+
+  Spool const& spool_;
+  fs::path const& out_dir_;
+};
+
+}  // namespace
+
+Result<RescueSummary> Rescue(fs::path const& state_dir, fs::path const& out_dir,
+                             std::function<void(RescuedFile const&)> const& each) {
+  auto const directory = state_dir / "spool";
+  if (!fs::is_directory(directory)) {
+    return Fail(ENOENT, "'" + state_dir.string() +
+                            "' has no spool: name the directory that --state-dir gives to tusfs");
+  }
+  auto const lock = LockOut(state_dir);
+  if (!lock) return Failure(lock.error());
+  auto const spool = Spool::Open(directory);
+  if (!spool) return Failure(spool.error());
+  auto const all = (*spool)->ListDescribed();
+  if (!all) return Failure(all.error());
+  if (auto made = MakeEmpty(out_dir); !made) return Failure(made.error());
+  Rescuer rescuer(**spool, out_dir);
+  RescueSummary summary;
+  // The newest first: an older body of the same file has lost its name.
+  for (auto found = all->rbegin(); found != all->rend(); ++found) {
+    auto const file = rescuer.Copy(*found);
+    if (!file) return Failure(file.error());
+    ++summary.files;
+    summary.bytes += file->size;
+    if (file->path.starts_with(std::string(kLostAndFound) + "/")) ++summary.nameless;
+    if (!file->problem.empty()) ++summary.incomplete;
+    each(*file);
+  }
+  auto const out = OpenFile(out_dir, O_RDONLY | O_DIRECTORY);
+  if (!out) return Failure(out.error());
+  if (::syncfs(out->get()) != 0) return FailErrno(out_dir.string());
+  return summary;
+}
+
+}  // namespace tusfs
