@@ -24,6 +24,8 @@ constexpr std::chrono::seconds kEndingPatience{120};  // gigabytes may be on the
 constexpr std::string_view kEnding = " (ending)";
 constexpr std::chrono::milliseconds kLockInterval{20};
 
+off_t Length(std::string const& text) { return static_cast<off_t>(text.size()); }
+
 // systemd names the device and inode of the journal's socket where stderr is one.
 bool StderrIsTheJournal() {
   auto const* const stream = std::getenv("JOURNAL_STREAM");
@@ -89,10 +91,11 @@ Result<UniqueFd> LockStateDirectory(std::filesystem::path const& directory) {
     }
     std::this_thread::sleep_for(kLockInterval);
   }
+  // Over what is there, which a full disk has room for. The text is for people, and a lock without
+  // one is a lock.
   auto const pid = std::to_string(::getpid());
-  if (::ftruncate(lock->get(), 0) != 0) return FailErrno(path.string());
-  auto written = WriteFully(lock->get(), std::as_bytes(std::span(pid)), 0);
-  if (!written) return Fail(written.error().code, path.string() + ": " + written.error().context);
+  bool const written = WriteFully(lock->get(), std::as_bytes(std::span(pid)), 0).has_value();
+  [[maybe_unused]] auto const cut = ::ftruncate(lock->get(), written ? Length(pid) : 0);
   return lock;
 }
 

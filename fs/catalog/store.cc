@@ -11,6 +11,7 @@
 
 #include "base/kill_point.h"
 #include "catalog/codec.h"
+#include "catalog/headroom.h"
 #include "catalog/mapping.h"
 
 namespace tusfs {
@@ -19,6 +20,7 @@ namespace {
 constexpr std::uint32_t kSchema = 1;
 constexpr std::uint64_t kNumbersReserved = 4096;
 constexpr std::size_t kLongestKey = 511;
+constexpr std::uint64_t kHeadroom = std::uint64_t{4} << 20;
 constexpr std::chrono::seconds kPauseAfterFailure{1};
 constexpr char const* kTableNames[kTableCount] = {
     nullptr, "meta",    "inodes", "names",   "entries", "links", "handles",  "uploads",
@@ -168,7 +170,21 @@ Result<void> Store::OpenEnvironment() {
       static_cast<std::uint64_t>(file.st_size) < (info.me_last_pgno + 1) * stat.ms_psize) {
     return damaged("the file is shorter than it says");
   }
+  KeepHeadroom();
   return {};
+}
+
+// On a full disk a commit could otherwise fail, and with it the next start.
+void Store::KeepHeadroom() {
+  struct stat file {};
+  if (::fstat(file_, &file) != 0 || file.st_size == headroom_at_) return;
+  if (auto reserved = ReserveBehindEnd(file_, kHeadroom); reserved) {
+    headroom_at_ = file.st_size;
+    says_headroom_ = true;
+  } else if (std::exchange(says_headroom_, false)) {
+    logger_->warn("the catalog cannot have disk in advance error=\"{}\"",
+                  Describe(reserved.error()));
+  }
 }
 
 // A catalog of a newer version is left as it is, so it is asked before anything is written.
@@ -293,6 +309,7 @@ Result<void> Store::Commit() {
   ++epoch_;
   committed_sequence_ = sequence_;
   journal_.Rewind();
+  KeepHeadroom();
   durable_.insert(durable_.end(), std::make_move_iterator(actions_.begin()),
                   std::make_move_iterator(actions_.end()));
   actions_.clear();

@@ -7,6 +7,8 @@
 // microseconds). One process owns a store: the caller holds the state directory's lock.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -177,6 +179,7 @@ class Store {
         Logger logger);
 
   Result<void> OpenEnvironment();
+  void KeepHeadroom();
   Result<void> CheckSchema() REQUIRES(mutex_);
   Result<void> LoadState() REQUIRES(mutex_);
   Result<void> Begin() REQUIRES(mutex_);
@@ -205,7 +208,9 @@ class Store {
   CondVar committed_;  ///< for those who wait in Sync
   Journal journal_ GUARDED_BY(mutex_);
   MDB_env* environment_ = nullptr;
-  int file_ = -1;  ///< the environment's
+  int file_ = -1;              ///< the environment's
+  off_t headroom_at_ = -1;     ///< the file's size when disk behind it was reserved last
+  bool says_headroom_ = true;  ///< that there is none; once
   /// Where it is mapped; empty before anybody wants to know, and when it has just grown.
   mutable std::span<std::byte> mapping_ GUARDED_BY(mutex_);
   MDB_txn* transaction_ GUARDED_BY(mutex_) = nullptr;
