@@ -1,0 +1,36 @@
+// SIGKILL to keeper and daemon at once, in the middle of work, and a mount again: everything that
+// returned success before is there, and nothing that was cut short is published.
+#include "mount/mount_test.h"
+#include "storm/promises.h"
+#include "storm/storm.h"
+
+namespace tusfs_testing {
+namespace {
+
+using RemountsStorm = MountTest;
+
+TEST_F(RemountsStorm, WhatReturnedIsThereAndHalfAFileIsNeverPublished) {
+  Storm storm("remounts", "kills", 12);
+  StartServer(ServerKind::kFixture);
+  MountedTusfs mount(server_->Url(), {"--chunk-size", "256KiB"});
+  Promises promises(storm.seed());
+  for (int i = 0; i < storm.count(); ++i) {
+    ASSERT_EQ(mount.Mount(), "");
+    promises.CheckMount(mount, Death::kProcess);
+    promises.StartWriters(mount.mountpoint(), 4);
+    std::this_thread::sleep_for(std::chrono::milliseconds(storm.Between(0, 1000)));
+    mount.Kill9();
+    promises.JoinWriters();
+    storm.Done();
+  }
+  ASSERT_EQ(mount.Mount(), "");
+  promises.CheckMount(mount, Death::kProcess);
+  EXPECT_EQ(mount.WaitUploaded(), 0);
+  promises.CheckServer(*server_);
+  storm.SetDetails("files " + std::to_string(promises.files()) + ", interrupted " +
+                   std::to_string(promises.interrupted()));
+  EXPECT_EQ(mount.Unmount(), 0);
+}
+
+}  // namespace
+}  // namespace tusfs_testing
