@@ -8,6 +8,7 @@
 #include "daemon.h"
 #include "fuse/request_slots.h"
 #include "keeper/keeper.h"
+#include "open_state.h"
 #include "wiring.h"
 
 namespace tusfs {
@@ -83,6 +84,7 @@ Result<int> KeepMount(Options const& options, std::string const& url,
   wanted.entry.socket = SocketPath(*runtime, *mountpoint).string();
   wanted.runtime_dir = *runtime;
   wanted.arguments = CommandLineOf(for_daemon);
+  wanted.crash_marker = SuspicionOf(*state_dir);
   wanted.on_ready = std::move(on_ready);
   return Keeper(std::move(wanted), std::move(*program), manager, logger).Run();
 }

@@ -1,6 +1,7 @@
 // tusfs: what a person starts becomes the keeper of a mount, and starts itself again as its daemon.
 #include <tusclient/client.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <optional>
 
@@ -25,7 +26,7 @@ int Serve(Options const& options, std::string const& url, KeeperLine line) {
   Complain(Describe(served.error()));
   // A successor has no terminal.
   if (!options.foreground) logger->error("cannot serve: {}", Describe(served.error()));
-  return 1;
+  return served.error().code == EUCLEAN ? kMountIsLost : 1;
 }
 
 int Keep(Options const& options, std::string const& url) {

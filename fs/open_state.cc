@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "catalog/check.h"
 #include "catalog/tables.h"
 #include "daemon.h"
 #include "filesystem/rebuild.h"
@@ -19,6 +20,8 @@ namespace tusfs {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::uintmax_t kSmallCatalog = std::uintmax_t{16} << 20;  ///< bytes: 50 ms to look at
 
 class Opening {
  public:
@@ -40,8 +43,9 @@ class Opening {
     auto ready = OpenCatalog();
     bool const damaged = !ready && ready.error().code == EUCLEAN;
     if (damaged && left_ != 0) {
-      return Fail(EUCLEAN, DamagedCatalog(Catalog(), ready.error().context) +
-                               ": unmount, and mount again; it is made anew from the spool then");
+      return Fail(EUCLEAN,
+                  DamagedCatalog(Catalog(), ready.error().context) +
+                      ": the mount ends; with the next one it is made anew from the spool");
     }
     if (damaged) ready = Rebuild(ready.error().context);
     if (!ready) return Failure(ready.error());
@@ -50,8 +54,7 @@ class Opening {
 
  private:
   [[nodiscard]] fs::path Catalog() const { return directory_ / "catalog"; }
-  /// Is there while a catalog is being opened: whoever finds it knows that somebody died over it.
-  [[nodiscard]] fs::path Marker() const { return directory_ / "opening"; }
+  [[nodiscard]] fs::path Marker() const { return SuspicionOf(directory_); }
 
   Result<void> Lock() {
     if (auto made = MakePrivateDirectory(directory_); !made) {
@@ -80,8 +83,8 @@ class Opening {
   }
 
   Result<void> OpenCatalog() {
-    if (left_ == 0 && fs::exists(Marker())) {
-      if (auto readable = CheckInAChild(); !readable) return readable;
+    if (IsSuspect()) {
+      if (auto checked = CheckInAChild(); !checked) return checked;
     }
     auto const marked = OpenFile(Marker(), O_RDWR | O_CREAT);
     auto opened = OpenStore();
@@ -89,6 +92,14 @@ class Opening {
     // A full disk may have no room for it; then a damage that kills is not noticed this time.
     if (marked) ::unlink(Marker().c_str());
     return opened;
+  }
+
+  /// What does not take long is always looked at, but not while a mount waits for a successor.
+  [[nodiscard]] bool IsSuspect() const {
+    if (fs::exists(Marker())) return true;
+    std::error_code missing;
+    auto const size = fs::file_size(Catalog() / "data.mdb", missing);
+    return left_ == 0 && !missing && size <= kSmallCatalog;
   }
 
   Result<void> OpenStore() {
@@ -123,14 +134,17 @@ class Opening {
     if (child < 0) return FailErrno("fork");
     if (child == 0) {
       auto const store = Store::Open(Catalog(), {}, logger_);
-      bool const readable = store && (*store)->ReadThrough();
-      ::_exit(readable ? 0 : 1);
+      auto const checked = store ? CheckCatalog(**store) : Result<void>(Failure(store.error()));
+      if (checked) ::_exit(0);
+      logger_->error("the catalog is looked at error=\"{}\"", Describe(checked.error()));
+      // Anything else than damage is for the one who opens it next.
+      ::_exit(checked.error().code == EUCLEAN ? 1 : 0);
     }
     int status = 0;
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
-    return Fail(EUCLEAN, "it cannot be read through");
+    return Fail(EUCLEAN, WIFSIGNALED(status) ? "whoever reads it dies" : "its rows contradict each other");
   }
 
   Result<void> Rebuild(std::string const& why) {
@@ -169,6 +183,8 @@ class Opening {
 };
 
 }  // namespace
+
+fs::path SuspicionOf(fs::path const& state_dir) { return state_dir / "suspect"; }
 
 Result<State> OpenState(Options const& options, std::string const& url, std::uint64_t left,
                         Clock const& clock, Logger const& logger) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -22,6 +23,10 @@ struct State {
   std::unique_ptr<Store> store;
   std::uint64_t connection = 0;  ///< of the kernel: a new one, or the one that was left
 };
+
+/// Is there while a catalog is being opened, and after a daemon that crashed: whoever finds it does
+/// not believe the catalog before he has looked at it.
+[[nodiscard]] std::filesystem::path SuspicionOf(std::filesystem::path const& state_dir);
 
 /// Opens what is in `options.state_dir` for uploads to `url` and recovers it. `left`: the number of
 /// the connection that a predecessor has left, which goes on as it is; 0: there is none. A catalog

@@ -36,7 +36,9 @@ std::string CounterKey(Counter counter) {
 }
 
 Failure FailLmdb(std::string_view what, int code) {
-  int const as_errno = code > 0 ? code : code == MDB_MAP_FULL ? ENOSPC : EIO;
+  bool const damaged = code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_INVALID ||
+                       code == MDB_VERSION_MISMATCH;
+  int const as_errno = code > 0 ? code : damaged ? EUCLEAN : code == MDB_MAP_FULL ? ENOSPC : EIO;
   return Fail(as_errno, "catalog: " + std::string(what) + ": " + ::mdb_strerror(code));
 }
 

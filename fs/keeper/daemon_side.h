@@ -17,6 +17,9 @@ namespace tusfs {
 /// "NAME=value": tells a daemon which descriptors it has of its keeper.
 [[nodiscard]] std::string DaemonVariable(int link, int slots);
 
+/// The status with which a daemon ends that knows: no successor can go on with this mount.
+constexpr int kMountIsLost = 65;
+
 class KeeperLine {
  public:
   /// Nothing where this process was not started by a keeper.

@@ -1,5 +1,6 @@
 #include "keeper/keeper.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -46,6 +47,14 @@ std::string HowItEnded(int status) {
   if (!WIFSIGNALED(status)) return "ended with status " + std::to_string(WEXITSTATUS(status));
   auto const number = WTERMSIG(status);
   return "killed by signal " + std::to_string(number) + " (" + ::strsignal(number) + ")";
+}
+
+/// By itself: nobody else sends these.
+bool HasCrashed(int status) {
+  if (!WIFSIGNALED(status)) return false;
+  auto const number = WTERMSIG(status);
+  return number == SIGSEGV || number == SIGBUS || number == SIGABRT || number == SIGFPE ||
+         number == SIGILL;
 }
 
 Result<UniqueFd> BlockSignals() {
@@ -252,6 +261,15 @@ void Keeper::OnDaemonEnd(int status) {
   if (phase == Phase::kLeaving) {
     logger_->info("the daemon has handed over pid={}", pid);
     return;
+  }
+  if (HasCrashed(status)) {
+    // A disk without room for it has told of that in the log.
+    [[maybe_unused]] auto const marked = OpenFile(options_.crash_marker, O_WRONLY | O_CREAT);
+  }
+  if (established_ && WIFEXITED(status) && WEXITSTATUS(status) == kMountIsLost) {
+    logger_->error("the mount cannot go on, and ends; mount it again mount={}",
+                   options_.mount.mountpoint);
+    return Finish(1);
   }
   if (!established_) {
     if (WIFSIGNALED(status)) failure_ = Error{EIO, "the daemon was " + HowItEnded(status)};

@@ -1,5 +1,7 @@
 // What cannot work is refused at once: one sentence on stderr that names the thing, exit code not
 // 0.
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -165,6 +167,13 @@ class DamagedCatalogTest : public BadInputTest {
     return false;
   }
 
+  static void OverwriteInPlace(fs::path const& path, std::string const& bytes) {
+    int const fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    ASSERT_GE(fd, 0);
+    EXPECT_EQ(::pwrite(fd, bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
+    ::close(fd);
+  }
+
   /// Everything is there again, or said to be what it is.
   void ExpectRebuilt() {
     ASSERT_EQ(mount_->Mount(), "");
@@ -221,6 +230,24 @@ TEST_F(DamagedCatalogTest, APageThatKillsWhoeverReadsItIsNotReadTwice) {
   // Whoever reads it may die of it; the next one knows.
   if (!mount_->Mount().empty()) return ExpectRebuilt();
   EXPECT_THAT(mount_->Log(), HasSubstr("3 files were found again in the spool"));
+  ExpectAllThere();
+}
+
+TEST_F(DamagedCatalogTest, DamageThatKillsADaemonEndsTheMountAndTheNextOneIsMadeAnew) {
+  ASSERT_EQ(mount_->Mount(), "");
+  auto const daemon = mount_->DaemonPid();
+  ASSERT_GT(daemon, 0);
+  auto bytes = ReadFile(catalog_);
+  auto const noise = RandomBytes(bytes.size());
+  std::copy(noise.begin() + 8192, noise.end(), bytes.begin() + 8192);
+  // Under the daemon: the disk's fault, which it notices only by dying of it.
+  OverwriteInPlace(catalog_, bytes);
+  fs::remove(catalog_.parent_path() / "journal");
+  ::kill(daemon, SIGSEGV);  // where it has not died of it already
+  EXPECT_EQ(mount_->WaitForEnd(), 1) << "whoever started it shall start it again";
+  EXPECT_THAT(mount_->Log(), HasSubstr("mount it again"));
+  EXPECT_FALSE(IsMounted(mount_->mountpoint()));
+  ASSERT_EQ(mount_->Mount(), "");
   ExpectAllThere();
 }
 
