@@ -1,6 +1,7 @@
 #include "spool/spool.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
@@ -11,12 +12,14 @@
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 #include <vector>
 
 namespace tusfs {
 namespace {
 
 constexpr VersionId kVersionsPerDirectory = 4096;
+constexpr rlim_t kDescriptorsLeft = 64;
 constexpr std::size_t kLongestDescription = std::size_t{64} * 1024;
 
 std::string Hex(std::uint64_t number) {
@@ -39,6 +42,19 @@ std::optional<std::string> ReadDescription(std::filesystem::path const& path) {
   if (got < 0) return std::nullopt;
   text.resize(static_cast<std::size_t>(got));
   return text;
+}
+
+/// Opens a version's file, but leaves descriptors for everything else that a daemon needs: without
+/// them it could not even tell who closes a file. Errors: EMFILE, and of open(2).
+Result<UniqueFd> OpenVersion(std::filesystem::path const& path, int flags) {
+  rlimit limit{};
+  auto fd = OpenFile(path, flags);
+  if (!fd || ::getrlimit(RLIMIT_NOFILE, &limit) != 0) return fd;
+  auto const left = std::min<rlim_t>(kDescriptorsLeft, limit.rlim_cur / 4);
+  // The kernel gives the smallest number that is free.
+  if (std::cmp_less(fd->get(), limit.rlim_cur - left)) return fd;
+  if ((flags & O_CREAT) != 0) ::unlink(path.c_str());
+  return Fail(EMFILE, path.string() + ": too many open files");
 }
 
 std::uint64_t FreeBytes(int directory) {
@@ -71,12 +87,12 @@ std::filesystem::path Spool::PathOf(VersionId id) const {
 
 Result<std::shared_ptr<Version>> Spool::Create(VersionId id) {
   auto const path = PathOf(id);
-  auto fd = OpenFile(path, O_RDWR | O_CREAT | O_EXCL);
+  auto fd = OpenVersion(path, O_RDWR | O_CREAT | O_EXCL);
   if (!fd && fd.error().code == ENOENT) {
     if (::mkdir(path.parent_path().c_str(), 0700) != 0 && errno != EEXIST) {
       return FailErrno(path.parent_path().string());
     }
-    fd = OpenFile(path, O_RDWR | O_CREAT | O_EXCL);
+    fd = OpenVersion(path, O_RDWR | O_CREAT | O_EXCL);
   }
   if (!fd) return Failure(fd.error());
   auto version = std::make_shared<Version>(id, std::move(*fd),
@@ -93,7 +109,7 @@ Result<std::shared_ptr<Version>> Spool::Find(VersionId id, std::uint64_t size,
   if (auto const found = open_.find(id); found != open_.end()) {
     if (auto version = found->second.lock()) return version;
   }
-  auto fd = OpenFile(PathOf(id), O_RDWR);
+  auto fd = OpenVersion(PathOf(id), O_RDWR);
   if (!fd) return Failure(fd.error());
   struct stat status {};
   if (::fstat(fd->get(), &status) != 0) return FailErrno("spool");

@@ -32,7 +32,8 @@ class Spool {
   [[nodiscard]] static Result<std::unique_ptr<Spool>> Open(std::filesystem::path const& directory,
                                                            SpoolLimits const& limits = {});
 
-  /// A new, empty version. `id` was never used before.
+  /// A new, empty version. `id` was never used before. Errors: EMFILE while so many are open that
+  /// few descriptors are left for others; of open(2).
   [[nodiscard]] Result<std::shared_ptr<Version>> Create(VersionId id) EXCLUDES(mutex_);
 
   /// The version; opened where nobody has it open, as a file of at most `size` bytes, of which the

@@ -170,7 +170,8 @@ Result<bool> Ledger::Announce(Work const& work, Range const& range) {
   if (!version.Claim(range.end)) return false;
   // Journaled before the bytes go out: whatever the server turns out to have, it is known.
   auto const digests = DigestsOf(version, range);
-  if (!digests) return Failure(digests.error());
+  if (!digests && digests.error().code == ENODATA) return false;  // it has become shorter
+  if (!digests) return Fail(ENODATA, "its bytes cannot be read: " + Describe(digests.error()));
   if (range.last && !version.Seal(work.changes)) return false;
   auto announced = Change(work, [&](Transaction& transaction, Inode& inode, Upload& upload) {
     if (range.last && inode.content != Content::kFinished) return false;

@@ -70,7 +70,7 @@ class Ledger {
   [[nodiscard]] Result<void> CreatedForNobody(Upload upload, tus::Created const& created);
 
   /// `range` is about to be sent. Raises the version's frontier; for the last range, seals the
-  /// version and is durable.
+  /// version and is durable. Errors: ENODATA where the spool cannot read the bytes.
   [[nodiscard]] Result<bool> Announce(Work const& work, Range const& range);
 
   [[nodiscard]] Result<bool> Confirmed(Work const& work, tus::Patched const& answer);

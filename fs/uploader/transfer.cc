@@ -344,6 +344,9 @@ Transfer::Outcome Transfer::Patch(Work const& work, JobMemory& memory, std::stop
     return {.next = look_again, .bytes_left = BytesLeft(work.inode, work.upload->offset)};
   }
   auto const announced = ledger_.Announce(work, *range);
+  if (!announced && announced.error().code == ENODATA) {
+    return LostBytes(work.inode.id, work.version->id(), announced.error().context);
+  }
   if (!announced) return Postpone(announced.error());
   if (!*announced) return Now();
   auto const asked = shared_.clock.Steady();

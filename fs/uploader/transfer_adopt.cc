@@ -4,6 +4,7 @@
 // Equal, as far as the server has bytes: the upload goes on from there. Different: it is not this
 // file's. Bytes that were compared count as sent, so that nobody changes them unseen.
 #include <algorithm>
+#include <cerrno>
 
 #include "base/text.h"
 #include "uploader/transfer.h"
@@ -87,6 +88,10 @@ Transfer::Outcome Transfer::Compare(Work const& work, Upload const& upload, JobM
     }
     if (!version.Claim(end)) return Now();
     auto const own = version.DigestOf(block, (*sent)->length);
+    if (!own && own.error().code != ENODATA) {
+      return LostBytes(work.inode.id, version.id(),
+                       "its bytes cannot be read: " + Describe(own.error()));
+    }
     if (!own) return Postpone(own.error());
     if (*own != **sent) return Differs(work, upload, memory);
     ++candidate.equal_blocks;

@@ -1,7 +1,9 @@
 // Spool: one file a version, one object a version, and nothing removed that is not ours.
 #include "spool/spool.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 
 #include <set>
 
@@ -37,6 +39,24 @@ class SpoolTest : public testing::Test {
   std::filesystem::path const path_ = dir_ / "spool";
   std::unique_ptr<Spool> spool_ = Spool::Open(path_).value();
 };
+
+TEST_F(SpoolTest, FilesLeaveDescriptorsForEverythingElse) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit const few{80, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  std::vector<std::shared_ptr<Version>> open;
+  VersionId id = 1;
+  auto made = spool_->Create(id);
+  for (; made; made = spool_->Create(++id)) open.push_back(*made);
+  EXPECT_EQ(CodeOf(made), EMFILE);
+  EXPECT_GT(open.size(), 20U);
+  EXPECT_TRUE(OpenFile("/proc/self/stat", O_RDONLY)) << "nothing is left";
+  EXPECT_EQ(Files().size(), open.size()) << "what was refused is not there";
+  open.pop_back();
+  EXPECT_TRUE(Ok(spool_->Create(++id)));
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+}
 
 TEST_F(SpoolTest, VersionsLieWhereTheHeaderSays) {
   Make(1);

@@ -19,6 +19,12 @@ using std::chrono::milliseconds;
 constexpr std::int64_t kLargestFile = 1'500'000;
 constexpr std::int64_t kLargestWrite = 200'000;
 
+void SyncDirectory(fs::path const& directory) {
+  int const fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  EXPECT_EQ(::fsync(fd), 0);
+  ::close(fd);
+}
+
 std::int64_t Between(std::mt19937_64& random, std::int64_t least, std::int64_t most) {
   return std::uniform_int_distribution<std::int64_t>(least, most)(random);
 }
@@ -101,7 +107,11 @@ void Promises::CheckMount(MountedTusfs const& mount, Death death) {
     states[entry.value("path", "")] = entry.value("state", "");
   }
   for (auto& [name, file] : files_) {
-    if (file.removed || file.checked) continue;
+    if (file.checked) continue;
+    if (file.removed) {
+      EXPECT_FALSE(states.contains(name)) << name << " was removed, and is there again";
+      continue;
+    }
     SCOPED_TRACE(name + " of " + std::to_string(file.size) + " bytes, written " +
                  std::to_string(file.written) + ", synced " + std::to_string(file.synced) +
                  (file.closed    ? ", closed"
@@ -139,6 +149,7 @@ void Promises::CheckFile(MountedTusfs const& mount, std::string const& name, Pro
     if (death == Death::kMachine) file.synced = 0;  // this is another body, and nobody synced it
   } else {
     EXPECT_TRUE(fs::remove(mount / name));
+    SyncDirectory(mount.mountpoint());
     file.removed = true;
   }
 }

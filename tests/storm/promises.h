@@ -35,7 +35,7 @@ struct PromisedFile {
 
 /// What died, and so what is left of a promise.
 enum class Death {
-  kProcess,   ///< processes die: whatever returned is there
+  kProcess,  ///< processes die: whatever returned is there
   kMachine,  ///< the machine dies: whatever was synced is there
 };
 

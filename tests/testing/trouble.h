@@ -1,0 +1,24 @@
+// Local trouble for a daemon under test: errors of the disk and jumps of the clock, switched on and
+// off while it runs.
+//
+// The other half is trouble_preload.cc, a library that is preloaded into the daemon and looks at
+// the same shared file before each call.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace tusfs_testing {
+
+constexpr char const* kTroubleVariable = "TUSFS_TEST_TROUBLE";
+
+/// In the shared file; zeros: no trouble. Errors hit the spool's files only.
+struct Trouble {
+  std::atomic<std::int32_t> read_error;       ///< an errno for pread(2)
+  std::atomic<std::int32_t> write_error;      ///< an errno for pwrite(2)
+  std::atomic<std::int32_t> sync_error;       ///< an errno for fdatasync(2)
+  std::atomic<std::int64_t> clock_jump;       ///< nanoseconds that are added to CLOCK_REALTIME
+  std::atomic<std::uint64_t> errors_given{};  ///< how many calls have failed for it
+};
+
+}  // namespace tusfs_testing
