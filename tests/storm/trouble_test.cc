@@ -52,45 +52,59 @@ class DiskStorm : public TroubleStorm {
     disk_.reset();
   }
 
+  // One file waits for its server, and another is being copied for up to so long.
+  void Begin(Storm& storm, int round, std::int64_t milliseconds) {
+    before_ = "before" + std::to_string(round);
+    during_ = "during" + std::to_string(round);
+    ASSERT_EQ(mount_->Mount(), "");
+    server_->Kill();
+    Copy(Source(before_, 3 * kMiB), *mount_ / before_);
+    ASSERT_TRUE(WaitFor([&] { return mount_->State(before_) == "queued"; }));
+    copy_.Start({"cp", Source(during_, 40 * kMiB), *mount_ / during_}, dir_ / "out", dir_ / "err");
+    std::this_thread::sleep_for(std::chrono::milliseconds(storm.Between(0, milliseconds)));
+  }
+
+  void ExpectBeforeArrives() {
+    EXPECT_EQ(Sha256OfFile(*mount_ / before_), Sha256OfFile(dir_ / before_));
+    server_->Restart();
+    EXPECT_TRUE(WaitFor([&] { return server_->Published(before_) == 1; })) << mount_->Log();
+    ExpectArrived(before_, dir_ / before_);
+    EXPECT_TRUE(server_->Published(during_) == 0 || mount_->State(during_) == "uploaded");
+  }
+
+  void End() {
+    if (server_->Published(during_) == 0) CopyAgain(*mount_, dir_ / during_, during_);
+    ExpectArrived(during_, dir_ / during_);
+    fs::remove(*mount_ / during_);
+    fs::remove(*mount_ / before_);
+    EXPECT_EQ(mount_->WaitUploaded(), 0);
+    EXPECT_EQ(mount_->Unmount(), 0);
+  }
+
   std::unique_ptr<LoopDisk> disk_;
   std::unique_ptr<MountedTusfs> mount_;
+  ChildProcess copy_;
+  std::string before_;
+  std::string during_;
 };
 
 TEST_F(DiskStorm, AFullDiskHoldsWritersAndDoesNotStopAStart) {
   Storm storm("full disk", "disks", 3);
   for (int i = 0; i < storm.count(); ++i) {
-    auto const before = "before" + std::to_string(i);
-    auto const during = "during" + std::to_string(i);
-    ASSERT_EQ(mount_->Mount(), "");
-    server_->Kill();
-    Copy(Source(before, 3 * kMiB), *mount_ / before);
-    ASSERT_TRUE(WaitFor([&] { return mount_->State(before) == "queued"; }));
-    // Somebody else fills it while a copy is running.
-    ChildProcess copy;
-    copy.Start({"cp", Source(during, 40 * kMiB), *mount_ / during}, dir_ / "out", dir_ / "err");
-    std::this_thread::sleep_for(std::chrono::milliseconds(storm.Between(0, 100)));
+    Begin(storm, i, 100);
+    // Somebody else fills it.
     disk_->Fill("filler", static_cast<std::uint64_t>(storm.Between(0, 65536)));
     mount_->Kill9();
-    (void)copy.Wait(std::chrono::seconds(20));
+    (void)copy_.Wait(std::chrono::seconds(20));
     disk_->Fill("filler2", 0);
 
     ASSERT_EQ(mount_->Mount(), "") << "a full disk stops the start";
-    EXPECT_EQ(Sha256OfFile(*mount_ / before), Sha256OfFile(dir_ / before));
     // With the server the catalog has work, on a disk that has no room for it.
-    server_->Restart();
-    EXPECT_TRUE(WaitFor([&] { return server_->Published(before) == 1; })) << mount_->Log();
-    ExpectArrived(before, dir_ / before);
-    EXPECT_TRUE(server_->Published(during) == 0 || mount_->State(during) == "uploaded");
+    ExpectBeforeArrives();
 
-    // Room again, and all goes on.
     fs::remove(*disk_ / "filler");
     fs::remove(*disk_ / "filler2");
-    if (server_->Published(during) == 0) CopyAgain(*mount_, dir_ / during, during);
-    ExpectArrived(during, dir_ / during);
-    fs::remove(*mount_ / during);
-    fs::remove(*mount_ / before);
-    EXPECT_EQ(mount_->WaitUploaded(), 0);
-    EXPECT_EQ(mount_->Unmount(), 0);
+    End();
     storm.Done();
   }
 }
@@ -98,39 +112,24 @@ TEST_F(DiskStorm, AFullDiskHoldsWritersAndDoesNotStopAStart) {
 TEST_F(DiskStorm, ADiskThatTurnsReadOnlyLosesNothingThatItHad) {
   Storm storm("read-only disk", "disks", 2);
   for (int i = 0; i < storm.count(); ++i) {
-    auto const before = "before" + std::to_string(i);
-    auto const during = "during" + std::to_string(i);
-    ASSERT_EQ(mount_->Mount(), "");
-    server_->Kill();
-    Copy(Source(before, 3 * kMiB), *mount_ / before);
-    ASSERT_TRUE(WaitFor([&] { return mount_->State(before) == "queued"; }));
-    ChildProcess copy;
-    copy.Start({"cp", Source(during, 40 * kMiB), *mount_ / during}, dir_ / "out", dir_ / "err");
-    std::this_thread::sleep_for(std::chrono::milliseconds(storm.Between(0, 60)));
+    Begin(storm, i, 60);
     ASSERT_EQ(disk_->Abort(), "");
-    auto const ended = copy.Wait(std::chrono::seconds(60));
-    ASSERT_TRUE(ended) << "the copy hangs";
-    server_->Restart();
+    ASSERT_TRUE(copy_.Wait(std::chrono::seconds(60))) << "the copy hangs";
     std::error_code refused;
     EXPECT_FALSE(fs::create_directory(*mount_ / "directory", refused));
     mount_->Kill9();
     // As it is, everything can be copied out of it.
     auto const out = dir_ / ("out" + std::to_string(i));
     EXPECT_EQ(TusfsCtl({"rescue", *disk_ / "state", out}).code, 0);
-    EXPECT_EQ(Sha256OfFile(out / before), Sha256OfFile(dir_ / before));
+    EXPECT_EQ(Sha256OfFile(out / before_), Sha256OfFile(dir_ / before_));
     // The next boot, with a disk that was repaired.
     while (IsMounted(mount_->mountpoint())) ::umount2(mount_->mountpoint().c_str(), MNT_DETACH);
     ASSERT_TRUE(disk_->Unmount());
     disk_->Repair();
     ASSERT_EQ(disk_->Mount(), "");
     ASSERT_EQ(mount_->Mount(), "");
-    EXPECT_EQ(Sha256OfFile(*mount_ / before), Sha256OfFile(dir_ / before));
-    EXPECT_TRUE(WaitFor([&] { return server_->Published(before) == 1; }));
-    ExpectArrived(before, dir_ / before);
-    if (server_->Published(during) == 0) CopyAgain(*mount_, dir_ / during, during);
-    ExpectArrived(during, dir_ / during);
-    EXPECT_EQ(mount_->WaitUploaded(), 0);
-    EXPECT_EQ(mount_->Unmount(), 0);
+    ExpectBeforeArrives();
+    End();
     storm.Done();
   }
 }
