@@ -107,7 +107,7 @@ test_build() {
   grep -h '^SKIPPED: ' "$directory/Testing/Temporary/LastTest.log" >>build/skipped.txt
 }
 
-# sanitize DIRECTORY NAME PREFIX…: the unit tests once more, under a sanitizer.
+# sanitize DIRECTORY NAME PREFIX…: the unit tests once more, and short storms, under a sanitizer.
 sanitize() {
   directory=$1
   sanitizer=$2
@@ -120,9 +120,35 @@ sanitize() {
     $prefix ctest --test-dir "$directory" --output-on-failure -j "$jobs" --no-tests=error \
       --repeat until-pass:2 -LE mount ||
       fail "tests in $directory"
+    # shellcheck disable=SC2086
+    storms "$directory" $prefix
   else
     fail "build of $directory"
   fi
+}
+
+# storms DIRECTORY PREFIX…: short ones with the daemons of that build, whose sanitizer writes what it
+# finds into files: a daemon that it ends is followed by another one.
+storms() {
+  directory=$1
+  shift
+  reports=$root/$directory/reports
+  rm -rf "$reports" && mkdir -p "$reports"
+  say "short storms in $directory"
+  for storm in daemon_kills:10 remounts:3 power:1 damage:2 network:1; do
+    env TUSFS_STORM_COUNT="${storm#*:}" \
+      ASAN_OPTIONS="log_path=$reports/asan" UBSAN_OPTIONS="log_path=$reports/ubsan" \
+      TSAN_OPTIONS="log_path=$reports/tsan" \
+      timeout 300 "$@" "$directory/tests/storm/storm_${storm%:*}" >"$directory/storm.log" 2>&1 || {
+      tail -50 "$directory/storm.log"
+      fail "storm ${storm%:*} in $directory"
+    }
+  done
+  for report in "$reports"/*; do
+    [ -e "$report" ] || continue
+    head -50 "$report"
+    fail "a sanitizer's report, $report"
+  done
 }
 
 say "packages"
@@ -146,7 +172,8 @@ say "tests"
 export TUSFS_SERVERS="$root/build/servers"
 export TUSFS_KILL_TABLE="$root/build/kill-table.txt"
 export TUSFS_PROGRAM_TABLE="$root/build/program-table.txt"
-rm -f "$TUSFS_KILL_TABLE" "$TUSFS_PROGRAM_TABLE"
+export TUSFS_STORM_TABLE="$root/build/storm-table.txt"
+rm -f "$TUSFS_KILL_TABLE" "$TUSFS_PROGRAM_TABLE" "$TUSFS_STORM_TABLE"
 test_build build
 
 if [ "${TUSFS_SANITIZERS:-1}" != 0 ]; then
@@ -170,6 +197,10 @@ fi
 if [ -s "$TUSFS_PROGRAM_TABLE" ]; then
   say "program | outcome | published | bytes sent / file size"
   cat "$TUSFS_PROGRAM_TABLE"
+fi
+if [ -s "$TUSFS_STORM_TABLE" ]; then
+  say "storms"
+  cat "$TUSFS_STORM_TABLE"
 fi
 say "summary"
 sort build/skipped.txt | uniq -c | sed 's/^ *\([0-9]*\) SKIPPED: /SKIPPED (\1×): /'

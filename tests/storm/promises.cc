@@ -154,6 +154,12 @@ void Promises::CheckFile(MountedTusfs const& mount, std::string const& name, Pro
   }
 }
 
+std::uint64_t Promises::bytes() const {
+  std::uint64_t bytes = 0;
+  for (auto const& [name, file] : files_) bytes += file.size;
+  return bytes;
+}
+
 void Promises::CheckServer(TestServer& server) const {
   std::map<std::string, std::vector<UploadView>> published;
   for (auto const& upload : server.Uploads()) {

@@ -59,6 +59,8 @@ class Promises {
   void CheckServer(TestServer& server) const;
 
   [[nodiscard]] std::size_t files() const { return files_.size(); }
+  /// Of all files, whole, together.
+  [[nodiscard]] std::uint64_t bytes() const;
   [[nodiscard]] int interrupted() const { return interrupted_; }
 
  private:

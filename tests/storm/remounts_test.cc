@@ -1,11 +1,15 @@
 // SIGKILL to keeper and daemon at once, in the middle of work, and a mount again: everything that
-// returned success before is there, and nothing that was cut short is published.
+// returned success before is there, nothing that was cut short is published, and nothing is sent
+// twice.
 #include "mount/mount_test.h"
 #include "storm/promises.h"
 #include "storm/storm.h"
 
 namespace tusfs_testing {
 namespace {
+
+constexpr std::uint64_t kChunk = kMiB / 4;
+constexpr std::uint64_t kTransfers = 4;
 
 using RemountsStorm = MountTest;
 
@@ -27,8 +31,14 @@ TEST_F(RemountsStorm, WhatReturnedIsThereAndHalfAFileIsNeverPublished) {
   promises.CheckMount(mount, Death::kProcess);
   EXPECT_EQ(mount.WaitUploaded(), 0);
   promises.CheckServer(*server_);
+  // Of what the server has got nothing is sent again, but for the chunks that each kill cut.
+  auto const kills = static_cast<std::uint64_t>(storm.count());
+  auto const sent = server_->SentBytes();
+  EXPECT_LE(sent, promises.bytes() + kills * kTransfers * kChunk);
   storm.SetDetails("files " + std::to_string(promises.files()) + ", interrupted " +
-                   std::to_string(promises.interrupted()));
+                   std::to_string(promises.interrupted()) + ", MiB written " +
+                   std::to_string(promises.bytes() / kMiB) + ", sent " +
+                   std::to_string(sent / kMiB));
   EXPECT_EQ(mount.Unmount(), 0);
 }
 
