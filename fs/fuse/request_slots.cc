@@ -204,6 +204,10 @@ fuse_in_header const& RequestSlots::Slot::request() const {
   return *std::launder(reinterpret_cast<fuse_in_header const*>(buffer_.data()));
 }
 
+std::span<std::byte const> RequestSlots::Slot::bytes() const {
+  return buffer_.first(std::min<std::size_t>(request().len, buffer_.size()));
+}
+
 std::uint32_t RequestSlots::Slot::executions() const { return header_->executions; }
 void RequestSlots::Slot::BeginExecution() const { ++header_->executions; }
 
