@@ -189,8 +189,7 @@ std::vector<RequestSlots::Slot> RequestSlots::Unanswered() {
   std::vector<Slot> slots;
   for (unsigned i = 0; i < count(); ++i) {
     auto const slot = At(i);
-    if (slot.IsFree()) continue;
-    if (slot.request().len == 0) {
+    if (slot.IsFree() || slot.request().len == 0) {
       slot.Free();
     } else {
       slots.push_back(slot);
