@@ -59,7 +59,7 @@ class Daemon {
             "a failure is a sentence", text);
     Require(failed || answer.contains("files"), "an answer has files or an error", text);
     if (!failed && answer["files"].is_array()) RequireFiles(answer["files"], text);
-    Require(WantsUrls(request) || text.find(kSecret) == std::string::npos,
+    Require(MayKnowUrls(request) || text.find(kSecret) == std::string::npos,
             "URLs are secrets unless they are asked for", text);
   }
 
@@ -99,9 +99,12 @@ class Daemon {
     }
   }
 
-  static bool WantsUrls(std::string const& request) {
+  /// It asks for them, or says one itself: a fuzzer guesses it by watching comparisons.
+  static bool MayKnowUrls(std::string const& request) {
     auto const object = json::parse(request, nullptr, false);
-    return object.is_object() && object.contains("urls") && object["urls"] == true;
+    if (!object.is_object()) return false;
+    auto const text = object.dump(-1, ' ', false, json::error_handler_t::replace);
+    return text.find(kSecret) != std::string::npos || object.value("urls", json()) == true;
   }
 
   SmallMount mount_;
