@@ -4,17 +4,30 @@
 
 namespace tusfs {
 
+namespace {
+
+// How many bytes the control character at the front of `text` has; 0: there is none.
+std::size_t ControlSize(std::string_view text) {
+  auto const byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+  if (byte(0) < 0x20 || byte(0) == 0x7f) return 1;
+  // U+0080 to U+009F, which a terminal obeys as it does ESC and a letter.
+  bool const is_c1 = byte(0) == 0xc2 && text.size() > 1 && byte(1) >= 0x80 && byte(1) < 0xa0;
+  return is_c1 ? 2 : 0;
+}
+
+}  // namespace
+
 std::string Printable(std::string_view text) {
   std::string shown;
-  for (char const character : text) {
-    auto const c = static_cast<unsigned char>(character);
-    if (c < 0x20 || c == 0x7f) {
+  while (!text.empty()) {
+    auto const control = ControlSize(text);
+    for (char const byte : text.substr(0, control)) {
       char digits[5];
-      std::snprintf(digits, sizeof digits, "\\x%02x", c);
+      std::snprintf(digits, sizeof digits, "\\x%02x", static_cast<unsigned char>(byte));
       shown += digits;
-    } else {
-      shown += character;
     }
+    if (control == 0) shown += text.front();
+    text.remove_prefix(control == 0 ? 1 : control);
   }
   return shown;
 }

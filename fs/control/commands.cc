@@ -1,7 +1,9 @@
 #include "control/commands.h"
 
+#include <algorithm>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 namespace tusfs {
 namespace {
@@ -14,6 +16,20 @@ std::string Dump(json const& object) {
 }
 
 json Problem(std::string const& sentence) { return {{"error", sentence}}; }
+
+// One spelling for each path, because what is beneath it is told by its text.
+std::string Spell(std::string_view path) {
+  std::string spelled;
+  while (!path.empty()) {
+    auto const end = std::min(path.find('/'), path.size());
+    auto const name = path.substr(0, end);
+    path.remove_prefix(std::min(end + 1, path.size()));
+    if (name.empty() || name == ".") continue;
+    if (!spelled.empty()) spelled += '/';
+    spelled += name;
+  }
+  return spelled;
+}
 
 std::string Timestamp(FileTime time) {
   auto const seconds = static_cast<std::time_t>(time / 1'000'000'000);
@@ -88,7 +104,7 @@ std::string Commands::Answer(std::string const& request) const {
   bool const urls =
       wants_urls != object.end() && wants_urls->is_boolean() && wants_urls->get<bool>();
   auto const command = text("command");
-  auto const path = text("path");
+  auto const path = Spell(text("path"));
   if (command == "status") return Dump(Status(reporter_.Status(), entry_));
   if (command == "list") return Dump(Files(reporter_.List(path), path, urls));
   if (command == "unfinished") return Dump(Files(reporter_.Unfinished(path), path, urls));

@@ -6,7 +6,8 @@
 //   {"command": "unfinished", "path": P}      → {"files": […]}, those that are not uploaded
 //   {"command": "publish", "path": P}         → {"files": […]} with path, done and error of each;
 //   also "retry" and "accept"                   for a directory of those that were meant
-// P is relative to the mount. A failure answers {"error": SENTENCE}.
+// P is relative to the mount; empty names and "." in it say nothing. A failure answers
+// {"error": SENTENCE}.
 #pragma once
 
 #include <string>

@@ -18,6 +18,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "control/answers.h"
 #include "control/registry.h"
 #include "control/rescue.h"
 #include "control/socket.h"
@@ -39,7 +40,6 @@ constexpr std::chrono::milliseconds kRestartInterval{20};
 constexpr std::chrono::seconds kRestartPatience{3};
 constexpr std::chrono::seconds kLongestRestart{30};
 constexpr char const* kKeeperName = "tusfs-keeper";
-constexpr int kBarWidth = 30;
 
 // A path beneath a mount.
 struct Place {
@@ -48,7 +48,7 @@ struct Place {
 };
 
 int Complain(std::string const& sentence) {
-  std::fprintf(stderr, "tusfsctl: %s\n", sentence.c_str());
+  std::fprintf(stderr, "tusfsctl: %s\n", Printable(sentence).c_str());
   return kNoAnswer;
 }
 
@@ -117,114 +117,7 @@ Result<json> Request(Place const& place, char const* command, bool urls = false)
     answer = Ask(place.mount.socket, text);
   }
   if (!answer) return Fail(answer.error().code, Silence(Refreshed(place.mount)));
-  auto object = json::parse(*answer, nullptr, false);
-  if (!object.is_object()) return Fail(EPROTO, "the daemon's answer cannot be read");
-  if (auto const error = object.find("error"); error != object.end() && error->is_string()) {
-    return Fail(ENOENT, error->get<std::string>());
-  }
-  return object;
-}
-
-// ---- printing
-
-std::string Bytes(std::uint64_t bytes) {
-  constexpr char const* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-  auto value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  while (value >= 1024 && unit + 1 < std::size(kUnits)) {
-    value /= 1024;
-    ++unit;
-  }
-  char text[32];
-  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
-  return text;
-}
-
-int Percent(std::uint64_t done, std::uint64_t all) {
-  return all == 0 ? 100
-                  : static_cast<int>(static_cast<double>(done) * 100 / static_cast<double>(all));
-}
-
-std::string Bar(std::uint64_t done, std::uint64_t all) {
-  if (::isatty(STDOUT_FILENO) == 0) return {};
-  auto const filled = static_cast<std::size_t>(Percent(done, all) * kBarWidth / 100);
-  return "[" + std::string(filled, '#') + std::string(kBarWidth - filled, '.') + "] ";
-}
-
-std::string TextOf(json const& object, char const* field) {
-  auto const found = object.find(field);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-std::uint64_t NumberOf(json const& object, char const* field) {
-  return object.value(field, std::uint64_t{0});
-}
-
-void PrintProcesses(json const& status) {
-  auto const pid = [&](char const* field) {
-    auto const& number = status[field];
-    return number.is_null() ? std::string("none") : "process " + std::to_string(number.get<int>());
-  };
-  auto const restarts = NumberOf(status, "restarts");
-  std::printf("  daemon  %s, keeper %s", pid("daemon_pid").c_str(), pid("keeper_pid").c_str());
-  if (restarts > 0) std::printf(", restarted %ju times", static_cast<std::uintmax_t>(restarts));
-  auto const last_end = TextOf(status, "last_end");
-  if (!last_end.empty()) std::printf(", the last crash: %s", Printable(last_end).c_str());
-  std::printf("\n");
-  auto const problem = TextOf(status, "problem");
-  if (!problem.empty()) std::printf("  problem %s\n", Printable(problem).c_str());
-}
-
-void PrintStatus(json const& status) {
-  if (!status.contains("server")) {
-    std::printf("%s -> %s\n", TextOf(status, "mount").c_str(), TextOf(status, "url").c_str());
-    return PrintProcesses(status);
-  }
-  auto const& server = status["server"];
-  auto const& bytes = status["bytes"];
-  auto const confirmed = NumberOf(bytes, "confirmed");
-  auto const accepted = NumberOf(bytes, "accepted");
-  std::printf("%s -> %s\n", TextOf(status, "mount").c_str(), TextOf(status, "url").c_str());
-  std::printf("  server  %s since %s%s%s\n",
-              server.value("reachable", false) ? "reachable" : "not usable",
-              TextOf(server, "since").c_str(), TextOf(server, "error").empty() ? "" : ": ",
-              Printable(TextOf(server, "error")).c_str());
-  std::printf("  safe    %s%d%% (%s of %s on the server, %s to go)\n",
-              Bar(confirmed, accepted).c_str(), Percent(confirmed, accepted),
-              Bytes(confirmed).c_str(), Bytes(accepted).c_str(),
-              Bytes(NumberOf(bytes, "remaining")).c_str());
-  std::printf("  sent    %s, of these %s again\n", Bytes(NumberOf(bytes, "sent")).c_str(),
-              Bytes(NumberOf(bytes, "resent")).c_str());
-  std::string files;
-  for (auto const& [state, count] : status["files"].items()) {
-    files += (files.empty() ? "" : ", ") + std::to_string(count.get<std::uint64_t>()) + " " + state;
-  }
-  std::printf("  files   %s\n", files.empty() ? "none" : files.c_str());
-  auto const& spool = status["spool"];
-  auto const waiting = NumberOf(spool, "waiting");
-  std::printf(
-      "  spool   %s used of %s%s\n", Bytes(NumberOf(spool, "used")).c_str(),
-      Bytes(NumberOf(spool, "limit")).c_str(),
-      waiting == 0
-          ? ""
-          : (", full: the writers of " + std::to_string(waiting) + " files wait for room").c_str());
-  PrintProcesses(status);
-}
-
-void PrintFiles(json const& answer) {
-  for (auto const& file : answer["files"]) {
-    auto const error = TextOf(file, "error");
-    auto const offset = NumberOf(file, "offset");
-    auto const size = NumberOf(file, "size");
-    auto const state = TextOf(file, "state");
-    auto const expires = TextOf(file, "expires");
-    bool const nothing_yet = size == 0 && state != "uploaded";
-    std::printf("%-11s %s%3d%% %10s  %s%s%s%s%s\n", state.c_str(), Bar(offset, size).c_str(),
-                nothing_yet ? 0 : Percent(offset, size), Bytes(size).c_str(),
-                Printable(TextOf(file, "path")).c_str(), error.empty() ? "" : "  -- ",
-                Printable(error).c_str(), expires.empty() ? "" : "  -- the server keeps it until ",
-                Printable(expires).c_str());
-  }
+  return ReadAnswer(*answer);
 }
 
 // ---- commands
@@ -242,12 +135,12 @@ json AboutProcesses(MountEntry const& entry, bool daemon_answers) {
           {"problem", text(entry.problem)}};
 }
 
-void Print(json const& answer, bool as_json, void (*print)(json const&)) {
-  if (as_json) {
-    std::printf("%s\n", answer.dump(-1, ' ', false, json::error_handler_t::replace).c_str());
-  } else {
-    print(answer);
-  }
+using Show = std::string (*)(json const&, bool with_bars);
+
+void Print(json const& answer, bool as_json, Show show) {
+  auto const text = as_json ? answer.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"
+                            : show(answer, ::isatty(STDOUT_FILENO) != 0);
+  std::fputs(text.c_str(), stdout);
 }
 
 int ShowStatus(std::string const& path, bool as_json) {
@@ -256,11 +149,11 @@ int ShowStatus(std::string const& path, bool as_json) {
   auto answer = Request(*place, "status");
   auto const processes = AboutProcesses(Refreshed(place->mount), answer.has_value());
   if (!answer) {
-    if (KeeperOf(place->mount) != 0) Print(processes, as_json, PrintStatus);
+    if (KeeperOf(place->mount) != 0) Print(processes, as_json, ShowMount);
     return Complain(answer.error().context);
   }
   answer->update(processes);
-  Print(*answer, as_json, PrintStatus);
+  Print(*answer, as_json, ShowMount);
   return kDone;
 }
 
@@ -289,7 +182,7 @@ int Restart(std::string const& path) {
     auto const now = Refreshed(before);
     if (now.starts > before.starts && now.daemon_pid != 0) {
       if (now.problem.empty()) return kDone;
-      std::fprintf(stderr, "tusfsctl: %s\n", now.problem.c_str());
+      std::fprintf(stderr, "tusfsctl: %s\n", Printable(now.problem).c_str());
       return kStuck;
     }
     std::this_thread::sleep_for(kRestartInterval);
@@ -304,7 +197,7 @@ int List(std::string const& path, bool as_json, bool urls) {
   if (!place) return Complain(place.error().context);
   auto const answer = Request(*place, "list", urls);
   if (!answer) return Complain(answer.error().context);
-  Print(*answer, as_json, PrintFiles);
+  Print(*answer, as_json, ShowFiles);
   return kDone;
 }
 
@@ -355,7 +248,7 @@ int Wait(std::vector<std::string> paths, std::optional<double> timeout, bool str
         ++going;  // by and by
         continue;
       }
-      for (auto const& file : (*answer)["files"]) {
+      for (auto const& file : FilesIn(*answer)) {
         auto const state = TextOf(file, "state");
         if (state == "uploaded" || (state == "local-only" && !strict)) continue;
         if (file.value("finishes", false)) {
@@ -366,7 +259,7 @@ int Wait(std::vector<std::string> paths, std::optional<double> timeout, bool str
       }
     }
     if (going == 0) {
-      PrintFiles({{"files", stuck}});
+      Print({{"files", stuck}}, false, ShowFiles);
       return stuck.empty() ? kDone : kStuck;
     }
     auto const waited = std::chrono::duration<double>(std::chrono::steady_clock::now() - start);
@@ -387,7 +280,7 @@ int Decide(char const* command, char const* saying, std::vector<std::string> con
     if (!place) return Complain(place.error().context);
     auto const answer = Request(*place, command);
     if (!answer) return Complain(answer.error().context);
-    for (auto const& file : (*answer)["files"]) files.push_back(file);
+    for (auto const& file : FilesIn(*answer)) files.push_back(file);
   }
   bool refused = false;
   for (auto const& file : files) {
@@ -402,7 +295,7 @@ int Decide(char const* command, char const* saying, std::vector<std::string> con
                    Printable(TextOf(file, "error")).c_str());
     }
   }
-  if (as_json) Print({{"files", files}}, true, PrintFiles);
+  if (as_json) Print({{"files", files}}, true, ShowFiles);
   return refused ? kStuck : kDone;
 }
 

@@ -3,6 +3,8 @@
 
 #include <sys/stat.h>
 
+#include <limits>
+
 #include "fuse/server.h"
 
 namespace tusfs {
@@ -16,8 +18,9 @@ constexpr blksize_t kBlockSize = 1 << 20;
 // libfuse does not tell a callback the number of its request.
 thread_local RequestFacts current_request;
 
+constexpr FileTime kSecond = 1'000'000'000;  // in nanoseconds
+
 timespec ToTimespec(FileTime time) {
-  constexpr FileTime kSecond = 1'000'000'000;
   auto seconds = time / kSecond;
   auto nanoseconds = time % kSecond;
   if (nanoseconds < 0) {
@@ -81,7 +84,12 @@ void ReplyResult(fuse_req_t request, Result<void> const& result) {
 }
 
 FileTime ToFileTime(timespec const& time) {
-  return static_cast<FileTime>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+  FileTime nanoseconds = 0;
+  bool const is_kept = !__builtin_mul_overflow(time.tv_sec, kSecond, &nanoseconds) &&
+                       !__builtin_add_overflow(nanoseconds, time.tv_nsec, &nanoseconds);
+  if (is_kept) return nanoseconds;
+  using Limits = std::numeric_limits<FileTime>;
+  return time.tv_sec < 0 ? Limits::min() : Limits::max();
 }
 
 struct stat ToStat(Attributes const& attributes) {

@@ -39,6 +39,7 @@ void ReplyAttributes(fuse_req_t request, Result<Attributes> const& attributes);
 
 [[nodiscard]] struct stat ToStat(Attributes const& attributes);
 [[nodiscard]] fuse_entry_param ToEntry(Attributes const& attributes);
+/// What the catalog cannot keep, before 1677 and after 2262, is the nearest time that it can.
 [[nodiscard]] FileTime ToFileTime(timespec const& time);
 
 // The callbacks that are not in operations.cc: of open files (file_operations.cc), of extended

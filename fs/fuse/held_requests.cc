@@ -58,7 +58,7 @@ bool HeldRequests::Hold(Held const& held) {
 
 void HeldRequests::Recover() {
   for (std::size_t i = 0; i < kCount; ++i) {
-    if (At(i).state == State::kFilling) At(i).state = State::kFree;
+    if (At(i).state != State::kHeld) At(i).state = State::kFree;
   }
 }
 

@@ -189,8 +189,7 @@ std::vector<RequestSlots::Slot> RequestSlots::Unanswered() {
   std::vector<Slot> slots;
   for (unsigned i = 0; i < count(); ++i) {
     auto const slot = At(i);
-    if (slot.IsFree()) continue;
-    if (slot.request().len == 0) {
+    if (slot.IsFree() || slot.request().len == 0) {
       slot.Free();
     } else {
       slots.push_back(slot);
@@ -202,6 +201,10 @@ std::vector<RequestSlots::Slot> RequestSlots::Unanswered() {
 
 fuse_in_header const& RequestSlots::Slot::request() const {
   return *std::launder(reinterpret_cast<fuse_in_header const*>(buffer_.data()));
+}
+
+std::span<std::byte const> RequestSlots::Slot::bytes() const {
+  return buffer_.first(std::min<std::size_t>(request().len, buffer_.size()));
 }
 
 std::uint32_t RequestSlots::Slot::executions() const { return header_->executions; }

@@ -101,6 +101,8 @@ class RequestSlots::Slot {
   [[nodiscard]] std::span<std::byte> buffer() const { return buffer_; }
   /// The request's header; its length is 0 while there is none.
   [[nodiscard]] fuse_in_header const& request() const;
+  /// The request: as many bytes as its header says, and no more than a slot has.
+  [[nodiscard]] std::span<std::byte const> bytes() const;
 
   /// Executions of the request that were begun; all but the last ended with their daemon.
   [[nodiscard]] std::uint32_t executions() const;

@@ -34,7 +34,8 @@ void InstallWakeSignal() {
 }
 
 bool HasNoAnswer(std::uint32_t opcode) {
-  return opcode == FUSE_FORGET || opcode == FUSE_BATCH_FORGET || opcode == FUSE_INTERRUPT;
+  return opcode == FUSE_FORGET || opcode == FUSE_BATCH_FORGET || opcode == FUSE_INTERRUPT ||
+         opcode == FUSE_NOTIFY_REPLY;
 }
 
 // What is held is looked at so often: the death of a caller need not be announced.
@@ -104,8 +105,7 @@ ssize_t FuseServer::Answer(int device, iovec* pieces, int count) {
     return size;
   }
   if (kept) {
-    TakeOverPrivileges(slot->buffer().first(slot->request().len),
-                       std::span(pieces, static_cast<std::size_t>(count)));
+    TakeOverPrivileges(slot->bytes(), std::span(pieces, static_cast<std::size_t>(count)));
   }
   if (kept) slot->StoreReply(pieces, count);
   KillPoint(KillMoment::kReplying);
@@ -120,8 +120,7 @@ ssize_t FuseServer::Answer(int device, iovec* pieces, int count) {
 
 void FuseServer::Execute(RequestSlots::Slot const& slot, bool replayed) {
   auto const opcode = slot.request().opcode;
-  if (opcode == FUSE_INTERRUPT &&
-      held_.NoteInterrupt(InterruptedBy(slot.buffer().first(slot.request().len)))) {
+  if (opcode == FUSE_INTERRUPT && held_.NoteInterrupt(InterruptedBy(slot.bytes()))) {
     slot.Free();
     context_.filesystem.budget().Poke();
     return;
@@ -134,7 +133,7 @@ void FuseServer::Execute(RequestSlots::Slot const& slot, bool replayed) {
   current_slot = &slot;
   CurrentRequest const current(
       {.id = {.slot = slot.index(), .unique = slot.request().unique, .replayed = replayed},
-       .drops_privileges = DropsPrivileges(slot.buffer().first(slot.request().len))});
+       .drops_privileges = DropsPrivileges(slot.bytes())});
   fuse_buf buffer{};
   buffer.mem = slot.buffer().data();
   buffer.size = slot.request().len;
@@ -181,7 +180,7 @@ void FuseServer::HoldRequest(RequestSlots::Slot const& slot, std::uint64_t arriv
                                 .thread = static_cast<pid_t>(request.pid),
                                 .interrupted = false,
                                 .write = {},
-                                .bytes = slot.buffer().first(request.len)});
+                                .bytes = slot.bytes()});
   if (!held) AnswerError(request.unique, EIO);
   slot.Free();
   // What it waits for may have come before it was held.
@@ -255,6 +254,12 @@ bool FuseServer::TryAnswer(HeldRequests::Held const& held, std::set<InodeId> con
 }
 
 void FuseServer::ExecuteHeld(HeldRequests::Held const& held) {
+  if (!IsWhole(held.bytes)) {
+    context_.logger->error(
+        "a request that was held is damaged, and answered with an error inode={}", held.inode);
+    AnswerError(held.unique, EIO);
+    return held_.Free(held.index);
+  }
   auto const slot = slots_.Claim(0);  // this thread is counted for
   std::ranges::copy(held.bytes, slot->buffer().begin());
   held_.Free(held.index);
@@ -267,6 +272,12 @@ void FuseServer::ExecuteHeld(HeldRequests::Held const& held) {
 void FuseServer::RestoreSession() {
   auto const init = slots_.init();
   if (init.empty()) return;
+  if (!IsWhole(init)) {
+    context_.logger->error(
+        "what the kernel said at mount is damaged, nothing can be served: unmount, and mount "
+        "again");
+    return;
+  }
   std::vector<std::byte> request(init.begin(), init.end());
   fuse_buf buffer{};
   buffer.mem = request.data();
@@ -289,8 +300,13 @@ void FuseServer::Replay(RequestSlots::Slot const& slot) {
     context_.logger->error(
         "a request over which {} daemons died is answered with an error opcode={} inode={}",
         kMostExecutions, request.opcode, request.nodeid);
-    fuse_out_header const answer{.len = sizeof answer, .error = -EIO, .unique = request.unique};
-    [[maybe_unused]] auto const sent = ::write(device_, &answer, sizeof answer);
+    AnswerError(request.unique, EIO);
+    slot.Free();
+  } else if (!IsWhole(slot.bytes())) {
+    context_.logger->error(
+        "a damaged request is answered with an error opcode={} inode={} length={}", request.opcode,
+        request.nodeid, request.len);
+    AnswerError(request.unique, EIO);
     slot.Free();
   } else {
     Execute(slot, true);
@@ -346,7 +362,7 @@ void FuseServer::ServeOnThread(unsigned index) {
       continue;
     }
     if (slot->request().opcode == FUSE_INIT) {
-      slots_.SaveInit(slot->buffer().first(slot->request().len));
+      slots_.SaveInit(slot->bytes());
     }
     Execute(*slot, false);
   }

@@ -10,6 +10,11 @@
 
 namespace tusfs {
 
+/// Whether a request is all there: as long as its header says, with the fields, names and bytes
+/// that belong to it. libfuse reads them without a look at the length. The kernel's requests are
+/// whole; what memory has kept from one daemon to the next need not be.
+[[nodiscard]] bool IsWhole(std::span<std::byte const> request);
+
 /// Whether this write, truncation or opening takes set-id bits and capabilities away from the file:
 /// its caller has no right to keep them.
 [[nodiscard]] bool DropsPrivileges(std::span<std::byte const> request);

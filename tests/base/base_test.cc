@@ -10,6 +10,7 @@
 #include "base/fakes.h"
 #include "base/file.h"
 #include "base/ids.h"
+#include "base/text.h"
 #include "testing/files.h"
 
 namespace tusfs {
@@ -102,6 +103,14 @@ TEST_F(Files, AReplacedFileIsWholeAndPrivate) {
   EXPECT_EQ(std::filesystem::status(dir_ / "a").permissions(),
             std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
   EXPECT_FALSE(ReplaceFile(dir_ / "no" / "a", "new"));
+}
+
+TEST(Printable, ShowsControlCharactersAsNumbersAndLeavesTheRest) {
+  EXPECT_EQ(Printable("a b/\xc3\xa4 \xff"), "a b/\xc3\xa4 \xff");
+  EXPECT_EQ(Printable("a\nb\x1b[2J\x7f"), "a\\x0ab\\x1b[2J\\x7f");
+  EXPECT_EQ(Printable("\xc2\x9b" "31m"), "\\xc2\\x9b31m") << "a terminal takes it for ESC [";
+  EXPECT_EQ(Printable("\xc2\xa0\xc2"), "\xc2\xa0\xc2");
+  EXPECT_EQ(Printable(std::string_view("\0", 1)), "\\x00");
 }
 
 TEST(Uuids, AreRandomAndLookLikeVersion4) {

@@ -128,6 +128,20 @@ TEST_F(CommandsTest, ListOfAFileIsThatFile) {
   EXPECT_EQ(files[0]["path"], "half.mov");
 }
 
+TEST_F(CommandsTest, APathIsTheSameHoweverItIsSpelled) {
+  for (auto const* path : {"half.mov", "./half.mov", "half.mov/", "//half.mov", ".//half.mov/."}) {
+    auto const files = Answer(json{{"command", "list"}, {"path", path}}.dump())["files"];
+    ASSERT_EQ(files.size(), 1U) << path;
+    EXPECT_EQ(files[0]["path"], "half.mov") << path;
+    EXPECT_EQ(files[0]["state"], "interrupted") << path;
+  }
+  for (auto const* path : {"", ".", "./", "/"}) {
+    auto const files = Answer(json{{"command", "unfinished"}, {"path", path}}.dump())["files"];
+    ASSERT_EQ(files.size(), 2U) << path;
+    EXPECT_EQ(files[0]["path"], "half.mov") << path;
+  }
+}
+
 TEST_F(CommandsTest, UnfinishedLeavesOutWhatIsUploaded) {
   auto const files = Answer(R"({"command": "unfinished", "path": ""})")["files"];
   EXPECT_EQ(files.size(), 2U);

@@ -48,6 +48,15 @@ TEST_F(HeldRequestsTest, WhatIsHeldComesBackToASuccessor) {
   EXPECT_TRUE(successor.Has(9));
 }
 
+TEST_F(HeldRequestsTest, WhatIsNeitherHeldNorFreeIsFreedByASuccessor) {
+  EXPECT_TRUE(Hold(9));
+  memory_[0] = std::byte{9};  // the state of the first one
+  HeldRequests successor(memory_);
+  successor.Recover();
+  EXPECT_EQ(successor.count(), 0U);
+  EXPECT_TRUE(successor.All().empty());
+}
+
 TEST_F(HeldRequestsTest, WhatIsFreedIsGone) {
   EXPECT_TRUE(Hold(1));
   held_.Free(held_.All().front().index);

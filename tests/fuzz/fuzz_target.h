@@ -1,8 +1,8 @@
 // What the fuzz targets share: how a broken promise ends the program, and how an input is read.
 //
-// A target checks promises of tusclient's headers on whatever bytes it is given. libFuzzer makes
-// those up; replay_main.cc takes them from files. Inputs are text where that is possible, so that a
-// seed can be written, and a crash understood, in an editor.
+// A target checks promises of headers on whatever bytes it is given. libFuzzer makes those up;
+// replay_main.cc takes them from files. Inputs are text where that is possible, so that a seed can
+// be written, and a crash understood, in an editor.
 #pragma once
 
 #include <cstddef>

@@ -69,6 +69,16 @@ TEST_F(RequestSlotsTest, ASlotIntoWhichNothingWasReadIsFreeForASuccessor) {
   EXPECT_TRUE(slot->IsFree());
 }
 
+TEST_F(RequestSlotsTest, AFreeSlotHasNoRequestWhateverLiesInIt) {
+  auto const slot = slots_.Claim(0);
+  slot->Free();
+  Receive(*slot, 2);
+  EXPECT_TRUE(MapAgain().Unanswered().empty());
+  auto const claimed = slots_.Claim(0);
+  EXPECT_EQ(claimed->request().len, 0U) << "a daemon that dies now has left no request";
+  EXPECT_TRUE(MapAgain().Unanswered().empty());
+}
+
 TEST_F(RequestSlotsTest, AnAnsweredRequestIsFoundWithItsReply) {
   auto const slot = slots_.Claim(0);
   Receive(*slot, 2);

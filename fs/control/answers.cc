@@ -1,0 +1,157 @@
+#include "control/answers.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <iterator>
+
+#include "base/text.h"
+
+namespace tusfs {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kBarWidth = 30;
+
+std::string Bytes(std::uint64_t bytes) {
+  constexpr char const* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (value >= 1024 && unit + 1 < std::size(kUnits)) {
+    value /= 1024;
+    ++unit;
+  }
+  char text[32];
+  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
+  return text;
+}
+
+// More may be done than there is: a file that was cut after it was sent.
+std::size_t Percent(std::uint64_t done, std::uint64_t all) {
+  if (done >= all) return 100;
+  return static_cast<std::size_t>(static_cast<double>(done) * 100 / static_cast<double>(all));
+}
+
+std::string Padded(std::string text, std::size_t width, bool to_the_right = false) {
+  auto const missing = width - std::min(width, text.size());
+  return to_the_right ? std::string(missing, ' ') + text : text + std::string(missing, ' ');
+}
+
+std::string ShowPercent(std::uint64_t done, std::uint64_t all) {
+  return std::to_string(Percent(done, all)) + "%";
+}
+
+std::string Bar(std::uint64_t done, std::uint64_t all, bool with_bars) {
+  if (!with_bars) return {};
+  auto const filled = Percent(done, all) * kBarWidth / 100;
+  return "[" + std::string(filled, '#') + std::string(kBarWidth - filled, '.') + "] ";
+}
+
+std::uint64_t AsNumber(json const& value) {
+  bool const is_one = value.is_number_unsigned() ||
+                      (value.is_number_integer() && value.get<json::number_integer_t>() >= 0);
+  if (!is_one) static_cast<void>(value.get_ref<json::number_unsigned_t const&>());  // throws
+  return value.get<std::uint64_t>();
+}
+
+std::uint64_t NumberOf(json const& object, char const* field) {
+  auto const found = object.find(field);
+  return found == object.end() ? 0 : AsNumber(*found);
+}
+
+std::string ShownText(json const& object, char const* field) {
+  return Printable(TextOf(object, field));
+}
+
+/// `text` behind `before`, or nothing.
+std::string Behind(char const* before, std::string const& text) {
+  return text.empty() ? std::string() : before + text;
+}
+
+std::string ShowProcesses(json const& status) {
+  auto const pid = [&](char const* field) {
+    auto const& number = status.at(field);
+    return number.is_null() ? std::string("none") : "process " + std::to_string(AsNumber(number));
+  };
+  auto const restarts = NumberOf(status, "restarts");
+  auto text = "  daemon  " + pid("daemon_pid") + ", keeper " + pid("keeper_pid");
+  if (restarts > 0) text += ", restarted " + std::to_string(restarts) + " times";
+  text += Behind(", the last crash: ", ShownText(status, "last_end")) + "\n";
+  auto const problem = Behind("  problem ", ShownText(status, "problem"));
+  return problem.empty() ? text : text + problem + "\n";
+}
+
+std::string ShowSpool(json const& spool) {
+  auto const waiting = NumberOf(spool, "waiting");
+  auto text =
+      "  spool   " + Bytes(NumberOf(spool, "used")) + " used of " + Bytes(NumberOf(spool, "limit"));
+  if (waiting > 0) {
+    text += ", full: the writers of " + std::to_string(waiting) + " files wait for room";
+  }
+  return text + "\n";
+}
+
+}  // namespace
+
+Result<json> ReadAnswer(std::string const& text) {
+  auto object = json::parse(text, nullptr, false);
+  if (!object.is_object()) return Fail(EPROTO, "the daemon's answer cannot be read");
+  if (auto const error = object.find("error"); error != object.end() && error->is_string()) {
+    return Fail(ENOENT, error->get<std::string>());
+  }
+  return object;
+}
+
+json const& FilesIn(json const& answer) {
+  auto const& files = answer.at("files");
+  static_cast<void>(
+      files.get_ref<json::array_t const&>());  // else nothing would look like no files
+  return files;
+}
+
+std::string TextOf(json const& object, char const* field) {
+  auto const found = object.find(field);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+std::string ShowMount(json const& status, bool with_bars) {
+  auto text = ShownText(status, "mount") + " -> " + ShownText(status, "url") + "\n";
+  if (!status.contains("server")) return text + ShowProcesses(status);
+  auto const& server = status.at("server");
+  auto const& bytes = status.at("bytes");
+  auto const confirmed = NumberOf(bytes, "confirmed");
+  auto const accepted = NumberOf(bytes, "accepted");
+  text += std::string("  server  ") +
+          (server.value("reachable", false) ? "reachable" : "not usable") + " since " +
+          ShownText(server, "since") + Behind(": ", ShownText(server, "error")) + "\n";
+  text += "  safe    " + Bar(confirmed, accepted, with_bars) + ShowPercent(confirmed, accepted) +
+          " (" + Bytes(confirmed) + " of " + Bytes(accepted) + " on the server, " +
+          Bytes(NumberOf(bytes, "remaining")) + " to go)\n";
+  text += "  sent    " + Bytes(NumberOf(bytes, "sent")) + ", of these " +
+          Bytes(NumberOf(bytes, "resent")) + " again\n";
+  std::string files;
+  for (auto const& [state, count] : status.at("files").items()) {
+    files += (files.empty() ? "" : ", ") + std::to_string(AsNumber(count)) + " " + Printable(state);
+  }
+  text += "  files   " + (files.empty() ? "none" : files) + "\n";
+  return text + ShowSpool(status.at("spool")) + ShowProcesses(status);
+}
+
+std::string ShowFiles(json const& answer, bool with_bars) {
+  std::string text;
+  for (auto const& file : FilesIn(answer)) {
+    auto const offset = NumberOf(file, "offset");
+    auto const size = NumberOf(file, "size");
+    auto const state = ShownText(file, "state");
+    bool const nothing_yet = size == 0 && state != "uploaded";
+    text += Padded(state, 11) + " " + Bar(offset, size, with_bars) +
+            Padded(nothing_yet ? "0%" : ShowPercent(offset, size), 4, true) + " " +
+            Padded(Bytes(size), 10, true) + "  " + ShownText(file, "path") +
+            Behind("  -- ", ShownText(file, "error")) +
+            Behind("  -- the server keeps it until ", ShownText(file, "expires")) + "\n";
+  }
+  return text;
+}
+
+}  // namespace tusfs

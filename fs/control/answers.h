@@ -1,0 +1,30 @@
+// What a daemon answers tusfsctl, as a person reads it.
+//
+// Pure functions of its bytes. The daemon may be of another version, or another user's: an answer
+// of another shape throws json::exception, which main turns into a sentence, and nothing that is
+// shown has control characters in it but line ends.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "base/error.h"
+
+namespace tusfs {
+
+/// Errors: EPROTO for what is no answer; ENOENT with the daemon's own sentence.
+[[nodiscard]] Result<nlohmann::json> ReadAnswer(std::string const& text);
+
+/// An array.
+[[nodiscard]] nlohmann::json const& FilesIn(nlohmann::json const& answer);
+/// The text of a field; empty where there is none.
+[[nodiscard]] std::string TextOf(nlohmann::json const& object, char const* field);
+
+/// A mount with its processes, and with what its daemon says where it says something. `with_bars`:
+/// for a terminal.
+[[nodiscard]] std::string ShowMount(nlohmann::json const& status, bool with_bars);
+/// One line a file.
+[[nodiscard]] std::string ShowFiles(nlohmann::json const& answer, bool with_bars);
+
+}  // namespace tusfs

@@ -1,0 +1,121 @@
+// Answers: how tusfsctl shows them, and that one of another version is refused rather than guessed.
+#include "control/answers.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "base/fakes.h"
+
+namespace tusfs {
+namespace {
+
+using nlohmann::json;
+
+json SomeStatus() {
+  return {{"mount", "/mnt/ingest"},
+          {"url", "http://tus/files/"},
+          {"daemon_pid", 4711},
+          {"keeper_pid", nullptr},
+          {"restarts", 2},
+          {"last_end", "killed by signal 9 (Killed)"},
+          {"problem", nullptr},
+          {"server", {{"reachable", true}, {"since", "2023-11-14T22:13:20Z"}, {"error", nullptr}}},
+          {"files", {{"uploaded", 3}, {"writing", 1}}},
+          {"bytes",
+           {{"accepted", 4096},
+            {"confirmed", 1024},
+            {"remaining", 3072},
+            {"sent", 2048},
+            {"resent", 0}}},
+          {"spool", {{"used", 4096}, {"limit", 1048576}, {"waiting", 1}}}};
+}
+
+json SomeFile() {
+  return {{"path", "clip.mov"}, {"state", "interrupted"}, {"size", 2048},
+          {"offset", 512},      {"finishes", false},      {"error", "killed"}};
+}
+
+TEST(Answers, AMountIsShownAsAPersonReadsIt) {
+  EXPECT_EQ(ShowMount(SomeStatus(), false),
+            "/mnt/ingest -> http://tus/files/\n"
+            "  server  reachable since 2023-11-14T22:13:20Z\n"
+            "  safe    25% (1.0 KiB of 4.0 KiB on the server, 3.0 KiB to go)\n"
+            "  sent    2.0 KiB, of these 0 B again\n"
+            "  files   3 uploaded, 1 writing\n"
+            "  spool   4.0 KiB used of 1.0 MiB, full: the writers of 1 files wait for room\n"
+            "  daemon  process 4711, keeper none, restarted 2 times, the last crash: killed by "
+            "signal 9 (Killed)\n");
+}
+
+TEST(Answers, AMountWhoseDaemonSaysNothingIsShownWithItsProcesses) {
+  json const status{{"mount", "/m"},           {"url", "u"},    {"daemon_pid", nullptr},
+                    {"keeper_pid", 5},         {"restarts", 0}, {"last_end", nullptr},
+                    {"problem", "no\nprogram"}};
+  EXPECT_EQ(ShowMount(status, false),
+            "/m -> u\n  daemon  none, keeper process 5\n  problem no\\x0aprogram\n");
+}
+
+TEST(Answers, FilesAreShownOneALine) {
+  auto expiring = SomeFile();
+  expiring["expires"] = "2023-11-14T22:13:20Z";
+  expiring["error"] = nullptr;
+  json const answer{{"files", {SomeFile(), expiring}}};
+  EXPECT_EQ(ShowFiles(answer, false),
+            "interrupted  25%    2.0 KiB  clip.mov  -- killed\n"
+            "interrupted  25%    2.0 KiB  clip.mov  -- the server keeps it until "
+            "2023-11-14T22:13:20Z\n");
+  EXPECT_THAT(ShowFiles(answer, true), testing::HasSubstr("[#######.......................] "));
+}
+
+TEST(Answers, MoreThanAllIsAll) {
+  auto file = SomeFile();
+  file["offset"] = std::numeric_limits<std::uint64_t>::max();
+  file["size"] = 1;
+  EXPECT_THAT(ShowFiles({{"files", {file}}}, true),
+              testing::HasSubstr("[##############################] 100%"));
+}
+
+TEST(Answers, AnAnswerOfAnotherShapeIsRefused) {
+  for (auto const* field : {"bytes", "files", "spool", "daemon_pid"}) {
+    auto status = SomeStatus();
+    status.erase(field);
+    EXPECT_THROW((void)ShowMount(status, false), json::exception) << field;
+  }
+  EXPECT_THROW((void)FilesIn(json::object()), json::exception);
+  EXPECT_THROW((void)FilesIn({{"files", nullptr}}), json::exception) << "not the same as no files";
+  for (json const& number : {json(-1), json(1e300), json("5"), json(nullptr)}) {
+    auto file = SomeFile();
+    file["size"] = number;
+    EXPECT_THROW((void)ShowFiles({{"files", {file}}}, false), json::exception) << number;
+  }
+}
+
+TEST(Answers, NothingThatIsShownMovesACursor) {
+  constexpr auto kHostile =
+      "a\x1b[2J\n\xc2\x9b"
+      "31m";
+  auto status = SomeStatus();
+  for (auto const* field : {"mount", "url", "last_end", "problem"}) status[field] = kHostile;
+  status["server"]["since"] = status["server"]["error"] = kHostile;
+  status["files"][kHostile] = 1;
+  auto file = SomeFile();
+  for (auto const* field : {"path", "state", "error", "expires"}) file[field] = kHostile;
+  auto const shown = ShowMount(status, true) + ShowFiles({{"files", {file}}}, true);
+  EXPECT_THAT(shown,
+              testing::Not(testing::AnyOf(testing::HasSubstr("\x1b"), testing::HasSubstr("\x9b"))));
+  EXPECT_EQ(std::ranges::count(shown, '\n'), 9);
+}
+
+TEST(Answers, ARefusalIsTheDaemonsSentence) {
+  auto const refused = ReadAnswer(R"({"error": "'x': no such file"})");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().context, "'x': no such file");
+  EXPECT_EQ(CodeOf(ReadAnswer("[]")), EPROTO);
+  EXPECT_EQ(CodeOf(ReadAnswer("")), EPROTO);
+  EXPECT_TRUE(Ok(ReadAnswer(R"({"files": []})")));
+}
+
+}  // namespace
+}  // namespace tusfs
