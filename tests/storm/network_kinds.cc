@@ -105,14 +105,17 @@ std::int64_t Draw(Random& random, std::int64_t least, std::int64_t most) {
   return std::uniform_int_distribution<std::int64_t>(least, most)(random);
 }
 
-Kind::Act Rewritten(std::function<std::string(Random&, std::string_view)> rewrite) {
-  return Faults(2, [rewrite = std::move(rewrite)](Trial& trial) {
+using Rewrite = std::function<std::string(Random&, std::string_view)>;
+using MakeRewriting = ConnectionFault (*)(std::uint64_t,
+                                          std::function<std::string(std::string_view)>);
+
+/// `make`: whether the connection goes on behind it.
+Kind::Act Rewritten(MakeRewriting make, Rewrite rewrite) {
+  return Faults(2, [make, rewrite = std::move(rewrite)](Trial& trial) {
     auto const answers = static_cast<std::uint64_t>(trial.Between(0, trial.bodies));
     // Its own, since the answer comes on a thread of the proxy.
-    return ConnectionFault::Rewrite(
-        answers, [random = Random(trial.random()), rewrite](std::string_view answer) mutable {
-          return rewrite(random, answer);
-        });
+    return make(answers, [random = Random(trial.random()), rewrite](
+                             std::string_view answer) mutable { return rewrite(random, answer); });
   });
 }
 
@@ -163,8 +166,7 @@ std::string HeadersBroken(Random& random, std::string_view answer) {
   for (auto at = answer.find("\r\n") + 2; at < broken.size(); ++at) {
     if (Draw(random, 0, 3) == 0) broken[at] = static_cast<char>(Draw(random, 1, 255));
   }
-  // Else the client would wait for the end of the headers as long as for any answer.
-  return broken + "\r\n\r\n";
+  return broken;
 }
 
 // ---- what a server does
@@ -204,6 +206,24 @@ void LoseItsLastBytes(Trial& trial) {
 
 FixtureOptions With(std::uint64_t bytes_per_second) {
   return {.bytes_per_second = bytes_per_second};
+}
+
+/// What only the client's own patience ends.
+std::vector<Kind> PatientKinds() {
+  return {
+      {.name = "black-hole-for-ever",
+       .before = Faults(1,
+                        [](Trial& trial) {
+                          return ConnectionFault::BlackHole(trial.SomeByte(),
+                                                            std::chrono::minutes(10));
+                        }),
+       .patient = true},
+      {.name = "answer-that-never-ends",
+       .before = Rewritten(
+           ConnectionFault::Rewrite,
+           [](Random&, std::string_view) { return std::string("HTTP/1.1 100 Continue\r\n\r\n"); }),
+       .patient = true},
+  };
 }
 
 /// After ten seconds only it is believed that an upload is gone.
@@ -310,11 +330,14 @@ std::vector<Kind> ConnectionKinds() {
       {.name = "half-closed-answers",
        .before = Faults(
            2, [=](Trial& trial) { return ConnectionFault::End(answers, SomeAnswerByte(trial)); })},
-      {.name = "corrupt-status-line", .before = Rewritten(StatusLineBroken)},
-      {.name = "corrupt-headers", .before = Rewritten(HeadersBroken)},
-      {.name = "duplicated-answer", .before = Rewritten([](Random&, std::string_view answer) {
-                                      return std::string(answer) + std::string(answer);
-                                    })},
+      {.name = "corrupt-status-line",
+       .before = Rewritten(ConnectionFault::RewriteLast, StatusLineBroken)},
+      {.name = "corrupt-headers", .before = Rewritten(ConnectionFault::RewriteLast, HeadersBroken)},
+      {.name = "duplicated-answer",
+       .before = Rewritten(ConnectionFault::Rewrite,
+                           [](Random&, std::string_view answer) {
+                             return std::string(answer) + std::string(answer);
+                           })},
       {.name = "refused-connections",
        .during =
            [](Trial& trial) {
@@ -572,8 +595,8 @@ int Trial::Published() const {
 
 std::vector<Kind> NetworkKinds() {
   std::vector<Kind> kinds;
-  for (auto const& some :
-       {GoneKinds(), ServerKinds(), ConnectionKinds(), AnswerKinds(), RefusalKinds()}) {
+  for (auto const& some : {PatientKinds(), GoneKinds(), ServerKinds(), ConnectionKinds(),
+                           AnswerKinds(), RefusalKinds()}) {
     kinds.insert(kinds.end(), some.begin(), some.end());
   }
   return kinds;

@@ -57,6 +57,7 @@ struct Kind {
   End end = End::kArrives;
   std::string reason{};  ///< part of the error that is shown
   bool retry = true;     ///< it arrives when it is tried again after the trouble
+  bool patient = false;  ///< takes minutes: in large storms, and twice
   FixtureOptions server{};
   std::uint64_t chunk = 0;                   ///< bytes; 0: any of the small ones
   std::uint64_t smallest_body = 256 * kKiB;  ///< that its files are sent in

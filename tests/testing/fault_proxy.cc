@@ -15,9 +15,11 @@ using std::chrono::steady_clock;
 // Small, so that a slow connection is slow all the time.
 constexpr std::size_t kStep = 16 * 1024;
 
-void ResetWhenClosed(int fd) {
-  linger const at_once{.l_onoff = 1, .l_linger = 0};
-  ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+void Reset(int fd) {
+  // Connecting to "no address" drops a TCP socket with a RST at once, whoever else holds it.
+  sockaddr nobody{};
+  nobody.sa_family = AF_UNSPEC;
+  ::connect(fd, &nobody, sizeof nobody);
 }
 
 /// False when the connection was given up before.
@@ -67,6 +69,13 @@ ConnectionFault ConnectionFault::Rewrite(std::uint64_t answers,
           .direction = Direction::kAnswers,
           .after = answers,
           .rewrite = std::move(rewrite)};
+}
+
+ConnectionFault ConnectionFault::RewriteLast(std::uint64_t answers,
+                                             std::function<std::string(std::string_view)> rewrite) {
+  auto fault = Rewrite(answers, std::move(rewrite));
+  fault.kind = Kind::kRewriteLast;
+  return fault;
 }
 
 FaultProxy::FaultProxy(std::uint16_t backend)
@@ -125,8 +134,9 @@ bool FaultProxy::Forward(Way& way, int client, int server) {
     if (!SendAll(way.to, passing)) return false;
     if (!hit) return true;
     bytes = bytes.subspan(passing.size());
-    if (hit->fault.kind == ConnectionFault::Kind::kRewrite) {
-      return SendAll(way.to, hit->fault.rewrite({bytes.data(), bytes.size()}));
+    if (hit->fault.rewrites()) {
+      bool const sent = SendAll(way.to, hit->fault.rewrite({bytes.data(), bytes.size()}));
+      return sent && hit->fault.kind == ConnectionFault::Kind::kRewrite;
     }
     if (!Break(hit->fault, way, client, server)) return false;
     if (bytes.empty()) return true;
@@ -147,8 +157,8 @@ bool FaultProxy::Break(ConnectionFault const& fault, Way& way, int client, int s
       Swallow(client, fault.duration);
       [[fallthrough]];
     case Kind::kReset:
-      ResetWhenClosed(server);
-      ResetWhenClosed(client);
+      Reset(server);
+      Reset(client);
       return false;
     default:
       return false;
@@ -159,9 +169,8 @@ std::optional<FaultProxy::Hit> FaultProxy::Take(Direction direction, std::size_t
   std::lock_guard const lock(mutex_);
   auto const next = std::ranges::find(faults_, direction, &ConnectionFault::direction);
   if (next == faults_.end()) return std::nullopt;
-  bool const counts_answers = next->kind == ConnectionFault::Kind::kRewrite;
-  if (next->after > (counts_answers ? 0 : size)) {
-    next->after -= counts_answers ? 1 : size;
+  if (next->after > (next->rewrites() ? 0 : size)) {
+    next->after -= next->rewrites() ? 1 : size;
     return std::nullopt;
   }
   auto const before = static_cast<std::size_t>(next->after);

@@ -27,7 +27,7 @@ enum class Direction { kRequests, kAnswers };
 
 /// Bytes count over all connections, from when the fault's turn has come.
 struct ConnectionFault {
-  enum class Kind { kCut, kReset, kStall, kBlackHole, kEnd, kRewrite };
+  enum class Kind { kCut, kReset, kStall, kBlackHole, kEnd, kRewrite, kRewriteLast };
 
   /// Closes the connection after that many bytes, as a program does that ends (FIN).
   [[nodiscard]] static ConnectionFault Cut(Direction direction, std::uint64_t bytes);
@@ -46,12 +46,19 @@ struct ConnectionFault {
   /// One answer arrives as what `rewrite` makes of it, after `answers` that arrive as they are.
   [[nodiscard]] static ConnectionFault Rewrite(
       std::uint64_t answers, std::function<std::string(std::string_view)> rewrite);
+  /// Likewise, and then the connection is closed.
+  [[nodiscard]] static ConnectionFault RewriteLast(
+      std::uint64_t answers, std::function<std::string(std::string_view)> rewrite);
 
   Kind kind = Kind::kCut;
   Direction direction = Direction::kRequests;
-  std::uint64_t after = 0;  ///< bytes, or answers of kRewrite
+  std::uint64_t after = 0;  ///< bytes, or answers of those that rewrite
   std::chrono::milliseconds duration{0};
   std::function<std::string(std::string_view)> rewrite{};
+
+  [[nodiscard]] bool rewrites() const {
+    return kind == Kind::kRewrite || kind == Kind::kRewriteLast;
+  }
 };
 
 class FaultProxy {

@@ -191,6 +191,14 @@ TEST_F(FaultProxyTest, RewritesOneAnswer) {
   EXPECT_THAT(first, HasSubstr("again HTTP/1.1 204"));
 }
 
+TEST_F(FaultProxyTest, RewritesTheLastAnswerOfAConnection) {
+  proxy_.Add(ConnectionFault::RewriteLast(0, [](std::string_view) { return "hello"; }));
+  RawClient client(proxy_.port());
+  client.AskOptions();
+  EXPECT_EQ(client.Read(10'000), "hello");
+  EXPECT_EQ(client.error(), 0);
+}
+
 TEST_F(FaultProxyTest, RefusesConnectionsWhileClosed) {
   auto const url = Created();
   proxy_.Close();

@@ -94,8 +94,8 @@ void RelayServer::Close() {
   {
     std::lock_guard const lock(mutex_);
     for (auto& relay : relays_) {
-      if (relay.client >= 0) ::shutdown(relay.client, SHUT_RDWR);
       if (relay.server >= 0) ::shutdown(relay.server, SHUT_RDWR);
+      if (relay.client >= 0) ::shutdown(relay.client, SHUT_RDWR);
     }
   }
   for (auto& relay : relays_) relay.thread.join();
@@ -131,9 +131,13 @@ void RelayServer::Run(Relay& relay, std::uint16_t backend) {
   }
   if (server >= 0 && open_) serve_(relay.client, server);
   std::lock_guard const lock(mutex_);
-  // In this order: whoever connects again finds a server that knows of the end.
+  // In this order: whoever connects again finds a server that knows of the end. And said aloud: a
+  // child that another thread has just forked holds the descriptors too, until it runs its program.
+  for (int const fd : {relay.server, relay.client}) {
+    if (fd >= 0) ::shutdown(fd, SHUT_RDWR);
+  }
   if (relay.server >= 0) ::close(relay.server);
-  if (relay.client >= 0) ::close(relay.client);
+  ::close(relay.client);
   relay.client = -1;
   relay.server = -1;
   relay.done = true;
