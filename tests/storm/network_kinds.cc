@@ -1,8 +1,6 @@
 #include "storm/network_kinds.h"
 
 #include <algorithm>
-#include <charconv>
-#include <thread>
 #include <utility>
 
 #include "testing/wait_for.h"
@@ -12,197 +10,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// So slow that the trouble finds an upload that is under way.
-constexpr std::uint64_t kSlowServer = 2'000'000;
 constexpr std::uint64_t kBig = 1024 * kKiB;
-constexpr std::uint64_t kRequestHead = 600;  // bytes, roughly
-
-std::uint64_t NumberIn(RequestFacts const& facts, std::string_view header) {
-  auto const text = facts.exchange->Header(header).value_or("0");
-  std::uint64_t number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
-
-/// The PATCH that makes the upload complete.
-auto Final(std::uint64_t size) {
-  return [size](RequestFacts const& facts) {
-    return NumberIn(facts, "Upload-Offset") + facts.exchange->ContentLength().value_or(0) == size;
-  };
-}
-
-auto NotFinal(std::uint64_t size) {
-  return [final = Final(size)](RequestFacts const& facts) { return !final(facts); };
-}
-
-// ---- what a server answers
-
-/// Up to three requests in a row have that trouble.
-Kind::Act Burst(std::function<Fault(Trial&)> action, std::string method = "") {
-  return [action = std::move(action), method = std::move(method)](Trial& trial) {
-    auto const first = static_cast<int>(trial.Between(1, trial.bodies));
-    auto const count = static_cast<int>(trial.Between(1, 3));
-    for (int nth = first; nth < first + count; ++nth) {
-      trial.server.AddFault({.method = method, .nth = nth, .action = action(trial)});
-    }
-    trial.failures += count;
-  };
-}
-
-Kind::Act Burst(Fault action, std::string method = "") {
-  return Burst([action = std::move(action)](Trial&) { return action; }, std::move(method));
-}
-
-Kind::Act Always(std::string method, Fault action) {
-  return [method = std::move(method), action = std::move(action)](Trial& trial) {
-    trial.server.AddFault({.method = method, .nth = 0, .action = action});
-    trial.failures += 2;
-  };
-}
-
-/// One PATCH has that trouble, the one that `which` chooses.
-template <typename Which>
-Kind::Act OnePatch(Which which, Fault action) {
-  return [which, action = std::move(action)](Trial& trial) {
-    trial.server.AddFault({.method = "PATCH", .matches = which(trial.size), .action = action});
-    trial.failures += 1;
-  };
-}
-
-Fault AnyOf(Trial& trial, std::vector<Fault> const& faults) {
-  return faults[static_cast<std::size_t>(
-      trial.Between(0, static_cast<std::int64_t>(faults.size()) - 1))];
-}
-
-/// Bodies of more than `limit` bytes do not get past a proxy.
-Kind::Act BodyLimit(std::uint64_t limit) {
-  return [limit](Trial& trial) {
-    trial.server.AddFault({.method = "PATCH",
-                           .nth = 0,
-                           .matches =
-                               [limit](RequestFacts const& facts) {
-                                 return facts.exchange->ContentLength().value_or(0) > limit;
-                               },
-                           .action = Fault::AnswerWithoutTusResumable(413, "<html>Too large</html>",
-                                                                      {{"Server", "nginx"}})});
-    trial.failures += 6;  // halvings from 4 MiB to 64 KiB
-  };
-}
-
-// ---- what a connection does
-
-Kind::Act Faults(std::int64_t most, std::function<ConnectionFault(Trial&)> make) {
-  return [most, make = std::move(make)](Trial& trial) {
-    auto const count = trial.Between(1, most);
-    for (int i = 0; i < count; ++i) trial.proxy.Add(make(trial));
-    trial.failures += static_cast<int>(count);
-  };
-}
-
-using Random = std::mt19937_64;
-
-std::int64_t Draw(Random& random, std::int64_t least, std::int64_t most) {
-  return std::uniform_int_distribution<std::int64_t>(least, most)(random);
-}
-
-using Rewrite = std::function<std::string(Random&, std::string_view)>;
-using MakeRewriting = ConnectionFault (*)(std::uint64_t,
-                                          std::function<std::string(std::string_view)>);
-
-/// `make`: whether the connection goes on behind it.
-Kind::Act Rewritten(MakeRewriting make, Rewrite rewrite) {
-  return Faults(2, [make, rewrite = std::move(rewrite)](Trial& trial) {
-    auto const answers = static_cast<std::uint64_t>(trial.Between(0, trial.bodies));
-    // Its own, since the answer comes on a thread of the proxy.
-    return make(answers, [random = Random(trial.random()), rewrite](
-                             std::string_view answer) mutable { return rewrite(random, answer); });
-  });
-}
-
-std::uint64_t SomeAnswerByte(Trial& trial) {
-  constexpr std::int64_t kAnswer = 150;  // bytes, roughly
-  return static_cast<std::uint64_t>(trial.Between(1, kAnswer * trial.bodies));
-}
-
-ConnectionFault AnyConnectionFault(Trial& trial) {
-  auto const bytes = trial.SomeByte() / 3;
-  switch (trial.Between(0, 6)) {
-    case 0:
-      return ConnectionFault::Cut(Direction::kRequests, bytes);
-    case 1:
-      return ConnectionFault::Cut(Direction::kAnswers, SomeAnswerByte(trial));
-    case 2:
-      return ConnectionFault::Reset(Direction::kRequests, bytes);
-    case 3:
-      return ConnectionFault::Stall(Direction::kRequests, bytes, trial.Time(10, 400));
-    case 4:
-      return ConnectionFault::BlackHole(bytes, trial.Time(10, 400));
-    case 5:
-      return ConnectionFault::End(Direction::kRequests, bytes);
-    default:
-      return ConnectionFault::End(Direction::kAnswers, SomeAnswerByte(trial));
-  }
-}
-
-std::string StatusLineBroken(Random& random, std::string_view answer) {
-  static std::vector<std::string> const lines{"HTTP/1.1 2x4 No Content",
-                                              "HTTP/1.1 999 What",
-                                              "HTTP/1.1 100 Continue",
-                                              "HTTP/9.9 204",
-                                              "SSH-2.0-OpenSSH_9.2",
-                                              "HTTP/1.1",
-                                              "\x16\x03\x01\x02",
-                                              "",
-                                              "HTTP/1.1 000 Nothing",
-                                              "HTTP/1.1 -20 Minus",
-                                              "ICY 200 OK"};
-  auto const chosen = Draw(random, 0, static_cast<std::int64_t>(lines.size()) - 1);
-  return lines[static_cast<std::size_t>(chosen)] +
-         std::string(answer.substr(std::min(answer.find("\r\n"), answer.size())));
-}
-
-std::string HeadersBroken(Random& random, std::string_view answer) {
-  std::string broken(answer);
-  for (auto at = answer.find("\r\n") + 2; at < broken.size(); ++at) {
-    if (Draw(random, 0, 3) == 0) broken[at] = static_cast<char>(Draw(random, 1, 255));
-  }
-  return broken;
-}
-
-// ---- what a server does
-
-void Away(Trial& trial) {
-  trial.server.Stop();
-  trial.Pause(50, 1200);
-}
-
-/// The server's process dies while bytes arrive; then `lose` happens to it, and it comes back.
-Kind::Act Restart(std::function<void(Trial&)> lose) {
-  return [lose = std::move(lose)](Trial& trial) {
-    trial.AwaitBytes();
-    trial.Pause(0, static_cast<std::int64_t>(trial.size * 1000 / kSlowServer));
-    trial.proxy.Close();
-    Away(trial);
-    lose(trial);
-    trial.server.Start();
-    trial.proxy.Open();
-    trial.failures += 2;
-  };
-}
-
-void ForgetIt(Trial& trial) {
-  auto const upload = trial.Upload();
-  if (upload && !upload->complete) (void)trial.server.Forget(upload->id);
-}
-
-void LoseItsLastBytes(Trial& trial) {
-  auto const upload = trial.Upload();
-  if (!upload) return;
-  auto const kept = trial.Between(0, static_cast<std::int64_t>(upload->offset));
-  (void)trial.server.Rewind(upload->id, static_cast<std::uint64_t>(kept));
-}
-
-// ---- the table
 
 FixtureOptions With(std::uint64_t bytes_per_second) {
   return {.bytes_per_second = bytes_per_second};
@@ -230,7 +38,7 @@ std::vector<Kind> PatientKinds() {
 std::vector<Kind> GoneKinds() {
   return {
       {.name = "forgotten-upload",
-       .before = OnePatch(NotFinal, Fault::ForgetUpload()),
+       .before = EarlierPatch(Fault::ForgetUpload()),
        .chunk = 256 * kKiB,
        .least = kBig},
       {.name = "reinstalled-server",
@@ -242,7 +50,7 @@ std::vector<Kind> GoneKinds() {
       {.name = "moved-away-when-the-last-answer-was-lost",
        .before =
            [](Trial& trial) {
-             OnePatch(Final, Fault::LoseAnswer())(trial);
+             FinalPatch(Fault::LoseAnswer())(trial);
              trial.server.AddFault({.method = "HEAD", .action = Fault::ForgetUpload()});
            },
        .end = End::kUnconfirmed,
@@ -250,7 +58,7 @@ std::vector<Kind> GoneKinds() {
       {.name = "404-to-the-first-question-only",
        .before =
            [](Trial& trial) {
-             OnePatch(NotFinal, Fault::Answer(404))(trial);
+             EarlierPatch(Fault::Answer(404))(trial);
              trial.server.AddFault({.method = "HEAD", .action = Fault::Answer(404)});
              trial.failures += 1;
            },
@@ -288,14 +96,14 @@ std::vector<Kind> ConnectionKinds() {
            4, [=](Trial& trial) { return ConnectionFault::Cut(requests, trial.SomeByte() / 4); })},
       {.name = "cut-answer",
        .before = Faults(
-           2, [=](Trial& trial) { return ConnectionFault::Cut(answers, SomeAnswerByte(trial)); })},
+           2, [=](Trial& trial) { return ConnectionFault::Cut(answers, trial.SomeAnswerByte()); })},
       {.name = "reset-request",
        .before = Faults(
            2, [=](Trial& trial) { return ConnectionFault::Reset(requests, trial.SomeByte()); })},
       {.name = "reset-answer",
        .before = Faults(
            2,
-           [=](Trial& trial) { return ConnectionFault::Reset(answers, SomeAnswerByte(trial)); })},
+           [=](Trial& trial) { return ConnectionFault::Reset(answers, trial.SomeAnswerByte()); })},
       {.name = "reset-at-once",
        .before = Faults(4, [=](Trial&) { return ConnectionFault::Reset(requests, 0); })},
       {.name = "stalled-request",
@@ -307,7 +115,7 @@ std::vector<Kind> ConnectionKinds() {
       {.name = "stalled-answer",
        .before = Faults(2,
                         [=](Trial& trial) {
-                          return ConnectionFault::Stall(answers, SomeAnswerByte(trial),
+                          return ConnectionFault::Stall(answers, trial.SomeAnswerByte(),
                                                         trial.Time(100, 1500));
                         })},
       {.name = "slow",
@@ -329,7 +137,7 @@ std::vector<Kind> ConnectionKinds() {
            2, [=](Trial& trial) { return ConnectionFault::End(requests, trial.SomeByte()); })},
       {.name = "half-closed-answers",
        .before = Faults(
-           2, [=](Trial& trial) { return ConnectionFault::End(answers, SomeAnswerByte(trial)); })},
+           2, [=](Trial& trial) { return ConnectionFault::End(answers, trial.SomeAnswerByte()); })},
       {.name = "corrupt-status-line",
        .before = Rewritten(ConnectionFault::RewriteLast, StatusLineBroken)},
       {.name = "corrupt-headers", .before = Rewritten(ConnectionFault::RewriteLast, HeadersBroken)},
@@ -380,7 +188,7 @@ std::vector<Kind> ServerKinds() {
        .before =
            Burst([](Trial& trial) { return Fault::CutAfter(trial.SomeByte() / 4); }, "PATCH")},
       {.name = "lost-answers", .before = Burst(Fault::LoseAnswer())},
-      {.name = "lost-last-answer", .before = OnePatch(Final, Fault::LoseAnswer())},
+      {.name = "lost-last-answer", .before = FinalPatch(Fault::LoseAnswer())},
       {.name = "short-offset",
        .before =
            Burst([](Trial& trial) { return Fault::ShortOffset(trial.SomeByte() / 4); }, "PATCH")},
@@ -489,7 +297,7 @@ std::vector<Kind> AnswerKinds() {
       {.name = "offset-in-head-beyond-what-was-sent",
        .before =
            [](Trial& trial) {
-             OnePatch(NotFinal, Fault::LoseAnswer())(trial);
+             EarlierPatch(Fault::LoseAnswer())(trial);
              trial.server.AddFault({.method = "HEAD",
                                     .action = Fault::AnswerAfter(
                                         200, "",
@@ -522,13 +330,13 @@ std::vector<Kind> RefusalKinds() {
        .end = End::kFails,
        .reason = "not this one"},
       {.name = "refused-last-patch",
-       .before = OnePatch(Final, Fault::Answer(422, "no clips of this codec")),
+       .before = FinalPatch(Fault::Answer(422, "no clips of this codec")),
        .end = End::kFails,
        .reason = "no clips of this codec"},
       // The server calls it complete, and its hook refused it: to send it again is a person's
       // choice.
       {.name = "refused-by-a-hook-at-the-end",
-       .before = OnePatch(Final, Fault::AnswerAfter(422, "no clips of this codec")),
+       .before = FinalPatch(Fault::AnswerAfter(422, "no clips of this codec")),
        .end = End::kFails,
        .reason = "no clips of this codec",
        .retry = false},
@@ -563,35 +371,6 @@ std::vector<Kind> RefusalKinds() {
 }
 
 }  // namespace
-
-std::int64_t Trial::Between(std::int64_t least, std::int64_t most) {
-  return Draw(random, least, most);
-}
-
-milliseconds Trial::Time(std::int64_t least, std::int64_t most) {
-  return milliseconds(Between(least, most));
-}
-
-std::uint64_t Trial::SomeByte() {
-  return static_cast<std::uint64_t>(Between(0, static_cast<std::int64_t>(size + kRequestHead)));
-}
-
-void Trial::Pause(std::int64_t least, std::int64_t most) {
-  std::this_thread::sleep_for(Time(least, most));
-}
-
-void Trial::AwaitBytes() const {
-  (void)WaitFor([&] {
-    auto const upload = Upload();
-    return upload && (upload->offset > 0 || upload->complete);
-  });
-}
-
-int Trial::Published() const {
-  return static_cast<int>(std::ranges::count_if(server.Uploads(), [&](auto const& upload) {
-    return upload.complete && upload.Metadata("relativePath") == name;
-  }));
-}
 
 std::vector<Kind> NetworkKinds() {
   std::vector<Kind> kinds;
