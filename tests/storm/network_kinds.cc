@@ -1,6 +1,7 @@
 #include "storm/network_kinds.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "testing/wait_for.h"
@@ -146,6 +147,17 @@ std::vector<Kind> ConnectionKinds() {
                            [](Random&, std::string_view answer) {
                              return std::string(answer) + std::string(answer);
                            })},
+      {.name = "answer-once-more-before-the-next",
+       .before =
+           [](Trial& trial) {
+             auto const last = std::make_shared<std::string>();
+             auto const before = static_cast<std::uint64_t>(trial.Between(0, trial.bodies - 1));
+             trial.proxy.Add(ConnectionFault::Rewrite(
+                 before, [last](std::string_view answer) { return *last = answer; }));
+             trial.proxy.Add(ConnectionFault::Rewrite(
+                 0, [last](std::string_view answer) { return *last + std::string(answer); }));
+             trial.failures += 2;
+           }},
       {.name = "refused-connections",
        .during =
            [](Trial& trial) {
@@ -192,13 +204,6 @@ std::vector<Kind> ServerKinds() {
       {.name = "short-offset",
        .before =
            Burst([](Trial& trial) { return Fault::ShortOffset(trial.SomeByte() / 4); }, "PATCH")},
-      {.name = "disk-full-for-a-while",
-       .before = Always("PATCH", Fault::Answer(507, "disk full")),
-       .during =
-           [](Trial& trial) {
-             trial.Pause(300, 2500);
-             trial.server.ClearFaults();
-           }},
       {.name = "other-credentials-for-a-while",
        .before =
            [](Trial& trial) {
@@ -229,6 +234,34 @@ std::vector<Kind> ServerKinds() {
        .smallest_body = 64 * kKiB,
        .least = 200 * kKiB},
   };
+}
+
+/// As often as somebody asks: here a client without pauses is found.
+std::vector<Kind> OutageKinds() {
+  auto const until_cleared = [](Trial& trial) {
+    trial.Pause(300, 2500);
+    trial.server.ClearFaults();
+    trial.proxy.Clear();
+  };
+  std::vector<Kind> kinds{
+      {.name = "disk-full-for-a-while", .before = Always("PATCH", Fault::Answer(507, "disk full"))},
+      {.name = "locked-for-a-while", .before = Always("", Fault::Answer(423, "locked"))},
+      {.name = "conflicts-for-a-while", .before = Always("PATCH", Fault::Answer(409))},
+      {.name = "no-space-for-a-byte-for-a-while", .before = Always("PATCH", Fault::ShortOffset(0))},
+      {.name = "lost-answers-for-a-while", .before = Always("", Fault::LoseAnswer())},
+      {.name = "login-page-for-a-while", .before = Always("", Fault::AnswerWithoutTusResumable())},
+      {.name = "proxy-without-patch-for-a-while",
+       .before = Always("PATCH", Fault::AnswerWithoutTusResumable(405, "no such method"))},
+      {.name = "checksum-mismatches-for-a-while",
+       .before = Always("PATCH", Fault::Answer(460, "wrong"))},
+      {.name = "resets-for-a-while", .before = [](Trial& trial) {
+         for (int i = 0; i < 500; ++i) {
+           trial.proxy.Add(ConnectionFault::Reset(Direction::kRequests, 0));
+         }
+         trial.failures += 2;
+       }}};
+  for (auto& kind : kinds) kind.during = until_cleared;
+  return kinds;
 }
 
 std::vector<Kind> AnswerKinds() {
@@ -374,8 +407,8 @@ std::vector<Kind> RefusalKinds() {
 
 std::vector<Kind> NetworkKinds() {
   std::vector<Kind> kinds;
-  for (auto const& some : {PatientKinds(), GoneKinds(), ServerKinds(), ConnectionKinds(),
-                           AnswerKinds(), RefusalKinds()}) {
+  for (auto const& some : {PatientKinds(), GoneKinds(), OutageKinds(), ServerKinds(),
+                           ConnectionKinds(), AnswerKinds(), RefusalKinds()}) {
     kinds.insert(kinds.end(), some.begin(), some.end());
   }
   return kinds;
