@@ -219,7 +219,7 @@ void Trial::AwaitBytes() const {
   });
 }
 
-int Trial::Published() const {
+int Published(FixtureServer const& server, std::string const& name) {
   return static_cast<int>(std::ranges::count_if(server.Uploads(), [&](auto const& upload) {
     return upload.complete && upload.Metadata("relativePath") == name;
   }));

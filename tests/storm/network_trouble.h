@@ -33,19 +33,21 @@ struct Trial {
 
   /// Any whole number from `least` to `most`, these two included.
   [[nodiscard]] std::int64_t Between(std::int64_t least, std::int64_t most);
+  /// Of milliseconds, likewise.
   [[nodiscard]] std::chrono::milliseconds Time(std::int64_t least, std::int64_t most);
   /// Somewhere among the bytes that the file's requests need.
   [[nodiscard]] std::uint64_t SomeByte();
   /// Somewhere among those of the answers.
   [[nodiscard]] std::uint64_t SomeAnswerByte();
-  /// The random moment of a trouble.
+  /// The random moment of a trouble: waits so many milliseconds.
   void Pause(std::int64_t least, std::int64_t most);
   /// Returns when bytes of the file arrive at the server, or have arrived.
   void AwaitBytes() const;
   [[nodiscard]] std::optional<UploadView> Upload() const { return server.FindUpload(name); }
-  /// How many complete uploads of that name the server has.
-  [[nodiscard]] int Published() const;
 };
+
+/// How many complete uploads of that name the server has.
+[[nodiscard]] int Published(FixtureServer const& server, std::string const& name);
 
 using Trouble = std::function<void(Trial&)>;
 
