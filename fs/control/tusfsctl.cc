@@ -217,7 +217,7 @@ int RescueFiles(std::string const& state_dir, std::string const& out_dir, bool a
   });
   if (!rescued) return Complain(rescued.error().context);
   if (as_json) {
-    Print({{"files", std::move(files)}}, as_json, PrintFiles);
+    Print({{"files", std::move(files)}}, as_json, ShowFiles);
   } else {
     std::printf("copied %llu files, %llu bytes, to %s; %llu are in lost+found, %llu not whole\n",
                 static_cast<unsigned long long>(rescued->files),

@@ -118,9 +118,13 @@ Result<Decisions::Outcomes> Decisions::Retry(std::string const& path) {
              .is_meant = [](Case const& file) { return file.inode.content == Content::kFinished; },
              .change =
                  [](Transaction& transaction, Case& file) {
-                   if (!file.IsStuckAs(UploadPhase::kUnconfirmed)) return;
-                   // As if it had been refused: that starts over.
+                   bool const is_stuck = file.IsStuckAs(UploadPhase::kUnconfirmed) ||
+                                         file.IsStuckAs(UploadPhase::kRefused);
+                   if (!is_stuck) return;
+                   // As if it had been refused: that starts over. Without the words of a refusal
+                   // it waits for that.
                    file.upload->phase = UploadPhase::kRefused;
+                   file.upload->error.clear();
                    PutUpload(transaction, *file.upload);
                  },
              .afterwards = [&](InodeId inode) { uploader_.Retry(inode); }});

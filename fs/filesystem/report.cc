@@ -49,8 +49,8 @@ std::string_view StateOf(Inode const& inode, std::optional<Upload> const& upload
   }
   if (!upload) return "queued";
   switch (upload->phase) {
-    case UploadPhase::kRefused:
-      return "failed";
+    case UploadPhase::kRefused:  // without a reason: somebody wants it tried again
+      return upload->error.empty() ? "queued" : "failed";
     case UploadPhase::kUnconfirmed:
       return "unconfirmed";
     default:

@@ -328,8 +328,8 @@ Transfer::Outcome Transfer::Gone(Work const& work, JobMemory& memory, std::stop_
     return StartOver(work, "the server does not know it any more");
   }
   return Unconfirmed(work,
-                     "the answer to the last request was lost, and the server does not know "
-                     "the upload any more: it may have been published");
+                     "the last request may have completed it, and the server does not know the "
+                     "upload any more: it may have been published");
 }
 
 // ---- sending

@@ -124,13 +124,15 @@ TEST_F(DecisionsTest, AnInterruptedFileThatSomebodyHasOpenForWritingIsNotPublish
 
 TEST_F(DecisionsTest, ARefusedFileCanBeTriedAgain) {
   StuckFile("a", UploadPhase::kRefused);
+  EXPECT_EQ(StateOf("a"), "failed");
   EXPECT_EQ(RefusalOf(kRetry, "a"), "");
+  EXPECT_EQ(StateOf("a"), "queued") << "whoever waits for it now shall not be told of before";
 }
 
 TEST_F(DecisionsTest, AnUnconfirmedFileStartsOver) {
   StuckFile("a", UploadPhase::kUnconfirmed);
   EXPECT_EQ(RefusalOf(kRetry, "a"), "");
-  EXPECT_EQ(StateOf("a"), "failed") << "until it is sent, which starts over what was refused";
+  EXPECT_EQ(StateOf("a"), "queued");
 }
 
 TEST_F(DecisionsTest, WhatCannotBeTriedAgainIsRefusedWithTheWayOut) {
