@@ -266,7 +266,7 @@ TEST_F(ReportTest, AStatusIsTheSumOfTheList) {
   ReportOf(UploadPhase::kCreated, 3);
   ReportOf(UploadPhase::kCreated, 99);
   ReportOf(UploadPhase::kUnconfirmed, 10, "why");
-  ReportOf(UploadPhase::kRefused);
+  ReportOf(UploadPhase::kRefused, 0, "why");
   for (bool const here : {true, false}) {
     auto const uploaded = MakeFile(here ? "uploaded" : "stub", "123456", d);
     GiveUpload(uploaded, 6, UploadPhase::kComplete);

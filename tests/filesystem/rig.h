@@ -294,6 +294,7 @@ class FilesystemRig : public testing::Test {
     upload.phase = phase;
     upload.url = "http://tus:1080/files/1";
     upload.offset = upload.frontier = frontier;
+    if (phase == UploadPhase::kRefused) upload.error = "the server says no";
     auto const put = store_->Update([&](Transaction& transaction) -> Result<void> {
       PutUpload(transaction, upload);
       return {};
