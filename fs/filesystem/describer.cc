@@ -1,9 +1,12 @@
 #include "filesystem/describer.h"
 
 #include <chrono>
+#include <deque>
 #include <utility>
+#include <vector>
 
 #include "catalog/codec.h"
+#include "catalog/kept.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
 
@@ -13,6 +16,8 @@ namespace {
 // Many changes of one file in a row are one.
 constexpr std::chrono::milliseconds kGather{200};
 constexpr std::size_t kPage = 256;
+/// What was uploaded so long before the end of a daemon may be undescribed.
+constexpr FileTime kBeforeItsEnd = 10'000'000'000;
 
 Description::State StateOf(Content content) {
   switch (content) {
@@ -70,6 +75,19 @@ void Describer::NoteUnfinished(std::stop_token const& stop) {
   }
 }
 
+void Describer::NoteLastUploaded(std::stop_token const& stop) {
+  // In order of time, so the last ones are behind all others.
+  std::deque<KeptFile> last;
+  for (KeptFile after; !stop.stop_requested();) {
+    auto const page = store_.Read([&](View const& view) { return ListKept(view, after, kPage); });
+    if (!page || page->empty()) break;
+    after = page->back();
+    last.insert(last.end(), page->begin(), page->end());
+    while (last.front().used < after.used - kBeforeItsEnd) last.pop_front();
+  }
+  for (auto const& file : last) Note(file.inode);
+}
+
 void Describer::NoteMoved(InodeId directory) {
   MutexLock lock(mutex_);
   if (inodes_.empty()) noted_.NotifyOne();
@@ -92,6 +110,7 @@ void Describer::AddBeneath(std::set<InodeId> directories, std::set<InodeId>& ino
 
 void Describer::Run(std::stop_token stop) {
   NoteUnfinished(stop);
+  NoteLastUploaded(stop);
   while (!stop.stop_requested()) {
     {
       MutexLock lock(mutex_);

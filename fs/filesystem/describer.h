@@ -1,8 +1,8 @@
 // Keeps what the spool's files say of themselves (description.h) up with the catalog.
 //
 // A thread of its own, a moment behind: whoever changes the catalog only notes which inode it was.
-// What a predecessor died over is described at the start, of files that are not uploaded. Of those
-// that are it is of little use, but their bytes may still be here.
+// What a predecessor died over is described at the start: of files that are not uploaded, and of
+// those that were uploaded last.
 #pragma once
 
 #include <set>
@@ -17,8 +17,8 @@ namespace tusfs {
 
 class Describer {
  public:
-  /// The collaborators outlive it. Observes the store from now on; what is not uploaded is looked
-  /// at once in the background.
+  /// The collaborators outlive it. Observes the store from now on; looks for what a predecessor has
+  /// left undescribed, in the background.
   Describer(Store& store, Spool& spool, Logger logger);
   /// Writes what is left.
   ~Describer();
@@ -30,6 +30,7 @@ class Describer {
   void Note(InodeId inode) EXCLUDES(mutex_);
   void NoteMoved(InodeId directory) EXCLUDES(mutex_);
   void NoteUnfinished(std::stop_token const& stop) EXCLUDES(mutex_);
+  void NoteLastUploaded(std::stop_token const& stop) EXCLUDES(mutex_);
   /// The paths of all that is beneath these have changed: adds the files there to `inodes`.
   void AddBeneath(std::set<InodeId> directories, std::set<InodeId>& inodes) const;
   void Run(std::stop_token stop) EXCLUDES(mutex_);

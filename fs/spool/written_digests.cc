@@ -21,6 +21,7 @@ void WrittenDigests::Wrote(std::uint64_t offset, std::span<std::byte const> byte
     auto const room = (block + 1) * kDigestBlock - hashed_to_;
     auto const part =
         bytes.first(static_cast<std::size_t>(std::min<std::uint64_t>(room, bytes.size())));
+    whole_.erase(block);  // what was known of it is written over
     hasher_->Update(part);
     hashed_to_ += part.size();
     bytes = bytes.subspan(part.size());

@@ -3,6 +3,9 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
+#include "catalog/kept.h"
 #include "filesystem/describer.h"
 #include "filesystem/rig.h"
 
@@ -104,12 +107,24 @@ TEST_F(RebuildTest, FilesInARenamedDirectoryHaveTheirLastNames) {
 TEST_F(RebuildTest, WhatADescriberDiedOverIsDescribedByTheNextOne) {
   describer_.reset();  // as one that was killed: it has not noted this
   MakeFile("f", "precious");
+  auto const uploaded = MakeFile("uploaded", "12345");
+  GiveUpload(uploaded, 5, UploadPhase::kComplete);
+  auto const marked = store_->Update([&](Transaction& transaction) -> Result<void> {
+    auto row = GetInode(transaction, uploaded).value();
+    MarkUploaded(transaction, row, clock_.Wall());
+    PutInode(transaction, row);
+    return {};
+  });
+  ASSERT_TRUE(Ok(marked));
   describer_ = std::make_unique<Describer>(*store_, *spool_, logger_);
-  ASSERT_TRUE(tusfs_testing::WaitFor(
-      [&] { return spool_->ListDescribed().value().front().description.has_value(); }));
+  ASSERT_TRUE(tusfs_testing::WaitFor([&] {
+    return std::ranges::all_of(spool_->ListDescribed().value(),
+                               [](auto const& found) { return found.description.has_value(); });
+  }));
   auto const rebuilt = LoseTheCatalog();
   EXPECT_EQ(rebuilt.nameless, 0U);
   EXPECT_EQ(BytesOf(Resolve("f")), "precious");
+  EXPECT_EQ(Row(Resolve("uploaded")).content, Content::kUploaded);
 }
 
 TEST_F(RebuildTest, FilesThatNobodyDescribedAreKeptWithoutTheirNames) {

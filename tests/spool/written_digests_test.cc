@@ -65,6 +65,16 @@ TEST_F(WrittenDigestsTest, ABlockThatIsWrittenOverIsNotKnownUntilItIsWrittenInOr
   EXPECT_EQ(Known(), 2);
 }
 
+TEST_F(WrittenDigestsTest, ABlockThatIsWrittenOverInOrderIsNotKnownBeforeItsEnd) {
+  Write(0, RandomBytes(3 * kDigestBlock, 1));
+  Write(0, RandomBytes(kDigestBlock, 2));
+  EXPECT_EQ(Known(), 3);
+  Write(kDigestBlock, RandomBytes(100, 3));
+  EXPECT_EQ(Known(), 2);
+  Write(kDigestBlock + 100, RandomBytes(kDigestBlock, 4));
+  EXPECT_EQ(Known(), 2) << "its end is the beginning of the next one";
+}
+
 TEST_F(WrittenDigestsTest, AWriteBehindAHoleIsFollowedFromItsNextBlockOn) {
   Write(3'000'000, RandomBytes(6'000'000, 1));
   EXPECT_EQ(Known(), 1);

@@ -13,7 +13,7 @@ namespace tusfs_testing {
 constexpr char const* kTroubleVariable = "TUSFS_TEST_TROUBLE";
 
 /// In the shared file; zeros: no trouble. Errors hit the spool's files only.
-struct Trouble {
+struct LocalTrouble {
   std::atomic<std::int32_t> read_error;       ///< an errno for pread(2)
   std::atomic<std::int32_t> write_error;      ///< an errno for pwrite(2)
   std::atomic<std::int32_t> sync_error;       ///< an errno for fdatasync(2)

@@ -15,19 +15,19 @@
 
 namespace {
 
-using tusfs_testing::Trouble;
+using tusfs_testing::LocalTrouble;
 
 constexpr long kSecond = 1'000'000'000;
 
-Trouble* Shared() {
-  static auto* const shared = []() -> Trouble* {
+LocalTrouble* Shared() {
+  static auto* const shared = []() -> LocalTrouble* {
     char const* const path = std::getenv(tusfs_testing::kTroubleVariable);
     int const fd = path != nullptr ? ::open(path, O_RDWR | O_CLOEXEC) : -1;
     if (fd < 0) return nullptr;
     void* const memory =
-        ::mmap(nullptr, sizeof(Trouble), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        ::mmap(nullptr, sizeof(LocalTrouble), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     ::close(fd);
-    return memory == MAP_FAILED ? nullptr : static_cast<Trouble*>(memory);
+    return memory == MAP_FAILED ? nullptr : static_cast<LocalTrouble*>(memory);
   }();
   return shared;
 }
@@ -43,7 +43,7 @@ bool IsOfTheSpool(int fd) {
 }
 
 /// Whether the call fails; errno is set then.
-bool Fails(int fd, std::atomic<std::int32_t> Trouble::*error) {
+bool Fails(int fd, std::atomic<std::int32_t> LocalTrouble::*error) {
   auto* const shared = Shared();
   int const wanted = shared != nullptr ? (shared->*error).load() : 0;
   if (wanted == 0 || !IsOfTheSpool(fd)) return false;
@@ -63,17 +63,17 @@ extern "C" {
 
 ssize_t pread64(int fd, void* bytes, size_t size, off64_t offset) {
   static auto const next = Next<ssize_t (*)(int, void*, size_t, off64_t)>("pread64");
-  return Fails(fd, &Trouble::read_error) ? -1 : next(fd, bytes, size, offset);
+  return Fails(fd, &LocalTrouble::read_error) ? -1 : next(fd, bytes, size, offset);
 }
 
 ssize_t pwrite64(int fd, void const* bytes, size_t size, off64_t offset) {
   static auto const next = Next<ssize_t (*)(int, void const*, size_t, off64_t)>("pwrite64");
-  return Fails(fd, &Trouble::write_error) ? -1 : next(fd, bytes, size, offset);
+  return Fails(fd, &LocalTrouble::write_error) ? -1 : next(fd, bytes, size, offset);
 }
 
 int fdatasync(int fd) {
   static auto const next = Next<int (*)(int)>("fdatasync");
-  return Fails(fd, &Trouble::sync_error) ? -1 : next(fd);
+  return Fails(fd, &LocalTrouble::sync_error) ? -1 : next(fd);
 }
 
 int clock_gettime(clockid_t clock, timespec* time) noexcept {

@@ -20,18 +20,18 @@ std::string WhyNoTrouble() {
 TroubledTusfs::TroubledTusfs(std::string url, Command options)
     : MountedTusfs(std::move(url), std::move(options)) {
   auto const path = dir_ / "trouble";
-  WriteFile(path, std::string(sizeof(Trouble), '\0'));
+  WriteFile(path, std::string(sizeof(LocalTrouble), '\0'));
   int const fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
   void* const memory =
       fd < 0 ? MAP_FAILED
-             : ::mmap(nullptr, sizeof(Trouble), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+             : ::mmap(nullptr, sizeof(LocalTrouble), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "trouble");
   ::close(fd);
-  trouble_ = static_cast<Trouble*>(memory);
+  trouble_ = static_cast<LocalTrouble*>(memory);
   SetEnvironment({std::string("LD_PRELOAD=") + TUSFS_TROUBLE_DEFAULT,
                   std::string(kTroubleVariable) + "=" + path.string()});
 }
 
-TroubledTusfs::~TroubledTusfs() { ::munmap(trouble_, sizeof(Trouble)); }
+TroubledTusfs::~TroubledTusfs() { ::munmap(trouble_, sizeof(LocalTrouble)); }
 
 }  // namespace tusfs_testing

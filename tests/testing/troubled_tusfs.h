@@ -18,11 +18,11 @@ class TroubledTusfs : public MountedTusfs {
   ~TroubledTusfs();
 
   /// Shared with every daemon of this mount.
-  [[nodiscard]] Trouble& trouble() { return *trouble_; }
+  [[nodiscard]] LocalTrouble& trouble() { return *trouble_; }
 
  private:
   TempDir const dir_;
-  Trouble* trouble_;
+  LocalTrouble* trouble_;
 };
 
 }  // namespace tusfs_testing
