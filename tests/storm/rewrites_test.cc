@@ -1,0 +1,106 @@
+// A file that is written again and again, whole or in part, with bytes that it had before or new
+// ones, while it is sent and while daemons die: what is published is always what it was at some
+// close, and the digests that say what was sent are right.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <set>
+
+#include "mount/mount_test.h"
+#include "storm/storm.h"
+
+namespace tusfs_testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr std::uint64_t kBlock = 4 * kMiB;  // of a digest
+
+class RewritesStorm : public MountTest {
+ protected:
+  // Writes `bytes` at `offset` in pieces of random size, in order.
+  void Write(Storm& storm, std::uint64_t offset, std::string_view bytes, int more_flags) {
+    int const fd =
+        ::open((*mount_ / "file").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | more_flags, 0644);
+    ASSERT_GE(fd, 0);
+    while (!bytes.empty()) {
+      auto const piece = bytes.substr(0, static_cast<std::size_t>(storm.Between(1, kMiB)));
+      ASSERT_EQ(::pwrite(fd, piece.data(), piece.size(), static_cast<off_t>(offset)),
+                static_cast<ssize_t>(piece.size()));
+      offset += piece.size();
+      bytes.remove_prefix(piece.size());
+    }
+    ASSERT_EQ(::close(fd), 0);
+    closed_.insert(Sha256(content_));
+  }
+
+  std::uint64_t Somewhere(Storm& storm, std::uint64_t size) {
+    auto const at = static_cast<std::uint64_t>(storm.Between(0, static_cast<std::int64_t>(size)));
+    return storm.Between(0, 1) == 0 ? at : at / kBlock * kBlock;  // where blocks meet, too
+  }
+
+  void Change(Storm& storm) {
+    auto const kind = content_.empty() ? 0 : storm.Between(0, 3);
+    if (kind == 0) {
+      content_ =
+          RandomBytes(static_cast<std::size_t>(storm.Between(1, 3 * kBlock)), storm.random()());
+      bodies_.push_back(content_);
+      return Write(storm, 0, content_, O_TRUNC);
+    }
+    if (kind == 1) {
+      content_ = bodies_[static_cast<std::size_t>(
+          storm.Between(0, static_cast<std::int64_t>(bodies_.size()) - 1))];
+      return Write(storm, 0, content_, O_TRUNC);
+    }
+    auto const at = Somewhere(storm, content_.size());
+    auto const size = static_cast<std::size_t>(storm.Between(1, 2 * kBlock));
+    auto const bytes = RandomBytes(size, storm.random()());
+    if (content_.size() < at + size) content_.resize(at + size);
+    content_.replace(at, size, bytes);
+    Write(storm, at, bytes, 0);
+  }
+
+  std::unique_ptr<MountedTusfs> mount_;
+  std::string content_;              ///< of the file
+  std::vector<std::string> bodies_;  ///< that it had
+  std::set<std::string> closed_;     ///< SHA-256 of what it was at each close
+};
+
+TEST_F(RewritesStorm, WhatIsPublishedIsWhatItWasAtAClose) {
+  Storm storm("rewrites", "changes", 40);
+  StartServer(ServerKind::kFixture, 60'000'000);
+  mount_ = std::make_unique<MountedTusfs>(server_->Url(),
+                                          Command{"--chunk-size", "1MiB", "--verify", "download"});
+  ASSERT_EQ(mount_->Mount(), "");
+  for (int i = 0; i < storm.count(); ++i) {
+    Change(storm);
+    ASSERT_FALSE(HasFatalFailure());
+    if (storm.Between(0, 3) == 0) {
+      EXPECT_GT(mount_->KillDaemon(), 0);
+    }
+    if (storm.Between(0, 1) == 0) {
+      EXPECT_EQ(mount_->WaitUploaded(), 0);
+    } else {
+      std::this_thread::sleep_for(std::chrono::milliseconds(storm.Between(0, 300)));
+    }
+    EXPECT_EQ(Sha256OfFile(*mount_ / "file"), Sha256(content_));
+    storm.Done();
+  }
+  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  int published = 0;
+  bool is_last = false;
+  for (auto const& upload : server_->Uploads()) {
+    if (!upload.complete) continue;
+    ++published;
+    auto const digest = Sha256OfFile(server_->File(upload));
+    EXPECT_TRUE(closed_.contains(digest)) << "published is what it never was at a close";
+    is_last = is_last || digest == Sha256(content_);
+  }
+  EXPECT_TRUE(is_last);
+  EXPECT_THAT(mount_->Log(), Not(HasSubstr("does not have what was sent")));
+  storm.SetDetails("published " + std::to_string(published));
+}
+
+}  // namespace
+}  // namespace tusfs_testing
