@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <set>
+#include <utility>
 
 #include "mount/mount_test.h"
 #include "storm/storm.h"
@@ -19,11 +20,12 @@ constexpr std::uint64_t kBlock = 4 * kMiB;  // of a digest
 
 class RewritesStorm : public MountTest {
  protected:
-  // Writes `bytes` at `offset` in pieces of random size, in order.
-  void Write(Storm& storm, std::uint64_t offset, std::string_view bytes, int more_flags) {
-    int const fd =
-        ::open((*mount_ / "file").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | more_flags, 0644);
-    ASSERT_GE(fd, 0);
+  static void Pause(Storm& storm) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(storm.Between(0, 300)));
+  }
+
+  // In pieces of random size, in order.
+  static void Write(Storm& storm, int fd, std::uint64_t offset, std::string_view bytes) {
     while (!bytes.empty()) {
       auto const piece = bytes.substr(0, static_cast<std::size_t>(storm.Between(1, kMiB)));
       ASSERT_EQ(::pwrite(fd, piece.data(), piece.size(), static_cast<off_t>(offset)),
@@ -31,34 +33,48 @@ class RewritesStorm : public MountTest {
       offset += piece.size();
       bytes.remove_prefix(piece.size());
     }
-    ASSERT_EQ(::close(fd), 0);
-    closed_.insert(Sha256(content_));
   }
 
-  std::uint64_t Somewhere(Storm& storm, std::uint64_t size) {
+  static std::uint64_t Somewhere(Storm& storm, std::uint64_t size) {
     auto const at = static_cast<std::uint64_t>(storm.Between(0, static_cast<std::int64_t>(size)));
     return storm.Between(0, 1) == 0 ? at : at / kBlock * kBlock;  // where blocks meet, too
   }
 
-  void Change(Storm& storm) {
-    auto const kind = content_.empty() ? 0 : storm.Between(0, 3);
-    if (kind == 0) {
+  // A new body, or one that it had before.
+  void WriteWhole(Storm& storm, int fd) {
+    auto const which = storm.Between(0, 2 * static_cast<std::int64_t>(bodies_.size()));
+    if (std::cmp_less(which, bodies_.size())) {
+      content_ = bodies_[static_cast<std::size_t>(which)];
+    } else {
       content_ =
           RandomBytes(static_cast<std::size_t>(storm.Between(1, 3 * kBlock)), storm.random()());
       bodies_.push_back(content_);
-      return Write(storm, 0, content_, O_TRUNC);
     }
-    if (kind == 1) {
-      content_ = bodies_[static_cast<std::size_t>(
-          storm.Between(0, static_cast<std::int64_t>(bodies_.size()) - 1))];
-      return Write(storm, 0, content_, O_TRUNC);
-    }
+    Write(storm, fd, 0, content_);
+  }
+
+  void WriteAPart(Storm& storm, int fd) {
     auto const at = Somewhere(storm, content_.size());
     auto const size = static_cast<std::size_t>(storm.Between(1, 2 * kBlock));
     auto const bytes = RandomBytes(size, storm.random()());
     if (content_.size() < at + size) content_.resize(at + size);
     content_.replace(at, size, bytes);
-    Write(storm, at, bytes, 0);
+    Write(storm, fd, at, bytes);
+  }
+
+  // One open and one close, and whatever a program may do between.
+  void Change(Storm& storm) {
+    bool const whole = content_.empty() || storm.Between(0, 1) == 0;
+    int const fd = ::open((*mount_ / "file").c_str(),
+                          O_WRONLY | O_CREAT | O_CLOEXEC | (whole ? O_TRUNC : 0), 0644);
+    ASSERT_GE(fd, 0);
+    if (whole) WriteWhole(storm, fd);
+    for (auto parts = storm.Between(whole ? 0 : 1, 3); parts > 0; --parts) {
+      WriteAPart(storm, fd);
+      Pause(storm);  // some of it is sent meanwhile
+    }
+    ASSERT_EQ(::close(fd), 0);
+    closed_.insert(Sha256(content_));
   }
 
   std::unique_ptr<MountedTusfs> mount_;
@@ -82,7 +98,7 @@ TEST_F(RewritesStorm, WhatIsPublishedIsWhatItWasAtAClose) {
     if (storm.Between(0, 1) == 0) {
       EXPECT_EQ(mount_->WaitUploaded(), 0);
     } else {
-      std::this_thread::sleep_for(std::chrono::milliseconds(storm.Between(0, 300)));
+      Pause(storm);
     }
     EXPECT_EQ(Sha256OfFile(*mount_ / "file"), Sha256(content_));
     storm.Done();
