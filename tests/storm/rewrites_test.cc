@@ -47,7 +47,7 @@ class RewritesStorm : public MountTest {
       content_ = bodies_[static_cast<std::size_t>(which)];
     } else {
       content_ =
-          RandomBytes(static_cast<std::size_t>(storm.Between(1, 3 * kBlock)), storm.random()());
+          RandomBytes(static_cast<std::size_t>(storm.Between(1, 6 * kBlock)), storm.random()());
       bodies_.push_back(content_);
     }
     Write(storm, fd, 0, content_);
