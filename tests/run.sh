@@ -135,10 +135,11 @@ storms() {
   reports=$root/$directory/reports
   rm -rf "$reports" && mkdir -p "$reports"
   say "short storms in $directory"
-  for storm in daemon_kills:10 remounts:3 power:1 damage:2 network:1; do
+  for storm in daemon_kills:10 remounts:3 power:1 damage:2 rewrites:10 network:1; do
     env TUSFS_STORM_COUNT="${storm#*:}" \
       ASAN_OPTIONS="log_path=$reports/asan" UBSAN_OPTIONS="log_path=$reports/ubsan" \
       TSAN_OPTIONS="log_path=$reports/tsan" \
+      LSAN_OPTIONS="suppressions=$root/tests/storm/known_leaks.txt:print_suppressions=0" \
       timeout 300 "$@" "$directory/tests/storm/storm_${storm%:*}" >"$directory/storm.log" 2>&1 || {
       tail -50 "$directory/storm.log"
       fail "storm ${storm%:*} in $directory"

@@ -183,7 +183,7 @@ Result<void> Filesystem::BeginChange(ActiveFile& file, OpenHandle& handle, Calle
     return {};
   });
   if (!begun) return begun;
-  record = std::move(next);
+  handle.Update(std::move(next));
   if (writer != 0) handle.last_thread = caller.pid;
   return {};
 }
@@ -260,7 +260,7 @@ Result<void> Filesystem::Flush(Caller const& caller, HandleId id) {
     return {};
   });
   if (!flushed) return flushed;
-  record = std::move(next);
+  handle->Update(std::move(next));
   handle->last_thread = 0;  // may be of a process that was just forgotten
   file.version->SetModified(std::nullopt);
   return {};

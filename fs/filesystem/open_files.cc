@@ -2,10 +2,22 @@
 
 #include <fcntl.h>
 
+#include <utility>
+
 namespace tusfs {
 
 bool OpenHandle::MayWrite() const {
   return (record.flags & static_cast<std::uint32_t>(O_ACCMODE)) != O_RDONLY;
+}
+
+void OpenHandle::Update(Handle next) {
+  record.changed = next.changed;
+  record.wrote = next.wrote;
+  record.dirty = next.dirty;
+  record.failed_write = next.failed_write;
+  record.verdict = next.verdict;
+  record.reason = std::move(next.reason);
+  record.writers = std::move(next.writers);
 }
 
 OpenFiles::Pin OpenFiles::Activate(InodeId inode) {

@@ -33,7 +33,8 @@ struct ActiveFile {
 };
 
 struct OpenHandle {
-  Handle record;  ///< guarded by file->mutex
+  /// Guarded by file->mutex, but for what never changes: id, inode, flags, connection.
+  Handle record;
   std::shared_ptr<ActiveFile> file;
   /// Of the last change, its process already among the record's writers. Guarded by file->mutex.
   pid_t last_thread = 0;
@@ -41,6 +42,8 @@ struct OpenHandle {
   std::atomic<std::uint64_t> read_at = ~std::uint64_t{0};
 
   [[nodiscard]] bool MayWrite() const;
+  /// What may change becomes that of `next`.
+  void Update(Handle next);
 };
 
 class OpenFiles {

@@ -318,6 +318,25 @@ TEST_F(Data, ManyThreadsWriteTheirOwnPartsOfOneFile) {
   }
 }
 
+TEST_F(Data, OneThreadClosesDuplicatesWhileOthersWriteAndRead) {
+  auto const created = Create("a", O_RDWR);
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t t = 0; t < 2; ++t) {
+      threads.emplace_back([&, t] {
+        for (std::size_t i = 0; i < 100; ++i) Write(created.handle, 100 * t, std::string(100, 'x'));
+      });
+    }
+    threads.emplace_back([&] {
+      for (int i = 0; i < 100; ++i) Flush(created.handle);
+    });
+    threads.emplace_back([&] {
+      for (int i = 0; i < 100; ++i) static_cast<void>(Read(created.handle, 0, 200));
+    });
+  }
+  EXPECT_EQ(Read(created.handle, 0, 300), std::string(200, 'x'));
+}
+
 TEST_F(Data, ThreadsThatOpenRenameAndRemoveTheSameNamesDoNoHarm) {
   std::vector<std::jthread> threads;
   for (int t = 0; t < 4; ++t) {
