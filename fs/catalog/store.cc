@@ -35,10 +35,17 @@ std::string CounterKey(Counter counter) {
   return "counter." + std::to_string(static_cast<int>(counter));
 }
 
+// What LMDB says only of a file that it has not written so.
+bool IsDamage(int code) {
+  return code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_INVALID ||
+         code == MDB_VERSION_MISMATCH || code == MDB_MAP_RESIZED || code == MDB_INCOMPATIBLE ||
+         code == MDB_CURSOR_FULL || code == MDB_PAGE_FULL;
+}
+
 Failure FailLmdb(std::string_view what, int code) {
-  bool const damaged = code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_INVALID ||
-                       code == MDB_VERSION_MISMATCH;
-  int const as_errno = code > 0 ? code : damaged ? EUCLEAN : code == MDB_MAP_FULL ? ENOSPC : EIO;
+  int as_errno = code > 0 ? code : EIO;
+  if (code == MDB_MAP_FULL) as_errno = ENOSPC;
+  if (IsDamage(code)) as_errno = EUCLEAN;
   return Fail(as_errno, "catalog: " + std::string(what) + ": " + ::mdb_strerror(code));
 }
 
@@ -46,6 +53,16 @@ MDB_val Value(std::string_view bytes) { return {bytes.size(), const_cast<char*>(
 
 std::string_view Bytes(MDB_val const& value) {
   return {static_cast<char const*>(value.mv_data), value.mv_size};
+}
+
+/// Whether this process has room for a map of that size.
+bool CanMap(std::filesystem::path const& path, std::uint64_t size) {
+  auto const fd = OpenFile(path, O_RDONLY);
+  if (!fd) return false;
+  void* const memory = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd->get(), 0);
+  if (memory == MAP_FAILED) return false;
+  ::munmap(memory, size);
+  return true;
 }
 
 enum class ChangeKind : std::uint8_t { kPut = 1, kDelete = 2 };  // on disk (journal)
@@ -156,9 +173,10 @@ Result<void> Store::OpenEnvironment() {
   // thread-bound transactions are not needed.
   code = ::mdb_env_open(environment_, directory_.c_str(), MDB_NOLOCK | MDB_NOTLS | MDB_NORDAHEAD,
                         0600);
-  if (code == MDB_INVALID || code == MDB_VERSION_MISMATCH || code == MDB_CORRUPTED) {
-    return damaged(::mdb_strerror(code));
-  }
+  if (IsDamage(code)) return damaged(::mdb_strerror(code));
+  // LMDB maps as much as the file says.
+  bool const no_map = code == ENOMEM || code == EINVAL || code == EFBIG || code == EOVERFLOW;
+  if (no_map && CanMap(directory_ / "data.mdb", map_size_)) return damaged("its size is absurd");
   if (code != 0) return FailLmdb("open " + directory_.string(), code);
   MDB_envinfo info{};
   MDB_stat stat{};

@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -23,6 +25,8 @@ constexpr char const* kLostAndFound = "lost+found";
 constexpr std::size_t kPiece = std::size_t{1} << 20;
 constexpr std::size_t kBlock = 4096;  ///< what a disk reads or fails to read at once
 constexpr FileTime kSecond = 1'000'000'000;
+constexpr std::chrono::seconds kLockPatience{3};
+constexpr std::chrono::milliseconds kLockInterval{20};
 
 std::string StateOf(Spool::Found const& found) {
   if (!found.description) return "unknown";
@@ -37,15 +41,24 @@ std::string StateOf(Spool::Found const& found) {
   return "unfinished";
 }
 
+Failure InUse(fs::path const& state_dir) {
+  return Fail(EBUSY, "a tusfs is using '" + state_dir.string() +
+                         "': copy the files out of its mount, or unmount it");
+}
+
 /// No daemon may change the spool meanwhile. A read-only disk has nobody who could.
 Result<UniqueFd> LockOut(fs::path const& state_dir) {
   auto lock = OpenFile(state_dir / "lock", O_RDONLY);
   if (!lock && lock.error().code == ENOENT) return UniqueFd();
   if (!lock) return lock;
-  if (::flock(lock->get(), LOCK_EX | LOCK_NB) == 0) return lock;
-  if (errno != EWOULDBLOCK) return FailErrno((state_dir / "lock").string());
-  return Fail(EBUSY, "a tusfs is using '" + state_dir.string() +
-                         "': copy the files out of its mount, or unmount it");
+  // One that was just killed may be on its way out; flock(2) has no time limit of its own.
+  auto const until = std::chrono::steady_clock::now() + kLockPatience;
+  while (::flock(lock->get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return FailErrno((state_dir / "lock").string());
+    if (std::chrono::steady_clock::now() > until) return InUse(state_dir);
+    std::this_thread::sleep_for(kLockInterval);
+  }
+  return lock;
 }
 
 Result<void> MakeEmpty(fs::path const& directory) {

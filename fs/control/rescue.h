@@ -31,7 +31,8 @@ struct RescueSummary {
 /// Copies every file in the spool of `state_dir` to `out_dir`, which is made, or is empty, and
 /// calls `each` after each. On disk when it returns. A file that cannot be read is one with a
 /// problem, and the next one follows. Errors carry a sentence: EBUSY while a tusfs uses the state
-/// directory, ENOENT where that has no spool, ENOTEMPTY, and of writing to `out_dir`.
+/// directory, after a few seconds, ENOENT where that has no spool, ENOTEMPTY, and of writing to
+/// `out_dir`.
 [[nodiscard]] Result<RescueSummary> Rescue(std::filesystem::path const& state_dir,
                                            std::filesystem::path const& out_dir,
                                            std::function<void(RescuedFile const&)> const& each);

@@ -1,10 +1,10 @@
 // Store: what is left after the process was killed, after the power went, and of damaged files.
+#include <gmock/gmock.h>
+
 #include <atomic>
 #include <fstream>
 #include <sstream>
 #include <vector>
-
-#include <gmock/gmock.h>
 
 #include "catalog/codec.h"
 #include "catalog/store_harness.h"
@@ -36,8 +36,7 @@ class StoreCrash : public testing::Test {
  protected:
   // Updates key10 … key19 in a process that is killed before any commit.
   void LeaveTenInTheJournal() {
-    InKilledProcess(path_, OnlyWhenAsked(),
-                    [](Store& store) { return PutCounted(store, 10, 19); });
+    InKilledProcess(path_, OnlyWhenAsked(), [](Store& store) { return PutCounted(store, 10, 19); });
   }
 
   // Where the journal's record of `key` begins and ends: behind its payload the next one begins.
@@ -149,10 +148,13 @@ TEST_F(StoreCrash, RecordsOfAnOlderEpochAreNeverRead) {
     // Ten records that are committed, then one that is written over the first of them: the other
     // nine still lie behind it.
     return PutCounted(store, 10, 19) && store.Sync().has_value() &&
-           Put(store, "key10", "new").has_value() && store.Update([](Transaction& transaction) {
-             transaction.Delete(Table::kNames, "key11");
-             return Result<void>();
-           }).has_value();
+           Put(store, "key10", "new").has_value() &&
+           store
+               .Update([](Transaction& transaction) {
+                 transaction.Delete(Table::kNames, "key11");
+                 return Result<void>();
+               })
+               .has_value();
   });
   EXPECT_EQ(Dump(*OpenStore(path_)), "key10=new " + Counted(12, 19));
 }
@@ -164,7 +166,10 @@ TEST_F(StoreCrash, AJournalOfAnotherStoreIsNotReadIntoANewOne) {
 }
 
 TEST_F(StoreCrash, AMissingJournalIsMadeAnew) {
-  { auto const store = OpenStore(path_); ASSERT_TRUE(PutCounted(*store, 10, 12)); }
+  {
+    auto const store = OpenStore(path_);
+    ASSERT_TRUE(PutCounted(*store, 10, 12));
+  }
   std::filesystem::remove(path_ / "journal");
   auto const store = OpenStore(path_);
   ASSERT_NE(store, nullptr);
@@ -173,6 +178,36 @@ TEST_F(StoreCrash, AMissingJournalIsMadeAnew) {
 }
 
 // ---- power
+
+// Whoever opens it may die of it; what he says otherwise has to be that it is damaged.
+TEST_F(StoreCrash, NoiseInTheHeadIsDamageOrDoesNoHarm) {
+  {
+    auto const store = OpenStore(path_);
+    ASSERT_TRUE(PutCounted(*store, 10, 12));
+  }
+  auto const whole = tusfs_testing::ReadFile(path_ / "data.mdb");
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    auto const copy = dir_ / ("noise" + std::to_string(seed));
+    std::filesystem::copy(path_, copy);
+    auto bytes = whole;
+    auto const noise = tusfs_testing::RandomBytes(1 + seed % 40, seed);
+    // In both of the pages that LMDB chooses from.
+    for (auto const page : {0U, 4096U}) bytes.replace(page + seed * 7 % 160, noise.size(), noise);
+    tusfs_testing::WriteFile(copy / "data.mdb", bytes);
+    auto const child = ::fork();
+    if (child == 0) {
+      auto const store = Store::Open(copy, {}, QuietLogger());
+      ::_exit(store || store.error().code == EUCLEAN || store.error().code == EPROTO
+                  ? 0
+                  : store.error().code);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFSIGNALED(status) || WEXITSTATUS(status) == 0)
+        << "seed " << seed << ": " << std::generic_category().message(WEXITSTATUS(status));
+    std::filesystem::remove_all(copy);
+  }
+}
 
 TEST_F(StoreCrash, SyncedStateSurvivesAPowerCut) {
   auto const store = OpenStore(path_, OnlyWhenAsked());
@@ -200,11 +235,13 @@ TEST_F(StoreCrash, WithoutSyncAnUpdateIsDurableSoon) {
   auto const store = OpenStore(path_);
   ASSERT_TRUE(PutCounted(*store, 10, 19));
   int tries = 0;
-  EXPECT_TRUE(WaitFor([&] {
-    auto const copy = dir_ / ("copy" + std::to_string(tries++));
-    CopyAsAfterPowerCut(*store, path_, copy);
-    return Dump(*OpenStore(copy)) == Counted(10, 19);
-  }, std::chrono::seconds(5)));
+  EXPECT_TRUE(WaitFor(
+      [&] {
+        auto const copy = dir_ / ("copy" + std::to_string(tries++));
+        CopyAsAfterPowerCut(*store, path_, copy);
+        return Dump(*OpenStore(copy)) == Counted(10, 19);
+      },
+      std::chrono::seconds(5)));
 }
 
 TEST_F(StoreCrash, APowerCutThatKeptTheJournalOfALaterEpochIsStillAPrefix) {
@@ -220,8 +257,8 @@ TEST_F(StoreCrash, APowerCutThatKeptTheJournalOfALaterEpochIsStillAPrefix) {
 }
 
 TEST_F(StoreCrash, AnActionNeverRunsBeforeItsOperationWouldSurviveAPowerCut) {
-  auto const store = OpenStore(path_, {.journal_size = 8192,
-                                       .commit_interval = std::chrono::milliseconds(1)});
+  auto const store =
+      OpenStore(path_, {.journal_size = 8192, .commit_interval = std::chrono::milliseconds(1)});
   std::atomic<int> ran = 0;
   for (int i = 10; i <= 60; ++i) {
     auto const key = "key" + std::to_string(i);
@@ -243,11 +280,13 @@ TEST_F(StoreCrash, AnActionNeverRunsBeforeItsOperationWouldSurviveAPowerCut) {
 TEST_F(StoreCrash, AnActionOfAKilledProcessNeverRuns) {
   auto const trace = dir_ / "trace";
   InKilledProcess(path_, OnlyWhenAsked(), [&](Store& store) {
-    return store.Update([&](Transaction& transaction) -> Result<void> {
-      transaction.Put(Table::kNames, "a", "1");
-      transaction.WhenDurable([&] { WriteFile(trace, "ran"); });
-      return {};
-    }).has_value();
+    return store
+        .Update([&](Transaction& transaction) -> Result<void> {
+          transaction.Put(Table::kNames, "a", "1");
+          transaction.WhenDurable([&] { WriteFile(trace, "ran"); });
+          return {};
+        })
+        .has_value();
   });
   { auto const store = OpenStore(path_); }
   EXPECT_FALSE(std::filesystem::exists(trace));
@@ -334,8 +373,8 @@ TEST_F(StoreCrash, AnEmptyFileIsANewStore) {
 TEST_F(StoreCrash, AStoreOfANewerTusfsIsRefusedWithASentenceAndLeftAsItIs) {
   {
     auto const store = OpenStore(path_);
-    ASSERT_TRUE(Ok(Put(*store, "schema", Encoder().Number(std::uint64_t{99}).Take(),
-                       Table::kMeta)));
+    ASSERT_TRUE(
+        Ok(Put(*store, "schema", Encoder().Number(std::uint64_t{99}).Take(), Table::kMeta)));
   }
   auto const before = ReadFile(path_ / "data.mdb");
   auto const store = Store::Open(path_, {}, QuietLogger());

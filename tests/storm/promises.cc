@@ -102,6 +102,7 @@ bool Promises::WriteOne(fs::path const& path, std::string const& name, Random& r
 void Promises::CheckMount(MountedTusfs const& mount, Death death) {
   auto const listed = TusfsCtl({"list", "--json", mount.mountpoint()});
   ASSERT_TRUE(listed.json.is_object() && listed.json.contains("files")) << listed.err;
+  EXPECT_EQ(mount.Log().find("damaged"), std::string::npos) << mount.Log();
   std::map<std::string, std::string> states;
   for (auto const& entry : listed.json["files"]) {
     states[entry.value("path", "")] = entry.value("state", "");
