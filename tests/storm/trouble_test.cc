@@ -154,10 +154,15 @@ TEST_F(ErrorStorm, AWriteThatFailsIsToldAndNeverPublished) {
   Storm storm("write error", "errors", 5);
   for (int i = 0; i < storm.count(); ++i) {
     auto const name = "file" + std::to_string(i);
-    auto const source = Source(name, 24 * kMiB);
+    auto const source = Source(name, 64 * kMiB);
+    auto const good = static_cast<std::uint64_t>(storm.Between(0, 32 * kMiB));
     ChildProcess copy;
     copy.Start({"cp", source, *mount_ / name}, dir_ / "out", dir_ / "err");
-    std::this_thread::sleep_for(std::chrono::milliseconds(storm.Between(0, 30)));
+    ASSERT_TRUE(WaitFor([&] {
+      std::error_code none_yet;
+      auto const size = fs::file_size(*mount_ / name, none_yet);
+      return !none_yet && size >= good;
+    }));
     mount_->trouble().write_error = EIO;
     auto const ended = copy.Wait(std::chrono::seconds(20));
     mount_->trouble().write_error = 0;
@@ -170,6 +175,7 @@ TEST_F(ErrorStorm, AWriteThatFailsIsToldAndNeverPublished) {
     CopyAgain(*mount_, source, name);
     storm.Done();
   }
+  EXPECT_GT(mount_->trouble().errors_given, 0U);
   storm.SetDetails("calls that failed " + std::to_string(mount_->trouble().errors_given));
 }
 
