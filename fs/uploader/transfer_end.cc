@@ -3,6 +3,12 @@
 #include "uploader/transfer.h"
 
 namespace tusfs {
+namespace {
+
+/// As when there are no more descriptors: what is in the way goes by itself, or never.
+constexpr std::chrono::seconds kAfterLocalTrouble{10};
+
+}  // namespace
 
 Transfer::Outcome Transfer::Now(std::uint64_t bytes_left) const {
   return {.next = shared_.clock.Steady(), .bytes_left = bytes_left};
@@ -94,7 +100,7 @@ Transfer::Outcome Transfer::NoteAndBackOff(Work const& work, tus::Error const& e
 Transfer::Outcome Transfer::Postpone(Error const& error) {
   shared_.logger->error("upload postponed, the catalog or the spool cannot be used error=\"{}\"",
                         Describe(error));
-  return {.next = shared_.clock.Steady() + shared_.options.retry.max};
+  return {.next = shared_.clock.Steady() + kAfterLocalTrouble};
 }
 
 }  // namespace tusfs

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fstream>
+#include <sstream>
 #include <stdexcept>
 #include <system_error>
 #include <vector>
@@ -19,11 +21,30 @@ namespace tusfs_testing {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+std::vector<std::string> MountsOfTusfs() {
+  std::vector<std::string> mountpoints;
+  std::ifstream table("/proc/self/mounts");
+  for (std::string line; std::getline(table, line);) {
+    std::istringstream fields(line);
+    std::string source, mountpoint, type;
+    if (fields >> source >> mountpoint >> type && type == "fuse.tusfs") {
+      mountpoints.push_back(mountpoint);
+    }
+  }
+  return mountpoints;
+}
+
+}  // namespace
+
 std::string EnterMountNamespace() {
   if (::unshare(CLONE_NEWNS) != 0 ||
       ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
     return "no mount namespace: " + std::generic_category().message(errno);
   }
+  // The copies of others' mounts would keep these alive after they were unmounted.
+  for (auto const& mountpoint : MountsOfTusfs()) ::umount2(mountpoint.c_str(), MNT_DETACH);
   return "";
 }
 
