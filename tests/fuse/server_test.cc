@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <string_view>
 #include <thread>
@@ -48,7 +50,8 @@ class ServerTest : public FilesystemRig {
     std::vector<std::byte> bytes(header.len);
     std::memcpy(bytes.data(), &header, sizeof header);
     std::memcpy(bytes.data() + sizeof header, &fields, sizeof fields);
-    std::memcpy(bytes.data() + sizeof header + sizeof fields, more.data(), more.size());
+    std::ranges::copy(std::as_bytes(std::span(more)),
+                      bytes.begin() + static_cast<std::ptrdiff_t>(sizeof header + sizeof fields));
     return bytes;
   }
 

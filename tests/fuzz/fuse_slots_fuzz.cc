@@ -47,7 +47,8 @@ class Memory {
     auto const place = Take(input);
     auto const low = Take(input);
     auto const position = low + (std::size_t{Take(input)} << 8);
-    auto const bytes = input.first(std::min<std::size_t>(Take(input), input.size()));
+    std::size_t const wanted = Take(input);
+    auto const bytes = input.first(std::min(wanted, input.size()));
     input = input.subspan(bytes.size());
     if (place == kEnd) {
       auto const end = static_cast<off_t>(std::min(position * page_, 2 * size_));
