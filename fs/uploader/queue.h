@@ -45,7 +45,8 @@ struct JobMemory {
   std::uint64_t most = 0;      ///< bytes that the server ever had, as its answers said
   int lock_waits = 0;          ///< in a row: the server could not lock the upload
   int wrong = 0;               ///< how often the server had other bytes than were sent
-  std::uint64_t verified = 0;  ///< blocks of the upload, from the first one on, that were right
+  Uuid verifying;              ///< the upload that `verified` is of
+  std::uint64_t verified = 0;  ///< blocks, from the first one on, that were right
   std::optional<Candidate> candidate;
   std::vector<Uuid> unfit;                  ///< uploads that are not this file's
   FileTime refreshed = 0;                   ///< the expiry that an empty PATCH was sent against

@@ -84,6 +84,10 @@ Transfer::Outcome Transfer::Verify(Work const& work, JobMemory& memory, std::sto
 }
 
 Transfer::Outcome Transfer::VerifyBytes(Work const& work, JobMemory& memory, std::stop_token stop) {
+  if (memory.verifying != work.upload->id) {
+    memory.verifying = work.upload->id;
+    memory.verified = 0;
+  }
   auto const before = memory.verified;
   Comparison comparison(shared_.store, work, memory.verified);
   Remote const remote{.inode = work.inode.id,
@@ -110,7 +114,6 @@ Transfer::Outcome Transfer::VerifyBytes(Work const& work, JobMemory& memory, std
 Transfer::Outcome Transfer::Wrong(Work const& work, std::string const& how, JobMemory& memory) {
   shared_.logger->error("the server does not have what was sent path=\"{}\" tusfsId={} how=\"{}\"",
                         Printable(work.path), work.upload->id.ToString(), how);
-  memory.verified = 0;
   if (++memory.wrong >= kMostSent) {
     return Unconfirmed(
         work, "it was sent " + std::to_string(memory.wrong) + " times, and never right: " + how);

@@ -155,6 +155,16 @@ TEST_F(TransferVerify, ABrokenDownloadGoesOn) {
   EXPECT_EQ(TheInode().content, Content::kUploaded);
 }
 
+TEST_F(TransferVerify, WhatWasRightOfAnotherUploadDoesNotCount) {
+  Sent(1000);
+  memory_.verifying = Uuid::Random();
+  memory_.verified = 1;
+  HeadIsRight();
+  Next("GET", kUrl, Gives(std::string(1000, 'x')));
+  Steps(1);
+  EXPECT_FALSE(TheUpload()) << "its first block was not looked at";
+}
+
 TEST_F(TransferVerify, ARestartGoesOnWithIt) {
   Sent(1000);
   Restart();
