@@ -12,6 +12,7 @@
 #include "daemon.h"
 #include "filesystem/rebuild.h"
 #include "filesystem/recovery.h"
+#include "keeper/program.h"
 #include "space_settings.h"
 #include "spool/disk.h"
 #include "wiring.h"
@@ -143,8 +144,10 @@ class Opening {
     int status = 0;
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
-    return Fail(EUCLEAN, WIFSIGNALED(status) ? "whoever reads it dies" : "its rows contradict each other");
+    if (HasCrashed(status)) return Fail(EUCLEAN, "whoever reads it dies");
+    bool const contradicts = WIFEXITED(status) && WEXITSTATUS(status) != 0;
+    if (contradicts) return Fail(EUCLEAN, "its rows contradict each other");
+    return {};  // or it was killed, which says nothing of the catalog
   }
 
   Result<void> Rebuild(std::string const& why) {

@@ -3,11 +3,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 
 namespace tusfs {
 
 /// Wall-clock time of a file: nanoseconds since 1970, may be negative.
 using FileTime = std::int64_t;
+
+[[nodiscard]] timespec ToTimespec(FileTime time);
 
 using SteadyTime = std::chrono::steady_clock::time_point;
 

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "spool/spool.h"
 
@@ -21,10 +22,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char const* kLostAndFound = "lost+found";
 constexpr std::size_t kPiece = std::size_t{1} << 20;
 constexpr std::size_t kBlock = 4096;  ///< what a disk reads or fails to read at once
-constexpr FileTime kSecond = 1'000'000'000;
 constexpr std::chrono::seconds kLockPatience{3};
 constexpr std::chrono::milliseconds kLockInterval{20};
 
@@ -84,8 +83,9 @@ class Rescuer {
       return file;
     }
     auto const unreadable = CopyBytes(source->get(), out->get(), found.size);
-    if (!unreadable)
+    if (!unreadable) {
       return Fail(unreadable.error().code, file.path + ": " + unreadable.error().context);
+    }
     file.size = found.size;
     if (*unreadable > 0) {
       file.problem = std::to_string(*unreadable) + " bytes of it cannot be read, and are zeros";
@@ -135,7 +135,7 @@ class Rescuer {
         step = kBlock;  // as close to the bad ones as it gets
         continue;
       }
-      if (!got) unreadable += kBlock;
+      if (!got) unreadable += std::min<std::uint64_t>(kBlock, size - data);
       if (got) {
         auto const written = WriteFully(to, std::span(piece).first(*got), data);
         if (!written) return Failure(written.error());
@@ -151,9 +151,7 @@ class Rescuer {
   static void Dress(int fd, Description const& description) {
     [[maybe_unused]] auto const owned = ::fchown(fd, description.uid, description.gid);
     [[maybe_unused]] auto const allowed = ::fchmod(fd, description.mode & 0777);
-    auto const nanoseconds = (description.modified % kSecond + kSecond) % kSecond;
-    timespec const time{.tv_sec = (description.modified - nanoseconds) / kSecond,
-                        .tv_nsec = nanoseconds};
+    auto const time = ToTimespec(description.modified);
     timespec const times[2] = {time, time};
     [[maybe_unused]] auto const timed = ::futimens(fd, times);
   }

@@ -18,8 +18,6 @@ struct Rebuilt {
   std::uint64_t nameless = 0;  ///< of these, those that nobody knows a name of: in kLostAndFound
 };
 
-constexpr char const* kLostAndFound = "lost+found";
-
 /// Gives every version of the spool an inode in `store`, which is new, and makes the directories
 /// above it. What was finished goes on: the server is asked how far it is, and nothing is published
 /// a second time. What was not is interrupted. Names of files whose bytes are not here any more

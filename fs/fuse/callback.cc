@@ -20,16 +20,6 @@ thread_local RequestFacts current_request;
 
 constexpr FileTime kSecond = 1'000'000'000;  // in nanoseconds
 
-timespec ToTimespec(FileTime time) {
-  auto seconds = time / kSecond;
-  auto nanoseconds = time % kSecond;
-  if (nanoseconds < 0) {
-    nanoseconds += kSecond;
-    --seconds;
-  }
-  return {.tv_sec = static_cast<time_t>(seconds), .tv_nsec = static_cast<long>(nanoseconds)};
-}
-
 mode_t TypeBits(FileType type) {
   switch (type) {
     case FileType::kDirectory:

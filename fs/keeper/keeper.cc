@@ -49,14 +49,6 @@ std::string HowItEnded(int status) {
   return "killed by signal " + std::to_string(number) + " (" + ::strsignal(number) + ")";
 }
 
-/// By itself: nobody else sends these.
-bool HasCrashed(int status) {
-  if (!WIFSIGNALED(status)) return false;
-  auto const number = WTERMSIG(status);
-  return number == SIGSEGV || number == SIGBUS || number == SIGABRT || number == SIGFPE ||
-         number == SIGILL;
-}
-
 Result<UniqueFd> BlockSignals() {
   sigset_t signals{};
   ::sigemptyset(&signals);

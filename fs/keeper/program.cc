@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -15,6 +16,13 @@ constexpr int kCannotExecute = 127;
 constexpr std::string_view kDeleted = " (deleted)";  // what /proc adds to a file that is gone
 
 }  // namespace
+
+bool HasCrashed(int status) {
+  if (!WIFSIGNALED(status)) return false;
+  auto const number = WTERMSIG(status);
+  return number == SIGSEGV || number == SIGBUS || number == SIGABRT || number == SIGFPE ||
+         number == SIGILL;
+}
 
 Result<Program> Program::Own() {
   std::error_code failed;

@@ -15,6 +15,10 @@
 
 namespace tusfs {
 
+/// Whether a process, by its status of wait(2), died of itself: of a signal that nobody sends, as
+/// SIGSEGV or SIGBUS. One that was killed (SIGKILL, for want of memory too) did not.
+[[nodiscard]] bool HasCrashed(int status);
+
 class Program {
  public:
   /// The program of this process.

@@ -35,6 +35,9 @@ struct Description {
 
 constexpr char const* kDescriptionName = "user.tusfs.file";
 
+/// The directory for what has lost its name.
+constexpr char const* kLostAndFound = "lost+found";
+
 [[nodiscard]] std::string Encode(Description const& description);
 /// Nothing for what Encode does not give.
 [[nodiscard]] std::optional<Description> DecodeDescription(std::string_view text);

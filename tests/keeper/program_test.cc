@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "testing/files.h"
 
@@ -16,6 +18,28 @@ TEST(ProgramTest, OwnIsTheProgramOfThisProcess) {
   auto const installed = own->Installed();
   ASSERT_TRUE(installed);
   EXPECT_EQ(installed->path(), own->path());
+}
+
+TEST(ProgramTest, WhoWasKilledHasNotCrashed) {
+  auto const end_of = [](int signal) {
+    auto const child = ::fork();
+    if (child == 0) {
+      ::signal(signal, SIG_DFL);  // the sanitizers have handlers of their own
+      ::raise(signal);
+      ::_exit(1);
+    }
+    int status = 0;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    return status;
+  };
+  for (int const signal : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL}) {
+    EXPECT_TRUE(HasCrashed(end_of(signal))) << signal;
+  }
+  for (int const signal : {SIGKILL, SIGTERM, SIGINT, SIGXCPU}) {
+    EXPECT_FALSE(HasCrashed(end_of(signal))) << signal;
+  }
+  EXPECT_FALSE(HasCrashed(0));
+  EXPECT_FALSE(HasCrashed(1 << 8)) << "status 1";
 }
 
 TEST(ProgramTest, AStartedProgramHasItsArgumentsItsEnvironmentAndTheKeptDescriptors) {
