@@ -49,6 +49,10 @@ class Opening {
                       ": the mount ends; with the next one it is made anew from the spool");
     }
     if (damaged) ready = Rebuild(ready.error().context);
+    if (!ready && ready.error().code == ENOSPC) {
+      return Fail(ENOSPC, Describe(ready.error()) +
+                              "; make room there, or name another place with --state-dir");
+    }
     if (!ready) return Failure(ready.error());
     return std::move(state_);
   }

@@ -109,6 +109,11 @@ TEST_F(DiskStorm, AFullDiskHoldsWritersAndDoesNotStopAStart) {
   }
 }
 
+TEST_F(DiskStorm, AFullDiskHasNoRoomForANewMountWhichIsSaid) {
+  disk_->Fill("filler", 1 << 20);  // for directories, but not for a journal
+  EXPECT_THAT(mount_->Mount(), HasSubstr("make room there"));
+}
+
 TEST_F(DiskStorm, ADiskThatTurnsReadOnlyLosesNothingThatItHad) {
   Storm storm("read-only disk", "disks", 2);
   for (int i = 0; i < storm.count(); ++i) {
