@@ -1,6 +1,7 @@
 #include "daemon.h"
 
 #include <fcntl.h>
+#include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/sinks/syslog_sink.h>
 #include <spdlog/sinks/systemd_sink.h>
@@ -132,7 +133,7 @@ Logger MakeLogger(std::string const& level, bool foreground) {
   logger->set_pattern(foreground && !StderrIsTheJournal() ? "%Y-%m-%dT%H:%M:%S.%e %l %v" : "%v");
   logger->set_level(spdlog::level::from_str(level));
   logger->flush_on(spdlog::level::debug);
-  return logger;
+  return std::make_shared<Log>(std::move(logger));
 }
 
 }  // namespace tusfs

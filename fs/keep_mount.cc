@@ -30,7 +30,7 @@ std::optional<KeptMount> FindKept(ServiceManager const& manager, Logger const& l
   if (!kept || !IsConnected(kept->device)) return std::nullopt;
   auto const slots = RequestSlots::Map(UniqueFd(::dup(kept->slots.get())));
   if (!slots || slots->mountpoint().empty()) {
-    logger->error("the mount that the service manager has kept cannot go on error=\"{}\"",
+    logger->Error("the mount that the service manager has kept cannot go on error=\"{}\"",
                   slots ? "it does not say where it is" : Describe(slots.error()));
     return std::nullopt;
   }

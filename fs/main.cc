@@ -25,7 +25,7 @@ int Serve(Options const& options, std::string const& url, KeeperLine line) {
   if (served.error().code == ECANCELED) return 1;
   Complain(Describe(served.error()));
   // A successor has no terminal.
-  if (!options.foreground) logger->error("cannot serve: {}", Describe(served.error()));
+  if (!options.foreground) logger->Error("cannot serve: {}", Describe(served.error()));
   return served.error().code == EUCLEAN ? kMountIsLost : 1;
 }
 

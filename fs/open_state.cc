@@ -141,7 +141,7 @@ class Opening {
       auto const store = Store::Open(Catalog(), {}, logger_);
       auto const checked = store ? CheckCatalog(**store) : Result<void>(Failure(store.error()));
       if (checked) ::_exit(0);
-      logger_->error("the catalog is looked at error=\"{}\"", Describe(checked.error()));
+      logger_->Error("the catalog is looked at error=\"{}\"", Describe(checked.error()));
       // Anything else than damage is for the one who opens it next.
       ::_exit(checked.error().code == EUCLEAN ? 1 : 0);
     }
@@ -175,7 +175,7 @@ class Opening {
         std::to_string(rebuilt->nameless) + " of them without their names, in " + kLostAndFound +
         "; names of uploaded files whose bytes were not here any " + "more are lost";
     Complain(sentence);
-    logger_->error("{}", sentence);
+    logger_->Error("{}", sentence);
     return {};
   }
 

@@ -58,7 +58,7 @@ class SignalWatch {
           // A hangup of the terminal is no reason to end a mount.
           while (number == SIGHUP && !over_) ::sigwait(&signals, &number);
           if (over_) return;
-          logger->info("ending on signal number={}", number);
+          logger->Info("ending on signal number={}", number);
           server.Stop();
         }) {}
   ~SignalWatch() {
@@ -157,7 +157,7 @@ Result<RequestSlots> MapSlots(KeeperLine& line, Logger const& logger) {
   auto slots = RequestSlots::Map(line.TakeSlots());
   if (!slots) return slots;
   if (auto locked = slots->Lock(); !locked) {
-    logger->warn(
+    logger->Warn(
         "the request slots cannot be locked into memory: if this daemon is killed while the "
         "machine swaps, a call may fail; allow it {} MiB of locked memory (LimitMEMLOCK=) "
         "error=\"{}\"",
@@ -171,10 +171,10 @@ std::jthread StartSweep(Mount& mount, Logger const& logger) {
   return std::jthread([&mount, logger](std::stop_token stop) {
     auto const swept = SweepLeftovers(*mount.state.store, *mount.state.spool, stop);
     if (!swept) {
-      logger->warn("spool files that nothing refers to may be left error=\"{}\"",
+      logger->Warn("spool files that nothing refers to may be left error=\"{}\"",
                    Describe(swept.error()));
     } else if (*swept > 0) {
-      logger->info("removed spool files that nothing refers to count={}", *swept);
+      logger->Info("removed spool files that nothing refers to count={}", *swept);
     }
   });
 }
@@ -232,7 +232,7 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
        .alone =
            [&] {
              alone = true;
-             logger->error(
+             logger->Error(
                  "the keeper has died: the mount goes on, and ends with this daemon; mount it "
                  "again when nothing is being written mount={}",
                  entry.mount);
@@ -243,7 +243,7 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
   auto sweep = StartSweep(mount, logger);
   std::jthread count([&](std::stop_token stop) {
     if (auto counted = mount.state.spool->Count(std::move(stop)); !counted) {
-      logger->error("the spool cannot be counted error=\"{}\"", Describe(counted.error()));
+      logger->Error("the spool cannot be counted error=\"{}\"", Describe(counted.error()));
     }
   });
   std::jthread announcer([&] {
@@ -252,7 +252,7 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
       Complain("mounted; uploads wait for the server: " +
                (seen.error.empty() ? "it has not answered yet" : seen.error));
     }
-    logger->info("{} url={} mount={} state_dir={} replayed={}",
+    logger->Info("{} url={} mount={} state_dir={} replayed={}",
                  successor ? "serving on" : "mounted", url, entry.mount, entry.state_dir,
                  slots->replayed());
     line.SaySettled();
@@ -272,7 +272,7 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
   mount.uploader->Stop();
   if (mount.read_back) mount.read_back->Stop();
   if (alone) EndAlone(entry, *runtime);
-  logger->info("{} mount={}", end == ServingEnd::kUnmounted ? "unmounted" : "stopped", entry.mount);
+  logger->Info("{} mount={}", end == ServingEnd::kUnmounted ? "unmounted" : "stopped", entry.mount);
   if (end == ServingEnd::kFailed) return Fail(EIO, "/dev/fuse cannot be read");
   return {};
 }

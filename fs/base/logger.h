@@ -1,13 +1,50 @@
 // The logger is injected like any collaborator; rooms log for the operator:
 // error = a person must act, warn = degraded but handled, info = life cycle, debug = per request.
+//
+// spdlog is underneath, and is named in logger.cc alone: its headers carry all of a formatter into
+// every source that includes them. Thread-safe.
 #pragma once
 
-#include <spdlog/logger.h>
+#include <fmt/core.h>
 
 #include <memory>
+#include <utility>
+
+namespace spdlog {
+class logger;
+}
 
 namespace tusfs {
 
-using Logger = std::shared_ptr<spdlog::logger>;
+class Log {
+ public:
+  /// Nothing is said where `sink` is null.
+  explicit Log(std::shared_ptr<spdlog::logger> sink);
+
+  template <typename... Args>
+  void Error(fmt::format_string<Args...> format, Args&&... args) {
+    Write(Level::kError, format, fmt::make_format_args(args...));
+  }
+  template <typename... Args>
+  void Warn(fmt::format_string<Args...> format, Args&&... args) {
+    Write(Level::kWarn, format, fmt::make_format_args(args...));
+  }
+  template <typename... Args>
+  void Info(fmt::format_string<Args...> format, Args&&... args) {
+    Write(Level::kInfo, format, fmt::make_format_args(args...));
+  }
+  template <typename... Args>
+  void Debug(fmt::format_string<Args...> format, Args&&... args) {
+    Write(Level::kDebug, format, fmt::make_format_args(args...));
+  }
+
+ private:
+  enum class Level { kDebug, kInfo, kWarn, kError };
+  void Write(Level level, fmt::string_view format, fmt::format_args args);
+
+  std::shared_ptr<spdlog::logger> const sink_;
+};
+
+using Logger = std::shared_ptr<Log>;
 
 }  // namespace tusfs

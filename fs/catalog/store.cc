@@ -202,7 +202,7 @@ void Store::KeepHeadroom() {
     headroom_at_ = file.st_size;
     says_headroom_ = true;
   } else if (std::exchange(says_headroom_, false)) {
-    logger_->warn("the catalog cannot have disk in advance error=\"{}\"",
+    logger_->Warn("the catalog cannot have disk in advance error=\"{}\"",
                   Describe(reserved.error()));
   }
 }
@@ -320,7 +320,7 @@ Result<void> Store::Commit() {
     if (committed) break;
     bool const grows = map_full_;
     if (!grows) {
-      logger_->error("catalog commit failed, what was answered is kept in the journal error=\"{}\"",
+      logger_->Error("catalog commit failed, what was answered is kept in the journal error=\"{}\"",
                      committed.error().context);
     }
     if (auto recovered = Recover(); !recovered) return recovered;

@@ -139,7 +139,7 @@ void ControlServer::Serve(int connection) {
   auto const request = ReceiveLine(connection, kLongestRequest);
   if (!request) return;
   if (auto sent = SendLine(connection, answer_(*request)); !sent) {
-    logger_->debug("control answer not taken error=\"{}\"", sent.error().context);
+    logger_->Debug("control answer not taken error=\"{}\"", sent.error().context);
   }
 }
 

@@ -64,7 +64,7 @@ void Filesystem::NoteAccess(InodeId id) {
     return {};
   });
   // Nobody's read fails for it.
-  if (!noted) logger_->debug("access not noted inode={} error=\"{}\"", id, Describe(noted.error()));
+  if (!noted) logger_->Debug("access not noted inode={} error=\"{}\"", id, Describe(noted.error()));
 }
 
 void Filesystem::CatchUp(Inode& inode, Version const* version) {

@@ -46,7 +46,7 @@ Result<void> Filesystem::LoadVersion(ActiveFile& file, Inode const& inode) {
 // Nothing durable ever referred to it.
 void Filesystem::Discard(Version const& version) {
   if (auto removed = spool_.Remove(version.id()); !removed) {
-    logger_->warn("spool file not removed, the next start tries again error=\"{}\"",
+    logger_->Warn("spool file not removed, the next start tries again error=\"{}\"",
                   Describe(removed.error()));
   }
 }

@@ -158,7 +158,7 @@ void Describer::Describe(InodeId id) {
   auto const described = spool_.Describe(version, *description);
   bool const matters = !described && described.error().code != ENOENT;
   if (!matters || std::exchange(complained_, true)) return;
-  logger_->warn(
+  logger_->Warn(
       "spool files cannot be described: if the catalog is ever lost, so are the names of the files "
       "error=\"{}\"",
       tusfs::Describe(described.error()));

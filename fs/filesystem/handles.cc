@@ -209,7 +209,7 @@ void Filesystem::KeepHandle(Handle const& record) {
     PutHandle(transaction, record);
     return {};
   });
-  if (!kept) logger_->warn("failed write not journaled error=\"{}\"", Describe(kept.error()));
+  if (!kept) logger_->Warn("failed write not journaled error=\"{}\"", Describe(kept.error()));
 }
 
 // ---- closing

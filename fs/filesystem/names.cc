@@ -214,7 +214,7 @@ void Filesystem::RemoveBytesWhenDurable(Transaction& transaction, VersionId vers
   // The store may run this when the filesystem has gone.
   transaction.WhenDurable([&spool = spool_, logger = logger_, version] {
     if (auto removed = spool.Remove(version); !removed) {
-      logger->warn("spool file not removed, the next start tries again error=\"{}\"",
+      logger->Warn("spool file not removed, the next start tries again error=\"{}\"",
                    Describe(removed.error()));
     }
   });

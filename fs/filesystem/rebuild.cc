@@ -172,7 +172,7 @@ Result<Rebuilt> RebuildCatalog(Store& store, Spool const& spool, Clock const& cl
     if (auto added = rebuilder.Add(*found, path); !added) return Failure(added.error());
     ++rebuilt.files;
     if (!found->description) ++rebuilt.nameless;
-    logger->warn("found again in the spool path=\"{}\" bytes={}", Printable(path), found->size);
+    logger->Warn("found again in the spool path=\"{}\" bytes={}", Printable(path), found->size);
   }
   if (auto synced = store.Sync(); !synced) return Failure(synced.error());
   return rebuilt;

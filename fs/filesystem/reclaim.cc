@@ -66,7 +66,7 @@ void Reclaimer::Reclaim(std::stop_token stop) {
     auto const wanted = budget.excess();
     auto const gone = Evict(wanted, stop);
     if (gone > 0) {
-      logger_->info("let go of uploaded bytes to make room bytes={} used={} limit={}", gone,
+      logger_->Info("let go of uploaded bytes to make room bytes={} used={} limit={}", gone,
                     budget.used(), budget.limit());
       AwaitRemoval();
       budget.NoteProgress(clock_.Steady());
@@ -213,11 +213,11 @@ void Reclaimer::ExpireNames(std::stop_token stop) {
     if (!expired) return Complain("names are not removed", expired.error());
     if (*expired) ++gone;
   }
-  if (gone > 0) logger_->info("removed names of files that were uploaded long ago count={}", gone);
+  if (gone > 0) logger_->Info("removed names of files that were uploaded long ago count={}", gone);
 }
 
 void Reclaimer::Complain(char const* what, Error const& error) const {
-  logger_->error("{} error=\"{}\"", what, Describe(error));
+  logger_->Error("{} error=\"{}\"", what, Describe(error));
 }
 
 }  // namespace tusfs

@@ -105,7 +105,7 @@ Result<void> MendFiles(Store& store, Spool& spool, Unfinished const& unfinished,
         auto const before = inode->content;
         if (auto done = Mend(transaction, spool, *inode, unfinished, same_boot); !done) return done;
         if (before != Content::kInterrupted && inode->content == Content::kInterrupted) {
-          logger->warn(
+          logger->Warn(
               "file is interrupted and will not be published name=\"{}\" size={} "
               "reason=\"{}\"",
               Printable(inode->name), inode->size, inode->reason);

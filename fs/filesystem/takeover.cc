@@ -49,7 +49,7 @@ Result<void> Filesystem::TakeOver() {
     auto const& error = reopened.error();
     // Anything else (too many open files) may be better the next time: nothing is given up for it.
     if (error.code != ENOENT && error.code != EUCLEAN) return reopened;
-    logger_->error("an open file cannot be gone on with inode={} error=\"{}\"", handle.inode,
+    logger_->Error("an open file cannot be gone on with inode={} error=\"{}\"", handle.inode,
                    Describe(error));
     if (auto given_up = GiveUp(handle, Describe(error)); !given_up) return given_up;
   }

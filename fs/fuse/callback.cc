@@ -62,7 +62,7 @@ void ExecuteLater(fuse_req_t request) {
 void ReplyError(fuse_req_t request, Error const& error) {
   // Plain answers (no such file …) carry no sentence; what an operator should read does.
   if (!error.context.empty()) {
-    ContextOf(request).logger->error("request failed errno={} error=\"{}\"", error.code,
+    ContextOf(request).logger->Error("request failed errno={} error=\"{}\"", error.code,
                                      error.context);
   }
   ::fuse_reply_err(request, error.code);

@@ -24,7 +24,7 @@ void Guard(fuse_req_t request, Body&& body) {
   try {
     body();
   } catch (std::exception const& error) {
-    ContextOf(request).logger->error("request failed unexpectedly error=\"{}\"", error.what());
+    ContextOf(request).logger->Error("request failed unexpectedly error=\"{}\"", error.what());
     ::fuse_reply_err(request, EIO);
   }
 }

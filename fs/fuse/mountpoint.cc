@@ -134,7 +134,7 @@ Result<std::string> PrepareMountpoint(std::string const& mountpoint, bool nonemp
                                 "): clear it with 'umount -l " + path + "'");
     }
     if (auto cleared = ClearStaleMount(path); !cleared) return Failure(cleared.error());
-    logger->warn("cleared the mount that an earlier daemon left behind mount={}", path);
+    logger->Warn("cleared the mount that an earlier daemon left behind mount={}", path);
   }
   if (::stat(path.c_str(), &status) != 0) {
     if (errno == ENOENT) {

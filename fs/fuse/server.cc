@@ -245,7 +245,7 @@ bool FuseServer::TryAnswer(HeldRequests::Held const& held, std::set<InodeId> con
   if (turn) {
     [[maybe_unused]] auto const sent = ::write(device_, held.bytes.data(), held.bytes.size());
   } else {
-    context_.logger->error("a write has waited in vain inode={} error=\"{}\"", held.inode,
+    context_.logger->Error("a write has waited in vain inode={} error=\"{}\"", held.inode,
                            Describe(turn.error()));
     AnswerError(held.unique, turn.error().code);
   }
@@ -255,7 +255,7 @@ bool FuseServer::TryAnswer(HeldRequests::Held const& held, std::set<InodeId> con
 
 void FuseServer::ExecuteHeld(HeldRequests::Held const& held) {
   if (!IsWhole(held.bytes)) {
-    context_.logger->error(
+    context_.logger->Error(
         "a request that was held is damaged, and answered with an error inode={}", held.inode);
     AnswerError(held.unique, EIO);
     return held_.Free(held.index);
@@ -273,7 +273,7 @@ void FuseServer::RestoreSession() {
   auto const init = slots_.init();
   if (init.empty()) return;
   if (!IsWhole(init)) {
-    context_.logger->error(
+    context_.logger->Error(
         "what the kernel said at mount is damaged, nothing can be served: unmount, and mount "
         "again");
     return;
@@ -297,13 +297,13 @@ void FuseServer::Replay(RequestSlots::Slot const& slot) {
   } else if (HasNoAnswer(request.opcode)) {
     slot.Free();
   } else if (slot.executions() >= kMostExecutions) {
-    context_.logger->error(
+    context_.logger->Error(
         "a request over which {} daemons died is answered with an error opcode={} inode={}",
         kMostExecutions, request.opcode, request.nodeid);
     AnswerError(request.unique, EIO);
     slot.Free();
   } else if (!IsWhole(slot.bytes())) {
-    context_.logger->error(
+    context_.logger->Error(
         "a damaged request is answered with an error opcode={} inode={} length={}", request.opcode,
         request.nodeid, request.len);
     AnswerError(request.unique, EIO);
@@ -329,7 +329,7 @@ void FuseServer::TakeOver() {
   };
   if (std::ranges::none_of(left, is_open_init)) RestoreSession();
   for (auto const& slot : left) {
-    context_.logger->info("replaying a request opcode={} inode={} unique={} answered={}",
+    context_.logger->Info("replaying a request opcode={} inode={} unique={} answered={}",
                           slot.request().opcode, slot.request().nodeid, slot.request().unique,
                           slot.IsReplying());
     Replay(slot);
@@ -348,7 +348,7 @@ bool FuseServer::Receive(RequestSlots::Slot const& slot) {
   if (error == ENODEV) {
     End(ServingEnd::kUnmounted);
   } else {
-    context_.logger->error("reading /dev/fuse failed errno={}", error);
+    context_.logger->Error("reading /dev/fuse failed errno={}", error);
     End(ServingEnd::kFailed);
   }
   return false;

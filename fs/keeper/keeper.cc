@@ -80,7 +80,7 @@ Result<void> Keeper::Prepare() {
     device_ = std::move(options_.kept->device);
     slots_ = std::move(options_.kept->slots);
     established_ = true;
-    logger_->warn("going on with the mount that an earlier keeper left mount={}",
+    logger_->Warn("going on with the mount that an earlier keeper left mount={}",
                   options_.mount.mountpoint);
   } else {
     auto slots = RequestSlots::Create();
@@ -135,7 +135,7 @@ void Keeper::OnTime() {
   auto const now = Clock::now();
   if (phase_ == Phase::kWaiting && now >= start_at_) StartDaemon();
   if (IsAwaited() && now >= give_up_at_) {
-    logger_->error("the daemon does not {}, it is killed pid={}",
+    logger_->Error("the daemon does not {}, it is killed pid={}",
                    phase_ == Phase::kLeaving ? "hand over" : "come to serving", daemon_);
     ::kill(daemon_, SIGKILL);
     give_up_at_ = Clock::time_point::max();
@@ -167,7 +167,7 @@ void Keeper::StartDaemon() {
   link_ = std::move(own);
   phase_ = Phase::kStarting;
   give_up_at_ = Clock::now() + StartPatienceAfter(quick_ends_);
-  logger_->info("daemon started pid={} program={}", daemon_, program.path().string());
+  logger_->Info("daemon started pid={} program={}", daemon_, program.path().string());
 }
 
 void Keeper::OnNoStart(Error const& error) {
@@ -230,7 +230,7 @@ void Keeper::OnServing() {
   auto& entry = options_.entry;
   ++entry.starts;
   if (candidate_) {
-    logger_->info("the installed program serves now program={}", candidate_->path().string());
+    logger_->Info("the installed program serves now program={}", candidate_->path().string());
     program_ = std::move(*candidate_);
     candidate_.reset();
     entry.problem.clear();
@@ -247,11 +247,11 @@ void Keeper::OnDaemonEnd(int status) {
   start_at_ = Clock::now();
   if (phase == Phase::kEnding || (orderly && phase != Phase::kLeaving)) {
     if (!orderly)
-      logger_->error("the daemon did not end orderly how=\"{}\" pid={}", HowItEnded(status), pid);
+      logger_->Error("the daemon did not end orderly how=\"{}\" pid={}", HowItEnded(status), pid);
     return Finish(0);
   }
   if (phase == Phase::kLeaving) {
-    logger_->info("the daemon has handed over pid={}", pid);
+    logger_->Info("the daemon has handed over pid={}", pid);
     return;
   }
   if (HasCrashed(status)) {
@@ -259,7 +259,7 @@ void Keeper::OnDaemonEnd(int status) {
     [[maybe_unused]] auto const marked = OpenFile(options_.crash_marker, O_WRONLY | O_CREAT);
   }
   if (established_ && WIFEXITED(status) && WEXITSTATUS(status) == kMountIsLost) {
-    logger_->error("the mount cannot go on, and ends; mount it again mount={}",
+    logger_->Error("the mount cannot go on, and ends; mount it again mount={}",
                    options_.mount.mountpoint);
     return Finish(1);
   }
@@ -276,7 +276,7 @@ void Keeper::OnCrash(std::string const& how) {
   bool const served = serving_since_ != Clock::time_point();
   if (candidate_ && !served) {
     entry.problem = "the installed program did not start (" + how + "): the one before it goes on";
-    logger_->error("{} program={}", entry.problem, candidate_->path().string());
+    logger_->Error("{} program={}", entry.problem, candidate_->path().string());
     candidate_.reset();
   }
   bool const quick = !served || Clock::now() - serving_since_ < kQuickEnd;
@@ -284,7 +284,7 @@ void Keeper::OnCrash(std::string const& how) {
   serving_since_ = {};
   auto const pause = PauseAfter(quick_ends_);
   start_at_ = Clock::now() + pause;
-  logger_->error(
+  logger_->Error(
       "the daemon ended, the mount is kept, the next one starts in {} ms how=\"{}\" mount={}",
       pause.count(), how, options_.mount.mountpoint);
   // A slow disk under the registry must not hold up the next one, which is registered when it
@@ -304,7 +304,7 @@ void Keeper::OnSignal() {
         break;
       case SIGTERM:
       case SIGINT:
-        logger_->info("ending on signal number={}", signal.ssi_signo);
+        logger_->Info("ending on signal number={}", signal.ssi_signo);
         BeginEnd();
         break;
       case SIGUSR2:
@@ -333,13 +333,13 @@ void Keeper::BeginRestart() {
   } else {
     options_.entry.problem = "the installed program cannot be used (" +
                              Describe(installed.error()) + "): the running one is started again";
-    logger_->error("{}", options_.entry.problem);
+    logger_->Error("{}", options_.entry.problem);
   }
   if (phase_ == Phase::kLeaving) return;
   quick_ends_ = 0;
   start_at_ = Clock::now();
   if (phase_ == Phase::kWaiting) return;
-  logger_->info("the daemon is asked to hand over pid={}", daemon_);
+  logger_->Info("the daemon is asked to hand over pid={}", daemon_);
   phase_ = Phase::kLeaving;
   serving_since_ = {};
   give_up_at_ = Clock::now() + kHandOverPatience;
@@ -349,7 +349,7 @@ void Keeper::BeginRestart() {
 void Keeper::Finish(int status) {
   manager_.ForgetKept();
   if (device_ && IsConnected(device_) && !Unmount(options_.mount.mountpoint)) {
-    logger_->error("cannot unmount, what is open there fails from now on mount={}",
+    logger_->Error("cannot unmount, what is open there fails from now on mount={}",
                    options_.mount.mountpoint);
   }
   device_.Reset();
@@ -364,7 +364,7 @@ void Keeper::Finish(int status) {
 void Keeper::Register() {
   options_.entry.daemon_pid = daemon_;
   if (auto done = RegisterMount(options_.runtime_dir, options_.entry); !done) {
-    logger_->error("tusfsctl will not find this mount error=\"{}\"", Describe(done.error()));
+    logger_->Error("tusfsctl will not find this mount error=\"{}\"", Describe(done.error()));
   }
 }
 

@@ -16,7 +16,7 @@ constexpr char const* kSlots = "slots";
 void Store(Logger const& logger, char const* name, int fd) {
   auto const state = std::string("FDSTORE=1\nFDNAME=") + name;
   if (::sd_pid_notify_with_fds(0, 0, state.c_str(), &fd, 1) < 0) {
-    logger->warn("the service manager does not keep a descriptor of the mount name={}", name);
+    logger->Warn("the service manager does not keep a descriptor of the mount name={}", name);
   }
 }
 

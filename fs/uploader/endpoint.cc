@@ -35,7 +35,7 @@ void Endpoint::Probed(tus::Result<tus::ServerInfo> const& answer) {
   }
   profile_.Announced(*answer);
   if (!state_.reachable) {
-    logger_->info("server answers as a tus server url={} defer_length={}", options_.url,
+    logger_->Info("server answers as a tus server url={} defer_length={}", options_.url,
                   answer->creation_defer_length);
     state_ = {.answered = true, .reachable = true, .since = clock_.Wall(), .error = {}};
     answered_.NotifyAll();
@@ -61,7 +61,7 @@ void Endpoint::Close(tus::Error const& error) {
     next_probe_ = now + options_.retry.Delay(failures_, error, random_);
   }
   if (news) {
-    logger_->warn("server cannot be used, uploads wait url={} error=\"{}\"", options_.url,
+    logger_->Warn("server cannot be used, uploads wait url={} error=\"{}\"", options_.url,
                   error.message);
     state_.since = clock_.Wall();
   }
@@ -85,14 +85,14 @@ Endpoint::State Endpoint::AwaitAnswer(SteadyTime deadline) const {
 
 void Endpoint::LearnNoDefer() {
   if (!profile_.DeferRefused()) return;
-  logger_->warn("server refuses uploads of unknown length url={}", options_.url);
+  logger_->Warn("server refuses uploads of unknown length url={}", options_.url);
 }
 
 bool Endpoint::LearnTooLarge(std::uint64_t length) {
   auto const before = profile_.MaxBody();
   bool const smaller = profile_.TooLarge(length);
   if (profile_.MaxBody() < before) {
-    logger_->warn("server or proxy refuses large bodies, sending smaller ones url={} bytes={}",
+    logger_->Warn("server or proxy refuses large bodies, sending smaller ones url={} bytes={}",
                   options_.url, profile_.MaxBody());
   }
   return smaller;
@@ -100,7 +100,7 @@ bool Endpoint::LearnTooLarge(std::uint64_t length) {
 
 bool Endpoint::LearnNoChecksum() {
   if (!profile_.ChecksumRefused()) return false;
-  logger_->warn("server refuses the checksums that it announces, sending without url={}",
+  logger_->Warn("server refuses the checksums that it announces, sending without url={}",
                 options_.url);
   return true;
 }

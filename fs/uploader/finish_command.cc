@@ -62,7 +62,7 @@ void FinishCommand::Run(std::stop_token stop) {
     auto const ran = RunProgram(argv, options_.timeout, stop);
     if (stop.stop_requested()) return;
     if (!ran) {
-      logger_->info("the command does not call a file complete path=\"{}\" answer=\"{}\"",
+      logger_->Info("the command does not call a file complete path=\"{}\" answer=\"{}\"",
                     Printable(question->path), Describe(ran.error()));
       Postpone(*inode, "it " + Describe(ran.error()));
       continue;

@@ -107,7 +107,7 @@ Result<bool> Ledger::Change(Work const& work,
 void Ledger::LetGoOfBytes(Transaction& transaction, Inode& inode) {
   transaction.WhenDurable([&spool = spool_, logger = logger_, version = inode.version] {
     if (auto removed = spool.Remove(version); !removed) {
-      logger->warn("spool file not removed, the next start tries again error=\"{}\"",
+      logger->Warn("spool file not removed, the next start tries again error=\"{}\"",
                    Describe(removed.error()));
     }
   });

@@ -123,9 +123,9 @@ void ReadBack::RunRestoration(Job const& job, tus::Client& client) {
     }
   }
   if (done) {
-    logger_->info("an uploaded file was brought back inode={}", job.inode);
+    logger_->Info("an uploaded file was brought back inode={}", job.inode);
   } else {
-    logger_->warn("an uploaded file could not be brought back inode={} error=\"{}\"", job.inode,
+    logger_->Warn("an uploaded file could not be brought back inode={} error=\"{}\"", job.inode,
                   Describe(done.error()));
   }
   arrived_(job.inode);

@@ -116,18 +116,18 @@ void ReadBackStream::Run(tus::Client& client) {
     if (stop_.stop_requested()) continue;
     if (progress_) patience.Renew();
     if (end.own) {
-      shared_.logger->error("an uploaded file cannot be read back inode={} error=\"{}\"",
+      shared_.logger->Error("an uploaded file cannot be read back inode={} error=\"{}\"",
                             remote_.inode, Describe(*end.own));
       return End(end.own);
     }
     if (!end.server) continue;
     auto const delay = patience.Spend(*end.server, shared_.clock.Steady());
     if (!delay) {
-      shared_.logger->warn("an uploaded file cannot be read back now inode={} error=\"{}\"",
+      shared_.logger->Warn("an uploaded file cannot be read back now inode={} error=\"{}\"",
                            remote_.inode, Describe(delay.error()));
       return End(delay.error());
     }
-    shared_.logger->debug(
+    shared_.logger->Debug(
         "reading an uploaded file back was interrupted inode={} again_in={}ms error=\"{}\"",
         remote_.inode, delay->count(), end.server->message);
     if (!WaitToRetry(*delay)) return End(std::nullopt);

@@ -82,7 +82,7 @@ Result<void> Restoration::Adopt() {
 
 void Restoration::Discard() {
   if (auto removed = shared_.spool.Remove(id_); !removed) {
-    shared_.logger->warn("spool file not removed, the next start tries again error=\"{}\"",
+    shared_.logger->Warn("spool file not removed, the next start tries again error=\"{}\"",
                          Describe(removed.error()));
   }
 }

@@ -146,7 +146,7 @@ std::vector<Settler::Candidate> Settler::Choose(std::vector<InodeId> const& inod
     } else if (!version && version.error().code == ENOENT) {
       Finish({id, nullptr, 0}, Failure(version.error()));
     } else if (!version) {
-      logger_->warn("file cannot be settled now path=\"{}\" error=\"{}\"", Printable(path),
+      logger_->Warn("file cannot be settled now path=\"{}\" error=\"{}\"", Printable(path),
                     version.error().context);
       Restart(id);
     } else if (*version) {
@@ -180,7 +180,7 @@ void Settler::VisitFilesBeneath(InodeId directory) {
         });
       });
       if (!visited) {
-        logger_->warn("files of a moved directory not looked at inode={} error=\"{}\"", at,
+        logger_->Warn("files of a moved directory not looked at inode={} error=\"{}\"", at,
                       Describe(visited.error()));
       }
       for (auto const file : files) {
@@ -214,7 +214,7 @@ bool Settler::Finish(Candidate const& candidate, Result<void> const& synced) {
     return synced.has_value();
   });
   if (!synced) {
-    logger_->error("file failed on the local disk and will not be published inode={} error=\"{}\"",
+    logger_->Error("file failed on the local disk and will not be published inode={} error=\"{}\"",
                    candidate.inode, Describe(synced.error()));
   }
   return finished.value_or(false);

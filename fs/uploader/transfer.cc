@@ -238,7 +238,7 @@ Transfer::Outcome Transfer::Create(Work const& work, JobMemory& memory) {
     shared_.terminate(upload.id);
     return Now();
   }
-  shared_.logger->debug("upload created path=\"{}\" tusfsId={}", Printable(upload.path),
+  shared_.logger->Debug("upload created path=\"{}\" tusfsId={}", Printable(upload.path),
                         upload.id.ToString());
   memory.recheck = false;
   if (work.finished() && work.inode.size == 0) return Complete(created, "");
@@ -258,7 +258,7 @@ Transfer::Outcome Transfer::CreateFailed(Work const& work, tus::Error const& err
   }
   if (refused) return Refuse(work, error.message, memory);
   if (error.code == tus::ErrorCode::kInterrupted) {
-    shared_.logger->warn(
+    shared_.logger->Warn(
         "the answer to an upload's creation was lost, an empty one may be left on the server "
         "path=\"{}\" tusfsId={}",
         Printable(work.path), work.upload->id.ToString());
@@ -372,7 +372,7 @@ tus::Result<tus::Patched> Transfer::SendRange(Work const& work, Range const& ran
   auto answer = client_.Patch(request);
   auto const known = std::clamp(work.upload->frontier, range.begin, range.end) - range.begin;
   if (auto counted = ledger_.Count(sent, std::min(sent, known)); !counted) {
-    shared_.logger->warn("counters not kept error=\"{}\"", Describe(counted.error()));
+    shared_.logger->Warn("counters not kept error=\"{}\"", Describe(counted.error()));
   }
   return answer;
 }
@@ -444,7 +444,7 @@ Transfer::Outcome Transfer::PatchFailed(Work const& work, Range const& range,
       return Refuse(work, error.message, memory);
     default:
       if (StaysLocked(error, asked, memory)) return StartOver(work, "the server keeps it locked");
-      shared_.logger->info("upload interrupted, it will go on path=\"{}\" offset={} error=\"{}\"",
+      shared_.logger->Info("upload interrupted, it will go on path=\"{}\" offset={} error=\"{}\"",
                            Printable(work.path), range.begin, error.message);
       return NoteAndBackOff(work, error, memory);
   }
@@ -454,7 +454,7 @@ Transfer::Outcome Transfer::PatchFailed(Work const& work, Range const& range,
 Transfer::Outcome Transfer::Mismatch(Work const& work, tus::Error const& error, JobMemory& memory) {
   memory.recheck = ++memory.mismatches % kMaxMismatches == 0;
   if (!memory.recheck) return Now(BytesLeft(work.inode, work.upload->offset));
-  shared_.logger->warn("bytes arrive damaged at the server path=\"{}\" times={} error=\"{}\"",
+  shared_.logger->Warn("bytes arrive damaged at the server path=\"{}\" times={} error=\"{}\"",
                        Printable(work.path), memory.mismatches, error.message);
   return NoteAndBackOff(work, error, memory);
 }
@@ -501,7 +501,7 @@ Transfer::Outcome Transfer::End(Upload const& upload, JobMemory& memory, std::st
       return BackOff(ended.error(), memory);
     }
     if (!ended) {
-      shared_.logger->info("the server keeps an abandoned upload tusfsId={} error=\"{}\"",
+      shared_.logger->Info("the server keeps an abandoned upload tusfsId={} error=\"{}\"",
                            upload.id.ToString(), ended.error().message);
     }
   }

@@ -24,12 +24,12 @@ Transfer::Outcome Transfer::Uploaded(Work const& work, std::string const& receip
   auto const recorded = ledger_.Complete(work, receipt);
   if (!recorded) return Postpone(recorded.error());
   if (!*recorded) return Now();  // it is another file by now
-  shared_.logger->info("uploaded path=\"{}\" size={}", Printable(work.path), work.inode.size);
+  shared_.logger->Info("uploaded path=\"{}\" size={}", Printable(work.path), work.inode.size);
   return Over();
 }
 
 Transfer::Outcome Transfer::StartOver(Work const& work, std::string const& why, bool adoptable) {
-  shared_.logger->warn("upload starts over path=\"{}\" confirmed={} reason=\"{}\"",
+  shared_.logger->Warn("upload starts over path=\"{}\" confirmed={} reason=\"{}\"",
                        Printable(work.path), work.upload->offset, why);
   auto const ownerless = ledger_.StartOver(work, adoptable);
   if (!ownerless) return Postpone(ownerless.error());
@@ -38,7 +38,7 @@ Transfer::Outcome Transfer::StartOver(Work const& work, std::string const& why, 
 }
 
 Transfer::Outcome Transfer::GiveUp(Work const& work) {
-  shared_.logger->info("upload given up, the file has a name that is never uploaded path=\"{}\"",
+  shared_.logger->Info("upload given up, the file has a name that is never uploaded path=\"{}\"",
                        Printable(work.path));
   auto const ownerless = ledger_.StartOver(work, true);
   if (!ownerless) return Postpone(ownerless.error());
@@ -47,14 +47,14 @@ Transfer::Outcome Transfer::GiveUp(Work const& work) {
 }
 
 Transfer::Outcome Transfer::Unconfirmed(Work const& work, std::string const& why) {
-  shared_.logger->error("completion unknown path=\"{}\" tusfsId={} reason=\"{}\"",
+  shared_.logger->Error("completion unknown path=\"{}\" tusfsId={} reason=\"{}\"",
                         Printable(work.path), work.upload->id.ToString(), why);
   auto const recorded = ledger_.Stuck(work, UploadPhase::kUnconfirmed, why);
   return recorded ? Outcome{} : Postpone(recorded.error());
 }
 
 Transfer::Outcome Transfer::Refuse(Work const& work, std::string const& why, JobMemory& memory) {
-  shared_.logger->error("a file is refused, its bytes are kept path=\"{}\" error=\"{}\"",
+  shared_.logger->Error("a file is refused, its bytes are kept path=\"{}\" error=\"{}\"",
                         Printable(work.path), why);
   auto const recorded = ledger_.Stuck(work, UploadPhase::kRefused, why);
   if (!recorded) return Postpone(recorded.error());
@@ -69,7 +69,7 @@ Transfer::Outcome Transfer::RefuseSize(Work const& work, std::uint64_t most, Job
 
 Transfer::Outcome Transfer::LostBytes(InodeId id, std::optional<VersionId> version,
                                       std::string const& why) {
-  shared_.logger->error("upload stopped, its bytes cannot be read inode={} error=\"{}\"", id, why);
+  shared_.logger->Error("upload stopped, its bytes cannot be read inode={} error=\"{}\"", id, why);
   auto const recorded = ledger_.LostBytes(id, version, why);
   return recorded ? Over() : Postpone(recorded.error());
 }
@@ -91,14 +91,14 @@ Transfer::Outcome Transfer::BackOff(tus::Error const& error, JobMemory& memory) 
 Transfer::Outcome Transfer::NoteAndBackOff(Work const& work, tus::Error const& error,
                                            JobMemory& memory) {
   if (auto noted = ledger_.NoteError(work, error.message); !noted) {
-    shared_.logger->warn("error not kept path=\"{}\" error=\"{}\"", Printable(work.path),
+    shared_.logger->Warn("error not kept path=\"{}\" error=\"{}\"", Printable(work.path),
                          Describe(noted.error()));
   }
   return BackOff(error, memory);
 }
 
 Transfer::Outcome Transfer::Postpone(Error const& error) {
-  shared_.logger->error("upload postponed, the catalog or the spool cannot be used error=\"{}\"",
+  shared_.logger->Error("upload postponed, the catalog or the spool cannot be used error=\"{}\"",
                         Describe(error));
   return {.next = shared_.clock.Steady() + kAfterLocalTrouble};
 }

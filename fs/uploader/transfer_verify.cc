@@ -112,7 +112,7 @@ Transfer::Outcome Transfer::VerifyBytes(Work const& work, JobMemory& memory, std
 }
 
 Transfer::Outcome Transfer::Wrong(Work const& work, std::string const& how, JobMemory& memory) {
-  shared_.logger->error("the server does not have what was sent path=\"{}\" tusfsId={} how=\"{}\"",
+  shared_.logger->Error("the server does not have what was sent path=\"{}\" tusfsId={} how=\"{}\"",
                         Printable(work.path), work.upload->id.ToString(), how);
   if (++memory.wrong >= kMostSent) {
     return Unconfirmed(

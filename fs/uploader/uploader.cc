@@ -165,7 +165,7 @@ Result<void> Uploader::LetGo(InodeId inode, Version& version, std::uint64_t offs
   if (taken) version.ResetFrontier();
   queue_.Unblock(key, rewritten);
   if (ownerless) {
-    logger_->info("sent bytes of a file are being changed, its upload starts over inode={}", inode);
+    logger_->Info("sent bytes of a file are being changed, its upload starts over inode={}", inode);
     shared_.terminate(*ownerless);
   }
   return taken;

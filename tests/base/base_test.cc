@@ -1,11 +1,10 @@
 // Base: errors, file descriptors, small files and identities.
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <set>
-
-#include <gmock/gmock.h>
 
 #include "base/fakes.h"
 #include "base/file.h"
@@ -108,7 +107,10 @@ TEST_F(Files, AReplacedFileIsWholeAndPrivate) {
 TEST(Printable, ShowsControlCharactersAsNumbersAndLeavesTheRest) {
   EXPECT_EQ(Printable("a b/\xc3\xa4 \xff"), "a b/\xc3\xa4 \xff");
   EXPECT_EQ(Printable("a\nb\x1b[2J\x7f"), "a\\x0ab\\x1b[2J\\x7f");
-  EXPECT_EQ(Printable("\xc2\x9b" "31m"), "\\xc2\\x9b31m") << "a terminal takes it for ESC [";
+  EXPECT_EQ(Printable("\xc2\x9b"
+                      "31m"),
+            "\\xc2\\x9b31m")
+      << "a terminal takes it for ESC [";
   EXPECT_EQ(Printable("\xc2\xa0\xc2"), "\xc2\xa0\xc2");
   EXPECT_EQ(Printable(std::string_view("\0", 1)), "\\x00");
 }
@@ -121,7 +123,8 @@ TEST(Uuids, AreRandomAndLookLikeVersion4) {
     seen.insert(uuid.ToString());
   }
   EXPECT_EQ(seen.size(), 1000U);
-  EXPECT_THAT(*seen.begin(), MatchesRegex("[0-9a-f]+-[0-9a-f]+-4[0-9a-f]+-[89ab][0-9a-f]+-[0-9a-f]+"));
+  EXPECT_THAT(*seen.begin(),
+              MatchesRegex("[0-9a-f]+-[0-9a-f]+-4[0-9a-f]+-[89ab][0-9a-f]+-[0-9a-f]+"));
   EXPECT_EQ(seen.begin()->size(), 36U);
   EXPECT_EQ(Uuid{}.ToString(), "00000000-0000-0000-0000-000000000000");
   EXPECT_TRUE(Uuid{}.IsNil());

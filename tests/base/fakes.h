@@ -1,14 +1,13 @@
 // Collaborators that tests own: time that stands still, and a log that says nothing.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <chrono>
 #include <memory>
 #include <ostream>
 #include <string>
 #include <string_view>
-
-#include <gtest/gtest.h>
-#include <spdlog/sinks/null_sink.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -41,9 +40,7 @@ class FakeClock : public Clock {
   SteadyTime steady_ GUARDED_BY(mutex_) = std::chrono::steady_clock::now();
 };
 
-[[nodiscard]] inline Logger QuietLogger() {
-  return std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::null_sink_mt>());
-}
+[[nodiscard]] inline Logger QuietLogger() { return std::make_shared<Log>(nullptr); }
 
 /// "ok", or the errno's number and the sentence: what a failed assertion shows.
 template <typename T>

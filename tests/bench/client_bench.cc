@@ -46,7 +46,7 @@ int main(int argc, char** argv) {
   tus::ServerProfile profile({.size = *body_size});
   tus::UploadOptions options;
   options.profile = &profile;
-  options.checksums = false;  // the other clients have none
+  options.checksums = false;                       // the other clients have none
   options.give_up = std::chrono::milliseconds(0);  // a retry would be measured along
   tus::Upload upload(client, options);
 

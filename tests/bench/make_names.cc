@@ -100,7 +100,8 @@ int Main(std::vector<std::string> const& arguments) {
   auto const made = [&]() -> Result<void> {
     std::filesystem::path const state_dir(arguments[1]);
     if (auto private_dir = MakePrivateDirectory(state_dir); !private_dir) return private_dir;
-    auto store = Store::Open(state_dir / "catalog", {}, spdlog::default_logger());
+    auto store =
+        Store::Open(state_dir / "catalog", {}, std::make_shared<Log>(spdlog::default_logger()));
     if (!store) return Failure(store.error());
     return Fill(**store, std::strtoull(arguments[2].c_str(), nullptr, 10));
   }();

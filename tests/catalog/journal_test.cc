@@ -1,11 +1,12 @@
 // Journal: records come back as they were written, up to the first that is not whole.
-#include <string>
-#include <vector>
+#include "catalog/journal.h"
 
 #include <gmock/gmock.h>
 
+#include <string>
+#include <vector>
+
 #include "base/fakes.h"
-#include "catalog/journal.h"
 #include "testing/files.h"
 
 namespace tusfs {
@@ -26,11 +27,11 @@ class JournalTest : public testing::Test {
   static std::vector<std::string> Replay(Journal& journal, std::uint64_t epoch,
                                          std::uint64_t sequence) {
     std::vector<std::string> payloads;
-    auto const done = journal.Replay(
-        epoch, sequence, [&](std::uint64_t, std::string_view payload) -> Result<void> {
-          payloads.emplace_back(payload);
-          return {};
-        });
+    auto const done = journal.Replay(epoch, sequence,
+                                     [&](std::uint64_t, std::string_view payload) -> Result<void> {
+                                       payloads.emplace_back(payload);
+                                       return {};
+                                     });
     EXPECT_TRUE(Ok(done));
     return payloads;
   }
@@ -49,7 +50,10 @@ TEST_F(JournalTest, ReplaysWhatWasAppended) {
 }
 
 TEST_F(JournalTest, GoesOnBehindWhatItReplayed) {
-  { auto journal = Open(); ASSERT_TRUE(Ok(journal.Append(1, 1, "one"))); }
+  {
+    auto journal = Open();
+    ASSERT_TRUE(Ok(journal.Append(1, 1, "one")));
+  }
   auto journal = Open();
   EXPECT_THAT(Replay(journal, 1, 1), ElementsAre("one"));
   ASSERT_TRUE(Ok(journal.Append(1, 2, "two")));

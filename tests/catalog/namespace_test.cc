@@ -1,10 +1,11 @@
 // Namespace: links, the primary name, and cookies that outlive changes.
-#include <string>
-#include <vector>
+#include "catalog/namespace.h"
 
 #include <gmock/gmock.h>
 
-#include "catalog/namespace.h"
+#include <string>
+#include <vector>
+
 #include "catalog/store_harness.h"
 #include "catalog/tables.h"
 

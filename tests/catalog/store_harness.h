@@ -1,6 +1,7 @@
 // A store in a directory of its own, and the two ways in which its process can end badly.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -9,8 +10,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-
-#include <gtest/gtest.h>
 
 #include "base/fakes.h"
 #include "catalog/store.h"

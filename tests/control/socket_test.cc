@@ -1,4 +1,7 @@
 // The control socket: one line asks, one line answers, and nothing that comes in does harm.
+#include "control/socket.h"
+
+#include <gmock/gmock.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -7,10 +10,7 @@
 #include <cstring>
 #include <thread>
 
-#include <gmock/gmock.h>
-
 #include "base/fakes.h"
-#include "control/socket.h"
 #include "testing/files.h"
 
 namespace tusfs {
@@ -67,8 +67,8 @@ TEST_F(SocketTest, AnswersManyAtATime) {
 TEST_F(SocketTest, LongAnswersComeWhole) {
   auto const path = dir_ / "long.sock";
   std::string const answer(5'000'000, 'a');
-  auto const server =
-      ControlServer::Start(path, [&](std::string const&) { return answer; }, QuietLogger());
+  auto const server = ControlServer::Start(
+      path, [&](std::string const&) { return answer; }, QuietLogger());
   ASSERT_TRUE(Ok(server));
   EXPECT_TRUE(Ask(path, "x") == answer);
 }
@@ -110,16 +110,16 @@ TEST_F(SocketTest, WhatADeadDaemonLeftIsReplaced) {
     ASSERT_EQ(::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   }
   EXPECT_EQ(CodeOf(Ask(path, "x")), ECONNREFUSED);
-  auto const server =
-      ControlServer::Start(path, [](std::string const&) { return "new"; }, QuietLogger());
+  auto const server = ControlServer::Start(
+      path, [](std::string const&) { return "new"; }, QuietLogger());
   ASSERT_TRUE(Ok(server));
   EXPECT_EQ(Ask(path, "x"), "new");
 }
 
 TEST_F(SocketTest, ANameTooLongForASocketIsRefusedWithASentence) {
   auto const path = dir_ / std::string(120, 's');
-  auto const server =
-      ControlServer::Start(path, [](std::string const&) { return ""; }, QuietLogger());
+  auto const server = ControlServer::Start(
+      path, [](std::string const&) { return ""; }, QuietLogger());
   ASSERT_FALSE(server);
   EXPECT_EQ(server.error().code, ENAMETOOLONG);
   EXPECT_EQ(CodeOf(Ask(path, "x")), ENAMETOOLONG);

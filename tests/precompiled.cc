@@ -1,0 +1,1 @@
+// Compiles tests' precompiled header; see CMakeLists.txt.
