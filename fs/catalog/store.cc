@@ -156,6 +156,7 @@ Result<std::unique_ptr<Store>> Store::Open(std::filesystem::path const& director
     auto loaded = store->LoadState();
     if (!loaded) return Failure(loaded.error());
   }
+  if (!options.background) return store;
   store->committer_ =
       std::jthread([store = store.get()](std::stop_token stop) { store->CommitLoop(stop); });
   return store;
@@ -497,6 +498,7 @@ void Store::LetGoOfPages() const {
 
 Result<void> Store::Sync() {
   MutexLock lock(mutex_);
+  if (!options_.background) return sequence_ == committed_sequence_ ? Result<void>() : Commit();
   auto const wanted = sequence_;
   auto const failed_before = failed_syncs_;
   while (committed_sequence_ < wanted) {
@@ -505,6 +507,12 @@ Result<void> Store::Sync() {
     committed_.Wait(mutex_);
     if (failed_syncs_ != failed_before) return Failure(last_failure_);
   }
+  return {};
+}
+
+Result<void> Store::Tick() {
+  if (auto synced = Sync(); !synced) return synced;
+  RunActions();
   return {};
 }
 

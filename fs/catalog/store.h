@@ -113,6 +113,9 @@ struct StoreOptions {
   std::uint64_t map_size = std::uint64_t{1} << 30;      ///< bytes at the start; grows when full
   std::uint64_t journal_size = std::uint64_t{8} << 20;  ///< bytes
   std::chrono::milliseconds commit_interval{50};
+  /// false: the store has no thread. What it would do is done by Tick, which the store's owner
+  /// calls, and the end of the store does nothing: it leaves what a killed process leaves.
+  bool background = true;
 };
 
 class Store {
@@ -171,6 +174,10 @@ class Store {
   /// Waits until everything that Update returned before this call is durable. Many callers share
   /// one commit. Errors: what the disk said.
   [[nodiscard]] Result<void> Sync() EXCLUDES(mutex_);
+
+  /// Does what is due for a store without threads: makes all durable, and runs the actions that
+  /// waited for that. Errors: what the disk said.
+  [[nodiscard]] Result<void> Tick() EXCLUDES(mutex_);
 
  private:
   friend class View;
