@@ -9,6 +9,7 @@
 namespace tusfs {
 namespace {
 
+constexpr std::size_t kLongestName = 255;
 constexpr std::size_t kRsyncSuffix = 6;   // letters and digits of mkstemp(3)
 constexpr std::size_t kRcloneSuffix = 8;  // letters and digits, of which one is a digit
 constexpr std::string_view kPartial = ".partial";
@@ -69,6 +70,12 @@ bool All(std::string_view text, int (*kind)(int)) {
                      [kind](char c) { return kind(static_cast<unsigned char>(c)) != 0; });
 }
 
+/// Whether a file can be called so: what a directory itself is called leads out of it on a server.
+bool IsName(std::string_view text) {
+  return !text.empty() && text != "." && text != ".." && text.size() <= kLongestName &&
+         text.find_first_of(std::string_view("/\0", 2)) == std::string_view::npos;
+}
+
 bool IsRandomSuffix(std::string_view text) {
   // Six small letters are a word (.app.config) more often than chance.
   return text.size() == kRsyncSuffix && All(text, std::isalnum) && !All(text, std::islower);
@@ -82,6 +89,14 @@ std::string_view WithoutRandom(std::string_view name) {
   bool const random =
       suffix.size() == kRcloneSuffix && All(suffix, std::isalnum) && !All(suffix, std::isalpha);
   return random ? name.substr(0, dot) : name;
+}
+
+// NAME of rsync's ".NAME.XXXXXX", empty where it is none.
+std::string_view WithinRsyncs(std::string_view name) {
+  auto const dot = name.rfind('.');
+  if (!name.starts_with('.') || dot == 0 || !IsRandomSuffix(name.substr(dot + 1))) return {};
+  auto const inner = name.substr(1, dot - 1);
+  return IsName(inner) ? inner : std::string_view();
 }
 
 std::map<std::string, std::string, std::less<>> LoadMimeTypes() {
@@ -104,20 +119,16 @@ std::optional<std::string> FinalNameOf(std::string_view name) {
     if (!name.starts_with(prefix) || !name.ends_with(suffix)) continue;
     auto inner = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
     if (suffix == kPartial) inner = WithoutRandom(inner);
-    if (inner != "." && inner != "..") return std::string(inner);
+    if (IsName(inner)) return std::string(inner);
   }
   for (auto const prefix : kNamelessForms) {
     if (name.starts_with(prefix)) return std::string();
   }
-  if (IsRsyncTemporary(name)) return std::string(name.substr(1, name.rfind('.') - 1));
+  if (auto const inner = WithinRsyncs(name); !inner.empty()) return std::string(inner);
   return std::nullopt;
 }
 
-bool IsRsyncTemporary(std::string_view name) {
-  auto const dot = name.rfind('.');
-  return name.starts_with('.') && dot != std::string_view::npos && dot > 1 &&
-         IsRandomSuffix(name.substr(dot + 1));
-}
+bool IsRsyncTemporary(std::string_view name) { return !WithinRsyncs(name).empty(); }
 
 std::string TargetPath(std::string_view path) {
   auto const base = BaseName(path);

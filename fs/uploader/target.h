@@ -17,7 +17,7 @@ namespace tusfs {
 /// form says so: ".NAME.XXXXXX" of rsync → "NAME", "NAME.part" and ".NAME.part" → "NAME", and so
 /// on for .partial, .crdownload, .opdownload, .filepart, ".in.NAME." and ".syncthing.NAME.tmp";
 /// ".goutputstream-XXXXXX" and ".pureftpd-upload.…" → "" (not known before the rename). Nothing
-/// for other names.
+/// for other names, which are those, too, of which no name would be left: "....XXXXXX" → "..".
 [[nodiscard]] std::optional<std::string> FinalNameOf(std::string_view name);
 
 /// Whether it is one of ".NAME.XXXXXX", in which rsync writes.

@@ -3,7 +3,10 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <map>
+#include <random>
+#include <sstream>
 
 namespace tusfs {
 namespace {
@@ -35,9 +38,15 @@ TEST(FinalNameOf, LeavesOtherNamesAlone) {
                            "a.b.c",           "",         ".",          "..",         ".a1B2c3",
                            "..a1B2c3",        ".x.abcde", ".x.abcdefg", ".x.abc-ef",  "x.a1B2c3",
                            ".crdownload",     ".partial", "..part",     "...part",    ".in..",
-                           ".syncthing..tmp", "clip.tmp"}) {
+                           ".syncthing..tmp", "clip.tmp", "...aB12cd",  "....aB12cd"}) {
     EXPECT_EQ(FinalNameOf(name), std::nullopt) << name;
   }
+}
+
+TEST(IsRsyncTemporary, IsNoNameThatWouldBecomeTheDirectoryOrTheOneAboveIt) {
+  EXPECT_FALSE(IsRsyncTemporary("...aB12cd"));
+  EXPECT_FALSE(IsRsyncTemporary("....aB12cd"));
+  EXPECT_TRUE(IsRsyncTemporary(".....aB12cd"));
 }
 
 TEST(IsRsyncTemporary, KnowsRsyncsOwnNamesOnly) {
@@ -51,6 +60,65 @@ TEST(TargetPath, IsThatOfTheFinalNameInTheSameDirectory) {
   EXPECT_EQ(TargetPath("clip.mov.part"), "clip.mov");
   EXPECT_EQ(TargetPath("a.part/clip.mov"), "a.part/clip.mov");
   EXPECT_EQ(TargetPath("a/.goutputstream-X1Y2Z3"), "a/.goutputstream-X1Y2Z3");
+}
+
+// ---- no name leads a server out of the directory that the file is in
+
+/// Pieces of which the forms of temporary names are made, and bytes between them.
+std::string RandomName(std::mt19937& random) {
+  static std::vector<std::string> const pieces{".",
+                                               "..",
+                                               "...",
+                                               ".part",
+                                               ".partial",
+                                               ".in.",
+                                               ".tmp",
+                                               ".aB12cd",
+                                               ".a1b2c3d4",
+                                               ".crdownload",
+                                               "x",
+                                               ".syncthing.",
+                                               ".filepart",
+                                               ".opdownload",
+                                               ".goutputstream-",
+                                               ".pureftpd-upload.",
+                                               "\xff",
+                                               "\n"};
+  std::string name;
+  for (auto left = 1 + random() % 4; left > 0; --left) {
+    auto const piece = random() % (pieces.size() + 2);
+    name += piece < pieces.size() ? pieces[piece] : std::string(1, static_cast<char>(random()));
+  }
+  std::erase_if(name, [](char c) { return c == '/' || c == '\0'; });
+  return name == "." || name == ".." || name.empty() ? "x" : name;
+}
+
+void ExpectToStay(std::string const& path, std::string const& of) {
+  std::istringstream names(path + "/");
+  for (std::string name; std::getline(names, name, '/');) {
+    EXPECT_FALSE(name.empty() || name == "." || name == "..") << path << " of " << of;
+    EXPECT_LE(name.size(), 255U) << path << " of " << of;
+    EXPECT_EQ(name.find('\0'), std::string::npos) << path << " of " << of;
+  }
+}
+
+TEST(TargetPath, HasNoComponentThatIsNoName) {
+  std::mt19937 random(15);
+  for (int i = 0; i < 20'000 && !testing::Test::HasFailure(); ++i) {
+    auto const path = "inbox/" + RandomName(random) + "/" + RandomName(random);
+    Upload upload;
+    upload.path = TargetPath(path);
+    ExpectToStay(upload.path, path);
+    EXPECT_EQ(std::ranges::count(upload.path, '/'), 2) << path;
+    auto const told = MetadataFor(DefaultMetadata(), upload, 0);
+    for (auto const& [key, value] : told) {
+      if (key == "relativePath" || key == "filename") ExpectToStay(value, path);
+    }
+    for (auto const& preset : tus::Presets()) {
+      auto const named = MetadataFor(preset.metadata, upload, 0);
+      ExpectToStay(named.front().second, path);
+    }
+  }
 }
 
 TEST(MimeTypeOf, UnknownExtensionsAreOctets) {
