@@ -36,10 +36,10 @@ Result<Journal> Journal::Open(std::filesystem::path const& path, std::uint64_t s
     if (!written) return Fail(written.error().code, path.string() + ": " + written.error().context);
     at += piece;
   }
-  return Journal(std::move(*fd), size);
+  return Journal(std::move(*fd), size / 2);
 }
 
-bool Journal::Fits(std::size_t size) const { return end_ + kHeaderSize + size <= size_; }
+bool Journal::Fits(std::size_t size) const { return end_ + kHeaderSize + size <= half_; }
 
 Result<void> Journal::Append(std::uint64_t epoch, std::uint64_t sequence,
                              std::string_view payload) {
@@ -53,37 +53,70 @@ Result<void> Journal::Append(std::uint64_t epoch, std::uint64_t sequence,
                     .Number(Checksum(size, epoch, sequence, payload))
                     .Take();
   record.append(payload);
-  auto written = WriteFully(fd_.get(), std::as_bytes(std::span(record)), end_);
+  auto written = WriteFully(fd_.get(), std::as_bytes(std::span(record)), begin_ + end_);
   if (!written) return Fail(written.error().code, "journal: " + written.error().context);
   end_ += record.size();
   return {};
 }
 
-Result<void> Journal::Replay(
-    std::uint64_t epoch, std::uint64_t sequence,
-    std::function<Result<void>(std::uint64_t, std::string_view)> const& apply) {
+void Journal::Turn() {
+  begin_ = begin_ == 0 ? half_ : 0;
+  end_ = 0;
+}
+
+Result<void> Journal::Replay(std::uint64_t epoch, std::uint64_t sequence,
+                             std::function<Result<void>(Record const&)> const& apply) {
+  Next next{epoch, sequence};
+  begin_ = end_ = 0;
+  auto found = ReplayHalf(next, apply, false);
+  if (found && !*found) {
+    Turn();
+    found = ReplayHalf(next, apply, false);
+  }
+  if (!found) return Failure(found.error());
+  auto const end = end_;
+  Turn();
+  auto const turned = ReplayHalf(next, apply, *found);
+  if (!turned) return Failure(turned.error());
+  if (*turned || !*found) return {};
+  Turn();
+  end_ = end;
+  return {};
+}
+
+// Returns whether there was any.
+Result<bool> Journal::ReplayHalf(Next& next,
+                                 std::function<Result<void>(Record const&)> const& apply,
+                                 bool turned) {
   end_ = 0;
   while (Fits(0)) {
     std::string header(kHeaderSize, '\0');
-    auto got = ReadFully(fd_.get(), std::as_writable_bytes(std::span(header)), end_);
+    auto got = ReadFully(fd_.get(), std::as_writable_bytes(std::span(header)), begin_ + end_);
     if (!got) return Fail(got.error().code, "journal: " + got.error().context);
     Decoder decoder(header);
     auto const size = decoder.Number<std::uint32_t>();
     decoder.Number<std::uint32_t>();
-    if (*got != kHeaderSize || decoder.Number<std::uint64_t>() != epoch ||
-        decoder.Number<std::uint64_t>() != sequence || !Fits(size)) {
+    auto const epoch = decoder.Number<std::uint64_t>();
+    auto const sequence = decoder.Number<std::uint64_t>();
+    if (*got != kHeaderSize || epoch < next.epoch || sequence != next.sequence || !Fits(size)) {
       break;
     }
     auto const checksum = decoder.Number<std::uint64_t>();
     std::string payload(size, '\0');
-    got = ReadFully(fd_.get(), std::as_writable_bytes(std::span(payload)), end_ + kHeaderSize);
+    auto const at = begin_ + end_ + kHeaderSize;
+    got = ReadFully(fd_.get(), std::as_writable_bytes(std::span(payload)), at);
     if (!got) return Fail(got.error().code, "journal: " + got.error().context);
     if (*got != size || Checksum(size, epoch, sequence, payload) != checksum) break;
-    auto applied = apply(sequence, payload);
-    if (!applied) return applied;
+    auto applied = apply({epoch, sequence, payload, turned && end_ == 0});
+    if (!applied) return Failure(applied.error());
     end_ += kHeaderSize + size;
-    ++sequence;
+    next = {epoch, sequence + 1};
   }
+  return end_ > 0;
+}
+
+Result<void> Journal::Sync() const {
+  if (::fdatasync(fd_.get()) != 0) return FailErrno("journal");
   return {};
 }
 

@@ -1,105 +1,101 @@
 #include "catalog/store.h"
 
-#include <fcntl.h>
-#include <lmdb.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 
+#include "base/file.h"
 #include "base/kill_point.h"
 #include "catalog/codec.h"
-#include "catalog/headroom.h"
-#include "catalog/mapping.h"
 
 namespace tusfs {
 namespace {
 
-constexpr std::uint32_t kSchema = 1;
-constexpr std::uint64_t kNumbersReserved = 4096;
-constexpr std::size_t kLongestKey = 511;
-constexpr std::uint64_t kHeadroom = std::uint64_t{4} << 20;
+// 2 while the journal may have what a release that knows one half only would not find.
+constexpr std::uint64_t kSchema = 2;
+constexpr std::uint64_t kSchemaOfOneHalf = 1;
+// More than the records of a whole journal can have taken.
+constexpr std::uint64_t kNumbersLeftOut = std::uint64_t{1} << 19;
+constexpr int kEpochsOfALife = 32;  // bits
+constexpr int kIdleIntervals = 20;
 constexpr std::chrono::seconds kPauseAfterFailure{1};
-constexpr char const* kTableNames[kTableCount] = {
-    nullptr, "meta",    "inodes", "names",   "entries", "links", "handles",  "uploads",
-    "work",  "replies", "xattrs", "digests", "targets", "kept",  "ownerless"};
+constexpr Counter kCounters[] = {Counter::kInode, Counter::kVersion, Counter::kHandle,
+                                 Counter::kConnection};
 
 // Rows of kMeta that belong to the store itself.
 constexpr char const* kSchemaKey = "schema";
-constexpr char const* kEpochKey = "journal.epoch";
-constexpr char const* kSequenceKey = "journal.sequence";
+constexpr char const* kEpochKey = "journal.epoch";        // no record of an older one is read
+constexpr char const* kSequenceKey = "journal.sequence";  // of the last record that LMDB has
+constexpr char const* kLifeKey = "journal.life";          // processes that have written to it
+constexpr char const* kBootKey = "boot";
 
 std::string CounterKey(Counter counter) {
   return "counter." + std::to_string(static_cast<int>(counter));
 }
 
-// What LMDB says only of a file that it has not written so.
-bool IsDamage(int code) {
-  return code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_INVALID ||
-         code == MDB_VERSION_MISMATCH || code == MDB_MAP_RESIZED || code == MDB_INCOMPATIBLE ||
-         code == MDB_CURSOR_FULL || code == MDB_PAGE_FULL;
+std::string Number(std::uint64_t value) { return Encoder().Number(value).Take(); }
+
+Result<std::uint64_t> NumberAt(View const& view, std::string const& key, std::uint64_t otherwise) {
+  auto const row = view.Get(Table::kMeta, key);
+  if (!row) return Failure(row.error());
+  return *row ? Decoder(**row).Number<std::uint64_t>() : otherwise;
 }
 
-Failure FailLmdb(std::string_view what, int code) {
-  int as_errno = code > 0 ? code : EIO;
-  if (code == MDB_MAP_FULL) as_errno = ENOSPC;
-  if (IsDamage(code)) as_errno = EUCLEAN;
-  return Fail(as_errno, "catalog: " + std::string(what) + ": " + ::mdb_strerror(code));
+Result<std::uint64_t> NextNumber(View const& view, Counter counter) {
+  return NumberAt(view, CounterKey(counter), counter == Counter::kInode ? 2 : 1);
 }
 
-MDB_val Value(std::string_view bytes) { return {bytes.size(), const_cast<char*>(bytes.data())}; }
-
-std::string_view Bytes(MDB_val const& value) {
-  return {static_cast<char const*>(value.mv_data), value.mv_size};
+bool CanBeMended(Error const& error) {
+  return error.code == ENOSPC || error.code == EDQUOT || error.code == ENOMEM;
 }
-
-/// Whether this process has room for a map of that size.
-bool CanMap(std::filesystem::path const& path, std::uint64_t size) {
-  auto const fd = OpenFile(path, O_RDONLY);
-  if (!fd) return false;
-  void* const memory = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd->get(), 0);
-  if (memory == MAP_FAILED) return false;
-  ::munmap(memory, size);
-  return true;
-}
-
-enum class ChangeKind : std::uint8_t { kPut = 1, kDelete = 2 };  // on disk (journal)
 
 }  // namespace
 
 // ---- what a decision sees; Store holds its lock around every call
 
+Overlay::Row const* Store::FindChanged(Table table, std::string_view key) const {
+  if (auto const* const row = active_.Find(table, key)) return row;
+  return sealed_ == nullptr ? nullptr : sealed_->Find(table, key);
+}
+
 Result<std::optional<std::string>> View::Get(Table table,
                                              std::string_view key) const NO_THREAD_SAFETY_ANALYSIS {
-  if (store_.transaction_ == nullptr) return Fail(EIO, "the catalog cannot be written");
-  MDB_val wanted = Value(key);
-  MDB_val found{};
-  int const code = ::mdb_get(store_.transaction_, store_.tables_[static_cast<std::size_t>(table)],
-                             &wanted, &found);
-  if (code == MDB_NOTFOUND) return std::optional<std::string>();
-  if (code != 0) return FailLmdb("get", code);
-  return std::optional<std::string>(Bytes(found));
+  if (auto const* const row = store_.FindChanged(table, key)) return *row;
+  auto found = store_.environment_->Get(table, key);
+  if (!found) store_.Break(found.error());
+  return found;
 }
 
 Result<void> View::Scan(Table table, std::string_view prefix, std::string_view first,
                         std::function<bool(std::string_view, std::string_view)> const& visit) const
     NO_THREAD_SAFETY_ANALYSIS {
-  if (store_.transaction_ == nullptr) return Fail(EIO, "the catalog cannot be written");
-  MDB_cursor* raw = nullptr;
-  int code =
-      ::mdb_cursor_open(store_.transaction_, store_.tables_[static_cast<std::size_t>(table)], &raw);
-  if (code != 0) return FailLmdb("cursor", code);
-  std::unique_ptr<MDB_cursor, decltype(&::mdb_cursor_close)> const cursor(raw, ::mdb_cursor_close);
-  MDB_val key = Value(first.empty() ? prefix : first);
-  MDB_val value{};
-  auto move = key.mv_size == 0 ? MDB_FIRST : MDB_SET_RANGE;
-  while ((code = ::mdb_cursor_get(raw, &key, &value, move)) == 0) {
-    if (!Bytes(key).starts_with(prefix) || !visit(Bytes(key), Bytes(value))) return {};
-    move = MDB_NEXT;
+  auto const begin = first.empty() ? prefix : first;
+  OverlayCursor changed(store_.active_, store_.sealed_.get(), table, begin);
+  bool more = true;
+  auto const show = [&](std::string_view key, std::string_view value) {
+    more = key.starts_with(prefix) && visit(key, value);
+    return more;
+  };
+  auto const scanned =
+      store_.environment_->Scan(table, begin, [&](std::string_view key, std::string_view value) {
+        for (auto const* row = changed.At(); row != nullptr && row->first <= key;
+             row = changed.At()) {
+          bool const hides = row->first == key;
+          if (row->second && !show(row->first, *row->second)) return false;
+          changed.Next();
+          if (hides) return true;
+        }
+        return show(key, value);
+      });
+  if (!scanned) return Failure(store_.Break(scanned.error()));
+  for (auto const* row = changed.At();
+       more && row != nullptr && std::string_view(row->first).starts_with(prefix);
+       row = changed.At()) {
+    if (row->second) show(row->first, *row->second);
+    changed.Next();
   }
-  if (code != MDB_NOTFOUND) return FailLmdb("scan", code);
   return {};
 }
 
@@ -119,8 +115,10 @@ void Transaction::Delete(Table table, std::string key) {
   changes_.push_back({table, std::move(key), std::nullopt});
 }
 
-Result<std::uint64_t> Transaction::NewNumber(Counter counter) NO_THREAD_SAFETY_ANALYSIS {
-  return owner_.NewNumber(counter);
+Result<std::uint64_t> Transaction::NewNumber(Counter counter) {
+  auto const number = NextNumber(*this, counter);
+  if (number) Put(Table::kMeta, CounterKey(counter), Number(*number + 1));
+  return number;
 }
 
 // ---- opening
@@ -130,12 +128,7 @@ Store::Store(std::filesystem::path directory, StoreOptions const& options, Journ
     : directory_(std::move(directory)),
       options_(options),
       logger_(std::move(logger)),
-      journal_(std::move(journal)),
-      map_size_(options.map_size) {}
-
-std::string DamagedCatalog(std::filesystem::path const& directory, std::string const& how) {
-  return "the catalog in '" + directory.string() + "' is damaged (" + how + ")";
-}
+      journal_(std::move(journal)) {}
 
 Result<std::unique_ptr<Store>> Store::Open(std::filesystem::path const& directory,
                                            StoreOptions const& options, Logger logger) {
@@ -145,278 +138,246 @@ Result<std::unique_ptr<Store>> Store::Open(std::filesystem::path const& director
   auto const journal_path = directory / "journal";
   // A journal without its store says nothing; with another store it would say something false.
   if (!std::filesystem::exists(data)) ::unlink(journal_path.c_str());
+  bool const is_new = !std::filesystem::exists(journal_path);
   auto journal = Journal::Open(journal_path, options.journal_size);
   if (!journal) return Failure(journal.error());
-  std::unique_ptr<Store> store(
-      new Store(directory, options, std::move(*journal), std::move(logger)));
-  auto opened = store->OpenEnvironment();
-  if (!opened) return Failure(opened.error());
+  std::unique_ptr<Store> store(new Store(directory, options, std::move(*journal), logger));
+  auto environment = Environment::Open(directory, options.map_size, kSchema, std::move(logger));
+  if (!environment) return Failure(environment.error());
+  store->environment_ = std::move(*environment);
   {
     MutexLock lock(store->mutex_);
-    auto loaded = store->LoadState();
-    if (!loaded) return Failure(loaded.error());
+    if (auto loaded = store->Load(); !loaded) return Failure(loaded.error());
   }
-  if (!options.background) return store;
-  store->committer_ =
-      std::jthread([store = store.get()](std::stop_token stop) { store->CommitLoop(stop); });
+  // What is in a file whose name the disk has not is not durable.
+  if (is_new) {
+    if (auto synced = SyncDirectory(directory); !synced) return Failure(synced.error());
+  }
+  if (auto left_out = store->LeaveOutNumbers(); !left_out) return Failure(left_out.error());
+  store->is_open_ = true;
+  if (options.background) store->StartThreads();
   return store;
 }
 
-Result<void> Store::OpenEnvironment() {
-  auto const damaged = [this](std::string const& how) {
-    return Fail(EUCLEAN, DamagedCatalog(directory_, how));
-  };
-  int code = ::mdb_env_create(&environment_);
-  if (code == 0) code = ::mdb_env_set_maxdbs(environment_, kTableCount);
-  if (code == 0) code = ::mdb_env_set_mapsize(environment_, map_size_);
-  if (code != 0) return FailLmdb("create", code);
-  // One process owns the store and one lock guards the one transaction, so LMDB's own locks and
-  // thread-bound transactions are not needed.
-  code = ::mdb_env_open(environment_, directory_.c_str(), MDB_NOLOCK | MDB_NOTLS | MDB_NORDAHEAD,
-                        0600);
-  if (IsDamage(code)) return damaged(::mdb_strerror(code));
-  // LMDB maps as much as the file says.
-  bool const no_map = code == ENOMEM || code == EINVAL || code == EFBIG || code == EOVERFLOW;
-  if (no_map && CanMap(directory_ / "data.mdb", map_size_)) return damaged("its size is absurd");
-  if (code != 0) return FailLmdb("open " + directory_.string(), code);
-  MDB_envinfo info{};
-  MDB_stat stat{};
-  struct stat file {};
-  ::mdb_env_info(environment_, &info);
-  ::mdb_env_stat(environment_, &stat);
-  map_size_ = std::max<std::uint64_t>(map_size_, info.me_mapsize);
-  ::mdb_env_get_fd(environment_, &file_);
-  // A page behind the end of the file would be a SIGBUS when it is touched.
-  if (::stat((directory_ / "data.mdb").c_str(), &file) == 0 && info.me_last_txnid > 0 &&
-      static_cast<std::uint64_t>(file.st_size) < (info.me_last_pgno + 1) * stat.ms_psize) {
-    return damaged("the file is shorter than it says");
+Result<void> Store::Load() {
+  View const view(*this);
+  auto const epoch = NumberAt(view, kEpochKey, 1);
+  auto const sequence = NumberAt(view, kSequenceKey, 0);
+  auto const life = NumberAt(view, kLifeKey, 0);
+  auto const schema = NumberAt(view, kSchemaKey, 0);
+  if (!epoch || !sequence || !life || !schema) {
+    return Fail(EUCLEAN, DamagedCatalog(directory_, "its first rows cannot be read"));
   }
-  KeepHeadroom();
+  active_epoch_ = *epoch;
+  sequence_ = sealed_sequence_ = *sequence;
+  schema_ = *schema;
+  NoteDurable(sequence_);
+  if (auto replayed = Replay(); !replayed) return replayed;
+  dirty_ = sequence_ != *sequence;
+  if (auto begun = BeginLife(*life + 1); !begun) return begun;
+  for (auto const counter : kCounters) {
+    auto const next = NextNumber(view, counter);
+    if (!next) return Failure(next.error());
+    first_numbers_[static_cast<std::size_t>(counter)] = *next;
+  }
   return {};
 }
 
-// On a full disk a commit could otherwise fail, and with it the next start.
-void Store::KeepHeadroom() {
-  struct stat file {};
-  if (::fstat(file_, &file) != 0 || file.st_size == headroom_at_) return;
-  if (auto reserved = ReserveBehindEnd(file_, kHeadroom); reserved) {
-    headroom_at_ = file.st_size;
-    says_headroom_ = true;
-  } else if (std::exchange(says_headroom_, false)) {
-    logger_->Warn("the catalog cannot have disk in advance error=\"{}\"",
-                  Describe(reserved.error()));
-  }
-}
-
-// A catalog of a newer version is left as it is, so it is asked before anything is written.
-Result<void> Store::CheckSchema() {
-  unsigned meta = 0;
-  int const code = ::mdb_dbi_open(transaction_, kTableNames[1], 0, &meta);
-  if (code == MDB_NOTFOUND) return {};  // a new one
-  if (code != 0) return Fail(EUCLEAN, DamagedCatalog(directory_, ::mdb_strerror(code)));
-  MDB_val key = Value(kSchemaKey);
-  MDB_val value{};
-  if (::mdb_get(transaction_, meta, &key, &value) != 0) return {};
-  auto const schema = Decoder(Bytes(value)).Number<std::uint64_t>();
-  if (schema <= kSchema) return {};
-  return Fail(EPROTO, "the catalog in '" + directory_.string() +
-                          "' was written by a newer tusfs (its schema is " +
-                          std::to_string(schema) + ", this program knows " +
-                          std::to_string(kSchema) +
-                          "): start that version, or name another --state-dir");
-}
-
-Result<void> Store::LoadState() {
-  auto begun = Begin();
-  if (!begun) return begun;
-  if (auto checked = CheckSchema(); !checked) return checked;
-  for (std::size_t table = 1; table < kTableCount; ++table) {
-    int const code = ::mdb_dbi_open(transaction_, kTableNames[table], MDB_CREATE, &tables_[table]);
-    if (code != 0) {
-      return Fail(EUCLEAN, DamagedCatalog(directory_, ::mdb_strerror(code)));
+// LMDB gets it later, like what this process changes.
+Result<void> Store::Replay() {
+  auto const redo = [this](Journal::Record const& record) NO_THREAD_SAFETY_ANALYSIS {
+    if (record.turned) {
+      sealed_ = std::make_shared<Overlay const>(std::move(active_));
+      active_ = {};
+      sealed_sequence_ = sequence_;
+      active_epoch_ = record.epoch;
+      schema_ = kSchema;
     }
-  }
-  // Handles of tables live as long as the transaction that opened them, unless it commits.
-  int const opened = ::mdb_txn_commit(transaction_);
-  transaction_ = nullptr;
-  if (opened != 0) return FailLmdb("open tables", opened);
-  if (auto begun_again = Begin(); !begun_again) return begun_again;
-  View const view(*this);
-  auto number = [&](char const* key, std::uint64_t otherwise) -> Result<std::uint64_t> {
-    auto row = view.Get(Table::kMeta, key);
-    if (!row) return Failure(row.error());
-    return *row ? Decoder(**row).Number<std::uint64_t>() : otherwise;
+    auto const redone = active_.Redo(record.payload);
+    if (redone) sequence_ = record.sequence;
+    return redone;
   };
-  auto const epoch = number(kEpochKey, 1);
-  auto const sequence = number(kSequenceKey, 0);
-  if (!epoch || !sequence) {
-    return Fail(EUCLEAN, DamagedCatalog(directory_, "its first rows cannot be read"));
+  return journal_.Replay(active_epoch_, sequence_ + 1, redo);
+}
+
+// The epochs of this process are higher than all that were before, durably: see journal.h.
+Result<void> Store::BeginLife(std::uint64_t life) {
+  std::vector<Environment::MetaRow> rows{{kLifeKey, Number(life)}};
+  if (schema_ == 0) {
+    schema_ = kSchemaOfOneHalf;
+    rows.push_back({kSchemaKey, Number(schema_)});
   }
-  epoch_ = *epoch;
-  sequence_ = committed_sequence_ = *sequence;
-  auto recovered = Recover();
-  if (!recovered) return recovered;
-  for (auto counter :
-       {Counter::kInode, Counter::kVersion, Counter::kHandle, Counter::kConnection}) {
-    // Where the last owner had got to inside its range is not known: start behind the range.
-    auto const end = number(CounterKey(counter).c_str(), counter == Counter::kInode ? 2 : 1);
-    if (!end) return Failure(end.error());
-    ranges_[static_cast<std::size_t>(counter)] = {*end, *end};
-    first_numbers_[static_cast<std::size_t>(counter)] = *end;
+  auto const boot = View(*this).Get(Table::kMeta, kBootKey);
+  if (!boot) return Failure(boot.error());
+  if (!*boot && !options_.boot.empty()) rows.push_back({kBootKey, options_.boot});
+  auto written = environment_->Commit({}, rows);
+  while (written && *written == Environment::Written::kMapIsFull) {
+    if (auto grown = environment_->Grow(); !grown) return grown;
+    written = environment_->Commit({}, rows);
   }
-  return CommitRow(kSchemaKey, kSchema);
+  if (!written) return Failure(written.error());
+  epoch_ = std::max(life << kEpochsOfALife, active_epoch_);
+  if (sequence_ == sealed_sequence_) active_epoch_ = epoch_;
+  return environment_->Renew();
+}
+
+// Those that a power cut has taken back may be in use: in the spool, on a server.
+Result<void> Store::LeaveOutNumbers() {
+  if (options_.boot.empty()) return {};
+  auto const before = Read([](View const& view) { return view.Get(Table::kMeta, kBootKey); });
+  if (!before) return Failure(before.error());
+  if (*before == options_.boot) return {};
+  auto const left_out = Update([&](Transaction& transaction) -> Result<void> {
+    transaction.Put(Table::kMeta, kBootKey, options_.boot);
+    for (auto const counter : kCounters) {
+      auto const next = NextNumber(transaction, counter);
+      if (!next) return Failure(next.error());
+      transaction.Put(Table::kMeta, CounterKey(counter), Number(*next + kNumbersLeftOut));
+    }
+    return {};
+  });
+  return left_out ? Sync() : left_out;
+}
+
+void Store::StartThreads() {
+  syncer_ = std::jthread([this](std::stop_token stop) { SyncLoop(std::move(stop)); });
+  committer_ = std::jthread([this](std::stop_token stop) { CommitLoop(std::move(stop)); });
+  actor_ = std::jthread([this](std::stop_token stop) { ActLoop(std::move(stop)); });
 }
 
 Store::~Store() {
-  if (committer_.joinable()) {
-    committer_.request_stop();
-    {
-      MutexLock lock(mutex_);
-      wake_.NotifyAll();
-    }
-    committer_.join();
+  if (!committer_.joinable()) return;
+  for (auto* const thread : {&syncer_, &committer_}) thread->request_stop();
+  {
+    MutexLock lock(mutex_);
+    sync_wake_.NotifyAll();
+    commit_wake_.NotifyAll();
   }
-  MutexLock lock(mutex_);
-  if (transaction_ != nullptr) ::mdb_txn_abort(transaction_);
-  if (environment_ != nullptr) ::mdb_env_close(environment_);
+  syncer_.join();
+  committer_.join();
+  Close();
+  actor_.request_stop();
+  {
+    MutexLock lock(durable_mutex_);
+    durable_changed_.NotifyAll();
+  }
+  actor_.join();
 }
 
-// ---- the one transaction
-
-Result<void> Store::Begin() {
-  int const code = ::mdb_txn_begin(environment_, nullptr, 0, &transaction_);
-  if (code != 0) {
-    transaction_ = nullptr;
-    return FailLmdb("begin", code);
+void Store::Close() {
+  auto closed = Sync();
+  if (closed) {
+    MutexLock lock(mutex_);
+    bool const has_changes = sealed_ != nullptr || sequence_ != sealed_sequence_;
+    if (!has_changes && schema_ == kSchemaOfOneHalf) return;
+    if (sealed_ != nullptr) closed = CommitUnderLock();
+    if (closed) {
+      Seal();
+      schema_ = kSchemaOfOneHalf;
+      closed = CommitUnderLock();
+    }
   }
+  if (!closed) {
+    logger_->Error("the catalog is not committed, what was answered is in the journal error=\"{}\"",
+                   Describe(closed.error()));
+  }
+}
+
+// ---- one operation
+
+Error const& Store::Break(Error const& error) const {
+  if (!failure_) {
+    failure_ = error;
+    if (options_.on_failure && is_open_) options_.on_failure(error);
+  }
+  return error;
+}
+
+Result<void> Store::AwaitRoom() {
+  while (!failure_ && !commit_error_ && (applying_ || (sealed_ != nullptr && IsNearlyFull()))) {
+    if (!options_.background) {
+      if (auto committed = CommitUnderLock(); !committed) return committed;
+    } else {
+      committed_.Wait(mutex_);
+    }
+  }
+  if (failure_) return Failure(*failure_);
   return {};
 }
 
-Result<void> Store::PutRow(Table table, std::string_view key, std::string_view value) {
-  MDB_val k = Value(key);
-  MDB_val v = Value(value);
-  int const code = ::mdb_put(transaction_, tables_[static_cast<std::size_t>(table)], &k, &v, 0);
-  map_full_ = map_full_ || code == MDB_MAP_FULL;
-  if (code != 0) return FailLmdb("put", code);
+// For an operation that is decided: others that change something wait until it is done.
+Result<void> Store::MakeRoom(std::size_t payload) {
+  applying_ = true;
+  while (options_.background && !failure_ && !commit_error_ && sealed_ != nullptr &&
+         !journal_.Fits(payload)) {
+    committed_.Wait(mutex_);
+  }
+  applying_ = false;
+  committed_.NotifyAll();
+  if (failure_) return Failure(*failure_);
+  if (journal_.Fits(payload)) return {};
+  if (sealed_ != nullptr) {
+    if (options_.background) return Failure(*commit_error_);
+    if (auto committed = CommitUnderLock(); !committed) return committed;
+  }
+  Seal();
+  commit_wake_.NotifyOne();
   return {};
-}
-
-Result<void> Store::TryCommit() {
-  auto const number = [](std::uint64_t value) { return Encoder().Number(value).Take(); };
-  if (transaction_ == nullptr) {
-    if (auto recovered = Recover(); !recovered) return recovered;
-  }
-  auto put = PutRow(Table::kMeta, kEpochKey, number(epoch_ + 1));
-  if (put) put = PutRow(Table::kMeta, kSequenceKey, number(sequence_));
-  if (!put) return put;
-  int const code = ::mdb_txn_commit(std::exchange(transaction_, nullptr));
-  map_full_ = map_full_ || code == MDB_MAP_FULL;
-  if (code != 0) return FailLmdb("commit", code);
-  return {};
-}
-
-Result<void> Store::Commit() {
-  while (true) {
-    auto const committed = TryCommit();
-    if (committed) break;
-    bool const grows = map_full_;
-    if (!grows) {
-      logger_->Error("catalog commit failed, what was answered is kept in the journal error=\"{}\"",
-                     committed.error().context);
-    }
-    if (auto recovered = Recover(); !recovered) return recovered;
-    if (!grows) return committed;
-  }
-  ++epoch_;
-  committed_sequence_ = sequence_;
-  journal_.Rewind();
-  KeepHeadroom();
-  durable_.insert(durable_.end(), std::make_move_iterator(actions_.begin()),
-                  std::make_move_iterator(actions_.end()));
-  actions_.clear();
-  return Begin();
-}
-
-Result<void> Store::CommitRow(std::string const& key, std::uint64_t value) {
-  auto const bytes = Encoder().Number(value).Take();
-  auto put = PutRow(Table::kMeta, key, bytes);
-  while (!put && map_full_) {
-    if (auto recovered = Recover(); !recovered) return recovered;
-    put = PutRow(Table::kMeta, key, bytes);
-  }
-  return put ? Commit() : put;
-}
-
-// Goes back to the last commit and does again what the journal says. A full map cannot grow inside
-// a transaction, so it grows here.
-Result<void> Store::Recover() {
-  while (true) {
-    if (transaction_ != nullptr) ::mdb_txn_abort(std::exchange(transaction_, nullptr));
-    if (std::exchange(map_full_, false)) {
-      map_size_ *= 2;
-      mapping_ = {};
-      if (int const code = ::mdb_env_set_mapsize(environment_, map_size_); code != 0) {
-        return FailLmdb("grow", code);
-      }
-    }
-    if (auto begun = Begin(); !begun) return begun;
-    auto const redo = [this](std::uint64_t sequence, std::string_view payload)
-                          NO_THREAD_SAFETY_ANALYSIS {  // called below, under the lock
-                            auto applied = ApplyPayload(payload);
-                            if (applied) sequence_ = std::max(sequence_, sequence);
-                            return applied;
-                          };
-    auto replayed = journal_.Replay(epoch_, committed_sequence_ + 1, redo);
-    if (replayed) return {};
-    if (!map_full_) {
-      // Half of what was answered is no state to go on from: the next call tries again.
-      ::mdb_txn_abort(std::exchange(transaction_, nullptr));
-      return replayed;
-    }
-  }
 }
 
 Result<void> Store::Apply(Transaction& transaction) {
-  if (transaction.changes_.empty()) {
-    // Nothing of its own to become durable: only what came before it.
-    auto& waiting = sequence_ == committed_sequence_ ? durable_ : actions_;
-    waiting.insert(waiting.end(), std::make_move_iterator(transaction.actions_.begin()),
-                   std::make_move_iterator(transaction.actions_.end()));
-    if (!durable_.empty()) wake_.NotifyOne();
-    return {};
-  }
-  Encoder encoder;
-  for (auto const& change : transaction.changes_) {
-    // What is journaled must be possible: LMDB takes keys of 1 to 511 bytes.
-    if (change.key.empty() || change.key.size() > kLongestKey) return Fail(EINVAL, "catalog: key");
-    encoder.Number(static_cast<std::uint8_t>(change.table))
-        .Number(static_cast<std::uint8_t>(change.value ? ChangeKind::kPut : ChangeKind::kDelete))
-        .Text(change.key);
-    if (change.value) encoder.Text(*change.value);
-  }
-  auto const payload = encoder.Take();
-  if (transaction_ == nullptr || !journal_.Fits(payload.size())) {
-    if (auto committed = Commit(); !committed) return committed;
-    wake_.NotifyOne();  // for the actions of that commit
-  }
-  KillPoint(KillMoment::kDecided);
-  auto appended = journal_.Append(epoch_, sequence_ + 1, payload);
-  if (!appended) return appended;
-  ++sequence_;
-  KillPoint(KillMoment::kJournaled);
-  if (auto applied = ApplyPayload(payload); !applied) {
-    // The record is in the journal, so the operation is decided; it only has to be done again.
-    if (auto recovered = Recover(); !recovered) return recovered;
-  }
-  actions_.insert(actions_.end(), std::make_move_iterator(transaction.actions_.begin()),
-                  std::make_move_iterator(transaction.actions_.end()));
-  if (sequence_ == committed_sequence_ + 1) wake_.NotifyOne();
-  if (observer_) {
+  if (!transaction.changes_.empty()) {
+    Encoder encoder;
     for (auto const& change : transaction.changes_) {
-      if (change.value) observer_(change.table, change.key, *change.value);
+      // What is journaled must be possible.
+      if (!IsKey(change.key)) return Fail(EINVAL, "catalog: key");
+      EncodeChange(encoder, change.table, change.key, change.value);
     }
+    auto const payload = encoder.Take();
+    if (!journal_.Fits(payload.size())) {
+      if (auto made = MakeRoom(payload.size()); !made) return made;
+    }
+    KillPoint(KillMoment::kDecided);
+    auto const appended = journal_.Append(epoch_, sequence_ + 1, payload);
+    if (!appended && appended.error().code == ENOSPC) return appended;  // larger than a half
+    if (!appended) return Failure(Break(appended.error()));
+    ++sequence_;
+    KillPoint(KillMoment::kJournaled);
+  }
+  Wake(transaction);
+  for (auto& change : transaction.changes_) {
+    if (observer_ && change.value) observer_(change.table, change.key, *change.value);
+    active_.Set(change.table, std::move(change.key), std::move(change.value));
   }
   return {};
+}
+
+void Store::Wake(Transaction const& transaction) {
+  if (!transaction.actions_.empty()) {
+    MutexLock lock(durable_mutex_);
+    for (auto const& action : transaction.actions_) actions_.push_back({sequence_, action});
+    if (sequence_ <= durable_) durable_changed_.NotifyAll();
+  }
+  bool const hurries = transaction.hurries_ || !transaction.actions_.empty();
+  if (hurries && !std::exchange(dirty_, true)) sync_wake_.NotifyOne();
+  if (transaction.changes_.empty()) return;
+  changed_at_ = std::chrono::steady_clock::now();
+  bool const is_first = sequence_ == sealed_sequence_ + 1;
+  if (is_first || (sealed_ == nullptr && IsNearlyFull())) commit_wake_.NotifyOne();
+}
+
+Result<void> Store::SkipNumbers(Counter counter, std::uint64_t last) {
+  return Update([&](Transaction& transaction) -> Result<void> {
+    auto const next = NextNumber(transaction, counter);
+    if (!next) return Failure(next.error());
+    if (last >= *next) transaction.Put(Table::kMeta, CounterKey(counter), Number(last + 1));
+    return {};
+  });
+}
+
+void Store::Observe(Observer observer) {
+  MutexLock lock(mutex_);
+  observer_ = std::move(observer);
 }
 
 Result<void> Store::ReadThrough() const {
@@ -435,84 +396,80 @@ Result<void> Store::ReadThrough() const {
   });
 }
 
-void Store::Observe(Observer observer) {
-  MutexLock lock(mutex_);
-  observer_ = std::move(observer);
-}
-
-Result<void> Store::ApplyPayload(std::string_view payload) {
-  Decoder decoder(payload);
-  while (decoder.ok() && !decoder.empty()) {
-    auto const table = decoder.Number<std::uint8_t>();
-    auto const kind = static_cast<ChangeKind>(decoder.Number<std::uint8_t>());
-    auto const key = decoder.Text();
-    if (!decoder.ok() || table == 0 || table >= kTableCount) break;
-    if (kind == ChangeKind::kPut) {
-      auto const value = decoder.Text();
-      if (!decoder.ok()) break;
-      if (auto put = PutRow(static_cast<Table>(table), key, value); !put) return put;
-    } else {
-      MDB_val k = Value(key);
-      int const code = ::mdb_del(transaction_, tables_[table], &k, nullptr);
-      map_full_ = map_full_ || code == MDB_MAP_FULL;
-      if (code != 0 && code != MDB_NOTFOUND) return FailLmdb("delete", code);
-    }
-  }
-  if (!decoder.Finished()) return Fail(EUCLEAN, "the catalog's journal has a record of no meaning");
-  return {};
-}
-
-Result<std::uint64_t> Store::NewNumber(Counter counter) {
-  auto& range = ranges_[static_cast<std::size_t>(counter)];
-  if (range.next == range.end) {
-    auto const end = range.end + kNumbersReserved;
-    if (transaction_ == nullptr) return Fail(EIO, "the catalog cannot be written");
-    if (auto put = CommitRow(CounterKey(counter), end); !put) return Failure(put.error());
-    wake_.NotifyOne();
-    range.end = end;
-  }
-  return range.next++;
-}
-
-Result<void> Store::SkipNumbers(Counter counter, std::uint64_t last) {
-  MutexLock lock(mutex_);
-  auto& range = ranges_[static_cast<std::size_t>(counter)];
-  if (last < range.next) return {};
-  auto const end = last + 1 + kNumbersReserved;
-  if (transaction_ == nullptr) return Fail(EIO, "the catalog cannot be written");
-  if (auto put = CommitRow(CounterKey(counter), end); !put) return put;
-  wake_.NotifyOne();
-  range = {.next = last + 1, .end = end};
-  return {};
-}
-
-// The map is of a file and is never written through, so nothing is lost with its pages; they stay
-// in the kernel's cache.
 void Store::LetGoOfPages() const {
   MutexLock lock(mutex_);
-  if (mapping_.empty()) mapping_ = FindMapping(file_);
-  if (!mapping_.empty()) ::madvise(mapping_.data(), mapping_.size(), MADV_DONTNEED);
+  environment_->LetGoOfPages();
 }
 
-// ---- durability
+// ---- commits of LMDB
 
-Result<void> Store::Sync() {
-  MutexLock lock(mutex_);
-  if (!options_.background) return sequence_ == committed_sequence_ ? Result<void>() : Commit();
-  auto const wanted = sequence_;
-  auto const failed_before = failed_syncs_;
-  while (committed_sequence_ < wanted) {
-    sync_wanted_ = true;
-    wake_.NotifyOne();
-    committed_.Wait(mutex_);
-    if (failed_syncs_ != failed_before) return Failure(last_failure_);
+bool Store::IsCommitDue() const {
+  if (sealed_ != nullptr) return true;
+  if (sequence_ == sealed_sequence_) return false;
+  auto const idle = std::chrono::steady_clock::now() - changed_at_;
+  return IsNearlyFull() || idle >= kIdleIntervals * options_.commit_interval;
+}
+
+bool Store::IsNearlyFull() const { return journal_.room() < journal_.half() / 4; }
+
+void Store::Seal() {
+  sealed_ = std::make_shared<Overlay const>(std::move(active_));
+  active_ = {};
+  sealed_sequence_ = sequence_;
+  active_epoch_ = ++epoch_;
+  schema_ = kSchema;
+  journal_.Turn();
+}
+
+std::vector<Environment::MetaRow> Store::RowsOfCommit() const {
+  return {{kEpochKey, Number(active_epoch_)},
+          {kSequenceKey, Number(sealed_sequence_)},
+          {kSchemaKey, Number(schema_)}};
+}
+
+Result<void> Store::CommitSealed() {
+  while (true) {
+    std::shared_ptr<Overlay const> changes;  // freed outside the lock
+    std::vector<Environment::MetaRow> rows;
+    {
+      MutexLock lock(mutex_);
+      if (sealed_ == nullptr) return {};
+      changes = sealed_;
+      rows = RowsOfCommit();
+    }
+    auto const written = environment_->Commit(*changes, rows);
+    MutexLock lock(mutex_);
+    if (auto finished = FinishCommit(written); !finished) return finished;
+  }
+}
+
+Result<void> Store::CommitUnderLock() {
+  while (sealed_ != nullptr) {
+    auto const finished = FinishCommit(environment_->Commit(*sealed_, RowsOfCommit()));
+    if (!finished) return finished;
   }
   return {};
 }
 
-Result<void> Store::Tick() {
-  if (auto synced = Sync(); !synced) return synced;
-  RunActions();
+Result<void> Store::FinishCommit(Result<Environment::Written> const& written) {
+  if (!written) {
+    bool const is_new = !std::exchange(commit_error_, written.error());
+    committed_.NotifyAll();
+    if (!CanBeMended(written.error())) return Failure(Break(written.error()));
+    if (is_new) {
+      logger_->Error("catalog commit failed, what was answered is kept in the journal error=\"{}\"",
+                     Describe(written.error()));
+    }
+    return Failure(written.error());
+  }
+  commit_error_.reset();
+  bool const done = *written == Environment::Written::kDone;
+  auto const seen = done ? environment_->Renew() : environment_->Grow();
+  if (!seen) return Failure(Break(seen.error()));
+  if (!done) return {};
+  NoteDurable(sealed_sequence_);
+  sealed_ = nullptr;
+  committed_.NotifyAll();
   return {};
 }
 
@@ -520,39 +477,139 @@ void Store::CommitLoop(std::stop_token stop) {
   while (true) {
     {
       MutexLock lock(mutex_);
-      while (!stop.stop_requested() && !sync_wanted_ && durable_.empty() &&
-             sequence_ == committed_sequence_) {
-        wake_.Wait(mutex_);
-      }
-      auto const deadline = std::chrono::steady_clock::now() + options_.commit_interval;
-      while (!stop.stop_requested() && !sync_wanted_ && sequence_ != committed_sequence_ &&
-             wake_.WaitUntil(mutex_, deadline)) {
-      }
-      sync_wanted_ = false;
-      if (sequence_ != committed_sequence_) {
-        if (auto committed = Commit(); !committed) {
-          last_failure_ = committed.error();
-          ++failed_syncs_;
-          committed_.NotifyAll();
-          if (stop.stop_requested()) return;
-          wake_.WaitUntil(mutex_, std::chrono::steady_clock::now() + kPauseAfterFailure);
+      while (!stop.stop_requested() && !IsCommitDue()) {
+        if (sequence_ == sealed_sequence_) {
+          commit_wake_.Wait(mutex_);
+        } else {
+          commit_wake_.WaitUntil(mutex_, changed_at_ + kIdleIntervals * options_.commit_interval);
         }
       }
-      committed_.NotifyAll();
+      if (stop.stop_requested()) return;
+      if (sealed_ == nullptr) Seal();
     }
-    RunActions();
+    if (CommitSealed()) continue;
     MutexLock lock(mutex_);
-    if (stop.stop_requested() && sequence_ == committed_sequence_ && durable_.empty()) return;
+    if (failure_) return;
+    auto const again = std::chrono::steady_clock::now() + kPauseAfterFailure;
+    while (!stop.stop_requested() && commit_wake_.WaitUntil(mutex_, again)) {
+    }
   }
 }
 
-void Store::RunActions() {
-  std::vector<std::function<void()>> ready;
+// ---- durability
+
+Result<void> Store::Sync() {
+  std::uint64_t wanted = 0;
   {
     MutexLock lock(mutex_);
-    ready.swap(durable_);
+    if (failure_) return Failure(*failure_);
+    wanted = sequence_;
   }
-  for (auto const& action : ready) action();
+  return AwaitDurable(wanted);
+}
+
+// One of those who wait syncs for all who were there before it began.
+Result<void> Store::AwaitDurable(std::uint64_t sequence) {
+  while (true) {
+    {
+      MutexLock lock(durable_mutex_);
+      while (syncing_ && durable_ < sequence) durable_changed_.Wait(durable_mutex_);
+      if (durable_ >= sequence) return {};
+      if (sync_failure_) return Failure(*sync_failure_);
+      syncing_ = true;
+    }
+    if (auto synced = SyncJournal(); !synced) return synced;
+  }
+}
+
+Result<void> Store::SyncJournal() {
+  std::uint64_t covered = 0;
+  {
+    MutexLock lock(mutex_);
+    covered = sequence_;
+  }
+  auto const synced = journal_.Sync();
+  {
+    MutexLock lock(durable_mutex_);
+    syncing_ = false;
+    // The kernel says it once only: the next fdatasync would succeed over what was lost.
+    if (!synced) sync_failure_ = synced.error();
+    if (synced) durable_ = std::max(durable_, covered);
+    durable_changed_.NotifyAll();
+  }
+  if (synced) return {};
+  MutexLock lock(mutex_);
+  return Failure(Break(synced.error()));
+}
+
+void Store::NoteDurable(std::uint64_t sequence) {
+  MutexLock lock(durable_mutex_);
+  durable_ = std::max(durable_, sequence);
+  durable_changed_.NotifyAll();
+}
+
+std::uint64_t Store::DurableSequence() const {
+  MutexLock lock(durable_mutex_);
+  return durable_;
+}
+
+void Store::SyncLoop(std::stop_token stop) {
+  while (true) {
+    std::uint64_t wanted = 0;
+    {
+      MutexLock lock(mutex_);
+      while (!stop.stop_requested() && !dirty_) sync_wake_.Wait(mutex_);
+      auto const deadline = std::chrono::steady_clock::now() + options_.commit_interval;
+      while (!stop.stop_requested() && sync_wake_.WaitUntil(mutex_, deadline)) {
+      }
+      if (stop.stop_requested()) return;
+      dirty_ = false;
+      wanted = sequence_;
+    }
+    if (!AwaitDurable(wanted)) return;
+  }
+}
+
+void Store::ActLoop(std::stop_token stop) {
+  while (true) {
+    {
+      MutexLock lock(durable_mutex_);
+      while (!stop.stop_requested() && (actions_.empty() || actions_.front().sequence > durable_)) {
+        durable_changed_.Wait(durable_mutex_);
+      }
+    }
+    if (!Act() && stop.stop_requested()) return;
+  }
+}
+
+bool Store::Act() {
+  std::vector<Action> ready;
+  {
+    MutexLock lock(durable_mutex_);
+    while (!actions_.empty() && actions_.front().sequence <= durable_) {
+      ready.push_back(std::move(actions_.front()));
+      actions_.pop_front();
+    }
+  }
+  for (auto const& action : ready) action.run();
+  return !ready.empty();
+}
+
+Result<void> Store::Tick() {
+  if (auto synced = Sync(); !synced) return synced;
+  {
+    MutexLock lock(mutex_);
+    if (sealed_ != nullptr) {
+      if (auto committed = CommitUnderLock(); !committed) return committed;
+    }
+    if (sequence_ != sealed_sequence_) {
+      Seal();
+      if (auto committed = CommitUnderLock(); !committed) return committed;
+    }
+  }
+  while (Act()) {
+  }
+  return {};
 }
 
 }  // namespace tusfs

@@ -1,22 +1,22 @@
 // Tables of bytes in LMDB, with the journal in front: every change is safe from the death of the
-// process when Update returns, and from power loss after the next synced commit, at most
-// kCommitInterval later or when Sync is called. A power cut leaves a prefix of what was done.
+// process when Update returns, and from power loss after the next fdatasync of the journal, at most
+// `commit_interval` later or when Sync is called. A power cut leaves a prefix of what was done.
 //
-// One write transaction is always open and holds what is not yet committed; reads see it. All
-// calls may come from any thread; they are serialised by one lock (an operation takes a few
+// What LMDB has not committed is kept in memory too (overlay.h), so that reads see it and LMDB's
+// own commits are made by a thread of the store, outside its lock: when one half of the journal is
+// nearly full, or when nothing has been changed for a while. All calls may come from any thread;
+// they are serialised by one lock, which is never held while a disk works (an operation takes a few
 // microseconds). One process owns a store: the caller holds the state directory's lock.
 #pragma once
-
-#include <sys/types.h>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -26,38 +26,16 @@
 #include "base/error.h"
 #include "base/logger.h"
 #include "base/mutex.h"
+#include "catalog/environment.h"
 #include "catalog/journal.h"
-
-struct MDB_env;
-struct MDB_txn;
+#include "catalog/overlay.h"
+#include "catalog/table.h"
 
 namespace tusfs {
 
-/// On disk (journal): never renumbered. Each is an LMDB database of its own.
-enum class Table : std::uint8_t {
-  kMeta = 1,
-  kInodes = 2,
-  kNames = 3,
-  kEntries = 4,
-  kLinks = 5,
-  kHandles = 6,
-  kUploads = 7,
-  kWork = 8,
-  kReplies = 9,
-  kXattrs = 10,
-  kDigests = 11,
-  kTargets = 12,
-  kKept = 13,
-  kOwnerless = 14,
-};
-constexpr std::size_t kTableCount = 15;  // one more than the highest number
-
-/// Numbers that are never given twice, not after a power cut either. On disk: never renumbered.
+/// Numbers that are never given twice: ordinary rows of the meta table, changed by the operation
+/// that takes one. On disk: never renumbered.
 enum class Counter : std::uint8_t { kInode = 1, kVersion = 2, kHandle = 3, kConnection = 4 };
-
-/// The sentence about a catalog that cannot be used as it is.
-[[nodiscard]] std::string DamagedCatalog(std::filesystem::path const& directory,
-                                         std::string const& how);
 
 class Store;
 
@@ -88,34 +66,47 @@ class Transaction : public View {
   void Put(Table table, std::string key, std::string value);
   void Delete(Table table, std::string key);
 
-  /// The next number of `counter`. May wait for one synced commit in 4096 calls.
+  /// The next number of `counter`. It is taken when the operation takes effect.
   [[nodiscard]] Result<std::uint64_t> NewNumber(Counter counter);
 
   /// Runs `action` once this operation is durable; never, when the process dies before. For
-  /// letting go of bytes that the operation made needless. Called on the committing thread.
+  /// letting go of bytes that the operation made needless. Called on a thread of the store's that
+  /// does nothing else, one action after the other.
   void WhenDurable(std::function<void()> action) { actions_.push_back(std::move(action)); }
+
+  /// Nobody misses this operation after a power cut: it becomes durable with the next other one, or
+  /// when LMDB commits.
+  void NoHurry() { hurries_ = false; }
 
  private:
   friend class Store;
-  explicit Transaction(Store& store) : View(store), owner_(store) {}
+  explicit Transaction(Store& store) : View(store) {}
 
   struct Change {
     Table table;
     std::string key;
     std::optional<std::string> value;  ///< nothing: delete
   };
-  Store& owner_;
   std::vector<Change> changes_;
   std::vector<std::function<void()>> actions_;
+  bool hurries_ = true;
 };
 
 struct StoreOptions {
-  std::uint64_t map_size = std::uint64_t{1} << 30;      ///< bytes at the start; grows when full
-  std::uint64_t journal_size = std::uint64_t{8} << 20;  ///< bytes
+  std::uint64_t map_size = std::uint64_t{1} << 30;       ///< bytes at the start; grows when full
+  std::uint64_t journal_size = std::uint64_t{16} << 20;  ///< bytes, of both halves
+  /// How long a change waits for the disk when nobody asks. LMDB commits when nothing was changed
+  /// for 20 times as long.
   std::chrono::milliseconds commit_interval{50};
-  /// false: the store has no thread. What it would do is done by Tick, which the store's owner
-  /// calls, and the end of the store does nothing: it leaves what a killed process leaves.
+  /// false: the store has no threads. What they would do is done by Tick, which its owner calls,
+  /// and the end of the store does nothing: it leaves what a killed process leaves.
   bool background = true;
+  /// Of the machine, as the kernel names its boots: after another one, numbers are left out that
+  /// were perhaps given and forgotten. Empty: never.
+  std::string boot{};
+  /// Called when the files of the store have failed it, which only a new process can mend: from
+  /// then on every call fails with the same error. Any thread; locks are held.
+  std::function<void(Error const&)> on_failure{};
 };
 
 class Store {
@@ -138,19 +129,22 @@ class Store {
   }
 
   /// Calls `decide(Transaction&)`, which returns a Result; when that is a value, the transaction's
-  /// changes are journaled and applied before Update returns it. Otherwise nothing happened.
+  /// changes are journaled and applied before Update returns it. Otherwise nothing happened. Waits
+  /// for LMDB only where both halves of the journal are full.
   template <typename Decide>
   auto Update(Decide&& decide) EXCLUDES(mutex_) {
+    using Outcome = decltype(std::forward<Decide>(decide)(std::declval<Transaction&>()));
     MutexLock lock(mutex_);
+    if (auto ready = AwaitRoom(); !ready) return Outcome(Failure(ready.error()));
     Transaction transaction(*this);
-    auto result = std::forward<Decide>(decide)(transaction);
+    Outcome result = std::forward<Decide>(decide)(transaction);
     if (!result) return result;
     if (auto applied = Apply(transaction); !applied) result = Failure(applied.error());
     return result;
   }
 
   /// What this process gives of `counter` begins here: the numbers below it are of earlier
-  /// processes, and what those had not given is never given.
+  /// processes.
   [[nodiscard]] std::uint64_t FirstNumber(Counter counter) const {
     return first_numbers_[static_cast<std::size_t>(counter)];
   }
@@ -171,71 +165,99 @@ class Store {
   /// itself. For those who have just seen very many rows.
   void LetGoOfPages() const EXCLUDES(mutex_);
 
-  /// Waits until everything that Update returned before this call is durable. Many callers share
-  /// one commit. Errors: what the disk said.
-  [[nodiscard]] Result<void> Sync() EXCLUDES(mutex_);
+  /// Waits until everything that Update returned before this call is durable: an fdatasync of the
+  /// journal, which many callers share. Errors: what the disk said.
+  [[nodiscard]] Result<void> Sync() EXCLUDES(mutex_, durable_mutex_);
 
-  /// Does what is due for a store without threads: makes all durable, and runs the actions that
-  /// waited for that. Errors: what the disk said.
-  [[nodiscard]] Result<void> Tick() EXCLUDES(mutex_);
+  /// The last operation that is durable, by the number in its journal's record.
+  [[nodiscard]] std::uint64_t DurableSequence() const EXCLUDES(durable_mutex_);
+
+  /// Does what is due for a store without threads: makes all durable, lets LMDB commit it, and runs
+  /// the actions that waited for that. Errors: what the disk said.
+  [[nodiscard]] Result<void> Tick() EXCLUDES(mutex_, durable_mutex_);
 
  private:
   friend class View;
-  friend class Transaction;
   Store(std::filesystem::path directory, StoreOptions const& options, Journal journal,
         Logger logger);
 
-  Result<void> OpenEnvironment();
-  void KeepHeadroom();
-  Result<void> CheckSchema() REQUIRES(mutex_);
-  Result<void> LoadState() REQUIRES(mutex_);
-  Result<void> Begin() REQUIRES(mutex_);
-  Result<void> Commit() REQUIRES(mutex_);
-  Result<void> TryCommit() REQUIRES(mutex_);
-  Result<void> CommitRow(std::string const& key, std::uint64_t value) REQUIRES(mutex_);
-  Result<void> Recover() REQUIRES(mutex_);
-  Result<void> Apply(Transaction& transaction) REQUIRES(mutex_);
-  Result<void> ApplyPayload(std::string_view payload) REQUIRES(mutex_);
-  Result<std::uint64_t> NewNumber(Counter counter) REQUIRES(mutex_);
-  Result<void> PutRow(Table table, std::string_view key, std::string_view value) REQUIRES(mutex_);
-  void CommitLoop(std::stop_token stop) EXCLUDES(mutex_);
-  void RunActions() EXCLUDES(mutex_);
+  Result<void> Load() REQUIRES(mutex_);
+  Result<void> Replay() REQUIRES(mutex_);
+  Result<void> BeginLife(std::uint64_t life) REQUIRES(mutex_);
+  Result<void> LeaveOutNumbers() EXCLUDES(mutex_);
+  void StartThreads();
+  void StopThreads();
+  void Close() EXCLUDES(mutex_, durable_mutex_);
 
-  struct NumberRange {
-    std::uint64_t next = 0;
-    std::uint64_t end = 0;
-  };
+  /// What has changed since LMDB's last commit; null where it has not.
+  [[nodiscard]] Overlay::Row const* FindChanged(Table table, std::string_view key) const
+      REQUIRES(mutex_);
+  Result<void> AwaitRoom() REQUIRES(mutex_);
+  Result<void> MakeRoom(std::size_t payload) REQUIRES(mutex_);
+  Result<void> Apply(Transaction& transaction) REQUIRES(mutex_);
+  void Wake(Transaction const& transaction) REQUIRES(mutex_);
+
+  /// What is to be committed next leaves the journal's half to LMDB.
+  void Seal() REQUIRES(mutex_);
+  [[nodiscard]] bool IsCommitDue() const REQUIRES(mutex_);
+  [[nodiscard]] bool IsNearlyFull() const REQUIRES(mutex_);
+  [[nodiscard]] std::vector<Environment::MetaRow> RowsOfCommit() const REQUIRES(mutex_);
+  Result<void> CommitSealed() EXCLUDES(mutex_);
+  Result<void> CommitUnderLock() REQUIRES(mutex_);
+  Result<void> FinishCommit(Result<Environment::Written> const& written) REQUIRES(mutex_);
+
+  Result<void> AwaitDurable(std::uint64_t sequence) EXCLUDES(mutex_, durable_mutex_);
+  Result<void> SyncJournal() EXCLUDES(mutex_, durable_mutex_);
+  void NoteDurable(std::uint64_t sequence) EXCLUDES(durable_mutex_);
+  /// Only a new process can go on. Gives `error` back.
+  Error const& Break(Error const& error) const REQUIRES(mutex_);
+
+  void SyncLoop(std::stop_token stop) EXCLUDES(mutex_, durable_mutex_);
+  void CommitLoop(std::stop_token stop) EXCLUDES(mutex_, durable_mutex_);
+  void ActLoop(std::stop_token stop) EXCLUDES(mutex_, durable_mutex_);
+  /// Runs the actions that may run; returns whether there were any.
+  bool Act() EXCLUDES(mutex_, durable_mutex_);
 
   std::filesystem::path const directory_;
   StoreOptions const options_;
   Logger const logger_;
+  std::unique_ptr<Environment> environment_;
 
   mutable Mutex mutex_;
-  CondVar wake_;       ///< for the committing thread
-  CondVar committed_;  ///< for those who wait in Sync
-  Journal journal_ GUARDED_BY(mutex_);
-  MDB_env* environment_ = nullptr;
-  int file_ = -1;              ///< the environment's
-  off_t headroom_at_ = -1;     ///< the file's size when disk behind it was reserved last
-  bool says_headroom_ = true;  ///< that there is none; once
-  /// Where it is mapped; empty before anybody wants to know, and when it has just grown.
-  mutable std::span<std::byte> mapping_ GUARDED_BY(mutex_);
-  MDB_txn* transaction_ GUARDED_BY(mutex_) = nullptr;
-  unsigned tables_[kTableCount] = {};
-  std::uint64_t map_size_;
-  bool map_full_ GUARDED_BY(mutex_) = false;  ///< LMDB said so since the last Recover
+  CondVar sync_wake_;                  ///< for the thread that syncs the journal
+  CondVar commit_wake_;                ///< for the thread that commits
+  CondVar committed_;                  ///< for those who wait for room
+  Journal journal_;                    ///< guarded by mutex_, but for Sync
+  Overlay active_ GUARDED_BY(mutex_);  ///< of the journal's half in use
+  std::shared_ptr<Overlay const> sealed_ GUARDED_BY(mutex_);  ///< of the other one; null: none
   std::uint64_t epoch_ GUARDED_BY(mutex_) = 1;
-  std::uint64_t sequence_ GUARDED_BY(mutex_) = 0;            ///< of the last record applied
-  std::uint64_t committed_sequence_ GUARDED_BY(mutex_) = 0;  ///< of the last record made durable
-  std::uint64_t failed_syncs_ GUARDED_BY(mutex_) = 0;
-  Error last_failure_ GUARDED_BY(mutex_);
-  bool sync_wanted_ GUARDED_BY(mutex_) = false;
+  std::uint64_t sequence_ GUARDED_BY(mutex_) = 0;         ///< of the last record
+  std::uint64_t sealed_sequence_ GUARDED_BY(mutex_) = 0;  ///< of the last one before active_
+  std::uint64_t active_epoch_ GUARDED_BY(mutex_) = 1;     ///< of the first record of active_
+  std::uint64_t schema_ GUARDED_BY(mutex_) = 0;           ///< as LMDB has it
+  std::chrono::steady_clock::time_point changed_at_ GUARDED_BY(mutex_);
+  bool dirty_ GUARDED_BY(mutex_) = false;     ///< something waits for the sync interval
+  bool applying_ GUARDED_BY(mutex_) = false;  ///< an operation is decided and waits for room
+  std::optional<Error> commit_error_
+      GUARDED_BY(mutex_);  ///< of the last try, while it can be mended
+  mutable std::optional<Error> failure_ GUARDED_BY(mutex_);
   Observer observer_ GUARDED_BY(mutex_);
-  std::vector<std::function<void()>> actions_ GUARDED_BY(mutex_);  ///< waiting for a commit
-  std::vector<std::function<void()>> durable_ GUARDED_BY(mutex_);  ///< may run
-  NumberRange ranges_[5] GUARDED_BY(mutex_) = {};
   std::uint64_t first_numbers_[5] = {};  ///< set by Open, before anybody else is here
+  bool is_open_ = false;                 ///< likewise; before, on_failure is told of nothing
+
+  mutable Mutex durable_mutex_;  ///< behind mutex_
+  CondVar durable_changed_;
+  std::uint64_t durable_ GUARDED_BY(durable_mutex_) = 0;  ///< sequence of the last durable record
+  bool syncing_ GUARDED_BY(durable_mutex_) = false;
+  std::optional<Error> sync_failure_ GUARDED_BY(durable_mutex_);
+  struct Action {
+    std::uint64_t sequence = 0;  ///< that has to be durable first
+    std::function<void()> run;
+  };
+  std::deque<Action> actions_ GUARDED_BY(durable_mutex_);
+  std::jthread syncer_;
   std::jthread committer_;
+  std::jthread actor_;
 };
 
 }  // namespace tusfs

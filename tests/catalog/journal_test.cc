@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,7 @@ using tusfs_testing::TempDir;
 
 class JournalTest : public testing::Test {
  protected:
-  [[nodiscard]] Journal Open(std::uint64_t size = 4096) const {
+  [[nodiscard]] Journal Open(std::uint64_t size = 8192) const {
     auto journal = Journal::Open(path_, size);
     EXPECT_TRUE(Ok(journal));
     return std::move(*journal);
@@ -27,11 +28,12 @@ class JournalTest : public testing::Test {
   static std::vector<std::string> Replay(Journal& journal, std::uint64_t epoch,
                                          std::uint64_t sequence) {
     std::vector<std::string> payloads;
-    auto const done = journal.Replay(epoch, sequence,
-                                     [&](std::uint64_t, std::string_view payload) -> Result<void> {
-                                       payloads.emplace_back(payload);
-                                       return {};
-                                     });
+    auto const done =
+        journal.Replay(epoch, sequence, [&](Journal::Record const& record) -> Result<void> {
+          auto const* const mark = record.turned ? "turned: " : "";
+          payloads.push_back(mark + std::string(record.payload));
+          return {};
+        });
     EXPECT_TRUE(Ok(done));
     return payloads;
   }
@@ -60,10 +62,60 @@ TEST_F(JournalTest, GoesOnBehindWhatItReplayed) {
   EXPECT_THAT(Replay(journal, 1, 1), ElementsAre("one", "two"));
 }
 
-TEST_F(JournalTest, ReadsNothingOfAnotherEpoch) {
+TEST_F(JournalTest, ReadsNothingOfAnOlderEpoch) {
   auto journal = Open();
   ASSERT_TRUE(Ok(journal.Append(1, 1, "one")));
   EXPECT_THAT(Replay(journal, 2, 1), IsEmpty());
+}
+
+TEST_F(JournalTest, GoesOnInTheOtherHalfAndSaysSo) {
+  auto journal = Open();
+  ASSERT_TRUE(Ok(journal.Append(1, 1, "one")));
+  journal.Turn();
+  ASSERT_TRUE(Ok(journal.Append(2, 2, "two")));
+  ASSERT_TRUE(Ok(journal.Append(2, 3, "three")));
+  auto again = Open();
+  EXPECT_THAT(Replay(again, 1, 1), ElementsAre("one", "turned: two", "three"));
+  ASSERT_TRUE(Ok(again.Append(3, 4, "four")));
+  EXPECT_THAT(Replay(again, 1, 1), ElementsAre("one", "turned: two", "three", "four"));
+}
+
+TEST_F(JournalTest, BeginsInEitherHalf) {
+  auto journal = Open();
+  ASSERT_TRUE(Ok(journal.Append(1, 1, "one")));
+  journal.Turn();
+  ASSERT_TRUE(Ok(journal.Append(2, 2, "two")));
+  journal.Turn();
+  ASSERT_TRUE(Ok(journal.Append(3, 3, "three")));
+  auto again = Open();
+  EXPECT_THAT(Replay(again, 2, 2), ElementsAre("two", "turned: three"));
+  EXPECT_THAT(Replay(again, 3, 3), ElementsAre("three"));
+}
+
+TEST_F(JournalTest, DoesNotGoOnInTheOtherHalfBehindAGap) {
+  auto journal = Open();
+  ASSERT_TRUE(Ok(journal.Append(1, 1, "one")));
+  ASSERT_TRUE(Ok(journal.Append(1, 2, "two")));
+  journal.Turn();
+  ASSERT_TRUE(Ok(journal.Append(2, 4, "four")));
+  EXPECT_THAT(Replay(journal, 1, 1), ElementsAre("one", "two"));
+}
+
+// A power cut has kept a later page of the journal and lost the one before it.
+TEST_F(JournalTest, WhatWasLeftBehindATornRecordIsNotReadWhenTheRecordIsWrittenAnew) {
+  {
+    auto journal = Open();
+    for (std::uint64_t i = 1; i <= 5; ++i) ASSERT_TRUE(Ok(journal.Append(1, i, "same size")));
+  }
+  {
+    std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(2 * (32 + 9));
+    file.write("torn", 4);
+  }
+  auto journal = Open();
+  EXPECT_THAT(Replay(journal, 1, 1), ElementsAre("same size", "same size"));
+  ASSERT_TRUE(Ok(journal.Append(2, 3, "different")));
+  EXPECT_THAT(Replay(journal, 1, 1), ElementsAre("same size", "same size", "different"));
 }
 
 TEST_F(JournalTest, ReadsNothingBehindAGap) {
@@ -76,20 +128,21 @@ TEST_F(JournalTest, ReadsNothingBehindAGap) {
 TEST_F(JournalTest, WhatAnEarlierEpochLeftBehindTheNewOnesEndIsNotRead) {
   auto journal = Open();
   for (std::uint64_t i = 1; i <= 5; ++i) ASSERT_TRUE(Ok(journal.Append(1, i, "same size")));
-  journal.Rewind();
+  journal.Turn();
+  journal.Turn();
   ASSERT_TRUE(Ok(journal.Append(2, 6, "same size")));
   EXPECT_THAT(Replay(journal, 2, 6), ElementsAre("same size"));
 }
 
 TEST_F(JournalTest, SaysWhenItIsFullAndAppendsNothingThen) {
-  auto journal = Open(4096);
+  auto journal = Open(8192);
   std::string const payload(1000, 'v');
   ASSERT_TRUE(Ok(journal.Append(1, 1, payload)));
   ASSERT_TRUE(Ok(journal.Append(1, 2, payload)));
   ASSERT_TRUE(Ok(journal.Append(1, 3, payload)));
   EXPECT_FALSE(journal.Fits(payload.size()));
   EXPECT_NE(CodeOf(journal.Append(1, 4, payload)), 0);
-  EXPECT_EQ(std::filesystem::file_size(path_), 4096U);
+  EXPECT_EQ(std::filesystem::file_size(path_), 8192U);
   EXPECT_EQ(Replay(journal, 1, 1).size(), 3U);
 }
 
@@ -103,7 +156,7 @@ TEST_F(JournalTest, AnErrorOfApplyEndsTheReplayAndIsReturned) {
   ASSERT_TRUE(Ok(journal.Append(1, 1, "one")));
   ASSERT_TRUE(Ok(journal.Append(1, 2, "two")));
   int calls = 0;
-  auto const done = journal.Replay(1, 1, [&](std::uint64_t, std::string_view) -> Result<void> {
+  auto const done = journal.Replay(1, 1, [&](Journal::Record const&) -> Result<void> {
     ++calls;
     return Fail(ENOSPC, "full");
   });

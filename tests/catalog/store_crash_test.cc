@@ -1,8 +1,12 @@
 // Store: what is left after the process was killed, after the power went, and of damaged files.
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <fstream>
+#include <map>
+#include <random>
+#include <set>
 #include <sstream>
 #include <vector>
 
@@ -89,7 +93,8 @@ TEST_F(StoreCrash, KillAfterKillNothingIsLost) {
 }
 
 TEST_F(StoreCrash, AKillWhileTheMapIsTooSmallLosesNothing) {
-  StoreOptions const tiny{.map_size = 65'536, .commit_interval = kNever};
+  StoreOptions const tiny{
+      .map_size = 65'536, .journal_size = kTestJournal, .commit_interval = kNever};
   InKilledProcess(path_, tiny, [&](Store& store) {
     bool ok = true;
     for (int i = 0; i < 100; ++i) {
@@ -144,10 +149,11 @@ TEST_F(StoreCrash, ARecordThatClaimsToBeHugeEndsTheReplay) {
 }
 
 TEST_F(StoreCrash, RecordsOfAnOlderEpochAreNeverRead) {
-  InKilledProcess(path_, OnlyWhenAsked(), [&](Store& store) {
-    // Ten records that are committed, then one that is written over the first of them: the other
-    // nine still lie behind it.
-    return PutCounted(store, 10, 19) && store.Sync().has_value() &&
+  InKilledProcess(path_, WithoutThreads(), [&](Store& store) {
+    // Ten records that are committed, and one in the other half; then one that is written over the
+    // first of them: the other nine still lie behind it.
+    return PutCounted(store, 10, 19) && store.Tick().has_value() &&
+           Put(store, "key10", "newer").has_value() && store.Tick().has_value() &&
            Put(store, "key10", "new").has_value() &&
            store
                .Update([](Transaction& transaction) {
@@ -219,7 +225,8 @@ TEST_F(StoreCrash, SyncedStateSurvivesAPowerCut) {
 }
 
 TEST_F(StoreCrash, WithoutSyncAPowerCutLeavesAPrefix) {
-  auto const store = OpenStore(path_, {.commit_interval = std::chrono::milliseconds(1)});
+  auto const store =
+      OpenStore(path_, {.journal_size = 16'384, .commit_interval = std::chrono::milliseconds(1)});
   for (int i = 10; i <= 99; ++i) {
     ASSERT_TRUE(PutCounted(*store, i, i));
     if (i % 9 == 0) {
@@ -244,16 +251,96 @@ TEST_F(StoreCrash, WithoutSyncAnUpdateIsDurableSoon) {
       std::chrono::seconds(5)));
 }
 
-TEST_F(StoreCrash, APowerCutThatKeptTheJournalOfALaterEpochIsStillAPrefix) {
-  auto const store = OpenStore(path_, OnlyWhenAsked());
+TEST_F(StoreCrash, APowerCutThatKeptALaterJournalIsStillAPrefix) {
+  auto const store = OpenStore(path_, WithoutThreads());
   ASSERT_TRUE(PutCounted(*store, 10, 11));
-  ASSERT_TRUE(Ok(store->Sync()));
+  ASSERT_TRUE(Ok(store->Tick()));
   CopyAsAfterPowerCut(*store, path_, dir_ / "copy");
+  auto const with_journal_of_now = [&] {
+    std::filesystem::copy(dir_ / "copy", dir_ / "with it");
+    std::filesystem::copy_file(path_ / "journal", dir_ / "with it" / "journal",
+                               std::filesystem::copy_options::overwrite_existing);
+    auto rows = Dump(*OpenStore(dir_ / "with it"));
+    std::filesystem::remove_all(dir_ / "with it");
+    return rows;
+  };
+  // LMDB's commits are lost, but what they have is in the journal.
   ASSERT_TRUE(PutCounted(*store, 12, 13));
-  ASSERT_TRUE(Ok(store->Sync()));
+  ASSERT_TRUE(Ok(store->Tick()));
   ASSERT_TRUE(PutCounted(*store, 14, 15));
-  std::filesystem::copy_file(path_ / "journal", dir_ / "copy" / "journal");
-  EXPECT_EQ(Dump(*OpenStore(dir_ / "copy")), Counted(10, 11));
+  EXPECT_EQ(with_journal_of_now(), Counted(10, 15));
+  ASSERT_TRUE(Ok(store->Tick()));
+  ASSERT_TRUE(PutCounted(*store, 16, 17));  // over 12 and 13
+  EXPECT_EQ(with_journal_of_now(), Counted(10, 11));
+}
+
+TEST_F(StoreCrash, BothHalvesOfTheJournalAreReplayedInTheirOrder) {
+  StoreOptions options{.journal_size = 8192, .commit_interval = kNever, .background = false};
+  int last = 10;
+  InKilledProcess(path_, options, [&](Store& store) {
+    // The second half is begun when the first one is full; LMDB commits with the third.
+    return PutCounted(store, 10, 99);
+  });
+  last = 99;
+  auto const rows = Dump(*OpenStore(path_, options));
+  EXPECT_EQ(rows, Counted(10, last));
+}
+
+// Kills at any moment, with commits at any moment: as a model of it says.
+TEST_F(StoreCrash, WhateverIsCommittedMeanwhileReadsAndReplaysAgreeWithAModel) {
+  constexpr int kRounds = 40;
+  StoreOptions const options{
+      .journal_size = 16'384, .commit_interval = kNever, .background = false};
+  std::mt19937 random(7);
+  auto const below = [&](unsigned count) { return static_cast<int>(random() % count); };
+  std::map<std::string, std::string> model;
+  auto const rows_from = [&](std::string const& prefix, std::string const& first) {
+    std::string rows;
+    for (auto at = model.lower_bound(first.empty() ? prefix : first);
+         at != model.end() && at->first.starts_with(prefix); ++at) {
+      rows += at->first + "=" + at->second + " ";
+    }
+    return rows;
+  };
+  for (int round = 0; round < kRounds; ++round) {
+    auto const store = OpenStore(path_, options);  // its end leaves what a kill leaves
+    ASSERT_NE(store, nullptr);
+    for (int step = below(60); step > 0; --step) {
+      auto const changed = store->Update([&](Transaction& transaction) -> Result<void> {
+        for (int change = below(4); change >= 0; --change) {
+          auto const key =
+              std::string(1, static_cast<char>('a' + below(3))) + std::to_string(below(30));
+          if (below(3) == 0) {
+            transaction.Delete(Table::kNames, key);
+            model.erase(key);
+          } else {
+            auto const value = std::string(static_cast<std::size_t>(below(200)), 'v');
+            transaction.Put(Table::kNames, key, value);
+            model[key] = value;
+          }
+        }
+        return {};
+      });
+      ASSERT_TRUE(Ok(changed));
+      bool const ticks = below(15) == 0;
+      ASSERT_TRUE(!ticks || Ok(store->Tick()));
+      auto const prefix = below(2) == 0 ? "" : std::string(1, static_cast<char>('a' + below(4)));
+      auto const first = below(2) == 0 ? "" : prefix + std::to_string(below(30));
+      std::string rows;
+      auto const scanned = store->Read([&](View const& view) {
+        return view.Scan(Table::kNames, prefix, first, [&](auto key, auto value) {
+          rows += std::string(key) + "=" + std::string(value) + " ";
+          return true;
+        });
+      });
+      ASSERT_TRUE(Ok(scanned));
+      ASSERT_EQ(rows, rows_from(prefix, first)) << prefix << " from " << first;
+      auto const key = "a" + std::to_string(below(30));
+      auto const known = model.find(key);
+      ASSERT_EQ(Get(*store, key),
+                known == model.end() ? std::nullopt : std::optional(known->second));
+    }
+  }
 }
 
 TEST_F(StoreCrash, AnActionNeverRunsBeforeItsOperationWouldSurviveAPowerCut) {
@@ -322,11 +409,79 @@ TEST_F(StoreCrash, NumbersNeverRepeatAcrossKills) {
 }
 
 TEST_F(StoreCrash, NumbersNeverRepeatAfterAPowerCut) {
-  auto const store = OpenStore(path_, OnlyWhenAsked());
+  auto options = OnlyWhenAsked();
+  options.boot = "first";
+  auto const store = OpenStore(path_, options);
   std::uint64_t last = 0;
   for (int i = 0; i < 5000; ++i) last = NewVersionNumber(*store);
   CopyAsAfterPowerCut(*store, path_, dir_ / "copy");
-  EXPECT_GT(NewVersionNumber(*OpenStore(dir_ / "copy")), last);
+  options.boot = "second";
+  EXPECT_GT(NewVersionNumber(*OpenStore(dir_ / "copy", options)), last);
+}
+
+// A map that has to grow, and kills, at many different moments.
+TEST_F(StoreCrash, NumbersNeverRepeatHoweverOftenTheMapGrowsAndTheProcessDies) {
+  for (int trial = 0; trial < 60; ++trial) {
+    auto const path = dir_ / ("catalog" + std::to_string(trial));
+    auto const given = dir_ / ("given" + std::to_string(trial));
+    StoreOptions const options{.map_size = 65'536,
+                               .journal_size = kTestJournal,
+                               .commit_interval = std::chrono::milliseconds(1)};
+    std::set<std::uint64_t> seen;
+    for (int life = 0; life < 2; ++life) {
+      InKilledProcess(path, options, [&](Store& store) {
+        std::string numbers;
+        for (int i = 0; i < 20 + trial; ++i) {
+          auto const size = static_cast<std::size_t>(500 + 97 * trial % 3000);
+          auto const key = "key" + std::to_string(life) + "." + std::to_string(i);
+          auto const number = store.Update([&](Transaction& transaction) {
+            transaction.Put(Table::kNames, key, std::string(size, 'v'));
+            return transaction.NewNumber(Counter::kInode);
+          });
+          if (!number) return false;
+          numbers += std::to_string(*number) + " ";
+          if (i % 7 == trial % 7 && !store.Sync()) return false;
+        }
+        std::ofstream(given, std::ios::app) << numbers;
+        return true;
+      });
+    }
+    std::istringstream numbers(ReadFile(given));
+    for (std::uint64_t number = 0; numbers >> number;) {
+      ASSERT_TRUE(seen.insert(number).second) << number << " twice, trial " << trial;
+    }
+  }
+}
+
+// ---- files that fail
+
+// A disk error that LMDB does not get over: every call of it fails from then on.
+TEST_F(StoreCrash, AnErrorOfTheDiskEndsTheProcessAndItsSuccessorGoesOn) {
+  constexpr int kEnded = 77;
+  auto const child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    auto options = OnlyWhenAsked();
+    options.commit_interval = std::chrono::milliseconds(1);
+    options.on_failure = [](Error const&) { ::_exit(kEnded); };
+    auto const store = OpenStore(path_, options);
+    ::signal(SIGXFSZ, SIG_IGN);
+    // LMDB's file cannot grow any more, and not for want of room.
+    rlimit const limit{.rlim_cur = kTestJournal, .rlim_max = kTestJournal};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    for (int i = 10; i < 100; ++i) Put(*store, "key" + std::to_string(i), std::string(50'000, 'v'));
+    Put(*store, "last", "1");
+    ::alarm(20);
+    ::pause();
+    ::_exit(1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), kEnded);
+  auto const store = OpenStore(path_);
+  ASSERT_NE(store, nullptr);
+  EXPECT_EQ(Get(*store, "key10"), std::string(50'000, 'v'));
 }
 
 // ---- damage
@@ -371,10 +526,12 @@ TEST_F(StoreCrash, AnEmptyFileIsANewStore) {
 }
 
 TEST_F(StoreCrash, AStoreOfANewerTusfsIsRefusedWithASentenceAndLeftAsItIs) {
+  { auto const store = OpenStore(path_); }
   {
-    auto const store = OpenStore(path_);
-    ASSERT_TRUE(
-        Ok(Put(*store, "schema", Encoder().Number(std::uint64_t{99}).Take(), Table::kMeta)));
+    auto const environment = Environment::Open(path_, 1 << 20, 99, QuietLogger());
+    ASSERT_TRUE(Ok(environment));
+    auto const newer = Encoder().Number(std::uint64_t{99}).Take();
+    ASSERT_TRUE(Ok((*environment)->Commit({}, {{"schema", newer}})));
   }
   auto const before = ReadFile(path_ / "data.mdb");
   auto const store = Store::Open(path_, {}, QuietLogger());

@@ -19,11 +19,19 @@ namespace tusfs {
 
 constexpr std::chrono::milliseconds kNever{3'600'000};
 
+constexpr std::uint64_t kTestJournal = std::uint64_t{1} << 20;
+
 /// Options under which nothing is committed unless somebody asks.
-inline StoreOptions OnlyWhenAsked() { return {.commit_interval = kNever}; }
+inline StoreOptions OnlyWhenAsked() {
+  return {.journal_size = kTestJournal, .commit_interval = kNever};
+}
+
+/// Options under which everything happens when somebody asks.
+inline StoreOptions WithoutThreads() { return {.journal_size = kTestJournal, .background = false}; }
 
 inline std::unique_ptr<Store> OpenStore(std::filesystem::path const& directory,
-                                        StoreOptions const& options = {}) {
+                                        StoreOptions const& options = {
+                                            .journal_size = kTestJournal}) {
   auto store = Store::Open(directory, options, QuietLogger());
   EXPECT_TRUE(Ok(store));
   return store ? std::move(*store) : nullptr;
@@ -76,17 +84,49 @@ void InKilledProcess(std::filesystem::path const& directory, StoreOptions const&
       << "the child did not get to its end, status " << status;
 }
 
-/// What a power cut may leave: LMDB's file as it is now, and no journal. Holds the store's lock, so
-/// that no commit runs under the copy.
+/// Takes the records behind the one of number `durable` out of a journal.
+inline void CutJournal(std::filesystem::path const& path, std::uint64_t durable) {
+  auto bytes = tusfs_testing::ReadFile(path);
+  auto const number = [&](std::size_t at, std::size_t size) {
+    std::uint64_t value = 0;
+    for (std::size_t i = size; i-- > 0;)
+      value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
+    return value;
+  };
+  constexpr std::size_t kHeader = 32;
+  auto const half = bytes.size() / 2;
+  for (auto begin : {std::size_t{0}, half}) {
+    std::uint64_t before = 0;
+    for (auto at = begin; at + kHeader <= begin + half;) {
+      auto const sequence = number(at + 16, 8);
+      if (sequence == 0 || (before != 0 && sequence != before + 1)) break;
+      if (sequence > durable) {
+        bytes.replace(at, kHeader, kHeader, '\0');
+        break;
+      }
+      before = sequence;
+      at += kHeader + number(at, 4);
+    }
+  }
+  tusfs_testing::WriteFile(path, bytes);
+}
+
+/// The least that a power cut may leave now: LMDB's file, and of the journal what was synced.
 inline void CopyAsAfterPowerCut(Store const& store, std::filesystem::path const& from,
                                 std::filesystem::path const& to) {
   std::filesystem::create_directory(to);
+  std::uint64_t durable = 0;
+  // With the store's lock held, so that no half of the journal is written anew meanwhile.
   auto const copied = store.Read([&](View const&) -> Result<void> {
-    std::filesystem::copy_file(from / "data.mdb", to / "data.mdb",
-                               std::filesystem::copy_options::overwrite_existing);
+    durable = store.DurableSequence();
+    for (auto const* file : {"data.mdb", "journal"}) {
+      std::filesystem::copy_file(from / file, to / file,
+                                 std::filesystem::copy_options::overwrite_existing);
+    }
     return {};
   });
   EXPECT_TRUE(Ok(copied));
+  CutJournal(to / "journal", durable);
 }
 
 }  // namespace tusfs

@@ -237,7 +237,7 @@ std::uint64_t ResidentOf(std::filesystem::path const& file) {
 TEST_F(StoreTest, LetsGoOfThePagesThatItHasSeenAndLosesNothing) {
   auto const path = dir_ / "catalog";
   // The second half does not fit into the map of the first, which moves.
-  auto const store = OpenStore(path, {.map_size = 4 << 20});
+  auto const store = OpenStore(path, {.map_size = 4 << 20, .journal_size = kTestJournal});
   std::string rows;
   for (int half = 0; half < 2; ++half) {
     for (int i = 0; i < 2500; ++i) {
@@ -262,8 +262,9 @@ class FullMap : public StoreTest, public testing::WithParamInterface<std::uint64
 TEST_P(FullMap, GrowsAndLosesNothingWhileEveryUpdateIsSynced) {
   // Values of one to four pages, so that the map's end is met by updates and by commits.
   for (std::size_t pages = 1; pages <= 4; ++pages) {
-    auto const store = OpenStore(dir_ / ("catalog" + std::to_string(pages)),
-                                 {.map_size = GetParam(), .commit_interval = kNever});
+    auto const store = OpenStore(
+        dir_ / ("catalog" + std::to_string(pages)),
+        {.map_size = GetParam(), .journal_size = kTestJournal, .commit_interval = kNever});
     ASSERT_NE(store, nullptr);
     for (int i = 0; i < 40; ++i) {
       auto const key = "key" + std::to_string(i);
@@ -277,13 +278,14 @@ TEST_P(FullMap, GrowsAndLosesNothingWhileEveryUpdateIsSynced) {
 TEST_P(FullMap, GrowsInTheMiddleOfATransactionAndLosesNothing) {
   auto const path = dir_ / "catalog";
   {
-    auto const store = OpenStore(path, {.map_size = GetParam(), .commit_interval = kNever});
+    auto const store = OpenStore(
+        path, {.map_size = GetParam(), .journal_size = kTestJournal, .commit_interval = kNever});
     ASSERT_NE(store, nullptr);
     for (int i = 0; i < 150; ++i) {
       ASSERT_TRUE(Ok(Put(*store, "key" + std::to_string(i), std::string(3000, 'v')))) << i;
     }
   }
-  auto const store = OpenStore(path, {.map_size = GetParam()});
+  auto const store = OpenStore(path, {.map_size = GetParam(), .journal_size = kTestJournal});
   ASSERT_NE(store, nullptr);
   for (int i = 0; i < 150; ++i) EXPECT_TRUE(Get(*store, "key" + std::to_string(i))) << i;
 }
@@ -301,7 +303,7 @@ TEST_P(FullMap, GrowsWhenTheJournalIsFullToo) {
 TEST_P(FullMap, OpensAgainHoweverFullItIs) {
   auto const path = dir_ / "catalog";
   for (int i = 0; i < 40; ++i) {
-    auto const store = OpenStore(path, {.map_size = GetParam()});
+    auto const store = OpenStore(path, {.map_size = GetParam(), .journal_size = kTestJournal});
     ASSERT_NE(store, nullptr) << i;
     ASSERT_TRUE(Ok(Put(*store, "key" + std::to_string(i), std::string(3000, 'v')))) << i;
   }
@@ -310,7 +312,8 @@ TEST_P(FullMap, OpensAgainHoweverFullItIs) {
 
 TEST_P(FullMap, HandsOutNumbersHoweverFullItIs) {
   auto const store =
-      OpenStore(dir_ / "catalog", {.map_size = GetParam(), .commit_interval = kNever});
+      OpenStore(dir_ / "catalog",
+                {.map_size = GetParam(), .journal_size = kTestJournal, .commit_interval = kNever});
   ASSERT_NE(store, nullptr);
   for (int i = 0; i < 150; ++i) {
     ASSERT_TRUE(Ok(Put(*store, "key" + std::to_string(i), std::string(1000, 'v')))) << i;
