@@ -99,22 +99,6 @@ Result<void> View::Scan(Table table, std::string_view prefix, std::string_view f
   return {};
 }
 
-Result<std::optional<std::string>> Transaction::Get(Table table, std::string_view key) const {
-  auto const mine = std::find_if(changes_.rbegin(), changes_.rend(), [&](Change const& change) {
-    return change.table == table && change.key == key;
-  });
-  if (mine != changes_.rend()) return mine->value;
-  return View::Get(table, key);
-}
-
-void Transaction::Put(Table table, std::string key, std::string value) {
-  changes_.push_back({table, std::move(key), std::move(value)});
-}
-
-void Transaction::Delete(Table table, std::string key) {
-  changes_.push_back({table, std::move(key), std::nullopt});
-}
-
 Result<std::uint64_t> Transaction::NewNumber(Counter counter) {
   auto const number = NextNumber(*this, counter);
   if (number) Put(Table::kMeta, CounterKey(counter), Number(*number + 1));

@@ -47,8 +47,8 @@ class View {
   [[nodiscard]] virtual Result<std::optional<std::string>> Get(Table table,
                                                                std::string_view key) const;
   /// Calls `visit(key, value)` for the rows from `first` on whose key begins with `prefix`, in
-  /// order, until it returns false. Rows changed by the same transaction are not seen changed.
-  [[nodiscard]] Result<void> Scan(
+  /// order, until it returns false.
+  [[nodiscard]] virtual Result<void> Scan(
       Table table, std::string_view prefix, std::string_view first,
       std::function<bool(std::string_view, std::string_view)> const& visit) const;
 
@@ -58,11 +58,15 @@ class View {
   Store const& store_;
 };
 
-/// One operation: its puts and deletes are collected and take effect together, or not at all.
+/// One operation: its puts and deletes are collected and take effect together, or not at all. It
+/// sees them itself; a scan, those that were there when it began.
 class Transaction : public View {
  public:
   [[nodiscard]] Result<std::optional<std::string>> Get(Table table,
                                                        std::string_view key) const override;
+  [[nodiscard]] Result<void> Scan(
+      Table table, std::string_view prefix, std::string_view first,
+      std::function<bool(std::string_view, std::string_view)> const& visit) const override;
   void Put(Table table, std::string key, std::string value);
   void Delete(Table table, std::string key);
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/block_digest.h"
+#include "catalog/check.h"
 #include "filesystem/reclaim.h"
 #include "filesystem/rig.h"
 
@@ -227,6 +228,30 @@ TEST_F(RoomTest, WhatIsNotUploadedCanBeDiscarded) {
   Close(file.handle);
   EXPECT_FALSE(HasRow(file.attributes.inode));
   EXPECT_FALSE(fs_->DiscardFile(MakeUploaded("uploaded", 1)).value_or(true));
+}
+
+// Its names go one after another in one operation, each of which may be in a directory of its own.
+TEST_F(RoomTest, AnOpenFileOfManyNamesIsDiscardedWithAllOfThem) {
+  auto const directory = MakeDir("directory");
+  for (auto const elsewhere : {kRootInode, directory}) {
+    for (int names = 2; names <= 4; ++names) {
+      auto const file = Create("f");
+      Write(file.handle, 0, "half");
+      for (int name = 1; name < names; ++name) {
+        auto const parent = name % 2 == 0 ? kRootInode : elsewhere;
+        ASSERT_TRUE(Ok(fs_->Link(me_, file.attributes.inode, parent, std::to_string(name))));
+      }
+      EXPECT_TRUE(fs_->DiscardFile(file.attributes.inode).value_or(false));
+      EXPECT_TRUE(Ok(CheckCatalog(*store_)));
+      EXPECT_EQ(Row(file.attributes.inode).parent, 0U);
+      DaemonDies();
+      EXPECT_TRUE(Ok(CheckCatalog(*store_)));
+      Remount();
+      EXPECT_TRUE(Ok(CheckCatalog(*store_)));
+      EXPECT_FALSE(HasRow(file.attributes.inode));
+      EXPECT_EQ(LookupCode("f"), ENOENT);
+    }
+  }
 }
 
 TEST_F(RoomTest, ACatalogOfTheReleaseBeforeLearnsWhatItKeeps) {
