@@ -72,30 +72,42 @@ void Settler::Set(InodeId inode, Wait const& wait) {
 
 void Settler::Run(std::stop_token stop) {
   while (!stop.stop_requested()) {
-    auto const due = KeepDue(TakeDue(stop));
-    if (!due.empty()) Settle(due);
+    AwaitDue(stop);
+    if (!stop.stop_requested()) SettleDue();
   }
 }
 
-std::vector<std::pair<InodeId, SteadyTime>> Settler::TakeDue(std::stop_token stop) {
+bool Settler::SettleDue() {
+  auto const due = TakeDue();
+  if (due.empty()) return false;
+  if (auto const kept = KeepDue(due); !kept.empty()) Settle(kept);
+  return true;
+}
+
+void Settler::AwaitDue(std::stop_token const& stop) {
   MutexLock lock(mutex_);
   while (!stop.stop_requested()) {
-    auto const now = clock_.Steady();
-    std::vector<std::pair<InodeId, SteadyTime>> due;
-    while (!order_.empty() && order_.begin()->first <= now && due.size() < kMostAtOnce) {
-      auto const row = waits_.find(order_.begin()->second);
-      due.emplace_back(row->first, row->second.since);
-      waits_.erase(row);
-      order_.erase(order_.begin());
-    }
-    if (!due.empty()) return due;
     if (order_.empty()) {
       changed_.Wait(mutex_);
+    } else if (order_.begin()->first <= clock_.Steady()) {
+      return;
     } else {
       changed_.WaitUntil(mutex_, order_.begin()->first);
     }
   }
-  return {};
+}
+
+std::vector<std::pair<InodeId, SteadyTime>> Settler::TakeDue() {
+  MutexLock lock(mutex_);
+  auto const now = clock_.Steady();
+  std::vector<std::pair<InodeId, SteadyTime>> due;
+  while (!order_.empty() && order_.begin()->first <= now && due.size() < kMostAtOnce) {
+    auto const row = waits_.find(order_.begin()->second);
+    due.emplace_back(row->first, row->second.since);
+    waits_.erase(row);
+    order_.erase(order_.begin());
+  }
+  return due;
 }
 
 std::vector<InodeId> Settler::KeepDue(std::vector<std::pair<InodeId, SteadyTime>> const& due) {

@@ -57,6 +57,10 @@ class Settler {
   /// Ends the quiet time of a file.
   void Hurry(InodeId inode) EXCLUDES(mutex_);
 
+  /// Settles what is due now, on the calling thread, as its own does once it is started. False
+  /// where nothing is.
+  bool SettleDue() EXCLUDES(mutex_);
+
   /// Settles the given files now, on the calling thread: those that are due and still settling.
   void Settle(std::vector<InodeId> const& inodes);
 
@@ -70,8 +74,9 @@ class Settler {
   [[nodiscard]] std::vector<InodeId> KeepDue(std::vector<std::pair<InodeId, SteadyTime>> const& due)
       EXCLUDES(mutex_);
   void Run(std::stop_token stop) EXCLUDES(mutex_);
+  void AwaitDue(std::stop_token const& stop) EXCLUDES(mutex_);
   /// With the time since when each was left alone.
-  std::vector<std::pair<InodeId, SteadyTime>> TakeDue(std::stop_token stop) EXCLUDES(mutex_);
+  std::vector<std::pair<InodeId, SteadyTime>> TakeDue() EXCLUDES(mutex_);
 
   struct Candidate {
     InodeId inode = 0;

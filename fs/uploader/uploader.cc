@@ -17,11 +17,16 @@ double RandomFraction() {
   return std::uniform_real_distribution<double>(0, 1)(generator);
 }
 
+UploaderOptions WithRandomness(UploaderOptions options) {
+  if (!options.random) options.random = RandomFraction;
+  return options;
+}
+
 }  // namespace
 
 Uploader::Uploader(UploaderOptions options, Store& store, Spool& spool, Clock const& clock,
                    Logger logger)
-    : options_(std::move(options)),
+    : options_(WithRandomness(std::move(options))),
       store_(store),
       spool_(spool),
       clock_(clock),
@@ -31,7 +36,7 @@ Uploader::Uploader(UploaderOptions options, Store& store, Spool& spool, Clock co
                  .chunks = options_.chunks,
                  .defer_length = options_.defer_length,
                  .retry = options_.transfer.retry},
-                RandomFraction, clock, logger),
+                options_.random, clock, logger),
       shared_{.store = store_,
               .spool = spool_,
               .endpoint = endpoint_,
@@ -39,7 +44,7 @@ Uploader::Uploader(UploaderOptions options, Store& store, Spool& spool, Clock co
               .logger = logger,
               .options = options_.transfer,
               .rules = options_.rules,
-              .random = RandomFraction,
+              .random = options_.random,
               .terminate =
                   [this](Uuid const& upload) {
                     queue_.Schedule({.inode = 0, .upload = upload}, clock_.Steady(), 0);
@@ -54,7 +59,7 @@ Uploader::Uploader(UploaderOptions options, Store& store, Spool& spool, Clock co
 
 Uploader::~Uploader() { Stop(); }
 
-Result<void> Uploader::Start() {
+Result<void> Uploader::Load() {
   auto const ownerless = store_.Read([](View const& view) { return ListOwnerless(view); });
   if (!ownerless) return Failure(ownerless.error());
   for (auto const& upload : *ownerless) shared_.terminate(upload);
@@ -70,6 +75,11 @@ Result<void> Uploader::Start() {
     if (page->size() < kWorkPage) break;
     after = page->back();
   }
+  return {};
+}
+
+Result<void> Uploader::Start() {
+  if (auto loaded = Load(); !loaded) return loaded;
   settler_.Start();
   finish_command_.Start();
   for (int i = 0; i < options_.transfers; ++i) {
@@ -86,20 +96,42 @@ void Uploader::Stop() {
   threads_.clear();
 }
 
+std::unique_ptr<Transfer> Uploader::MakeTransfer(std::stop_token stop) {
+  return std::make_unique<Transfer>(shared_, options_.client, options_.make_transport(),
+                                    std::move(stop));
+}
+
 void Uploader::Work(std::stop_token stop) {
-  Transfer transfer(shared_, options_.client, options_.make_transport(), stop);
+  auto const transfer = MakeTransfer(stop);
   while (!stop.stop_requested()) {
     auto const admission = endpoint_.Enter();
-    if (admission.gate == Endpoint::Gate::kProbe) {
-      transfer.Probe(stop);
-      queue_.Wake();
-    } else if (admission.gate == Endpoint::Gate::kWait) {
+    if (admission.gate == Endpoint::Gate::kWait) {
       queue_.Sleep(stop, admission.until);
-    } else if (auto job = queue_.Take(stop, clock_.Steady() + kLongestWait)) {
-      auto const outcome = transfer.Step(job->key, job->memory, job->stop);
-      queue_.Finish(*job, outcome.next, outcome.bytes_left, outcome.over);
+    } else {
+      Serve(*transfer, admission.gate, stop, clock_.Steady() + kLongestWait);
     }
   }
+}
+
+bool Uploader::RunDue() {
+  if (settler_.SettleDue()) return true;
+  if (!own_) own_ = MakeTransfer({});
+  auto const gate = endpoint_.Enter().gate;
+  return gate != Endpoint::Gate::kWait && Serve(*own_, gate, {}, clock_.Steady());
+}
+
+bool Uploader::Serve(Transfer& transfer, Endpoint::Gate gate, std::stop_token const& stop,
+                     SteadyTime deadline) {
+  if (gate == Endpoint::Gate::kProbe) {
+    transfer.Probe(stop);
+    queue_.Wake();
+    return true;
+  }
+  auto job = queue_.Take(stop, deadline);
+  if (!job) return false;
+  auto const outcome = transfer.Step(job->key, job->memory, job->stop);
+  queue_.Finish(*job, outcome.next, outcome.bytes_left, outcome.over);
+  return true;
 }
 
 void Uploader::Nudge(InodeId inode) {

@@ -38,6 +38,7 @@ struct UploaderOptions {
   FinishCommandOptions finish_command{};
   TransferOptions transfer;
   std::function<std::unique_ptr<tus::HttpTransport>()> make_transport;
+  std::function<double()> random{};  ///< in [0, 1), thread-safe; nothing: of its own
 };
 
 class Uploader {
@@ -47,6 +48,11 @@ class Uploader {
 
   /// Finds the work that the catalog knows of and starts the threads.
   [[nodiscard]] Result<void> Start();
+  /// Finds it, and starts nothing: its turns are the caller's, with RunDue.
+  [[nodiscard]] Result<void> Load();
+  /// Does one thing that is due now, on the calling thread: settles, asks the server what it is, or
+  /// runs one job. False where nothing is. Not beside Start.
+  bool RunDue();
   /// Cancels what is being sent and ends the threads, within 100 ms but for a busy disk.
   void Stop();
 
@@ -90,6 +96,11 @@ class Uploader {
 
  private:
   void Work(std::stop_token stop);
+  [[nodiscard]] std::unique_ptr<Transfer> MakeTransfer(std::stop_token stop);
+  /// Probes the server, or runs a job that becomes due before `deadline`, as the endpoint's gate
+  /// says; false where there was none.
+  bool Serve(Transfer& transfer, Endpoint::Gate gate, std::stop_token const& stop,
+             SteadyTime deadline);
 
   UploaderOptions const options_;
   Store& store_;
@@ -101,6 +112,7 @@ class Uploader {
   Transfer::Shared shared_;
   Settler settler_;
   FinishCommand finish_command_;
+  std::unique_ptr<Transfer> own_;  ///< of RunDue
   std::vector<std::jthread> threads_;
 };
 
