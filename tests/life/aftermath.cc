@@ -1,0 +1,115 @@
+// World: what may be left after a mount has gone under everybody, and what becomes of it.
+//
+// The tree is one of those that it was since it was safe last, or the one that an unanswered call
+// was about to make. Bytes are what they were; after a power cut a file that nobody had synced may
+// have less, and then says so.
+#include <algorithm>
+
+#include "world.h"
+
+namespace tusfs_life {
+
+bool World::Fits(Names const& names, std::map<std::string, Seen> const& seen) {
+  return std::equal(names.begin(), names.end(), seen.begin(), seen.end(),
+                    [](auto const& ours, auto const& theirs) {
+                      bool const known = ours.second->inode != 0;
+                      return ours.first == theirs.first &&
+                             ours.second->is_directory == theirs.second.is_directory &&
+                             (!known || ours.second->inode == theirs.second.inode);
+                    });
+}
+
+void World::Reconcile(bool power_failed) {
+  CheckCatalog();
+  auto const seen = Look();
+  ReconcileNames(power_failed, seen);
+  for (auto& [number, program] : programs_) {
+    if (!program.file) continue;
+    program.file->bad = program.wrote || program.file->bad;
+    if (program.wrote) program.file->fate = Fate::kHold;
+    program = {};
+  }
+  for (auto const& file : model_.files()) {
+    if (!file->writers.empty()) file->fate = Fate::kHold;
+    file->writers.clear();
+  }
+  ReconcileBytes(power_failed, seen);
+  unanswered_names_.reset();
+  CheckTree();
+}
+
+void World::ReconcileNames(bool power_failed, std::map<std::string, Seen> const& seen) {
+  auto const take_numbers = [&] {
+    for (auto const& [path, file] : model_.names()) {
+      if (file->inode != 0) continue;
+      file->inode = seen.at(path).inode;
+      NoteInode(file);
+    }
+  };
+  if (unanswered_names_ && Fits(*unanswered_names_, seen)) {
+    Become(*unanswered_names_);
+    model_.Synced();
+    return take_numbers();
+  }
+  auto const& trees = model_.trees();
+  auto const oldest = power_failed ? std::size_t{0} : trees.size() - 1;
+  for (auto at = trees.size(); at-- > oldest;) {
+    if (!Fits(trees[at].names, seen)) continue;
+    model_.Restore(at);
+    return;
+  }
+  std::string text = "the names are none that ever were, or older ones than is promised:";
+  for (auto const& [path, what] : seen) text += " " + path;
+  text += "; the last were";
+  for (auto const& [path, file] : model_.names()) text += " " + path;
+  Break(text);
+}
+
+void World::ReconcileBytes(bool power_failed, std::map<std::string, Seen> const& seen) {
+  auto const listed = List();
+  for (auto const& [path, file] : model_.names()) {
+    if (file->is_directory) continue;
+    auto const& what = seen.at(path);
+    auto const row = listed.find(path);
+    if (row == listed.end()) Break(Sentence(file) + " is not listed");
+    if (power_failed) {
+      AfterPowerCut(path, file, what, row->second);
+    } else if (file->unanswered) {
+      auto const bytes = ReadAll(what);
+      if (bytes && *bytes != file->bytes && *bytes != file->before) {
+        Break(Sentence(file) + " has neither the bytes from before a call nor those after it");
+      }
+      if (bytes) file->bytes = *bytes;
+    }
+  }
+  for (auto const& file : model_.files()) file->unanswered = false;
+}
+
+void World::AfterPowerCut(std::string const&, FilePtr const& file, Seen const& seen,
+                          Listed const& listed) {
+  auto const bytes = ReadAll(seen);
+  if (!bytes) return;
+  bool const is_whole = *bytes == file->bytes;
+  bool const waits = listed.state == "interrupted" || listed.state == "failed";
+  if (file->synced && bytes->substr(0, file->bytes.size()) != file->bytes) {
+    Break(Sentence(file) + " was fsynced, and the power cut has left " +
+          std::to_string(bytes->size()) + " bytes of it");
+  }
+  if (!waits && !file->closed.contains(HashOf(*bytes)) && listed.state != "local-only") {
+    Break(Sentence(file) + " is " + listed.state + " after a power cut, with " +
+          std::to_string(bytes->size()) + " bytes that nobody has closed as complete");
+  }
+  if (file->synced && file->fate == Fate::kPublish && waits) {
+    Break(Sentence(file) + " was closed and fsynced, and is " + listed.state +
+          " after a power cut: " + listed.error);
+  }
+  file->bytes = *bytes;
+  file->bad = waits;
+  if (waits) {
+    file->fate = Fate::kHold;
+  } else if (!is_whole || file->fate != Fate::kPublish) {
+    file->fate = Fate::kMay;
+  }
+}
+
+}  // namespace tusfs_life

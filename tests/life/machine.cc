@@ -1,0 +1,120 @@
+#include "machine.h"
+
+#include <chrono>
+
+#include "filesystem/recovery.h"
+
+namespace tusfs_life {
+namespace {
+
+using tusfs::Result;
+
+constexpr std::chrono::milliseconds kTick{50};
+constexpr std::chrono::milliseconds kRoom{500};
+
+}  // namespace
+
+Machine::Machine(Disk& disk, Server& server, VirtualClock& clock, std::uint64_t seed,
+                 tusfs::Logger logger)
+    : disk_(disk), server_(server), clock_(clock), random_(seed), logger_(std::move(logger)) {}
+
+Machine::~Machine() {
+  disk_.Die();
+  Bury();
+}
+
+Result<void> Machine::OpenState() {
+  auto const directory = disk_.root() / "state";
+  if (auto made = tusfs::MakePrivateDirectory(directory); !made) return made;
+  auto spool = tusfs::Spool::Open(directory / "spool", {.size = settings.spool_size, .reserve = 0});
+  if (!spool) return tusfs::Failure(spool.error());
+  spool_ = std::move(*spool);
+  tusfs::StoreOptions options;
+  options.map_size = 256 * 1024;  // so that it has to grow
+  options.journal_size = 32 * 1024;
+  options.background = false;
+  auto store = tusfs::Store::Open(directory / "catalog", options, logger_);
+  if (!store) return tusfs::Failure(store.error());
+  store_ = std::move(*store);
+  return {};
+}
+
+Result<void> Machine::Mount() {
+  if (auto opened = OpenState(); !opened) return opened;
+  auto const connection = tusfs::Recover(
+      *store_, *spool_, clock_,
+      {.endpoint = Server::Url(), .boot_id = BootId(), .uid = 1000, .gid = 1000}, logger_);
+  if (!connection) return tusfs::Failure(connection.error());
+  connection_ = *connection;
+  return Serve(false);
+}
+
+Result<void> Machine::TakeOver() {
+  if (auto opened = OpenState(); !opened) return opened;
+  auto const resumed = tusfs::Resume(
+      *store_, {.endpoint = Server::Url(), .boot_id = BootId(), .uid = 1000, .gid = 1000},
+      connection_);
+  if (!resumed) return resumed;
+  return Serve(true);
+}
+
+Result<void> Machine::Serve(bool takes_over) {
+  tusfs::UploaderOptions options;
+  options.client.endpoint = Server::Url();
+  options.settle.quiet = std::chrono::seconds(2);
+  options.chunks.size = tusfs::Version::kGranule;
+  options.transfer.adopt_timeout =
+      settings.adopts ? std::chrono::hours(24) : std::chrono::milliseconds(0);
+  options.transfer.verify =
+      settings.verifies ? tusfs::Verification::kHead : tusfs::Verification::kOff;
+  options.random = [this] { return static_cast<double>(random_() >> 11) / 9007199254740992.0; };
+  options.make_transport = [this] { return server_.MakeTransport(); };
+  uploader_ = std::make_unique<tusfs::Uploader>(options, *store_, *spool_, clock_, logger_);
+  fs_ = std::make_unique<tusfs::Filesystem>(
+      *store_, *spool_, *uploader_, processes_, clock_, connection_, logger_,
+      tusfs::Turns::Options{.full_timeout = std::chrono::minutes(10), .trims = settings.trims});
+  if (takes_over) {
+    if (auto taken = fs_->TakeOver(); !taken) return taken;
+  }
+  decisions_ = std::make_unique<tusfs::Decisions>(*store_, *fs_, *uploader_, clock_);
+  reclaimer_ = std::make_unique<tusfs::Reclaimer>(
+      *store_, *spool_, *fs_, clock_,
+      tusfs::ReclaimOptions{.keep = settings.keep, .trim = settings.trims}, logger_);
+  if (auto loaded = uploader_->Load(); !loaded) return loaded;
+  if (auto swept = tusfs::SweepLeftovers(*store_, *spool_, {}); !swept) {
+    return tusfs::Failure(swept.error());
+  }
+  ticked_ = reclaimed_ = clock_.Steady();
+  return spool_->Count();
+}
+
+Result<void> Machine::End() {
+  Bury();
+  return {};
+}
+
+void Machine::Bury() {
+  reclaimer_.reset();
+  decisions_.reset();
+  fs_.reset();
+  uploader_.reset();
+  store_.reset();
+  spool_.reset();
+}
+
+bool Machine::Turn() { return uploader_->RunDue(); }
+
+void Machine::Tick() {
+  auto const now = clock_.Steady();
+  if (now >= ticked_ + kTick) {
+    ticked_ = now;
+    // A disk that says no is met again by whoever needs it.
+    [[maybe_unused]] auto const ticked = store_->Tick();
+  }
+  if (now >= reclaimed_ + kRoom) {
+    reclaimed_ = now;
+    reclaimer_->Reclaim();
+  }
+}
+
+}  // namespace tusfs_life

@@ -1,0 +1,433 @@
+// World: what programs and people do.
+#include <fcntl.h>
+#include <stdio.h>
+
+#include <algorithm>
+#include <random>
+
+#include "uploader/target.h"
+#include "world.h"
+
+namespace tusfs_life {
+namespace {
+
+using tusfs::Caller;
+
+std::string MakeBytes(std::uint64_t size, std::uint64_t seed) {
+  std::string bytes(size, '\0');
+  std::uint64_t state = seed * 0x9e3779b97f4a7c15 + 1;
+  for (std::size_t at = 0; at < size; at += 8) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    for (std::size_t i = 0; i < 8 && at + i < size; ++i) {
+      bytes[at + i] = static_cast<char>(state >> (8 * i) | 1);  // never zero: what a disk lost
+    }
+  }
+  return bytes;
+}
+
+}  // namespace
+
+void World::DoProgram(Step const& step) {
+  auto const& name = NameAt(step.a);
+  auto& program = programs_[static_cast<int>(step.a % 3)];
+  bool const runs = program.file != nullptr;
+  switch (step.kind) {
+    case Kind::kCopy:
+      Copy(name, step.b);
+      break;
+    case Kind::kBegin:
+      if (!runs) Begin(program, NameAt(step.b), step.c);
+      break;
+    case Kind::kMore:
+      if (runs) Write(program, program.file->bytes.size(), step.b);
+      break;
+    case Kind::kWriteAt:
+      if (runs) Write(program, step.b, step.c);
+      break;
+    case Kind::kChildCloses:
+      if (runs) ChildCloses(program);
+      break;
+    case Kind::kClose:
+      if (runs) Close(program);
+      break;
+    case Kind::kKilled:
+      if (runs) KillProgram(program);
+      break;
+    case Kind::kFsync:
+      if (runs) Fsync(program);
+      break;
+    case Kind::kRewrite:
+    case Kind::kAppend: {
+      Program editor;
+      if (!OpenFor(editor, name, O_WRONLY)) break;
+      bool const appends = step.kind == Kind::kAppend;
+      Write(editor, appends ? editor.file->bytes.size() : step.b, appends ? step.b : step.c);
+      Close(editor);
+      break;
+    }
+    case Kind::kTruncate:
+      Truncate(name, step.b);
+      break;
+    case Kind::kRename:
+      Rename(name, NameAt(step.b), 0);
+      break;
+    case Kind::kExchange:
+      Rename(name, NameAt(step.b), RENAME_EXCHANGE);
+      break;
+    case Kind::kLink:
+      Link(name, NameAt(step.b));
+      break;
+    case Kind::kUnlink:
+      Unlink(name);
+      break;
+    case Kind::kMakeDirectory:
+      MakeDirectory(DirectoryAt(step.a));
+      break;
+    case Kind::kRemoveDirectory:
+      RemoveDirectory(DirectoryAt(step.a));
+      break;
+    case Kind::kMoveDirectory:
+      Rename(DirectoryAt(step.a), DirectoryAt(step.b), 0);
+      break;
+    case Kind::kSyncDirectory:
+      if (Ask(100, [&](Caller const&) { return machine_.fs().SyncDirectory(); })) model_.Synced();
+      break;
+    default:
+      break;
+  }
+}
+
+// ---- opening and writing
+
+bool World::OpenFor(Program& program, std::string const& path, int flags) {
+  auto const file = model_.Find(path);
+  if (!file || file->is_directory) return false;
+  program.pid = ++next_pid_;
+  bool const empties = (flags & O_TRUNC) != 0;
+  if (empties) {
+    file->before = std::exchange(file->bytes, {});
+    file->unanswered = true;
+  }
+  auto const handle = Ask(program.pid, [&](Caller const& caller) {
+    return machine_.fs().Open(caller, file->inode, flags);
+  });
+  if (!handle) {
+    if (empties) file->bytes = file->before;
+    file->unanswered = false;
+    return false;
+  }
+  file->unanswered = false;
+  if (empties) {
+    file->synced = file->bad = false;
+    file->fate = Fate::kHold;
+  }
+  program.file = file;
+  program.handle = *handle;
+  program.wrote = empties;
+  file->writers.insert(*handle);
+  return true;
+}
+
+void World::Begin(Program& program, std::string const& path, std::uint64_t size) {
+  if (!model_.HasParent(path)) return;
+  if (model_.Find(path)) {
+    if (!OpenFor(program, path, O_WRONLY | O_TRUNC)) return;
+  } else {
+    auto const file = model_.NewFile(false);
+    file->fate = Fate::kHold;
+    auto after = model_.names();
+    after[path] = file;
+    unanswered_names_ = after;
+    program.pid = ++next_pid_;
+    auto const created = Ask(program.pid, [&](Caller const& caller) {
+      return machine_.fs().Create(caller, model_.ParentOf(path), NameOf(path), 0644, O_WRONLY);
+    });
+    unanswered_names_.reset();
+    if (!created) return;
+    file->inode = created->attributes.inode;
+    NoteInode(file);
+    Become(after);
+    program.file = file;
+    program.handle = created->handle;
+    program.wrote = true;
+    file->writers.insert(created->handle);
+  }
+  Write(program, 0, size);
+}
+
+void World::Copy(std::string const& path, std::uint64_t size) {
+  Program program;
+  Begin(program, path, size);
+  if (program.file) Close(program);
+}
+
+void World::Write(Program& program, std::uint64_t offset, std::uint64_t size) {
+  if (size == 0) return;
+  auto& file = *program.file;
+  auto const bytes = MakeBytes(size, ++bytes_made_);
+  file.before = file.bytes;
+  file.unanswered = true;
+  if (file.bytes.size() < offset + size) file.bytes.resize(offset + size, '\0');
+  std::copy(bytes.begin(), bytes.end(), file.bytes.begin() + static_cast<std::ptrdiff_t>(offset));
+  file.synced = false;
+  auto const fate = std::exchange(file.fate, Fate::kHold);
+  auto const written = Ask(program.pid, [&](Caller const& caller) {
+    return machine_.fs().Write(caller, program.handle, offset, std::as_bytes(std::span(bytes)));
+  });
+  file.unanswered = false;
+  if (written) {
+    program.wrote = true;
+    return;
+  }
+  // A stub's bytes, or what was trimmed; or no room.
+  file.bytes = file.before;
+  file.fate = program.wrote ? Fate::kHold : fate;
+  file.bad = true;
+}
+
+void World::Close(Program& program) {
+  auto const file = program.file;
+  auto const handle = program.handle;
+  auto const ending = std::exchange(program, {});
+  file->writers.erase(handle);
+  bool const ends = file->writers.empty();
+  auto const bad = file->bad;
+  if (ending.wrote) file->bad = false;
+  auto const fate = file->fate;
+  if (ends && !file->bad) {
+    file->fate = Fate::kMay;  // it may be closed, until that was answered
+    Complete(file);
+  }
+  auto const flushed =
+      Ask(ending.pid, [&](Caller const& caller) { return machine_.fs().Flush(caller, handle); });
+  if (!flushed) {
+    file->bad = bad;
+    file->fate = Fate::kHold;
+  }
+  auto const released =
+      Ask(ending.pid, [&](Caller const&) { return machine_.fs().Release(handle); });
+  if (!released) Break("a release fails: " + tusfs::Describe(released.error()));
+  if (ends && flushed) file->fate = file->bad ? Fate::kHold : ending.wrote ? Fate::kPublish : fate;
+}
+
+/// The shell has it open on.
+void World::ChildCloses(Program& program) {
+  if (program.wrote) program.file->bad = false;
+  static_cast<void>(Ask(program.pid, [&](Caller const& caller) {
+    return machine_.fs().Flush(caller, program.handle);
+  }));
+  program.pid = ++next_pid_;  // of the next child
+}
+
+void World::KillProgram(Program& program) {
+  auto const file = program.file;
+  auto const ending = std::exchange(program, {});
+  machine_.processes().Kill(ending.pid);
+  file->writers.erase(ending.handle);
+  if (ending.wrote) {
+    file->bad = true;
+    file->fate = Fate::kHold;
+  }
+  static_cast<void>(Ask(ending.pid, [&](Caller const& caller) {
+    return machine_.fs().Flush(caller, ending.handle);
+  }));
+  static_cast<void>(
+      Ask(ending.pid, [&](Caller const&) { return machine_.fs().Release(ending.handle); }));
+}
+
+void World::Fsync(Program& program) {
+  auto const file = program.file;
+  auto const synced =
+      Ask(program.pid, [&](Caller const&) { return machine_.fs().Sync(program.handle); });
+  if (!synced) return;
+  file->synced = true;
+  model_.Synced();
+}
+
+void World::Truncate(std::string const& path, std::uint64_t size) {
+  auto const file = model_.Find(path);
+  if (!file || file->is_directory) return;
+  file->before = file->bytes;
+  file->unanswered = true;
+  bool const changes = file->bytes.size() != size;
+  auto const fate = file->fate;
+  file->bytes.resize(size, '\0');
+  bool const settles = changes && file->writers.empty();
+  if (settles) {
+    if (size == 0) file->bad = false;
+    if (!file->bad) {
+      file->fate = Fate::kMay;
+      Complete(file);
+    }
+  }
+  tusfs::AttributeChange change;
+  change.size = size;
+  auto const done = Ask(100, [&](Caller const& caller) {
+    return machine_.fs().SetAttributes(caller, file->inode, change, 0);
+  });
+  file->unanswered = false;
+  if (!done) {
+    file->bytes = file->before;
+    file->fate = fate;
+    return;
+  }
+  if (changes) file->synced = false;
+  if (settles) file->fate = file->bad ? Fate::kHold : Fate::kPublish;
+}
+
+// ---- names
+
+void World::Rename(std::string const& from, std::string const& to, unsigned flags) {
+  auto const source = model_.Find(from);
+  auto const target = model_.Find(to);
+  if (!source || !model_.HasParent(to) || to.starts_with(from + "/") ||
+      from.starts_with(to + "/")) {
+    return;
+  }
+  bool const exchanges = flags == RENAME_EXCHANGE;
+  if (exchanges ? !target || target->is_directory || source->is_directory : source == target)
+    return;
+  if (target && !exchanges) {
+    if (target->is_directory != source->is_directory) return;
+    if (target->is_directory && !model_.IsEmpty(to)) return;
+  }
+  auto after = model_.names();
+  if (exchanges) {
+    std::swap(after[from], after[to]);
+  } else {
+    after.erase(from);
+    after[to] = source;
+    for (auto const& [path, file] : model_.names()) {
+      if (!path.starts_with(from + "/")) continue;
+      after.erase(path);
+      after[to + path.substr(from.size())] = file;
+    }
+  }
+  bool const done = Change(after, [&](Caller const& caller) {
+    return machine_.fs().Rename(caller, model_.ParentOf(from), NameOf(from), model_.ParentOf(to),
+                                NameOf(to), flags);
+  });
+  if (!done) Break("a rename fails: " + from + " to " + to);
+}
+
+void World::Link(std::string const& of, std::string const& name) {
+  auto const file = model_.Find(of);
+  if (!file || file->is_directory || model_.Find(name) || !model_.HasParent(name)) return;
+  auto after = model_.names();
+  after[name] = file;
+  Change(after, [&](Caller const& caller) {
+    return machine_.fs().Link(caller, file->inode, model_.ParentOf(name), NameOf(name));
+  });
+}
+
+void World::Unlink(std::string const& path) {
+  auto const file = model_.Find(path);
+  if (!file || file->is_directory) return;
+  auto after = model_.names();
+  after.erase(path);
+  bool const done = Change(after, [&](Caller const& caller) {
+    return machine_.fs().Unlink(caller, model_.ParentOf(path), NameOf(path));
+  });
+  if (!done) Break("an unlink fails: " + path);
+}
+
+void World::MakeDirectory(std::string const& path) {
+  if (model_.Find(path) || !model_.HasParent(path)) return;
+  auto const directory = model_.NewFile(true);
+  auto after = model_.names();
+  after[path] = directory;
+  unanswered_names_ = after;
+  auto const made = Ask(100, [&](Caller const& caller) {
+    return machine_.fs().MakeDirectory(caller, model_.ParentOf(path), NameOf(path), 0755);
+  });
+  unanswered_names_.reset();
+  if (!made) return;
+  directory->inode = made->inode;
+  NoteInode(directory);
+  Become(after);
+}
+
+void World::RemoveDirectory(std::string const& path) {
+  auto const directory = model_.Find(path);
+  if (!directory || !directory->is_directory || !model_.IsEmpty(path)) return;
+  auto after = model_.names();
+  after.erase(path);
+  Change(after, [&](Caller const& caller) {
+    return machine_.fs().RemoveDirectory(caller, model_.ParentOf(path), NameOf(path));
+  });
+}
+
+// ---- people
+
+void World::DoPerson(Step const& step) {
+  auto const& path = NameAt(step.a);
+  auto const file = model_.Find(path);
+  if (step.kind == Kind::kReclaim) machine_.reclaimer().Reclaim();
+  if (!file || file->is_directory) return LookForDeathOfAsked();
+  switch (step.kind) {
+    case Kind::kPublish:
+      Publish(path);
+      break;
+    case Kind::kRetry: {
+      auto const hash = HashOf(file->bytes);
+      auto const listed = List();
+      auto const found = listed.find(path);
+      bool const repeats = found != listed.end() && (found->second.state == "unconfirmed" ||
+                                                     found->second.state == "failed");
+      if (repeats) {
+        for (auto& [key, times] : allowed_) times += key.second == hash ? 1 : 0;
+      }
+      static_cast<void>(machine_.decisions().Retry(path));
+      break;
+    }
+    case Kind::kAccept:
+      break;  // of what nobody has seen on the server: that is the end's
+    case Kind::kDiscard:
+      Discard(path);
+      break;
+    case Kind::kEvict:
+      static_cast<void>(machine_.fs().Evict(file->inode));
+      break;
+    default:
+      break;
+  }
+  LookForDeathOfAsked();
+}
+
+// He does not ask a successor.
+void World::LookForDeathOfAsked() {
+  if (!disk_.dead()) return;
+  if (death_ == Death::kDaemon) death_ = Death::kAll;
+  throw MountGone{};
+}
+
+void World::Publish(std::string const& path) {
+  auto const file = model_.Find(path);
+  auto const outcomes = machine_.decisions().Publish(path);
+  bool const done = outcomes && outcomes->size() == 1 && outcomes->front().refusal.empty();
+  if (!done && !disk_.dead()) return;
+  // A file that waits for its name is approved under this one.
+  Complete(file);
+  for (auto const& name : model_.NamesOf(file)) {
+    Allow(tusfs::TargetPath(name), HashOf(file->bytes));
+  }
+  file->bad = false;
+  file->fate = disk_.dead() ? Fate::kMay : Fate::kPublish;
+  LookForDeathOfAsked();
+}
+
+void World::Discard(std::string const& path) {
+  auto const file = model_.Find(path);
+  auto after = model_.names();
+  for (auto const& name : model_.NamesOf(file)) after.erase(name);
+  unanswered_names_ = after;
+  auto const outcomes = machine_.decisions().Discard(path);
+  LookForDeathOfAsked();
+  unanswered_names_.reset();
+  bool const done = outcomes && outcomes->size() == 1 && outcomes->front().refusal.empty();
+  if (done) Become(after);
+}
+
+}  // namespace tusfs_life

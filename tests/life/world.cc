@@ -1,0 +1,294 @@
+#include "world.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+
+#include "base/fakes.h"
+#include "randomness.h"
+
+namespace tusfs_life {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+
+constexpr milliseconds kShortest{20};
+constexpr milliseconds kLongest{600'000};
+constexpr int kMostTurnsInAMoment = 400;
+constexpr int kMostTurns = 6000;
+/// As long as the longest wait of the program: an upload to adopt is kept for a day.
+constexpr hours kLongLife{27};
+
+std::filesystem::path RootOfDisk() { return "/dev/shm/tusfs-life." + std::to_string(::getpid()); }
+
+}  // namespace
+
+World::World(History const& history)
+    : history_(history),
+      random_(history.seed),
+      disk_(RootOfDisk(), [this] { return clock_.Wall(); }),
+      server_(
+          history.server, [this] { return clock_.Wall(); },
+          [this](std::int64_t time) { clock_.Advance(std::chrono::nanoseconds(time)); }),
+      machine_(disk_, server_, clock_, history.seed, tusfs::QuietLogger()) {
+  SeedRandomness(history.seed);
+  machine_.settings = history.settings;
+  server_.is_asker_dead = [this] { return disk_.dead(); };
+}
+
+void World::Break(std::string const& sentence, std::source_location const& where) {
+  throw Broken{{sentence, std::string(where.file_name()) + ":" + std::to_string(where.line())}};
+}
+
+World::Verdict World::Run() {
+  try {
+    MountAgain(true);
+    for (auto const& step : history_.steps) {
+      if (talks) std::printf("%s\n", Describe(step).c_str());
+      try {
+        Do(step);
+        Drain();
+      } catch (MountGone const&) {
+        Crash(death_);
+      }
+      CheckServer();
+    }
+    Finish();
+    return {};
+  } catch (Broken const& broken) {
+    return broken.verdict;
+  }
+}
+
+void World::Do(Step const& step) {
+  if (step.kind <= Kind::kSyncDirectory) {
+    DoProgram(step);
+  } else if (step.kind <= Kind::kReclaim) {
+    DoPerson(step);
+  } else {
+    DoMachine(step);
+  }
+}
+
+// ---- time
+
+void World::Tick() {
+  machine_.Tick();
+  LookForDeath();
+  model_.SyncedBefore(now() - std::chrono::nanoseconds(milliseconds(100)).count());
+}
+
+void World::Drain() {
+  int turns = 0;
+  int in_a_moment = 0;
+  auto moment = clock_.Steady();
+  while (machine_.Turn()) {
+    LookForDeath();
+    CheckServer();
+    if (clock_.Steady() != moment) in_a_moment = 0;
+    moment = clock_.Steady();
+    if (++in_a_moment > kMostTurnsInAMoment) Break("a thread runs round in circles");
+    if (++turns > kMostTurns) {
+      auto const& log = server_.log();
+      Break("the server is asked without an end: " + log[log.size() - 2] + "; " + log.back());
+    }
+    Tick();
+  }
+  LookForDeath();
+}
+
+void World::Pass(std::chrono::nanoseconds time) {
+  auto const end = clock_.Steady() + std::chrono::duration_cast<tusfs::SteadyTime::duration>(time);
+  std::chrono::nanoseconds stride = kShortest;
+  while (clock_.Steady() < end) {
+    clock_.Advance(std::min<std::chrono::nanoseconds>(stride, end - clock_.Steady()));
+    auto const before = server_.requests();
+    Tick();
+    Drain();
+    stride = server_.requests() != before
+                 ? std::chrono::nanoseconds(kShortest)
+                 : std::min<std::chrono::nanoseconds>(stride * 2, kLongest);
+  }
+}
+
+// ---- death
+
+void World::LookForDeath() {
+  if (!disk_.dead()) return;
+  if (death_ != Death::kDaemon) throw MountGone{};
+  Succeed();
+}
+
+void World::Succeed() {
+  for (int tries = 0; tries < 3; ++tries) {
+    disk_.Die();
+    machine_.Bury();
+    disk_.Revive();
+    auto const taken = machine_.TakeOver();
+    if (!taken) Break("no successor can take over: " + tusfs::Describe(taken.error()));
+    if (!disk_.dead()) return;
+  }
+}
+
+void World::Crash(Death death) {
+  disk_.Die();
+  machine_.Bury();
+  bool const power_failed = death == Death::kPower;
+  if (power_failed) {
+    disk_.CutPower(random_);
+    machine_.Reboot();
+  }
+  disk_.Revive();
+  clock_.Advance(std::chrono::seconds(30));
+  MountAgain(!power_failed);
+  Reconcile(power_failed);
+}
+
+void World::MountAgain(bool) {
+  auto const mounted = machine_.Mount();
+  if (!mounted) Break("it cannot be mounted: " + tusfs::Describe(mounted.error()));
+}
+
+void World::EndOrderly(bool reboots, bool by_power_switch) {
+  disk_.Revive();  // what was to kill it soon does not
+  auto const ended = machine_.End();
+  if (!ended) Break("the mount does not end: " + tusfs::Describe(ended.error()));
+  if (reboots) {
+    if (by_power_switch) {
+      disk_.CutPower(random_);
+    } else {
+      disk_.SyncAll();
+    }
+    machine_.Reboot();
+    clock_.Advance(std::chrono::seconds(60));
+  }
+  MountAgain(!reboots);
+  for (auto& [number, program] : programs_) {
+    if (!program.file) continue;
+    program.file->writers.clear();
+    program.file->bad = true;
+    program.file->fate = Fate::kHold;
+    program = {};
+  }
+  model_.Synced();
+  CheckTree();
+}
+
+void World::DoMachine(Step const& step) {
+  bool const busy = std::any_of(programs_.begin(), programs_.end(),
+                                [](auto const& row) { return row.second.file != nullptr; });
+  switch (step.kind) {
+    case Kind::kWait:
+      Pass(milliseconds(step.a));
+      break;
+    case Kind::kServer:
+      server_.Next(static_cast<Mishap>(step.a % static_cast<std::uint32_t>(Mishap::kCount)),
+                   static_cast<int>(step.b));
+      break;
+    case Kind::kServerDown:
+      server_.SetDown(true);
+      break;
+    case Kind::kServerUp:
+      server_.SetDown(false);
+      break;
+    case Kind::kWipe:
+      server_.Wipe(step.a != 0);
+      server_forgot_ = true;
+      for (auto& [key, times] : allowed_) ++times;
+      break;
+    case Kind::kUmount:
+      if (!busy) EndOrderly(false, false);
+      break;
+    case Kind::kReboot:
+      if (!busy) EndOrderly(true, step.a != 0);
+      break;
+    case Kind::kStop:
+      EndOrderly(false, false);
+      break;
+    case Kind::kUpgrade:
+      disk_.Die();
+      death_ = Death::kDaemon;
+      Succeed();
+      break;
+    case Kind::kKillAll:
+      Crash(Death::kAll);
+      break;
+    case Kind::kPowerCut:
+      Crash(Death::kPower);
+      break;
+    case Kind::kDieSoon:
+      disk_.DieAfter(step.b);
+      death_ = static_cast<Death>(step.a % 3);
+      break;
+    case Kind::kClockJump:
+      clock_.Jump(
+          std::chrono::seconds(step.b != 0 ? -static_cast<int>(step.a) : static_cast<int>(step.a)));
+      break;
+    case Kind::kRemount:
+      if (busy) break;
+      machine_.settings.adopts = (step.a & 1) != 0;
+      machine_.settings.verifies = (step.a & 2) != 0;
+      EndOrderly(false, false);
+      break;
+    default:
+      break;
+  }
+}
+
+// ---- the end
+
+void World::Finish() {
+  disk_.Revive();
+  disk_.Heal();
+  server_.Heal();
+  for (auto& [number, program] : programs_) {
+    if (program.file) Close(program);
+  }
+  CheckTree();
+  Pass(kLongLife);
+  CheckServer();
+  CheckTree();
+  CheckReports();
+  for (int round = 0; round < 4; ++round) People();
+  CheckEnd();
+}
+
+// Whoever is named does what he is asked to.
+void World::People() {
+  bool acted = false;
+  for (auto const& [path, listed] : List()) {
+    auto const file = model_.Find(path);
+    if (!file || file->is_directory) continue;
+    if (listed.state == "interrupted") {
+      Publish(path);
+    } else if (listed.state == "settling" && !listed.finishes) {
+      Rename(path, "named-" + std::to_string(file->number), 0);
+    } else if (listed.state == "failed" && file->fate != Fate::kPublish) {
+      Unlink(path);
+    } else if (listed.state == "unconfirmed") {
+      // He looks on the server.
+      auto const hash = HashOf(file->bytes);
+      bool const is_there = std::any_of(
+          server_.publications().begin(), server_.publications().end(), [&](auto const& other) {
+            return !other.upload->was_asked_away && HashOf(other.upload->bytes) == hash;
+          });
+      if (!is_there) {
+        for (auto& [key, times] : allowed_) times += key.second == hash ? 1 : 0;
+      }
+      auto const decided =
+          is_there ? machine_.decisions().Accept(path) : machine_.decisions().Retry(path);
+      if (!decided) Break(path + " can neither be accepted nor retried");
+    } else {
+      continue;
+    }
+    acted = true;
+  }
+  if (acted) Pass(hours(2));
+  CheckServer();
+}
+
+}  // namespace tusfs_life
