@@ -130,6 +130,8 @@ void FuseServer::Execute(RequestSlots::Slot const& slot, bool replayed) {
   execute_later = false;
   slot.BeginExecution();
   KillPoint(KillMoment::kReceived, opcode);
+  // Before it is answered, by whoever does: it comes once, and each successor needs it.
+  if (opcode == FUSE_INIT) slots_.SaveInit(slot.bytes());
   current_slot = &slot;
   CurrentRequest const current(
       {.id = {.slot = slot.index(), .unique = slot.request().unique, .replayed = replayed},
@@ -360,9 +362,6 @@ void FuseServer::ServeOnThread(unsigned index) {
     if (!Receive(*slot)) {
       slot->Free();
       continue;
-    }
-    if (slot->request().opcode == FUSE_INIT) {
-      slots_.SaveInit(slot->bytes());
     }
     Execute(*slot, false);
   }

@@ -27,14 +27,22 @@ struct Answer {
 class ServerTest : public FilesystemRig {
  protected:
   ServerTest() {
+    Connect();
+    slots_.SaveInit(InitRequest());
+  }
+
+  void Connect() {
     int ends[2] = {-1, -1};
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
     daemon_ = UniqueFd(ends[0]);
     kernel_ = UniqueFd(ends[1]);
+  }
+
+  static std::vector<std::byte> InitRequest() {
     fuse_init_in init{};
     init.major = FUSE_KERNEL_VERSION;
     init.minor = FUSE_KERNEL_MINOR_VERSION;
-    slots_.SaveInit(Request(FUSE_INIT, 2, init));
+    return Request(FUSE_INIT, 2, init);
   }
 
   template <typename Fields>
@@ -181,6 +189,17 @@ TEST_F(ServerTest, ASavedInitThatIsDamagedIsNotRead) {
   Leave(MakeDirectoryRequest(4, {"a\0", 2}));
   TakeOver();
   EXPECT_EQ(Answers(), (std::vector<Answer>{{4, -EIO}}));
+}
+
+TEST_F(ServerTest, AnInitThatWasReadAndNotSavedServesEverySuccessor) {
+  slots_.SaveInit({});
+  Leave(InitRequest());
+  TakeOver();
+  EXPECT_EQ(Answers(), (std::vector<Answer>{{2, 0}}));
+  Connect();
+  Leave(MakeDirectoryRequest(4, {"a\0", 2}));
+  TakeOver();
+  EXPECT_EQ(Answers(), (std::vector<Answer>{{4, 0}}));
 }
 
 }  // namespace
