@@ -42,17 +42,22 @@ void AddEntry(Transaction& transaction, Inode& parent, std::string_view name, In
   }
 }
 
-Result<void> RemoveEntry(Transaction& transaction, InodeId parent, std::string_view name,
-                         Entry const& entry, Inode& inode) {
+void TakeEntry(Transaction& transaction, InodeId parent, std::string_view name, Entry const& entry,
+               Inode& inode) {
   transaction.Delete(Table::kNames, Key(parent, name));
   transaction.Delete(Table::kEntries, Key(parent, entry.sequence));
   if (inode.parent != parent || inode.name != name) {
     transaction.Delete(Table::kLinks, LinkKey(inode.id, parent, name));
-    return {};
+    return;
   }
   inode.parent = 0;
   inode.name.clear();
-  if (inode.type == FileType::kDirectory) return {};
+}
+
+Result<void> RemoveEntry(Transaction& transaction, InodeId parent, std::string_view name,
+                         Entry const& entry, Inode& inode) {
+  TakeEntry(transaction, parent, name, entry, inode);
+  if (inode.parent != 0 || inode.type == FileType::kDirectory) return {};
   std::string promoted;
   auto scanned = transaction.Scan(Table::kLinks, Key(inode.id), "",
                                   [&](std::string_view key, std::string_view) {

@@ -31,6 +31,11 @@ void AddEntry(Transaction& transaction, Inode& parent, std::string_view name, In
 [[nodiscard]] Result<void> RemoveEntry(Transaction& transaction, InodeId parent,
                                        std::string_view name, Entry const& entry, Inode& inode);
 
+/// The same for a name in whose place AddEntry puts another one at once: where it was the primary
+/// name, that one will be.
+void TakeEntry(Transaction& transaction, InodeId parent, std::string_view name, Entry const& entry,
+               Inode& inode);
+
 [[nodiscard]] Result<bool> IsEmptyDirectory(View const& view, InodeId directory);
 
 /// Calls `visit(name, entry)` for the entries behind the cookie `after`, until it returns false.

@@ -177,6 +177,7 @@ class Filesystem {
   struct Aftermath {
     InodeId removed = 0;
     std::optional<Uuid> ownerless;
+    InodeId renamed = 0;  ///< has lost its first name, and goes by another one
   };
 
   [[nodiscard]] Inode NewInode(Caller const& caller, Inode const& parent, InodeId id, FileType type,
@@ -190,6 +191,7 @@ class Filesystem {
   Result<std::optional<Uuid>> DropInode(Transaction& transaction, Inode& inode);
   void RemoveBytesWhenDurable(Transaction& transaction, VersionId version);
   void NoteRename(Inode& inode);
+  void LookAgain(InodeId inode);
   void Settled(Aftermath const& aftermath);
 
   [[nodiscard]] Result<std::string> GetStatus(Caller const& caller, InodeId inode,

@@ -298,7 +298,7 @@ Result<void> Filesystem::Release(HandleId id) {
         if (left.handles > 0) return {};
         auto ownerless = DropInode(transaction, *inode);
         if (!ownerless) return Failure(ownerless.error());
-        aftermath = {inode->id, *ownerless};
+        aftermath = {.removed = inode->id, .ownerless = *ownerless, .renamed = 0};
         return {};
       }
       if (!handle->MayWrite()) return {};

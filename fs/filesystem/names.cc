@@ -232,6 +232,7 @@ Result<std::optional<Uuid>> Filesystem::DropInode(Transaction& transaction, Inod
 Result<Filesystem::Aftermath> Filesystem::RemoveName(Transaction& transaction, Inode& parent,
                                                      std::string_view name, Entry const& entry,
                                                      Inode& inode) {
+  bool const was_first = inode.parent == parent.id && inode.name == name;
   if (auto removed = RemoveEntry(transaction, parent.id, name, entry, inode); !removed) {
     return Failure(removed.error());
   }
@@ -244,18 +245,20 @@ Result<Filesystem::Aftermath> Filesystem::RemoveName(Transaction& transaction, I
     --inode.links;
   }
   if (inode.links > 0) {
+    if (was_first) NoteRename(inode);
     PutInode(transaction, inode);
-    return Aftermath{};
+    return Aftermath{.removed = 0, .ownerless = {}, .renamed = was_first ? inode.id : 0};
   }
   // An open file lives on without a name; nothing of it will be published.
   bool const stays = open_.Count(inode.id).handles > 0;
   auto ownerless = stays ? DetachUpload(transaction, inode) : DropInode(transaction, inode);
   if (!ownerless) return Failure(ownerless.error());
   if (stays) PutInode(transaction, inode);
-  return Aftermath{inode.id, *ownerless};
+  return Aftermath{.removed = inode.id, .ownerless = *ownerless, .renamed = 0};
 }
 
 void Filesystem::Settled(Aftermath const& aftermath) {
+  if (aftermath.renamed != 0) LookAgain(aftermath.renamed);
   if (aftermath.removed == 0) return;
   uploader_.Abandoned(aftermath.removed, aftermath.ownerless);
   uploader_.Forget(aftermath.removed);
@@ -306,6 +309,12 @@ Result<void> Filesystem::RemoveDirectory(Caller const& caller, InodeId parent,
 }
 
 // ---- renaming
+
+// Under its new name other rules may be right for it.
+void Filesystem::LookAgain(InodeId inode) {
+  uploader_.Settle(inode);
+  uploader_.Nudge(inode);
+}
 
 // Whoever writes to it from now on says so to the catalog first.
 void Filesystem::NoteRename(Inode& inode) {
@@ -359,12 +368,9 @@ Result<void> Filesystem::Rename(Caller const& caller, InodeId from_parent, std::
       if (!removed) return Failure(removed.error());
       replaced = *removed;
     }
-    if (auto taken = RemoveEntry(transaction, from_parent, from, **source_entry, *source); !taken) {
-      return taken;
-    }
+    TakeEntry(transaction, from_parent, from, **source_entry, *source);
     if (exchange) {
-      auto taken = RemoveEntry(transaction, to_parent, to, **target_entry, *target);
-      if (!taken) return taken;
+      TakeEntry(transaction, to_parent, to, **target_entry, *target);
       AddEntry(transaction, *source_directory, from, *target);
       NoteRename(*target);
       MoveDirectoryLink(*target, target_directory, *source_directory);
@@ -393,10 +399,7 @@ Result<void> Filesystem::Rename(Caller const& caller, InodeId from_parent, std::
   auto const renamed = DecideOnce(caller, decide, [](Reply const&) { return Result<void>(); });
   if (!renamed) return renamed;
   Settled(replaced);
-  for (auto const inode : moved) {
-    uploader_.Settle(inode);
-    uploader_.Nudge(inode);
-  }
+  for (auto const inode : moved) LookAgain(inode);
   return {};
 }
 

@@ -53,8 +53,12 @@ std::optional<std::string> FinishCommand::LastAnswer(InodeId inode) const {
 void FinishCommand::Run(std::stop_token stop) {
   while (auto const inode = TakeDue(stop)) {
     auto const question = Look(*inode);
-    if (!question) {
+    if (!question && question.error().code == ENOENT) {
       Forget(*inode);
+      continue;
+    }
+    if (!question) {  // too many open files, or the like
+      Postpone(*inode, "it cannot be asked: " + Describe(question.error()));
       continue;
     }
     auto argv = rules_.finish_command;
@@ -90,8 +94,7 @@ std::optional<InodeId> FinishCommand::TakeDue(std::stop_token const& stop) {
   return std::nullopt;
 }
 
-// Nothing where it does not wait for a program any more.
-std::optional<FinishCommand::Question> FinishCommand::Look(InodeId id) const {
+Result<FinishCommand::Question> FinishCommand::Look(InodeId id) const {
   auto question = store_.Read([&](View const& view) -> Result<Question> {
     auto const inode = GetInode(view, id);
     if (!inode) return Failure(inode.error());
@@ -103,9 +106,8 @@ std::optional<FinishCommand::Question> FinishCommand::Look(InodeId id) const {
     if (!version) return Failure(version.error());
     return Question{id, std::move(*path), std::move(*version), 0};
   });
-  if (!question) return std::nullopt;
-  question->changes = question->version->changes();
-  return *std::move(question);
+  if (question) question->changes = question->version->changes();
+  return question;
 }
 
 // False where the file is another one by now: its next close asks again.

@@ -66,7 +66,8 @@ class FinishCommand {
 
   void Run(std::stop_token stop) EXCLUDES(mutex_);
   [[nodiscard]] std::optional<InodeId> TakeDue(std::stop_token const& stop) EXCLUDES(mutex_);
-  [[nodiscard]] std::optional<Question> Look(InodeId inode) const;
+  /// Errors: ENOENT where it does not wait for a program any more.
+  [[nodiscard]] Result<Question> Look(InodeId inode) const;
   [[nodiscard]] bool Approve(Question const& question);
   void Postpone(InodeId inode, std::string answer) EXCLUDES(mutex_);
   /// Unless it was asked for meanwhile.
