@@ -9,6 +9,8 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
+#include <functional>
+#include <optional>
 #include <thread>
 
 #include "catalog/store.h"
@@ -19,6 +21,7 @@
 #include "filesystem/decisions.h"
 #include "filesystem/describer.h"
 #include "filesystem/filesystem.h"
+#include "filesystem/orderly_end.h"
 #include "filesystem/reclaim.h"
 #include "filesystem/recovery.h"
 #include "filesystem/report.h"
@@ -49,17 +52,19 @@ sigset_t BlockEndSignals() {
   return signals;
 }
 
-// Stops the server on SIGTERM or SIGINT; a SIGHUP of its own ends the watch.
+// Waits for SIGTERM and SIGINT, on a thread of its own, and calls `on_end(sender)` for each until
+// that returns true; a SIGHUP of its own ends the watch.
 class SignalWatch {
  public:
-  SignalWatch(sigset_t const& signals, FuseServer& server, Logger const& logger)
-      : thread_([this, signals, &server, logger] {
-          int number = SIGHUP;
-          // A hangup of the terminal is no reason to end a mount.
-          while (number == SIGHUP && !over_) ::sigwait(&signals, &number);
-          if (over_) return;
-          logger->Info("ending on signal number={}", number);
-          server.Stop();
+  SignalWatch(sigset_t const& signals, std::function<bool(pid_t)> on_end)
+      : thread_([this, signals, on_end = std::move(on_end)] {
+          while (!over_) {
+            siginfo_t about{};
+            int const number = ::sigwaitinfo(&signals, &about);
+            // A hangup of the terminal is no reason to end a mount.
+            bool const ends = number == SIGTERM || number == SIGINT;
+            if (!over_ && ends && on_end(about.si_pid)) return;
+          }
         }) {}
   ~SignalWatch() {
     over_ = true;
@@ -179,17 +184,62 @@ std::jthread StartSweep(Mount& mount, Logger const& logger) {
   });
 }
 
+// A service manager has the mount's descriptors too.
+bool IsService() { return std::getenv("INVOCATION_ID") != nullptr; }
+
 // A daemon without a keeper ends the mount itself, unless a service manager has it.
 void EndAlone(MountEntry const& entry, std::filesystem::path const& runtime) {
-  if (std::getenv("INVOCATION_ID") != nullptr) return;
+  if (IsService()) return;
   Unmount(entry.mount);
   UnregisterMount(runtime, entry.mount);
+}
+
+// Whoever tells a daemon to end means the mount, which is its keeper's to end: where nobody uses
+// it, it is unmounted, and that is seen as any umount is. Returns whether it was the last word.
+bool OnEndSignal(pid_t sender, pid_t keeper, bool alone, MountEntry const& entry,
+                 FuseServer& server, Logger const& logger) {
+  if (!alone && sender != keeper && ::kill(keeper, SIGTERM) == 0) return false;
+  logger->Info("ending mount={}", entry.mount);
+  if (alone && IsService()) {
+    server.Stop();
+    return true;
+  }
+  if (alone && UnmountUnused(entry.mount)) return false;
+  server.Finish();
+  return true;
+}
+
+// What a connection that has ended leaves; nothing where it goes on.
+std::optional<HandlesLeft> LeftBy(ServingEnd end, MountedFilesystem const& mounted) {
+  switch (end) {
+    case ServingEnd::kUnmounted:
+      // One that was cut takes what it had to tell along.
+      return mounted.HasGone() ? HandlesLeft::kClosed : HandlesLeft::kOpen;
+    case ServingEnd::kFinished:
+      return HandlesLeft::kOpen;
+    case ServingEnd::kNotYet:
+    case ServingEnd::kStopped:
+    case ServingEnd::kFailed:
+      break;
+  }
+  return std::nullopt;
+}
+
+void EndOrderly(Mount& mount, HandlesLeft left, bool publish_unknown, Logger const& logger) {
+  auto const ended = EndConnection(*mount.state.store, *mount.state.spool,
+                                   {.handles = left, .publish_unknown = publish_unknown}, logger);
+  if (ended) return;
+  logger->Error(
+      "the mount could not be ended orderly: the next one has everything, but after a power cut "
+      "some files may be interrupted error=\"{}\"",
+      Describe(ended.error()));
 }
 
 }  // namespace
 
 Result<void> ServeMount(Options const& options, std::string const& url, KeeperLine line,
                         Logger const& logger) {
+  auto const keeper = ::getppid();
   ::prctl(PR_SET_NAME, "tusfs");  // it was started by descriptor, so the kernel has named it by one
   auto const signals = BlockEndSignals();
   RaiseDescriptorLimit();
@@ -218,6 +268,7 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
   auto server = FuseServer::Attach(std::move(*device), *slots, *mount.filesystem, logger);
   if (!server) return Failure(server.error());
   mount.server = server->get();
+  MountedFilesystem const mounted(entry.mount);
   (*server)->TakeOver();
   line.SayServing();
 
@@ -259,7 +310,9 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
     if (!options.foreground) LeaveTerminal();
   });
   auto const end = [&] {
-    SignalWatch const signal_watch(signals, **server, logger);
+    SignalWatch const signal_watch(signals, [&](pid_t sender) {
+      return OnEndSignal(sender, keeper, alone, entry, **server, logger);
+    });
     return (*server)->Serve();
   }();
   if (end != ServingEnd::kFailed) MarkEnding(mount.state.lock);
@@ -271,6 +324,9 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
   control->reset();
   mount.uploader->Stop();
   if (mount.read_back) mount.read_back->Stop();
+  if (auto const left = LeftBy(end, mounted)) {
+    EndOrderly(mount, *left, mount.uploader->rules().publish_unknown, logger);
+  }
   if (alone) EndAlone(entry, *runtime);
   logger->Info("{} mount={}", end == ServingEnd::kUnmounted ? "unmounted" : "stopped", entry.mount);
   if (end == ServingEnd::kFailed) return Fail(EIO, "/dev/fuse cannot be read");

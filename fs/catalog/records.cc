@@ -8,8 +8,11 @@ namespace tusfs {
 namespace {
 
 constexpr std::uint8_t kRecordVersion = 1;
-/// 1 had neither special files nor what a file has gone through, 2 not what is kept of its bytes.
-constexpr std::uint8_t kInodeVersion = 3;
+/// 1 had neither special files nor what a file has gone through, 2 not what is kept of its bytes, 3
+/// not what a power cut has left of them.
+constexpr std::uint8_t kInodeVersion = 4;
+/// 1 did not know who had opened it.
+constexpr std::uint8_t kHandleVersion = 2;
 /// 1 had neither an expiry nor a time of rest.
 constexpr std::uint8_t kUploadVersion = 2;
 
@@ -72,7 +75,10 @@ std::string Encode(Inode const& inode) {
           .Number(inode.regrown)
           .Number(inode.trimmed)
           .Number(inode.published)
-          .Number(inode.kept_at);
+          .Number(inode.kept_at)
+          .Number(std::uint8_t{inode.synced})
+          .Number(inode.size_before)
+          .Number(inode.held);
       break;
     case FileType::kFifo:
     case FileType::kSocket:
@@ -117,10 +123,14 @@ Result<Inode> DecodeInode(InodeId id, std::string_view bytes) {
       inode.renamed = decoder.Number<std::uint8_t>() != 0;
       inode.approved = decoder.Number<std::uint8_t>() != 0;
       inode.regrown = decoder.Number<std::uint8_t>();
-      if (version < kInodeVersion) break;
+      if (version == 2) break;
       inode.trimmed = decoder.Number<std::uint64_t>();
       inode.published = decoder.Number<FileTime>();
       inode.kept_at = decoder.Number<FileTime>();
+      if (version == 3) break;
+      inode.synced = decoder.Number<std::uint8_t>() != 0;
+      inode.size_before = decoder.Number<std::uint64_t>();
+      inode.held = decoder.Number<std::uint64_t>();
       break;
     case FileType::kFifo:
     case FileType::kSocket:
@@ -150,7 +160,7 @@ Result<Entry> DecodeEntry(std::string_view bytes) {
 }
 
 std::string Encode(Handle const& handle) {
-  auto encoder = Begin();
+  auto encoder = Begin(kHandleVersion);
   encoder.Number(handle.inode)
       .Number(handle.flags)
       .Number(std::uint8_t{handle.changed})
@@ -163,6 +173,7 @@ std::string Encode(Handle const& handle) {
       .Number(handle.connection)
       .Number(static_cast<std::uint32_t>(handle.writers.size()));
   for (auto const process : handle.writers) encoder.Number(process);
+  encoder.Number(handle.opener);
   return encoder.Take();
 }
 
@@ -186,7 +197,9 @@ Result<Handle> DecodeHandle(HandleId id, std::string_view bytes) {
   for (std::uint32_t i = 0; i < writers && decoder.ok(); ++i) {
     handle.writers.insert(decoder.Number<std::int32_t>());
   }
-  return Checked(decoder, version, std::move(handle), "handle");
+  if (version != kRecordVersion) handle.opener = decoder.Number<std::int32_t>();
+  bool const known = version >= kRecordVersion && version <= kHandleVersion;
+  return Checked(decoder, known ? kRecordVersion : version, std::move(handle), "handle");
 }
 
 std::string Encode(Upload const& upload) {

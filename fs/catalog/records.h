@@ -66,6 +66,14 @@ struct Inode {
   FileTime published = 0;     ///< when the server had confirmed the whole of it; 0: not known
   /// When somebody used the bytes of an uploaded file last, about; 0: not known. See kept.h.
   FileTime kept_at = 0;
+  /// All of its bytes, as they are, are on disk. Never while it is being written.
+  bool synced = false;
+  // What a power cut has left of a file that was not; both 0 otherwise, and when it is changed.
+  std::uint64_t size_before = 0;  ///< bytes that it had
+  std::uint64_t held = 0;  ///< bytes behind `size` that the spool has kept, whole or not
+
+  /// Nobody may take it for what it was. Of one that is interrupted.
+  [[nodiscard]] bool IsCut() const { return held > 0 || size_before > size; }
 };
 
 /// A directory entry. The sequence is the readdir cookie.
@@ -98,6 +106,7 @@ struct Handle {
   /// Processes (pid_t) that wrote through it; before the first WRITE the one that created or
   /// truncated.
   std::set<std::int32_t> writers;
+  std::int32_t opener = 0;  ///< the process that opened it for writing; 0: not known
 };
 
 /// How a request of the kernel ended that must not be executed twice. A successor of a daemon that

@@ -82,6 +82,34 @@ std::string ShowProcesses(json const& status) {
   return problem.empty() ? text : text + problem + "\n";
 }
 
+// Files that somebody has to do something about, by state.
+std::uint64_t CountStuck(json const& files) {
+  std::uint64_t stuck = 0;
+  for (auto const* state : {"interrupted", "failed", "unconfirmed"})
+    stuck += NumberOf(files, state);
+  return stuck;
+}
+
+// Never all of it while a file is stuck: what it lacks may be no bytes at all.
+std::string ShowSafe(json const& status, bool with_bars) {
+  auto const& bytes = status.at("bytes");
+  auto const confirmed = NumberOf(bytes, "confirmed");
+  auto const accepted = NumberOf(bytes, "accepted");
+  auto const held = NumberOf(bytes, "held");
+  auto const stuck = CountStuck(status.at("files"));
+  bool const lacks = stuck > 0 && confirmed >= accepted;
+  auto const bar = lacks ? Bar(99, 100, with_bars) : Bar(confirmed, accepted, with_bars);
+  auto text = "  safe    " + bar + (lacks ? "99%" : ShowPercent(confirmed, accepted)) + " (" +
+              Bytes(confirmed) + " of " + Bytes(accepted) + " on the server, " +
+              Bytes(NumberOf(bytes, "remaining")) + " to go)\n";
+  if (stuck > 0) {
+    text += "  stuck   " + std::to_string(stuck) + " files wait for somebody" +
+            (held > 0 ? ", of which a power cut has left " + Bytes(held) + " in doubt" : "") +
+            ": see tusfsctl list\n";
+  }
+  return text;
+}
+
 std::string ShowSpool(json const& spool) {
   auto const waiting = NumberOf(spool, "waiting");
   auto text =
@@ -120,14 +148,10 @@ std::string ShowMount(json const& status, bool with_bars) {
   if (!status.contains("server")) return text + ShowProcesses(status);
   auto const& server = status.at("server");
   auto const& bytes = status.at("bytes");
-  auto const confirmed = NumberOf(bytes, "confirmed");
-  auto const accepted = NumberOf(bytes, "accepted");
   text += std::string("  server  ") +
           (server.value("reachable", false) ? "reachable" : "not usable") + " since " +
           ShownText(server, "since") + Behind(": ", ShownText(server, "error")) + "\n";
-  text += "  safe    " + Bar(confirmed, accepted, with_bars) + ShowPercent(confirmed, accepted) +
-          " (" + Bytes(confirmed) + " of " + Bytes(accepted) + " on the server, " +
-          Bytes(NumberOf(bytes, "remaining")) + " to go)\n";
+  text += ShowSafe(status, with_bars);
   text += "  sent    " + Bytes(NumberOf(bytes, "sent")) + ", of these " +
           Bytes(NumberOf(bytes, "resent")) + " again\n";
   std::string files;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string_view>
 
 namespace tusfs {
@@ -45,8 +46,9 @@ json Files(Result<std::vector<FileReport>> const& reports, std::string const& pa
   if (!reports) return Problem("'" + path + "': " + Describe(reports.error()));
   json files = json::array();
   for (auto const& report : *reports) {
-    json file{{"path", report.path},     {"state", report.state},       {"size", report.size},
-              {"offset", report.offset}, {"finishes", report.finishes}, {"error", nullptr}};
+    json file{{"path", report.path}, {"state", report.state},   {"size", report.size},
+              {"held", report.held}, {"offset", report.offset}, {"finishes", report.finishes},
+              {"error", nullptr}};
     if (!report.error.empty()) file["error"] = report.error;
     if (report.expires != 0) file["expires"] = Timestamp(report.expires);
     if (with_urls) file["url"] = report.url;
@@ -82,6 +84,7 @@ json Status(Result<StatusReport> const& status, MountEntry const& entry) {
           {"bytes",
            {{"accepted", status->accepted},
             {"confirmed", status->confirmed},
+            {"held", status->held},
             {"remaining", status->accepted - status->confirmed},
             {"sent", status->sent},
             {"resent", status->resent}}},
@@ -89,6 +92,13 @@ json Status(Result<StatusReport> const& status, MountEntry const& entry) {
            {{"used", status->spool_used},
             {"limit", status->spool_limit},
             {"waiting", status->waiting}}}};
+}
+
+std::optional<Decisions::Rest> RestOf(std::string const& text) {
+  if (text.empty()) return Decisions::Rest::kAsk;
+  if (text == "take") return Decisions::Rest::kTake;
+  if (text == "drop") return Decisions::Rest::kDrop;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -108,7 +118,11 @@ std::string Commands::Answer(std::string const& request) const {
   if (command == "status") return Dump(Status(reporter_.Status(), entry_));
   if (command == "list") return Dump(Files(reporter_.List(path), path, urls));
   if (command == "unfinished") return Dump(Files(reporter_.Unfinished(path), path, urls));
-  if (command == "publish") return Dump(Decided(decisions_.Publish(path), path));
+  if (command == "publish") {
+    auto const rest = RestOf(text("rest"));
+    return Dump(rest ? Decided(decisions_.Publish(path, *rest), path)
+                     : Problem("the rest of a file is taken or dropped, nothing else"));
+  }
   if (command == "retry") return Dump(Decided(decisions_.Retry(path), path));
   if (command == "accept") return Dump(Decided(decisions_.Accept(path), path));
   if (command == "discard") return Dump(Decided(decisions_.Discard(path), path));

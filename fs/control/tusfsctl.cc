@@ -106,8 +106,9 @@ std::string Silence(MountEntry const& entry) {
          ") starts it again, and the mount is kept: see its log";
 }
 
-Result<json> Request(Place const& place, char const* command, bool urls = false) {
-  json const request{{"command", command}, {"path", place.path}, {"urls", urls}};
+Result<json> Request(Place const& place, char const* command, json const& more = {}) {
+  json request{{"command", command}, {"path", place.path}};
+  if (!more.is_null()) request.update(more);
   auto const text = request.dump(-1, ' ', false, json::error_handler_t::replace);
   auto answer = Ask(place.mount.socket, text);
   // A daemon that is being replaced answers in a moment.
@@ -195,7 +196,7 @@ int Restart(std::string const& path) {
 int List(std::string const& path, bool as_json, bool urls) {
   auto const place = FindPlace(path);
   if (!place) return Complain(place.error().context);
-  auto const answer = Request(*place, "list", urls);
+  auto const answer = Request(*place, "list", {{"urls", urls}});
   if (!answer) return Complain(answer.error().context);
   Print(*answer, as_json, ShowFiles);
   return kDone;
@@ -273,12 +274,12 @@ int Wait(std::vector<std::string> paths, std::optional<double> timeout, bool str
 
 // What a person decides about files; `saying` is said of each file of which it is done.
 int Decide(char const* command, char const* saying, std::vector<std::string> const& paths,
-           bool as_json) {
+           bool as_json, json const& more = {}) {
   json files = json::array();
   for (auto const& path : paths) {
     auto const place = FindPlace(path);
     if (!place) return Complain(place.error().context);
-    auto const answer = Request(*place, command);
+    auto const answer = Request(*place, command, more);
     if (!answer) return Complain(answer.error().context);
     for (auto const& file : FilesIn(*answer)) files.push_back(file);
   }
@@ -337,6 +338,14 @@ int Main(int argc, char const* const* argv) {
                      command == discard ? "files" : "files, or directories with all beneath")
         ->required();
   }
+  std::string rest;
+  publish
+      ->add_option(
+          "--rest", rest,
+          "of files that a power cut has cut short: take all that is here, or drop what is "
+          "not known to be whole")
+      ->option_text("take|drop")
+      ->check(CLI::IsMember({"take", "drop"}));
   std::string state_dir;
   std::string out_dir;
   auto* const rescue = app.add_subcommand(
@@ -353,7 +362,9 @@ int Main(int argc, char const* const* argv) {
   if (list->parsed()) return List(path, as_json, urls);
   if (restart->parsed()) return Restart(path);
   if (rescue->parsed()) return RescueFiles(state_dir, out_dir, as_json);
-  if (publish->parsed()) return Decide("publish", "will be published", paths, as_json);
+  if (publish->parsed()) {
+    return Decide("publish", "will be published", paths, as_json, {{"rest", rest}});
+  }
   if (retry->parsed()) return Decide("retry", "is tried again", paths, as_json);
   if (accept->parsed()) return Decide("accept", "counts as uploaded", paths, as_json);
   if (discard->parsed()) return Decide("discard", "is discarded", paths, as_json);

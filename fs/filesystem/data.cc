@@ -52,7 +52,8 @@ void Filesystem::Discard(Version const& version) {
 }
 
 void Filesystem::ForgetDecisions(Inode& inode) {
-  inode.renamed = inode.approved = false;
+  inode.renamed = inode.approved = inode.synced = false;
+  inode.size_before = inode.held = 0;
   bool const published = inode.content == Content::kUploaded;
   if (published && inode.regrown < std::numeric_limits<std::uint8_t>::max()) ++inode.regrown;
 }

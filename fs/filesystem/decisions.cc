@@ -5,6 +5,7 @@
 #include "catalog/kept.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
+#include "filesystem/report.h"
 
 namespace tusfs {
 namespace {
@@ -34,7 +35,15 @@ std::string LostHere(Case const& file) {
   return "the local disk has failed it, copy it here again: " + file.inode.reason;
 }
 
-std::string WhyNotPublish(Case const& file, PublishRules const& rules) {
+// What is missing is never left out in silence.
+std::string WhyNotWhole(Inode const& inode) {
+  auto const copy = DescribeCut(inode) + ": copy it here again, or say 'tusfsctl publish --rest ";
+  if (inode.held == 0) return copy + "drop' to publish what there is";
+  return copy + "take' to publish all that is here, 'tusfsctl publish --rest drop' to publish " +
+         "what is known to be whole";
+}
+
+std::string WhyNotPublish(Case const& file, PublishRules const& rules, Decisions::Rest rest) {
   if (auto const pattern = rules.IgnoredBy(file.path)) {
     return "its name matches the ignored pattern " + *pattern + ": rename it";
   }
@@ -53,7 +62,9 @@ std::string WhyNotPublish(Case const& file, PublishRules const& rules) {
     case Content::kInterrupted:
       break;
   }
-  return file.has_writers ? kOpen : std::string();
+  if (file.has_writers) return kOpen;
+  bool const asks = rest == Decisions::Rest::kAsk && file.inode.IsCut();
+  return asks ? WhyNotWhole(file.inode) : std::string();
 }
 
 std::string WhyNotRetry(Case const& file) {
@@ -89,44 +100,49 @@ struct Decisions::Decision {
   std::function<std::string(Case const&)> refuse;  ///< empty: it can be done
   /// Whether a file that is found beneath a directory is meant at all.
   std::function<bool(Case const&)> is_meant;
-  std::function<void(Transaction&, Case&)> change;
+  std::function<Result<void>(Transaction&, Case&)> change;
   std::function<void(InodeId)> afterwards;
 };
 
-Result<Decisions::Outcomes> Decisions::Publish(std::string const& path) {
-  return Apply(path,
-               {.refuse = [&](Case const& file) { return WhyNotPublish(file, uploader_.rules()); },
-                .is_meant =
-                    [](Case const& file) {
-                      return file.inode.content == Content::kSettling ||
-                             file.inode.content == Content::kInterrupted;
-                    },
-                .change =
-                    [](Transaction& transaction, Case& file) {
-                      if (file.inode.content == Content::kFinished) return;
-                      file.inode.content = Content::kSettling;
-                      file.inode.reason.clear();
-                      file.inode.approved = true;
-                      PutInode(transaction, file.inode);
-                    },
-                .afterwards = [&](InodeId inode) { uploader_.SettleNow(inode); }});
+Result<Decisions::Outcomes> Decisions::Publish(std::string const& path, Rest rest) {
+  return Apply(
+      path,
+      {.refuse = [&](Case const& file) { return WhyNotPublish(file, uploader_.rules(), rest); },
+       .is_meant =
+           [](Case const& file) {
+             return file.inode.content == Content::kSettling ||
+                    file.inode.content == Content::kInterrupted;
+           },
+       .change = [&](Transaction& transaction, Case& file) -> Result<void> {
+         auto& inode = file.inode;
+         if (inode.content == Content::kFinished) return {};
+         if (inode.IsCut()) {
+           if (auto ended = filesystem_.EndCut(inode, rest == Rest::kTake); !ended) return ended;
+         }
+         inode.content = Content::kSettling;
+         inode.reason.clear();
+         inode.approved = true;
+         PutInode(transaction, inode);
+         return {};
+       },
+       .afterwards = [&](InodeId inode) { uploader_.SettleNow(inode); }});
 }
 
 Result<Decisions::Outcomes> Decisions::Retry(std::string const& path) {
   return Apply(
       path, {.refuse = WhyNotRetry,
              .is_meant = [](Case const& file) { return file.inode.content == Content::kFinished; },
-             .change =
-                 [](Transaction& transaction, Case& file) {
-                   bool const is_stuck = file.IsStuckAs(UploadPhase::kUnconfirmed) ||
-                                         file.IsStuckAs(UploadPhase::kRefused);
-                   if (!is_stuck) return;
-                   // As if it had been refused: that starts over. Without the words of a refusal
-                   // it waits for that.
-                   file.upload->phase = UploadPhase::kRefused;
-                   file.upload->error.clear();
-                   PutUpload(transaction, *file.upload);
-                 },
+             .change = [](Transaction& transaction, Case& file) -> Result<void> {
+               bool const is_stuck = file.IsStuckAs(UploadPhase::kUnconfirmed) ||
+                                     file.IsStuckAs(UploadPhase::kRefused);
+               if (!is_stuck) return {};
+               // As if it had been refused: that starts over. Without the words of a refusal
+               // it waits for that.
+               file.upload->phase = UploadPhase::kRefused;
+               file.upload->error.clear();
+               PutUpload(transaction, *file.upload);
+               return {};
+             },
              .afterwards = [&](InodeId inode) { uploader_.Retry(inode); }});
 }
 
@@ -134,17 +150,17 @@ Result<Decisions::Outcomes> Decisions::Accept(std::string const& path) {
   return Apply(
       path, {.refuse = WhyNotAccept,
              .is_meant = [](Case const& file) { return file.IsStuckAs(UploadPhase::kUnconfirmed); },
-             .change =
-                 [&](Transaction& transaction, Case& file) {
-                   auto& upload = *file.upload;
-                   upload.phase = UploadPhase::kComplete;
-                   upload.offset = file.inode.size;
-                   upload.length = file.inode.size;
-                   upload.error.clear();
-                   PutUpload(transaction, upload);
-                   MarkUploaded(transaction, file.inode, clock_.Wall());
-                   PutInode(transaction, file.inode);
-                 },
+             .change = [&](Transaction& transaction, Case& file) -> Result<void> {
+               auto& upload = *file.upload;
+               upload.phase = UploadPhase::kComplete;
+               upload.offset = file.inode.size;
+               upload.length = file.inode.size;
+               upload.error.clear();
+               PutUpload(transaction, upload);
+               MarkUploaded(transaction, file.inode, clock_.Wall());
+               PutInode(transaction, file.inode);
+               return {};
+             },
              .afterwards = [&](InodeId inode) { uploader_.Forget(inode); }});
 }
 
@@ -153,11 +169,12 @@ Result<Decisions::Outcomes> Decisions::Discard(std::string const& path) {
   auto const file = store_.Read([&](View const& view) { return ResolvePath(view, path); });
   if (!file) return Failure(file.error());
   if (file->type != FileType::kRegular) {
-    return Outcomes{{path, "only files that are not uploaded can be discarded, one by one"}};
+    return Outcomes{{path, "only files that are not uploaded can be discarded, one by one", false}};
   }
   auto const discarded = filesystem_.DiscardFile(file->id);
   if (!discarded) return Failure(discarded.error());
-  return Outcomes{{path, *discarded ? std::string() : "it is uploaded already: remove it with rm"}};
+  return Outcomes{
+      {path, *discarded ? std::string() : "it is uploaded already: remove it with rm", false}};
 }
 
 Result<Decisions::Outcomes> Decisions::Apply(std::string const& path, Decision const& decision) {
@@ -179,13 +196,14 @@ Result<Decisions::Outcomes> Decisions::Apply(std::string const& path, Decision c
     auto outcome = ApplyToFile(inode, name, beneath);
     if (!outcome && outcome.error().code == ENOENT) continue;  // removed meanwhile
     if (!outcome) return Failure(outcome.error());
-    if (outcome->refusal.empty()) outcomes.push_back(*std::move(outcome));
+    if (outcome->refusal.empty() || outcome->is_cut) outcomes.push_back(*std::move(outcome));
   }
   return outcomes;
 }
 
 Result<Decisions::Outcome> Decisions::ApplyToFile(InodeId id, std::string const& path,
                                                   Decision const& decision) {
+  bool is_cut = false;
   auto refusal = store_.Update([&](Transaction& transaction) -> Result<std::string> {
     auto inode = GetInode(transaction, id);
     if (!inode) return Failure(inode.error());
@@ -197,12 +215,16 @@ Result<Decisions::Outcome> Decisions::ApplyToFile(InodeId id, std::string const&
     // Writers come and go inside transactions.
     Case file{*std::move(inode), *std::move(first), *std::move(upload), filesystem_.HasWriters(id)};
     auto why_not = decision.refuse(file);
-    if (why_not.empty()) decision.change(transaction, file);
-    return why_not;
+    is_cut = !why_not.empty() && decision.is_meant(file) && file.inode.IsCut();
+    if (!why_not.empty()) return why_not;
+    if (auto changed = decision.change(transaction, file); !changed) {
+      return Failure(changed.error());
+    }
+    return std::string();
   });
   if (!refusal) return Failure(refusal.error());
   if (refusal->empty()) decision.afterwards(id);
-  return Outcome{path, *std::move(refusal)};
+  return Outcome{path, *std::move(refusal), is_cut};
 }
 
 Result<std::vector<std::pair<InodeId, std::string>>> Decisions::FilesBeneath(

@@ -24,12 +24,19 @@ class Decisions {
   struct Outcome {
     std::string path;
     std::string refusal;  ///< why not, and the way out; empty where it is done
+    bool is_cut = false;  ///< refused, and not for what everybody expects: said of directories too
   };
   using Outcomes = std::vector<Outcome>;
 
+  /// What becomes of a file that a power cut has cut short (Inode::IsCut).
+  enum class Rest {
+    kAsk,   ///< it is refused, and the choice is said
+    kTake,  ///< what the spool has of it is the file, whole or not
+    kDrop,  ///< only what is known to be whole is
+  };
   /// What is interrupted, or waits for somebody's word, is complete as it is. Errors of all: ENOENT
   /// and the like, where there is no such path.
-  [[nodiscard]] Result<Outcomes> Publish(std::string const& path);
+  [[nodiscard]] Result<Outcomes> Publish(std::string const& path, Rest rest = Rest::kAsk);
 
   /// What the server refused, or is paused by its errors, is tried at once; what may have been
   /// published is sent once more, as another upload.

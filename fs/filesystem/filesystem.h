@@ -156,6 +156,10 @@ class Filesystem {
   /// Removes the names of an unfinished file; whoever waits to write to it is told that it is full.
   /// False where it is uploaded.
   [[nodiscard]] Result<bool> DiscardFile(InodeId inode);
+  /// Ends the doubt about a file that a power cut has cut short (Inode::IsCut) and that nobody has
+  /// open for writing: what lies behind its size becomes a part of it, or goes. Changes the record
+  /// in memory; for whoever puts it, inside that transaction.
+  [[nodiscard]] Result<void> EndCut(Inode& inode, bool take);
   [[nodiscard]] Budget& budget() { return spool_.budget(); }
 
  private:
@@ -212,7 +216,7 @@ class Filesystem {
   static void CatchUp(Inode& inode, Version const* version);
 
   /// Its bytes are about to be others, before its content says so: what was decided about the old
-  /// ones does not hold for them.
+  /// ones, and what was known of them, does not hold for them.
   static void ForgetDecisions(Inode& inode);
 
   Result<void> BeginChange(ActiveFile& file, OpenHandle& handle, Caller const& caller,

@@ -44,7 +44,9 @@ Result<Filesystem::Created> Filesystem::Create(Caller const& caller, InodeId par
   record.flags = static_cast<std::uint32_t>(flags);
   record.changed = record.dirty = handle->MayWrite();
   record.connection = connection_;
-  record.writers.insert(processes_.ProcessOf(caller.pid));
+  auto const process = processes_.ProcessOf(caller.pid);
+  record.writers.insert(process);
+  if (handle->MayWrite()) record.opener = process;
   auto created = store_.Update([&](Transaction& transaction) -> Result<Created> {
     auto inode =
         AddNew(transaction, caller, parent, name, FileType::kRegular, mode, [&](Inode& fresh) {
@@ -92,13 +94,15 @@ Result<HandleId> Filesystem::Open(Caller const& caller, InodeId id, int flags) {
   record.inode = id;
   record.flags = static_cast<std::uint32_t>(flags);
   record.connection = connection_;
+  if (handle->MayWrite()) record.opener = processes_.ProcessOf(caller.pid);
   std::shared_ptr<Version> fresh;
   if ((flags & O_TRUNC) != 0) {
     auto version = NewVersion();
     if (!version) return Failure(version.error());
     fresh = std::move(*version);
     record.changed = record.dirty = true;
-    record.writers.insert(processes_.ProcessOf(caller.pid));
+    record.writers.insert(handle->MayWrite() ? record.opener
+                                             : processes_.ProcessOf(caller.pid));
   } else if (inode->version != 0 || handle->MayWrite()) {
     if (auto restored = Restore(file, *inode); !restored) return Failure(restored.error());
   }
@@ -123,6 +127,7 @@ Result<HandleId> Filesystem::Open(Caller const& caller, InodeId id, int flags) {
       PutInode(transaction, *current);
     } else if (handle->MayWrite() && BecomesWriting(*current)) {
       current->content = Content::kWriting;
+      current->synced = false;
       PutInode(transaction, *current);
     } else if (IsWorthNoting(*current, clock_.Wall())) {
       UseKept(transaction, *current, clock_.Wall());

@@ -4,142 +4,84 @@
 #include <cerrno>
 #include <iterator>
 #include <limits>
-#include <map>
 #include <vector>
 
 #include "base/file.h"
-#include "base/text.h"
 #include "catalog/tables.h"
+#include "filesystem/left_open.h"
 
 namespace tusfs {
 namespace {
 
 constexpr char const* kEndpointNote = "endpoint";
 constexpr char const* kBootNote = "boot";
-constexpr char const* kConnectionNote = "connection";
-constexpr std::size_t kPage = 256;
 constexpr auto kAsOnDisk = std::numeric_limits<std::uint64_t>::max();
 
-// Why a file is not finished, by what its handles of the last connection say; nothing where each
-// of them was closed cleanly.
-using Unfinished = std::map<InodeId, std::string>;
+constexpr char const* kPowerCut = "the machine stopped before its bytes were on disk";
 
-Result<Unfinished> CloseHandles(Store& store) {
-  Unfinished unfinished;
-  auto const handles = store.Read([](View const& view) { return ListHandles(view); });
-  if (!handles) return Failure(handles.error());
-  for (auto const& handle : *handles) {
-    if (!handle.changed) continue;
-    if (handle.dirty) {
-      unfinished[handle.inode] = "it was being written when the mount ended";
-    } else if (handle.verdict != Verdict::kClean) {
-      unfinished[handle.inode] = handle.reason;
-    }
-  }
-  return unfinished;
-}
+// How the last connection ended.
+enum class LastEnd {
+  kOrderly,    ///< all that was closed is on disk
+  kSameBoot,   ///< processes died; the page cache has survived
+  kOtherBoot,  ///< what was not synced may be gone
+};
 
-// The version as the disk has it after the same boot: writes reach it before the catalog.
-Result<void> TakeFromDisk(Spool& spool, Inode& inode) {
-  auto const version = spool.Find(inode.version, kAsOnDisk, inode.trimmed);
-  if (!version) return Failure(version.error());
-  auto const modified = (*version)->ModifiedOnDisk();
-  if (!modified) return Failure(modified.error());
-  if ((*version)->size() != inode.size) inode.modified = inode.changed = *modified;
-  inode.size = (*version)->size();
-  return {};
-}
-
-Result<void> Interrupt(Inode& inode, std::string reason) {
-  inode.content = Content::kInterrupted;
-  inode.reason = std::move(reason);
-  return {};
-}
-
-// Puts one unfinished file right; `same_boot`: its page cache has survived.
-Result<void> Mend(Transaction& transaction, Spool& spool, Inode& inode,
-                  Unfinished const& unfinished, bool same_boot) {
-  bool const open = inode.content == Content::kWriting;
-  if (inode.content == Content::kFinished || inode.content == Content::kFailed) return {};
-  if (!same_boot) {
+// After another boot a file is what was synced of it: of what lies behind nobody knows whether it
+// is whole. It stays where it is, and is said.
+Result<void> CutToSynced(Transaction& transaction, Spool& spool, Inode& inode) {
+  if (inode.synced) return {};
+  if (inode.trimmed == 0) {
     // The server may have bytes that the disk has lost, or has older ones of.
     auto const detached = DetachUpload(transaction, inode);
     if (!detached) return Failure(detached.error());
-    inode.size = inode.synced_size;
-    // Whoever called it complete had seen bytes that may be gone.
-    inode.approved = inode.renamed = false;
-    // The name of a file that nobody synced may have come through without its empty body.
-    auto const body = spool.Find(inode.version, inode.size, inode.trimmed);
-    if (!body && body.error().code == ENOENT && inode.size == 0) {
-      if (auto made = spool.Create(inode.version); !made) return Failure(made.error());
-    }
-    if (inode.content == Content::kInterrupted) return {};
-    return Interrupt(inode, "the machine stopped before its bytes were on disk");
-  }
-  if (!open) return {};
-  if (auto taken = TakeFromDisk(spool, inode); !taken) {
+  }  // else it has the only copy of its head
+  auto const body = spool.Find(inode.version, kAsOnDisk, inode.trimmed);
+  if (!body && body.error().code != ENOENT) return Failure(body.error());
+  auto const on_disk = body ? (*body)->size() : 0;
+  auto const known = std::max(inode.synced_size, inode.trimmed);
+  if (!body && known > 0) {
     inode.content = Content::kFailed;
-    inode.reason = "its bytes are missing from the spool: " + Describe(taken.error());
+    inode.reason = "its bytes are missing from the spool: " + Describe(body.error());
     return {};
   }
-  if (auto const found = unfinished.find(inode.id); found != unfinished.end()) {
-    return Interrupt(inode, found->second);
+  inode.size_before = std::max({inode.size_before, inode.size, on_disk});
+  inode.size = std::min(known, on_disk);
+  inode.held = on_disk - inode.size;
+  inode.synced_size = inode.size;
+  inode.synced = true;  // whatever can be read after a boot was on disk
+  // Whoever called it complete had seen bytes that may be gone.
+  inode.approved = inode.renamed = false;
+  if (inode.content != Content::kInterrupted) {
+    inode.content = Content::kInterrupted;
+    inode.reason = kPowerCut;
   }
-  if (!inode.reason.empty()) return Interrupt(inode, inode.reason);
-  inode.content = Content::kSettling;
+  // The name of a file that nobody synced may have come through without its body.
+  if (!body) {
+    if (auto made = spool.Create(inode.version); !made) return Failure(made.error());
+  }
   return {};
 }
 
-Result<void> MendFiles(Store& store, Spool& spool, Unfinished const& unfinished, bool same_boot,
-                       Logger const& logger) {
-  InodeId after = 0;
-  while (true) {
-    auto const page = store.Read([&](View const& view) { return ListWork(view, after, kPage); });
-    if (!page) return Failure(page.error());
-    if (page->empty()) return {};
-    after = page->back();
-    auto const mended = store.Update([&](Transaction& transaction) -> Result<void> {
-      for (auto const id : *page) {
-        auto inode = GetInode(transaction, id);
-        if (!inode) return Failure(inode.error());
-        auto const before = inode->content;
-        if (auto done = Mend(transaction, spool, *inode, unfinished, same_boot); !done) return done;
-        if (before != Content::kInterrupted && inode->content == Content::kInterrupted) {
-          logger->Warn(
-              "file is interrupted and will not be published name=\"{}\" size={} "
-              "reason=\"{}\"",
-              Printable(inode->name), inode->size, inode->reason);
-        }
-        PutInode(transaction, *inode);
-      }
-      return {};
-    });
-    if (!mended) return mended;
-  }
+// Puts one unfinished file right.
+Result<void> Mend(Transaction& transaction, Spool& spool, Unfinished const& unfinished,
+                  LastEnd last, Inode& inode) {
+  if (inode.content == Content::kFinished || inode.content == Content::kFailed) return {};
+  if (last == LastEnd::kOtherBoot) return CutToSynced(transaction, spool, inode);
+  EndWriting(spool, unfinished, inode);
+  return {};
 }
 
-// Removes the inodes without a name; only open handles have kept them. Returns the versions that
-// they had.
-Result<std::vector<VersionId>> RemoveNameless(Store& store) {
-  std::vector<VersionId> versions;
-  auto const handles = store.Read([](View const& view) { return ListHandles(view); });
-  if (!handles) return Failure(handles.error());
-  for (auto const& handle : *handles) {
-    VersionId version = 0;
-    auto const removed = store.Update([&](Transaction& transaction) -> Result<void> {
-      auto inode = GetInode(transaction, handle.inode);
-      if (!inode && inode.error().code == ENOENT) return {};  // open more than once
-      if (!inode) return Failure(inode.error());
-      if (inode->links > 0) return {};
-      version = inode->version;
-      auto detached = DetachUpload(transaction, *inode);
-      if (!detached) return Failure(detached.error());
-      return DeleteInode(transaction, *inode);
-    });
-    if (!removed) return Failure(removed.error());
-    if (version != 0) versions.push_back(version);
-  }
-  return versions;
+Result<LastEnd> HowItEnded(Store const& store, RecoveryOptions const& options) {
+  return store.Read([&](View const& view) -> Result<LastEnd> {
+    auto const boot = GetNote(view, kBootNote);
+    auto const connection = GetNote(view, kConnectionNote);
+    auto const ended = GetNote(view, kEndedNote);
+    if (!boot) return Failure(boot.error());
+    if (!connection) return Failure(connection.error());
+    if (!ended) return Failure(ended.error());
+    if (!ended->empty() && *ended == *connection) return LastEnd::kOrderly;
+    return *boot == options.boot_id ? LastEnd::kSameBoot : LastEnd::kOtherBoot;
+  });
 }
 
 // The last record of a recovery: a kill before it repeats everything.
@@ -151,6 +93,7 @@ Result<std::uint64_t> BeginConnection(Store& store, Clock const& clock,
     for (auto const& handle : *handles) DeleteHandle(transaction, handle.id);
     PutNote(transaction, kEndpointNote, options.endpoint);
     PutNote(transaction, kBootNote, options.boot_id);
+    PutNote(transaction, kEndedNote, "");
     auto const root = GetInode(transaction, kRootInode);
     if (!root && root.error().code != ENOENT) return Failure(root.error());
     if (!root) {
@@ -175,16 +118,19 @@ Result<std::uint64_t> BeginConnection(Store& store, Clock const& clock,
 Result<std::uint64_t> Recover(Store& store, Spool& spool, Clock const& clock,
                               RecoveryOptions const& options, Logger logger) {
   auto const endpoint = store.Read([](View const& view) { return GetNote(view, kEndpointNote); });
-  auto const boot = store.Read([](View const& view) { return GetNote(view, kBootNote); });
   if (!endpoint) return Failure(endpoint.error());
-  if (!boot) return Failure(boot.error());
   if (!endpoint->empty() && *endpoint != options.endpoint) {
     return Fail(EXDEV, "the state directory holds uploads to " + *endpoint +
                            ", not to this server: mount that URL, or name another --state-dir");
   }
-  auto const unfinished = CloseHandles(store);
+  auto const last = HowItEnded(store, options);
+  if (!last) return Failure(last.error());
+  auto const unfinished =
+      store.Read([](View const& view) { return JudgeHandles(view, HandlesLeft::kUnknown, false); });
   if (!unfinished) return Failure(unfinished.error());
-  auto const mended = MendFiles(store, spool, *unfinished, *boot == options.boot_id, logger);
+  auto const mended = ChangeWork(store, logger, [&](Transaction& transaction, Inode& inode) {
+    return Mend(transaction, spool, *unfinished, *last, inode);
+  });
   if (!mended) return Failure(mended.error());
   auto const needless = RemoveNameless(store);
   if (!needless) return Failure(needless.error());
@@ -208,6 +154,7 @@ Result<void> Resume(Store const& store, RecoveryOptions const& options, std::uin
   };
   if (auto same = check(kEndpointNote, options.endpoint); !same) return same;
   if (auto same = check(kBootNote, options.boot_id); !same) return same;
+  if (auto same = check(kEndedNote, ""); !same) return same;
   return check(kConnectionNote, std::to_string(connection));
 }
 

@@ -23,9 +23,11 @@ struct RecoveryOptions {
   std::uint32_t gid = 0;
 };
 
-/// * Handles of the last connection are closed: a file that was written through one and whose last
-///   close did not say clean is interrupted.
-/// * After another boot, files that were not finished end at their last synced byte, interrupted.
+/// * Where the last connection ended orderly (orderly_end.h), files are as that has left them.
+/// * Else its handles are closed: a file that was written through one is interrupted unless the last
+///   close said clean, and was of the program that had opened it.
+/// * After another boot, unfinished files that were not on disk as a whole end at their last synced
+///   byte, interrupted. What lies behind is kept (Inode::held).
 /// * Inodes without a name are removed with their bytes.
 /// Returns the number of the new connection. Errors: a sentence; EXDEV for another endpoint.
 [[nodiscard]] Result<std::uint64_t> Recover(Store& store, Spool& spool, Clock const& clock,

@@ -84,7 +84,20 @@ bool IsBeneath(std::string_view path, std::string_view top) {
   return path.size() > top.size() && path.starts_with(top) && path[top.size()] == '/';
 }
 
+// What the server has of a file for good. Of an upload that it may have forgotten that is nothing.
+std::uint64_t SafeOf(FileReport const& file) {
+  return file.state == "unconfirmed" ? 0 : std::min(file.offset, file.size);
+}
+
 }  // namespace
+
+std::string DescribeCut(Inode const& inode) {
+  auto const had = std::to_string(std::max(inode.size_before, inode.size + inode.held));
+  auto const whole = std::to_string(inode.size);
+  if (inode.held == 0) return "of its " + had + " bytes only " + whole + " are left";
+  return "of its " + had + " bytes " + whole + " are known to be whole, " +
+         std::to_string(inode.held) + " more are kept and may be";
+}
 
 Result<FileReport> Reporter::Describe(View const& view, Inode const& inode,
                                       std::string path) const {
@@ -106,6 +119,13 @@ Result<FileReport> Reporter::Describe(View const& view, Inode const& inode,
   }
   report.state = StateOf(inode, *upload, uploader_.IsSending(inode.id));
   report.error = inode.reason;
+  if (inode.content == Content::kInterrupted && inode.IsCut()) {
+    report.held = inode.held;
+    auto const left = report.size + report.held;
+    report.missing = inode.size_before - std::min(inode.size_before, left);
+    report.error +=
+        (report.error.empty() ? "" : "; ") + DescribeCut(inode) + " (see tusfsctl publish --rest)";
+  }
   if (*upload) {
     report.offset = (*upload)->offset;
     report.url = (*upload)->url;
@@ -290,8 +310,9 @@ Result<void> Reporter::Count(View const& view, Inode const& inode, StatusReport&
   if (!file) return Failure(file.error());
   ++status.files[file->state];
   if (file->state == kLocalOnly) return {};
-  status.accepted += file->size;
-  status.confirmed += std::min(file->offset, file->size);
+  status.accepted += file->size + file->held + file->missing;
+  status.held += file->held;
+  status.confirmed += SafeOf(*file);
   return {};
 }
 

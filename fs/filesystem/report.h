@@ -15,27 +15,33 @@
 
 namespace tusfs {
 
+/// What a power cut has left of a file (Inode::IsCut), in words.
+[[nodiscard]] std::string DescribeCut(Inode const& inode);
+
 struct FileReport {
-  std::string path;          ///< relative to the mount
-  std::string_view state;    ///< writing settling queued uploading uploaded interrupted …
-  std::uint64_t size = 0;    ///< bytes
-  std::uint64_t offset = 0;  ///< bytes that the server has confirmed
-  FileTime expires = 0;      ///< when the server deletes what is unfinished; 0: it did not say
-  bool finishes = false;     ///< will be uploaded without anybody doing anything
-  std::string error;         ///< why it is stuck, or the last error; may be empty
-  std::string url;           ///< of the upload: a secret, for the file's owner only
-  std::string receipt;       ///< headers and body of the answer that completed it
+  std::string path;           ///< relative to the mount
+  std::string_view state;     ///< writing settling queued uploading uploaded interrupted …
+  std::uint64_t size = 0;     ///< bytes, as stat(2) says
+  std::uint64_t held = 0;     ///< bytes behind them that are kept, whole or not: see DescribeCut
+  std::uint64_t missing = 0;  ///< bytes that it had and that are neither
+  std::uint64_t offset = 0;   ///< bytes that the server has confirmed
+  FileTime expires = 0;       ///< when the server deletes what is unfinished; 0: it did not say
+  bool finishes = false;      ///< will be uploaded without anybody doing anything
+  std::string error;          ///< why it is stuck, or the last error; may be empty
+  std::string url;            ///< of the upload: a secret, for the file's owner only
+  std::string receipt;        ///< headers and body of the answer that completed it
 };
 
 struct StatusReport {
   std::map<std::string_view, std::uint64_t> files;  ///< count by state
-  std::uint64_t accepted = 0;                       ///< bytes of the files that are to be uploaded
-  std::uint64_t confirmed = 0;                      ///< of these, bytes that the server has
-  std::uint64_t sent = 0;                           ///< body bytes sent since the mount was made
-  std::uint64_t resent = 0;                         ///< of these, bytes that were sent before
-  std::uint64_t spool_used = 0;                     ///< bytes of local disk
-  std::uint64_t spool_limit = 0;                    ///< bytes
-  std::size_t waiting = 0;                          ///< files whose writers wait for room
+  std::uint64_t accepted = 0;     ///< bytes of the files that are to be uploaded, lost ones too
+  std::uint64_t held = 0;         ///< of these, bytes that a power cut has left in doubt
+  std::uint64_t confirmed = 0;    ///< of these, bytes that the server has
+  std::uint64_t sent = 0;         ///< body bytes sent since the mount was made
+  std::uint64_t resent = 0;       ///< of these, bytes that were sent before
+  std::uint64_t spool_used = 0;   ///< bytes of local disk
+  std::uint64_t spool_limit = 0;  ///< bytes
+  std::size_t waiting = 0;        ///< files whose writers wait for room
   Endpoint::State server;
 };
 

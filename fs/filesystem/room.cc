@@ -117,4 +117,19 @@ Result<bool> Filesystem::DiscardFile(InodeId id) {
   return discarded;
 }
 
+Result<void> Filesystem::EndCut(Inode& inode, bool take) {
+  auto const version = spool_.Find(inode.version, inode.size, inode.trimmed);
+  if (!version) return Failure(version.error());
+  if (take) {
+    auto const size = (*version)->TakeTail();
+    if (!size) return Failure(size.error());
+    inode.synced = inode.synced && *size == inode.size;
+    inode.size = *size;
+  } else if (auto dropped = (*version)->DropTail(); !dropped) {
+    return dropped;
+  }
+  inode.size_before = inode.held = 0;
+  return {};
+}
+
 }  // namespace tusfs

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <climits>
 #include <cstdlib>
 #include <filesystem>
@@ -18,9 +19,15 @@
 #include <memory>
 #include <optional>
 #include <sstream>
+#include <thread>
+#include <vector>
 
 namespace tusfs {
 namespace {
+
+constexpr char const* kType = "fuse.tusfs";
+constexpr std::chrono::seconds kLettingGo{1};
+constexpr std::chrono::milliseconds kLettingGoInterval{5};
 
 // mountinfo writes space, tab, newline and backslash as octal.
 std::string Unescape(std::string const& text) {
@@ -36,20 +43,53 @@ std::string Unescape(std::string const& text) {
   return plain;
 }
 
-// The type of the topmost filesystem that is mounted exactly at `path`.
-std::optional<std::string> MountedType(std::string const& path) {
+struct MountLine {
+  std::string type;
+  std::string device;  ///< "MAJOR:MINOR"
+};
+
+// The topmost filesystem that is mounted exactly at `path`.
+std::optional<MountLine> MountedAt(std::string const& path) {
   std::ifstream mounts("/proc/self/mountinfo");
-  std::optional<std::string> type;
+  std::optional<MountLine> topmost;
   for (std::string line; std::getline(mounts, line);) {
     std::istringstream words(line);
     std::string word;
-    for (int i = 0; i < 5; ++i) words >> word;
+    std::string device;
+    for (int i = 0; i < 5; ++i) {
+      words >> word;
+      if (i == 2) device = word;
+    }
     auto const mountpoint = Unescape(word);
     while (words >> word && word != "-") {
     }
-    if (words >> word && mountpoint == path) type = word;
+    if (words >> word && mountpoint == path) topmost = {word, device};
   }
-  return type;
+  return topmost;
+}
+
+std::optional<std::string> MountedType(std::string const& path) {
+  auto const mounted = MountedAt(path);
+  return mounted ? std::optional(mounted->type) : std::nullopt;
+}
+
+std::optional<std::uint64_t> InodeOf(std::string const& path) {
+  struct stat status {};
+  if (path.empty() || ::stat(path.c_str(), &status) != 0) return std::nullopt;
+  return status.st_ino;
+}
+
+bool RunFusermount(std::vector<char const*> const& options, std::string const& mountpoint) {
+  std::vector<char const*> words{"fusermount3"};
+  words.insert(words.end(), options.begin(), options.end());
+  words.insert(words.end(), {"--", mountpoint.c_str(), nullptr});
+  pid_t const child = ::fork();
+  if (child == 0) {
+    ::execvp(words[0], const_cast<char* const*>(words.data()));
+    ::_exit(127);
+  }
+  int status = 0;
+  return child > 0 && ::waitpid(child, &status, 0) == child && status == 0;
 }
 
 std::string EscapeOption(std::string const& value) {
@@ -86,14 +126,37 @@ Result<void> ClearStaleMount(std::string const& path) {
 }  // namespace
 
 bool Unmount(std::string const& mountpoint) {
-  if (::umount2(mountpoint.c_str(), MNT_DETACH) == 0) return true;
-  pid_t const child = ::fork();
-  if (child == 0) {
-    ::execlp("fusermount3", "fusermount3", "-u", "-z", "--", mountpoint.c_str(), nullptr);
-    ::_exit(127);
+  return ::umount2(mountpoint.c_str(), MNT_DETACH) == 0 || RunFusermount({"-u", "-z"}, mountpoint);
+}
+
+bool UnmountUnused(std::string const& mountpoint) {
+  if (MountedType(mountpoint) != kType) return false;
+  if (::umount2(mountpoint.c_str(), 0) == 0) return true;
+  return errno == EPERM && RunFusermount({"-u", "-q"}, mountpoint);
+}
+
+MountedFilesystem::MountedFilesystem(std::string mountpoint) : mountpoint_(std::move(mountpoint)) {
+  auto const mounted = MountedAt(mountpoint_);
+  if (!mounted || mounted->type != kType) return;
+  device_ = mounted->device;
+  control_ = "/sys/fs/fuse/connections/" + device_.substr(device_.find(':') + 1);
+  known_ = InodeOf(control_);
+}
+
+bool MountedFilesystem::IsThere() const {
+  if (known_) return InodeOf(control_) == known_;
+  auto const mounted = MountedAt(mountpoint_);
+  return mounted && mounted->device == device_;
+}
+
+bool MountedFilesystem::HasGone() const {
+  if (device_.empty()) return false;
+  auto const give_up = std::chrono::steady_clock::now() + kLettingGo;
+  while (IsThere()) {
+    if (std::chrono::steady_clock::now() > give_up) return false;
+    std::this_thread::sleep_for(kLettingGoInterval);  // nobody tells of it
   }
-  int status = 0;
-  return child > 0 && ::waitpid(child, &status, 0) == child && status == 0;
+  return true;
 }
 
 Result<UniqueFd> MountFuse(MountOptions const& options) {
@@ -129,7 +192,7 @@ Result<std::string> PrepareMountpoint(std::string const& mountpoint, bool nonemp
   // statfs asks the daemon; what stat says the kernel may still remember of a dead one.
   if (::statfs(path.c_str(), &alive) != 0 && errno == ENOTCONN) {
     auto const type = MountedType(path);
-    if (type && *type != "fuse.tusfs") {
+    if (type && *type != kType) {
       return Fail(ENOTCONN, "'" + path + "' is a dead mount of another program (" + *type +
                                 "): clear it with 'umount -l " + path + "'");
     }
@@ -149,7 +212,7 @@ Result<std::string> PrepareMountpoint(std::string const& mountpoint, bool nonemp
   char resolved[PATH_MAX];
   if (::realpath(path.c_str(), resolved) == nullptr) return FailErrno(path);
   path = resolved;
-  if (MountedType(path) == "fuse.tusfs") {
+  if (MountedType(path) == kType) {
     return Fail(EBUSY, "a tusfs is already mounted at '" + path + "': end it with 'umount " + path +
                            "', or name another mount point");
   }

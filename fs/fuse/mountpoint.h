@@ -1,6 +1,8 @@
 // Making and ending a mount. The keeper's part of FUSE: no request passes through here.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +30,31 @@ struct MountOptions {
 
 /// Whether the mount behind a /dev/fuse is still there.
 [[nodiscard]] bool IsConnected(UniqueFd const& device);
+
+/// The filesystem behind a mount, as it was when it was mounted: tells a filesystem that has gone,
+/// after the last of its mounts and of the files that were open in it, from one whose connection
+/// was merely cut (umount -f, /sys/fs/fuse/connections/N/abort).
+class MountedFilesystem {
+ public:
+  /// The topmost mount at `mountpoint`. Asks no filesystem.
+  explicit MountedFilesystem(std::string mountpoint);
+
+  /// Whether it has gone, its connection having ended. The kernel lets go of it a moment after
+  /// that: waits for up to a second. False where nobody can tell.
+  [[nodiscard]] bool HasGone() const;
+
+ private:
+  [[nodiscard]] bool IsThere() const;
+
+  std::string const mountpoint_;
+  std::string device_;                  ///< "MAJOR:MINOR"; empty: it was not mounted there
+  std::string control_;                 ///< its directory in fusectl
+  std::optional<std::uint64_t> known_;  ///< inode number of that; nothing: there is no fusectl
+};
+
+/// Takes the mount away where nobody uses it, as umount(8) does. False where somebody does, or it
+/// is not a tusfs mount that is on top there, or that is not allowed.
+bool UnmountUnused(std::string const& mountpoint);
 
 /// Takes the mount away, lazily: what is open in it stays open while it is served. Returns whether
 /// that worked.

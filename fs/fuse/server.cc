@@ -3,6 +3,7 @@
 
 #include <fuse_lowlevel.h>
 #include <linux/fuse.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -23,6 +24,8 @@ namespace {
 
 constexpr int kWakeSignal = SIGUSR2;
 constexpr std::chrono::milliseconds kWakeInterval{10};
+constexpr std::chrono::seconds kLongestDrain{2};
+constexpr int kQuietLooks = 3;
 // A request over which so many daemons died is what kills them: it gets an error.
 constexpr std::uint32_t kMostExecutions = 8;
 
@@ -363,7 +366,10 @@ void FuseServer::ServeOnThread(unsigned index) {
       slot->Free();
       continue;
     }
+    ++executing_;
     Execute(*slot, false);
+    ++executed_;
+    --executing_;
   }
 }
 
@@ -396,5 +402,23 @@ void FuseServer::End(ServingEnd end) {
 }
 
 void FuseServer::Stop() { End(ServingEnd::kStopped); }
+
+// The kernel queues a RELEASE before the last close(2) returns, behind others of its kind: with
+// each answer one more becomes readable. So it is quiet when for a while nothing was.
+void FuseServer::Finish() {
+  auto const give_up = std::chrono::steady_clock::now() + kLongestDrain;
+  auto executed = executed_.load();
+  int quiet = 0;
+  while (quiet < kQuietLooks && end_ == ServingEnd::kNotYet &&
+         std::chrono::steady_clock::now() < give_up) {
+    std::this_thread::sleep_for(kWakeInterval);
+    pollfd queue{device_, POLLIN, 0};
+    bool const queued = ::poll(&queue, 1, 0) > 0 && (queue.revents & POLLIN) != 0;
+    if ((queue.revents & POLLERR) != 0) return;  // unmounted, as whoever reads is told
+    auto const before = std::exchange(executed, executed_.load());
+    quiet = queued || executing_ > 0 || executed != before ? 0 : quiet + 1;
+  }
+  End(ServingEnd::kFinished);
+}
 
 }  // namespace tusfs

@@ -28,6 +28,7 @@ enum class ServingEnd {
   kNotYet,
   kUnmounted,  ///< the mount is gone
   kStopped,    ///< by Stop: a successor may go on
+  kFinished,   ///< by Finish: the mount is to end
   kFailed,     ///< /dev/fuse cannot be read: a successor should try
 };
 
@@ -44,11 +45,15 @@ class FuseServer {
   /// Answers what a predecessor left unanswered. Once, before Serve.
   void TakeOver();
 
-  /// Serves until the mount is gone or Stop is called; what was begun is answered.
+  /// Serves until the mount is gone, or Stop or Finish is called; what was begun is answered.
   ServingEnd Serve();
 
   /// Ends Serve, from another thread.
   void Stop();
+
+  /// The same when what the kernel has to tell was heard: of files that were closed before this
+  /// call, the close. Waits for that, not for long where others go on working.
+  void Finish();
 
   // For the callbacks, about the request that the calling thread executes.
   /// Its reply is held until the filesystem says that its writer may go on.
@@ -90,6 +95,8 @@ class FuseServer {
   int device_ = -1;       ///< the session's
   bool swallow_ = false;  ///< while the session is restored, nothing is answered
   std::atomic<ServingEnd> end_ = ServingEnd::kNotYet;
+  std::atomic<unsigned> executing_ = 0;
+  std::atomic<std::uint64_t> executed_ = 0;
   std::atomic<std::uint64_t> arrivals_ = 0;
   Mutex mutex_;  ///< a leaf
   std::set<InodeId> arrived_ GUARDED_BY(mutex_);

@@ -30,6 +30,8 @@ constexpr std::chrono::seconds kHandOverPatience{10};
 // may be the disk that is slow.
 constexpr std::chrono::seconds kStartPatience{60};
 constexpr int kStartPatienceDoublings = 6;
+// A daemon sees at once that its mount has gone.
+constexpr std::chrono::seconds kSeesUnmount{2};
 constexpr char const* kProcessName = "tusfs-keeper";
 
 milliseconds PauseAfter(int quick_ends) {
@@ -121,6 +123,7 @@ int Keeper::PollTimeout() const {
   auto next = Clock::time_point::max();
   if (phase_ == Phase::kWaiting) next = std::min(next, start_at_);
   if (IsAwaited()) next = std::min(next, give_up_at_);
+  if (tell_end_at_) next = std::min(next, *tell_end_at_);
   if (watch_at_) next = std::min(next, *watch_at_);
   if (next == Clock::time_point::max()) return -1;
   auto const left = std::chrono::ceil<milliseconds>(next - Clock::now()).count();
@@ -139,6 +142,11 @@ void Keeper::OnTime() {
                    phase_ == Phase::kLeaving ? "hand over" : "come to serving", daemon_);
     ::kill(daemon_, SIGKILL);
     give_up_at_ = Clock::time_point::max();
+  }
+  if (tell_end_at_ && now >= *tell_end_at_) {
+    tell_end_at_.reset();
+    // Another mount namespace has a copy of the mount.
+    if (phase_ == Phase::kEnding && IsConnected(device_)) ::kill(daemon_, SIGTERM);
   }
   if (watch_at_ && now >= *watch_at_) Watch();
 }
@@ -318,9 +326,15 @@ void Keeper::OnSignal() {
 
 void Keeper::BeginEnd() {
   manager_.Stopping();
+  manager_.ForgetKept();  // nobody goes on with a mount whose end has begun
   if (daemon_ == 0) return Finish(0);
   phase_ = Phase::kEnding;
-  ::kill(daemon_, SIGTERM);
+  if (tell_end_at_) return;  // it is unmounted already
+  if (device_ && UnmountUnused(options_.mount.mountpoint)) {
+    tell_end_at_ = Clock::now() + kSeesUnmount;
+  } else {
+    ::kill(daemon_, SIGTERM);
+  }
 }
 
 void Keeper::BeginRestart() {

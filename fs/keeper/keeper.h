@@ -42,9 +42,10 @@ class Keeper {
   /// `program` is started as the daemon.
   Keeper(KeeperOptions options, Program program, ServiceManager const& manager, Logger logger);
 
-  /// Mounts and keeps the mount until it is unmounted, or until SIGTERM or SIGINT. SIGUSR2 starts
-  /// the installed program in place of the running one. Returns the status to exit with; errors
-  /// carry a sentence, and nothing is mounted then.
+  /// Mounts and keeps the mount until it is unmounted, or until SIGTERM or SIGINT: it unmounts
+  /// then, where nobody uses the mount; else its daemon ends first, which knows what was open.
+  /// SIGUSR2 starts the installed program in place of the running one. Returns the status to exit
+  /// with; errors carry a sentence, and nothing is mounted then.
   [[nodiscard]] Result<int> Run();
 
  private:
@@ -97,6 +98,7 @@ class Keeper {
   int quick_ends_ = 0;  ///< in a row
   Clock::time_point start_at_;
   Clock::time_point give_up_at_;
+  std::optional<Clock::time_point> tell_end_at_;  ///< to a daemon that does not see it by itself
   std::optional<Clock::time_point> watch_at_;
   bool ping_answered_ = true;
   std::optional<Error> failure_;        ///< why nothing could be mounted

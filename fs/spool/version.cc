@@ -218,6 +218,20 @@ Result<void> Version::CutTail() {
   return {};
 }
 
+Result<std::uint64_t> Version::TakeTail() {
+  MutexLock lock(mutex_);
+  struct stat status {};
+  if (::fstat(fd_.get(), &status) != 0) return FailErrno("spool");
+  auto const end = static_cast<std::uint64_t>(status.st_size);
+  if (tail_is_cut_ || end <= size_) return size_;
+  ++changes_;
+  digests_.Changed(size_, end);
+  size_ = end;
+  prefix_ = FirstHole(fd_.get(), trimmed_, end);
+  tail_is_cut_ = true;
+  return size_;
+}
+
 Result<void> Version::TrimTo(std::uint64_t end) {
   MutexLock lock(mutex_);
   end = std::min(end, size_) / kTrimUnit * kTrimUnit;

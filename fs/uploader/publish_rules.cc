@@ -41,7 +41,7 @@ std::optional<std::string> PublishRules::IgnoredBy(std::string_view path) const 
 bool PublishRules::Settles(Inode const& inode) const {
   if (inode.type != FileType::kRegular) return false;
   return inode.content == Content::kSettling ||
-         (publish_interrupted && inode.content == Content::kInterrupted);
+         (publish_interrupted && inode.content == Content::kInterrupted && !inode.IsCut());
 }
 
 Hold PublishRules::HoldOf(Inode const& inode, std::string_view path) const {

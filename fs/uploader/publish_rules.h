@@ -47,7 +47,7 @@ struct PublishRules {
   std::vector<Glob> ignored = GlobsOf(DefaultIgnored());
   std::vector<Glob> temporary{};              ///< beside those that FinalNameOf knows
   bool publish_unknown = false;               ///< where nobody can tell how the writer ended
-  bool publish_interrupted = false;           ///< as far as it was written
+  bool publish_interrupted = false;           ///< as far as it was written, unless power cut it
   std::vector<FinishRule> finish{};           ///< the first that matches counts
   std::vector<std::string> finish_command{};  ///< its words; the file's path is added
   std::string mount{};                        ///< the mount point, absolute

@@ -15,6 +15,12 @@ constexpr std::size_t kMostAtOnce = 64;  // each holds a descriptor
 // One syncfs waits for everything on that disk; it pays only for many files.
 constexpr std::size_t kWorthOneSyncfs = 8;
 
+// Its writers have closed it, and it is neither on its way nor lost.
+bool Waits(Inode const& inode) {
+  return inode.type == FileType::kRegular &&
+         (inode.content == Content::kSettling || inode.content == Content::kInterrupted);
+}
+
 }  // namespace
 
 Settler::Settler(Store& store, Spool& spool, PublishRules const& rules, Clock const& clock,
@@ -139,31 +145,33 @@ std::vector<Settler::Candidate> Settler::Choose(std::vector<InodeId> const& inod
   for (auto const id : inodes) {
     std::string path;
     bool is_directory = false;
+    bool finishes = false;
     auto hold = Hold::kNone;
     auto version = store_.Read([&](View const& view) -> Result<std::shared_ptr<Version>> {
       auto const inode = GetInode(view, id);
       if (!inode) return nullptr;
       is_directory = inode->type == FileType::kDirectory;
-      if (!rules_.Settles(*inode)) return nullptr;
+      if (!Waits(*inode)) return nullptr;
       path = PathOf(view, *inode).value_or(inode->name);
-      hold = rules_.HoldOf(*inode, path);
-      if (hold != Hold::kNone) return nullptr;
+      if (rules_.Settles(*inode)) {
+        hold = rules_.HoldOf(*inode, path);
+        finishes = hold == Hold::kNone;
+      }
+      if (!finishes && inode->synced) return nullptr;
       // Found inside the look: the record's size is that of a version that nobody has open.
       return spool_.Find(inode->version, inode->size, inode->trimmed);
     });
-    if (is_directory) {
-      VisitFilesBeneath(id);
-    } else if (hold == Hold::kCommand) {
-      listeners_.ask(id);
-    } else if (!version && version.error().code == ENOENT) {
-      Finish({id, nullptr, 0}, Failure(version.error()));
+    if (is_directory) VisitFilesBeneath(id);
+    if (hold == Hold::kCommand) listeners_.ask(id);
+    if (!version && version.error().code == ENOENT) {
+      Finish({id, nullptr, 0, finishes}, Failure(version.error()));
     } else if (!version) {
       logger_->Warn("file cannot be settled now path=\"{}\" error=\"{}\"", Printable(path),
                     version.error().context);
       Restart(id);
     } else if (*version) {
       auto const changes = (*version)->changes();
-      candidates.push_back({id, std::move(*version), changes});
+      candidates.push_back({id, std::move(*version), changes, finishes});
     }
   }
   return candidates;
@@ -204,31 +212,42 @@ void Settler::VisitFilesBeneath(InodeId directory) {
 }
 
 bool Settler::Finish(Candidate const& candidate, Result<void> const& synced) {
+  auto verdict = synced;  // of the disk, and of what there is
   auto const finished = store_.Update([&](Transaction& transaction) -> Result<bool> {
     auto inode = GetInode(transaction, candidate.inode);
+    if (!inode && inode.error().code == ENOENT) return false;
     if (!inode) return Failure(inode.error());
     // A writer may have come while the disk was busy; its close starts the quiet time anew.
-    if (!rules_.Settles(*inode)) return false;
-    auto const& version = candidate.version;
-    bool const same =
-        !version || (inode->version == version->id() && version->changes() == candidate.changes &&
-                     version->size() == inode->size);
-    if (!same) return false;
-    if (synced) {
-      inode->content = Content::kFinished;
+    if (!(candidate.finishes ? rules_.Settles(*inode) : Waits(*inode))) return false;
+    if (auto const& version = candidate.version) {
+      bool const same = inode->version == version->id() && version->changes() == candidate.changes;
+      if (!same) return false;
+      if (version->size() != inode->size) {
+        // An interrupted one may just be getting another size, whose end starts the time anew too.
+        if (inode->content != Content::kSettling) return false;
+        verdict = Fail(EIO, "the spool has " + std::to_string(version->size()) + " bytes of its " +
+                                std::to_string(inode->size));
+      }
+    }
+    if (verdict) {
+      inode->synced = true;
       inode->synced_size = inode->size;
-      inode->reason.clear();
+      if (candidate.finishes) {
+        inode->content = Content::kFinished;
+        inode->reason.clear();
+      }
     } else {
       inode->content = Content::kFailed;
-      inode->reason = Describe(synced.error());
+      inode->reason = Describe(verdict.error());
     }
     PutInode(transaction, *inode);
-    return synced.has_value();
+    return verdict && candidate.finishes;
   });
-  if (!synced) {
+  if (!verdict) {
     logger_->Error("file failed on the local disk and will not be published inode={} error=\"{}\"",
-                   candidate.inode, Describe(synced.error()));
+                   candidate.inode, Describe(verdict.error()));
   }
+  if (!finished) Restart(candidate.inode);  // the catalog's trouble: nobody else would try again
   return finished.value_or(false);
 }
 

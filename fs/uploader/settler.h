@@ -1,6 +1,7 @@
 // From "closed" to "finished": waits until a file has been left alone for the settling time, puts
-// its bytes on disk, and only then says in the catalog that it shall be published. A directory that
-// was moved takes the files beneath it along: their rules may be others now.
+// its bytes on disk, and only then says in the catalog that it shall be published. A file that waits
+// for something else besides, or is interrupted, has its bytes put on disk all the same. A directory
+// that was moved takes the files beneath it along: their rules may be others now.
 //
 // A thread of its own. Calls of the filesystem only note a deadline and return at once.
 #pragma once
@@ -61,7 +62,8 @@ class Settler {
   /// where nothing is.
   bool SettleDue() EXCLUDES(mutex_);
 
-  /// Settles the given files now, on the calling thread: those that are due and still settling.
+  /// Settles the given files now, on the calling thread: those that still settle become finished,
+  /// the bytes of those that wait are put on disk.
   void Settle(std::vector<InodeId> const& inodes);
 
  private:
@@ -82,9 +84,11 @@ class Settler {
     InodeId inode = 0;
     std::shared_ptr<Version> version;
     std::uint64_t changes = 0;
+    bool finishes = true;  ///< else it goes on waiting
   };
   std::vector<Candidate> Choose(std::vector<InodeId> const& inodes);
   void VisitFilesBeneath(InodeId directory);
+  /// Returns whether it has become finished.
   bool Finish(Candidate const& candidate, Result<void> const& synced);
 
   Store& store_;

@@ -47,7 +47,10 @@ Inode SomeFile() {
           .regrown = 255,
           .trimmed = 4096,
           .published = 5,
-          .kept_at = 6};
+          .kept_at = 6,
+          .synced = true,
+          .size_before = 8,
+          .held = 7};
 }
 
 Inode SomeDirectory() {
@@ -81,7 +84,15 @@ auto Fields(Inode const& inode) {
                          inode.name, inode.next_entry, inode.target, inode.version, inode.content,
                          inode.reason, inode.synced_size, inode.upload, inode.device, inode.renamed,
                          inode.approved, inode.regrown, inode.trimmed, inode.published,
-                         inode.kept_at);
+                         inode.kept_at, inode.synced, inode.size_before, inode.held);
+}
+
+/// Bytes of what the fourth version of a file's record has added.
+constexpr std::size_t kAfterACut = 1 + 2 * sizeof(std::uint64_t);
+
+void ForgetWhatACutHasLeft(Inode& inode) {
+  inode.synced = false;
+  inode.size_before = inode.held = 0;
 }
 
 Handle SomeHandle() {
@@ -95,13 +106,14 @@ Handle SomeHandle() {
           .verdict = Verdict::kDied,
           .reason = "killed",
           .connection = 56,
-          .writers = {1, 4'194'304}};
+          .writers = {1, 4'194'304},
+          .opener = 17};
 }
 
 auto Fields(Handle const& handle) {
   return std::make_tuple(handle.id, handle.inode, handle.flags, handle.changed, handle.wrote,
                          handle.dirty, handle.failed_write, handle.verdict, handle.reason,
-                         handle.connection, handle.writers);
+                         handle.connection, handle.writers, handle.opener);
 }
 
 Reply SomeReply() {
@@ -188,11 +200,30 @@ TEST(Records, AnUploadOfTheReleaseBeforeHasNoExpiry) {
   EXPECT_EQ(Fields(DecodeUpload(upload.id, bytes).value()), Fields(upload));
 }
 
-TEST(Records, AFileOfTheReleaseBeforeIsNotKnownToBeKept) {
+TEST(Records, AFileOfTheReleaseBeforeIsNotKnownToBeOnDisk) {
   auto inode = SomeFile();
   auto bytes = Encode(inode);
-  bytes.resize(bytes.size() - 3 * sizeof(FileTime));
+  bytes.resize(bytes.size() - kAfterACut);
+  bytes[0] = 3;
+  ForgetWhatACutHasLeft(inode);
+  EXPECT_EQ(Fields(DecodeInode(inode.id, bytes).value()), Fields(inode));
+}
+
+TEST(Records, AHandleOfTheReleaseBeforeHasNoOpener) {
+  auto handle = SomeHandle();
+  auto bytes = Encode(handle);
+  bytes.resize(bytes.size() - sizeof handle.opener);
+  bytes[0] = 1;
+  handle.opener = 0;
+  EXPECT_EQ(Fields(DecodeHandle(handle.id, bytes).value()), Fields(handle));
+}
+
+TEST(Records, AFileOfAnOlderReleaseIsNotKnownToBeKept) {
+  auto inode = SomeFile();
+  auto bytes = Encode(inode);
+  bytes.resize(bytes.size() - kAfterACut - 3 * sizeof(FileTime));
   bytes[0] = 2;
+  ForgetWhatACutHasLeft(inode);
   inode.trimmed = 0;
   inode.published = inode.kept_at = 0;
   EXPECT_EQ(Fields(DecodeInode(inode.id, bytes).value()), Fields(inode));
@@ -201,7 +232,8 @@ TEST(Records, AFileOfTheReleaseBeforeIsNotKnownToBeKept) {
 TEST(Records, AFileOfAnOldReleaseHasGoneThroughNothing) {
   auto inode = SomeFile();
   auto bytes = Encode(inode);
-  bytes.resize(bytes.size() - 3 - 3 * sizeof(FileTime));
+  bytes.resize(bytes.size() - kAfterACut - 3 - 3 * sizeof(FileTime));
+  ForgetWhatACutHasLeft(inode);
   inode.trimmed = 0;
   inode.published = inode.kept_at = 0;
   bytes[0] = 1;
@@ -268,7 +300,7 @@ TEST(DamagedRecords, RandomBytesNeverDoHarm) {
 
 TEST(DamagedRecords, AnotherVersionIsNotReadAsThisOne) {
   auto bytes = Encode(SomeFile());
-  bytes[0] = 4;
+  bytes[0] = 5;
   EXPECT_EQ(CodeOf(DecodeInode(1, bytes)), EUCLEAN);
   bytes[0] = 0;
   EXPECT_EQ(CodeOf(DecodeInode(1, bytes)), EUCLEAN);

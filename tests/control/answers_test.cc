@@ -49,6 +49,22 @@ TEST(Answers, AMountIsShownAsAPersonReadsIt) {
             "signal 9 (Killed)\n");
 }
 
+TEST(Answers, NothingIsAllSafeWhileAFileIsStuck) {
+  auto status = SomeStatus();
+  status["bytes"]["confirmed"] = status["bytes"]["accepted"];
+  status["bytes"]["remaining"] = 0;
+  EXPECT_THAT(ShowMount(status, false), testing::HasSubstr("safe    100%"));
+  for (auto const* state : {"interrupted", "failed", "unconfirmed"}) {
+    auto stuck = status;
+    stuck["files"][state] = 2;
+    stuck["bytes"]["held"] = 2048;
+    EXPECT_THAT(ShowMount(stuck, false), testing::HasSubstr("safe    99%"));
+    EXPECT_THAT(ShowMount(stuck, false),
+                testing::HasSubstr("  stuck   2 files wait for somebody, of which a power cut has "
+                                   "left 2.0 KiB in doubt: see tusfsctl list\n"));
+  }
+}
+
 TEST(Answers, AMountWhoseDaemonSaysNothingIsShownWithItsProcesses) {
   json const status{{"mount", "/m"},           {"url", "u"},    {"daemon_pid", nullptr},
                     {"keeper_pid", 5},         {"restarts", 0}, {"last_end", nullptr},

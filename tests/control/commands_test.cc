@@ -101,6 +101,7 @@ TEST_F(CommandsTest, StatusHasEveryFieldOfTheContract) {
   EXPECT_EQ(status["files"]["interrupted"], 1);
   EXPECT_EQ(status["bytes"]["accepted"], 157);
   EXPECT_EQ(status["bytes"]["confirmed"], 120);
+  EXPECT_EQ(status["bytes"]["held"], 0);
   EXPECT_EQ(status["bytes"]["remaining"], 37);
   EXPECT_TRUE(status["bytes"].contains("sent"));
   EXPECT_TRUE(status["bytes"].contains("resent"));
@@ -114,12 +115,21 @@ TEST_F(CommandsTest, ListHasEveryFileAndField) {
   EXPECT_EQ(files[0], (json{{"path", "done.mov"},
                             {"state", "uploaded"},
                             {"size", 100},
+                            {"held", 0},
                             {"offset", 100},
                             {"finishes", false},
                             {"error", nullptr}}));
   EXPECT_EQ(files[1]["state"], "interrupted");
   EXPECT_EQ(files[1]["error"], "killed");
   EXPECT_EQ(files[1]["expires"], "2023-11-14T22:13:20Z");
+}
+
+TEST_F(CommandsTest, WhatAPowerCutHasLeftIsTakenOrDroppedAndNothingElse) {
+  auto const publish = [&](std::string const& rest) {
+    return Answer(R"({"command": "publish", "path": "half.mov", "rest": ")" + rest + "\"}");
+  };
+  EXPECT_TRUE(publish("both").contains("error"));
+  EXPECT_EQ(publish("take")["files"][0]["done"], true);
 }
 
 TEST_F(CommandsTest, ListOfAFileIsThatFile) {

@@ -15,11 +15,11 @@ using testing::IsEmpty;
 
 class DecisionsTest : public FilesystemRig {
  protected:
-  using Call = Result<Decisions::Outcomes> (Decisions::*)(std::string const&);
+  using Call = Result<Decisions::Outcomes> (*)(Decisions&, std::string const&);
 
   Decisions::Outcomes Say(Call call, std::string const& path) {
     Decisions decisions(*store_, *fs_, *uploader_, clock_);
-    auto outcomes = (decisions.*call)(path);
+    auto outcomes = call(decisions, path);
     EXPECT_TRUE(Ok(outcomes));
     return outcomes.value_or(Decisions::Outcomes{});
   }
@@ -58,9 +58,15 @@ class DecisionsTest : public FilesystemRig {
     return std::string(reports.value().at(0).state);
   }
 
-  static constexpr Call kPublish = &Decisions::Publish;
-  static constexpr Call kRetry = &Decisions::Retry;
-  static constexpr Call kAccept = &Decisions::Accept;
+  static constexpr Call kPublish = [](Decisions& decisions, std::string const& path) {
+    return decisions.Publish(path);
+  };
+  static constexpr Call kRetry = [](Decisions& decisions, std::string const& path) {
+    return decisions.Retry(path);
+  };
+  static constexpr Call kAccept = [](Decisions& decisions, std::string const& path) {
+    return decisions.Accept(path);
+  };
 };
 
 // ---- publish
@@ -118,6 +124,86 @@ TEST_F(DecisionsTest, AnInterruptedFileThatSomebodyHasOpenForWritingIsNotPublish
   EXPECT_EQ(Row(inode).content, Content::kInterrupted);
   Close(handle);
   EXPECT_EQ(RefusalOf(kPublish, "a"), "");
+}
+
+// ---- what a power cut has left
+
+class CutFilesTest : public DecisionsTest {
+ protected:
+  /// Of "12345678" 5 bytes were synced, and the disk has `left` of them.
+  InodeId CutFile(std::string const& name, std::uintmax_t left, InodeId parent = kRootInode) {
+    auto const created = Create(name, O_RDWR, nullptr, parent);
+    Write(created.handle, 0, "12345");
+    EXPECT_TRUE(Ok(fs_->Sync(created.handle)));
+    Write(created.handle, 5, "678");
+    Close(created.handle);
+    auto const path = PathOf(created.attributes.inode);
+    Unmount();
+    std::filesystem::resize_file(path, left);
+    Mount("boot " + name);
+    return created.attributes.inode;
+  }
+  std::string PublishWith(std::string const& path, Decisions::Rest rest) {
+    Decisions decisions(*store_, *fs_, *uploader_, clock_);
+    auto const outcomes = decisions.Publish(path, rest);
+    EXPECT_TRUE(Ok(outcomes));
+    return outcomes.value().at(0).refusal;
+  }
+  void ExpectWillBePublished(InodeId inode, std::string const& bytes) {
+    EXPECT_EQ(Row(inode).content, Content::kSettling);
+    EXPECT_TRUE(Row(inode).approved);
+    EXPECT_FALSE(Row(inode).IsCut());
+    EXPECT_EQ(BytesOf(inode), bytes);
+    EXPECT_EQ(Row(inode).size, bytes.size());
+  }
+};
+
+TEST_F(CutFilesTest, AreNotPublishedBeforeSomebodyHasChosen) {
+  auto const inode = CutFile("a", 7);
+  EXPECT_THAT(RefusalOf(kPublish, "a"),
+              HasSubstr("of its 8 bytes 5 are known to be whole, 2 more"));
+  EXPECT_THAT(RefusalOf(kPublish, "a"), HasSubstr("--rest take"));
+  EXPECT_THAT(RefusalOf(kPublish, "a"), HasSubstr("--rest drop"));
+  EXPECT_EQ(Row(inode).content, Content::kInterrupted);
+}
+
+TEST_F(CutFilesTest, OfWhichNothingMoreIsLeftAreNotPublishedAsWholeEither) {
+  auto const inode = CutFile("a", 5);
+  EXPECT_THAT(RefusalOf(kPublish, "a"), HasSubstr("of its 8 bytes only 5 are left"));
+  EXPECT_EQ(PublishWith("a", Decisions::Rest::kDrop), "");
+  ExpectWillBePublished(inode, "12345");
+}
+
+TEST_F(CutFilesTest, ArePublishedWithAllThatIsHere) {
+  auto const inode = CutFile("a", 8);
+  auto const reader = Open(inode, O_RDONLY);
+  EXPECT_EQ(Read(reader), "12345");
+  EXPECT_EQ(PublishWith("a", Decisions::Rest::kTake), "");
+  ExpectWillBePublished(inode, "12345678");
+  EXPECT_EQ(Read(reader), "12345678");
+}
+
+TEST_F(CutFilesTest, ArePublishedWithWhatIsKnownToBeWhole) {
+  auto const inode = CutFile("a", 8);
+  EXPECT_EQ(PublishWith("a", Decisions::Rest::kDrop), "");
+  ExpectWillBePublished(inode, "12345");
+  EXPECT_EQ(std::filesystem::file_size(PathOf(inode)), 5U);
+}
+
+TEST_F(CutFilesTest, AreSaidOfADirectoryToo) {
+  auto const d = MakeDir("d");
+  auto const whole = FileThatIs("whole", Content::kInterrupted, d);
+  ChangeRow(whole, [](Inode& row) {
+    row.synced = true;
+    row.synced_size = row.size;
+  });
+  CutFile("cut", 8, d);
+  auto const outcomes = Say(kPublish, "d");
+  ASSERT_EQ(outcomes.size(), 2U);
+  EXPECT_EQ(outcomes[0].path, "d/whole");
+  EXPECT_EQ(outcomes[0].refusal, "");
+  EXPECT_EQ(outcomes[1].path, "d/cut");
+  EXPECT_THAT(outcomes[1].refusal, HasSubstr("--rest"));
 }
 
 // ---- retry

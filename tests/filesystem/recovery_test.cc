@@ -82,6 +82,15 @@ TEST_F(RecoveryTest, AFileWhoseWriterWasKilledStaysInterruptedForThatReason) {
   EXPECT_THAT(Row(created.attributes.inode).reason, HasSubstr("SIGKILL"));
 }
 
+TEST_F(RecoveryTest, ACloseByAnotherProgramThanTheOneThatOpenedItIsNotItsEnd) {
+  auto const created = Create("a");
+  Write(created.handle, 0, "half", &other_);
+  Flush(created.handle, &other_);
+  Remount();
+  EXPECT_EQ(Row(created.attributes.inode).content, Content::kInterrupted);
+  EXPECT_THAT(Row(created.attributes.inode).reason, HasSubstr("had not closed it"));
+}
+
 TEST_F(RecoveryTest, ACloseBeforeAnyWriteIsNoCleanEnd) {
   auto const created = Create("a");
   Flush(created.handle);
@@ -231,6 +240,82 @@ TEST_F(RecoveryTest, AfterAnotherBootAFileEndsAtItsSyncedSize) {
   EXPECT_THAT(Row(created.attributes.inode).reason, HasSubstr("machine stopped"));
   EXPECT_EQ(Stat(created.attributes.inode).size, 5U);
   EXPECT_EQ(BytesOf(created.attributes.inode), "12345");
+}
+
+TEST_F(RecoveryTest, AfterAnotherBootTheBytesBehindTheSyncedSizeAreKeptAndSaid) {
+  auto const created = Create("a", O_RDWR);
+  Write(created.handle, 0, "12345");
+  ASSERT_TRUE(Ok(fs_->Sync(created.handle)));
+  Write(created.handle, 5, "678");
+  Close(created.handle);
+  auto const never = MakeFile("never synced", "1234");
+  for (auto const* boot : {kNextBoot, "third boot"}) {
+    Remount(boot);
+    auto const row = Row(created.attributes.inode);
+    EXPECT_EQ(row.size, 5U);
+    EXPECT_EQ(row.held, 3U);
+    EXPECT_EQ(row.size_before, 8U);
+    EXPECT_EQ(std::filesystem::file_size(PathOf(created.attributes.inode)), 8U);
+    EXPECT_EQ(Row(never).size, 0U);
+    EXPECT_EQ(Row(never).held, 4U);
+  }
+}
+
+TEST_F(RecoveryTest, WhatThePowerCutHasLeftIsForgottenWhenTheFileIsChanged) {
+  std::vector<InodeId> files;
+  for (auto const* name : {"written", "cut", "emptied", "truncated"}) {
+    files.push_back(MakeFile(name, "12345"));
+  }
+  Remount(kNextBoot);
+  auto const handle = Open(files[0], O_WRONLY);
+  Write(handle, 0, "x");
+  Close(handle);
+  SetSize(files[1], 2);
+  SetSize(files[2], 7);
+  SetSize(files[2], 0);
+  Close(Open(files[3], O_WRONLY | O_TRUNC));
+  for (auto const file : files) {
+    EXPECT_FALSE(Row(file).IsCut()) << file;
+    EXPECT_FALSE(Row(file).synced) << file;
+  }
+  EXPECT_EQ(BytesOf(files[0]), "x");
+  EXPECT_EQ(BytesOf(files[1]), std::string(2, '\0'));
+}
+
+TEST_F(RecoveryTest, AFileThatWaitsAndWasQuietIsOnDiskAndGoesOnAfterAnotherBoot) {
+  auto const inode = MakeFile("clip.part", "12345");
+  auto const upload = GiveUpload(inode, 4);
+  Settler(*store_, *spool_, rules_, clock_, {}, {.nudge = [](InodeId) {}, .ask = [](InodeId) {}},
+          logger_)
+      .Settle({inode});
+  Remount(kNextBoot);
+  EXPECT_EQ(Row(inode).content, Content::kSettling);
+  EXPECT_EQ(Row(inode).upload, upload) << "what was sent is what is on disk";
+  EXPECT_EQ(BytesOf(inode), "12345");
+}
+
+TEST_F(RecoveryTest, AFileThatWasOnDiskAndIsRewrittenInPlaceIsNotTakenForWhatItWas) {
+  auto const inode = MakeFile("clip.part", "12345");
+  Settler(*store_, *spool_, rules_, clock_, {}, {.nudge = [](InodeId) {}, .ask = [](InodeId) {}},
+          logger_)
+      .Settle({inode});
+  auto const handle = Open(inode, O_WRONLY);
+  Write(handle, 0, "ABC");
+  Close(handle);
+  Remount(kNextBoot);
+  EXPECT_EQ(Row(inode).content, Content::kInterrupted);
+  EXPECT_EQ(Stat(inode).size, 5U) << "these bytes are there, whichever they are";
+}
+
+TEST_F(RecoveryTest, AfterAnotherBootATrimmedFileKeepsTheUploadThatHasItsHead) {
+  auto const inode = MakeFile("a", std::string(10'000, 'x'));
+  auto const upload = GiveUpload(inode, 8192);
+  ChangeRow(inode, [](Inode& row) { row.trimmed = 8192; });
+  Remount(kNextBoot);
+  EXPECT_EQ(Row(inode).upload, upload);
+  EXPECT_EQ(Row(inode).content, Content::kInterrupted);
+  EXPECT_EQ(Row(inode).size, 8192U);
+  EXPECT_EQ(Row(inode).held, 10'000U - 8192U);
 }
 
 TEST_F(RecoveryTest, AfterAnotherBootNobodyHasApprovedWhatIsLeft) {

@@ -113,6 +113,62 @@ TEST_F(SettlerTest, AnInterruptedFileIsPublishedAsItIsWhereThatIsWanted) {
   EXPECT_THAT(TheInode().reason, IsEmpty());
 }
 
+TEST_F(SettlerTest, WhateverAFileWaitsForItsBytesArePutOnDisk) {
+  Append(10);
+  rules_.finish.push_back({Glob::Parse("command*").value(), FinishBy::kCommand});
+  rules_.finish.push_back({Glob::Parse("manual*").value(), FinishBy::kManual});
+  rules_.finish.push_back({Glob::Parse("rename*").value(), FinishBy::kRename});
+  for (auto const* name : {"clip.mov.part", "._clip", "command", "manual", "rename"}) {
+    SCOPED_TRACE(name);
+    RenameTo(name);
+    Close();
+    ChangeInode([](Inode& inode) {
+      inode.synced = false;
+      inode.synced_size = 0;
+    });
+    settler_.Settle({kFile});
+    EXPECT_EQ(TheInode().content, Content::kSettling);
+    EXPECT_TRUE(TheInode().synced);
+    EXPECT_EQ(TheInode().synced_size, 10U);
+  }
+  EXPECT_THAT(finished_, IsEmpty());
+}
+
+TEST_F(SettlerTest, AnInterruptedFileHasItsBytesPutOnDiskToo) {
+  Append(10);
+  Close();
+  ChangeInode([](Inode& inode) {
+    inode.content = Content::kInterrupted;
+    inode.reason = "killed";
+  });
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kInterrupted);
+  EXPECT_EQ(TheInode().reason, "killed");
+  EXPECT_TRUE(TheInode().synced);
+  EXPECT_THAT(finished_, IsEmpty());
+}
+
+TEST_F(SettlerTest, AFileThatAPowerCutHasCutShortIsNeverPublishedByItself) {
+  rules_.publish_interrupted = true;
+  Append(10);
+  Close();
+  ChangeInode([](Inode& inode) {
+    inode.content = Content::kInterrupted;
+    inode.size_before = 20;
+  });
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kInterrupted);
+}
+
+TEST_F(SettlerTest, AFileThatTheSpoolHasLessOfFailsAndSaysSo) {
+  Append(10);
+  Close();
+  ChangeInode([](Inode& inode) { inode.size = 11; });
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kFailed);
+  EXPECT_EQ(TheInode().reason, "the spool has 10 bytes of its 11");
+}
+
 TEST_F(SettlerTest, AMovedDirectoryHasItsFilesLookedAt) {
   Inode directory;
   directory.id = 20;
