@@ -23,9 +23,18 @@ namespace {
 constexpr std::chrono::seconds kLockPatience{3};
 constexpr std::chrono::seconds kEndingPatience{120};  // gigabytes may be on their way to the disk
 constexpr std::string_view kEnding = " (ending)";
+constexpr std::size_t kLongestOwner = 64;
 constexpr std::chrono::milliseconds kLockInterval{20};
 
 off_t Length(std::string const& text) { return static_cast<off_t>(text.size()); }
+
+// What the process that has the lock has written there.
+std::string OwnerIn(UniqueFd const& lock) {
+  std::string text(kLongestOwner, '\0');
+  auto const got = ReadFully(lock.get(), std::as_writable_bytes(std::span(text)), 0);
+  text.resize(got.value_or(0));
+  return text;
+}
 
 // systemd names the device and inode of the journal's socket where stderr is one.
 bool StderrIsTheJournal() {
@@ -74,18 +83,17 @@ void Background::Ready() {
   pipe_.Reset();
 }
 
-Result<UniqueFd> LockStateDirectory(std::filesystem::path const& directory) {
-  auto const path = directory / "lock";
-  auto lock = OpenFile(path, O_RDWR | O_CREAT);
+Result<UniqueFd> LockStateDirectory(PrivateDirectory const& directory) {
+  auto lock = directory.OpenFile("lock", O_RDWR | O_CREAT);
   if (!lock) return lock;
   auto const start = std::chrono::steady_clock::now();
   // flock(2) has no time limit of its own.
   while (::flock(lock->get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) return FailErrno(path.string());
-    auto const owner = ReadSmallFile(path).value_or("");
+    if (errno != EWOULDBLOCK && errno != EINTR) return FailErrno("lock");
+    auto const owner = OwnerIn(*lock);
     auto const patience = owner.ends_with(kEnding) ? kEndingPatience : kLockPatience;
     if (std::chrono::steady_clock::now() > start + patience) {
-      return Fail(EBUSY, "the state directory '" + directory.string() +
+      return Fail(EBUSY, "the state directory '" + directory.path().string() +
                              "' is in use by another tusfs" +
                              (owner.empty() ? "" : " (process " + owner + ")") +
                              ": unmount that one, or name another --state-dir");

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/logger.h"
+#include "base/private_directory.h"
 
 namespace tusfs {
 
@@ -31,7 +32,7 @@ void LeaveTerminal();
 
 /// The directory's lock, for as long as the descriptor is open. Waits a few seconds for a daemon
 /// that is just ending. Errors: EBUSY with a sentence.
-[[nodiscard]] Result<UniqueFd> LockStateDirectory(std::filesystem::path const& directory);
+[[nodiscard]] Result<UniqueFd> LockStateDirectory(PrivateDirectory const& directory);
 
 /// Says in the lock that its owner is ending: the next one waits for it longer.
 void MarkEnding(UniqueFd const& lock);

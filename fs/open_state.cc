@@ -6,7 +6,9 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <optional>
 
+#include "base/private_directory.h"
 #include "catalog/check.h"
 #include "catalog/tables.h"
 #include "daemon.h"
@@ -22,6 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr char const* kMarker = "suspect";
 constexpr std::uintmax_t kSmallCatalog = std::uintmax_t{16} << 20;  ///< bytes: 50 ms to look at
 
 class Opening {
@@ -59,15 +62,17 @@ class Opening {
 
  private:
   [[nodiscard]] fs::path Catalog() const { return directory_ / "catalog"; }
-  [[nodiscard]] fs::path Marker() const { return SuspicionOf(directory_); }
 
   Result<void> Lock() {
-    if (auto made = MakePrivateDirectory(directory_); !made) {
-      return Fail(made.error().code, "the state directory cannot be made: " + made.error().context +
-                                         "; name another one with --state-dir");
+    auto opened = PrivateDirectory::Open(directory_);
+    if (!opened) {
+      return Fail(opened.error().code,
+                  "the state directory cannot be used: " + opened.error().context +
+                      "; or name another one with --state-dir");
     }
+    private_ = std::move(*opened);
     if (auto local = CheckLocalDisk(directory_); !local) return local;
-    auto lock = LockStateDirectory(directory_);
+    auto lock = LockStateDirectory(*private_);
     if (!lock && lock.error().code != EBUSY) {
       return Fail(lock.error().code,
                   "the state directory cannot be written: " + lock.error().context +
@@ -91,17 +96,17 @@ class Opening {
     if (IsSuspect()) {
       if (auto checked = CheckInAChild(); !checked) return checked;
     }
-    auto const marked = OpenFile(Marker(), O_RDWR | O_CREAT);
+    // A full disk may have no room for it; then a damage that kills is not noticed this time.
+    [[maybe_unused]] auto const marked = private_->OpenFile(kMarker, O_RDWR | O_CREAT);
     auto opened = OpenStore();
     if (opened) opened = Connect();
-    // A full disk may have no room for it; then a damage that kills is not noticed this time.
-    if (marked) ::unlink(Marker().c_str());
+    private_->Remove(kMarker);
     return opened;
   }
 
   /// What does not take long is always looked at, but not while a mount waits for a successor.
   [[nodiscard]] bool IsSuspect() const {
-    if (fs::exists(Marker())) return true;
+    if (private_->Has(kMarker)) return true;
     std::error_code missing;
     auto const size = fs::file_size(Catalog() / "data.mdb", missing);
     return left_ == 0 && !missing && size <= kSmallCatalog;
@@ -158,7 +163,7 @@ class Opening {
     state_.store.reset();
     auto const aside = SetCatalogAside(Catalog(), clock_);
     if (!aside) return Failure(aside.error());
-    ::unlink(Marker().c_str());
+    private_->Remove(kMarker);
     auto store = Store::Open(Catalog(), {}, logger_);
     if (!store) return Failure(store.error());
     state_.store = std::move(*store);
@@ -185,13 +190,14 @@ class Opening {
   Clock const& clock_;
   Logger const& logger_;
   fs::path const directory_;
+  std::optional<PrivateDirectory> private_;
   RecoveryOptions recovery_;
   State state_;
 };
 
 }  // namespace
 
-fs::path SuspicionOf(fs::path const& state_dir) { return state_dir / "suspect"; }
+fs::path SuspicionOf(fs::path const& state_dir) { return state_dir / kMarker; }
 
 Result<State> OpenState(Options const& options, std::string const& url, std::uint64_t left,
                         Clock const& clock, Logger const& logger) {

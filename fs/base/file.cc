@@ -62,7 +62,11 @@ Result<void> MakePrivateDirectory(std::filesystem::path const& path) {
   if (::mkdir(path.c_str(), 0700) == 0) return {};
   int const mkdir_error = errno;
   struct stat status {};
-  if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) return {};
+  bool const is_there = ::lstat(path.c_str(), &status) == 0;
+  if (is_there && S_ISDIR(status.st_mode)) return {};
+  if (is_there && S_ISLNK(status.st_mode)) {
+    return Fail(ELOOP, "'" + path.string() + "' is a symbolic link: name the directory itself");
+  }
   errno = mkdir_error;
   return FailErrno(path.string());
 }
@@ -88,7 +92,7 @@ Result<std::string> ReadSmallFile(std::filesystem::path const& path) {
 Result<void> ReplaceFile(std::filesystem::path const& path, std::string const& text) {
   auto const temporary = path.string() + ".new";
   {
-    auto fd = OpenFile(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+    auto fd = OpenFile(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
     if (!fd) return Failure(fd.error());
     auto written = WriteFully(fd->get(), std::as_bytes(std::span(text)), 0);
     if (!written) return written;

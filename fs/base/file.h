@@ -41,7 +41,8 @@ class UniqueFd {
 [[nodiscard]] Result<void> WriteFully(int fd, std::span<std::byte const> bytes,
                                       std::uint64_t offset);
 
-/// Creates `path` and its parents, the last one with mode 0700. An existing directory is success.
+/// Creates `path` and its parents, the last one with mode 0700. An existing directory is success, a
+/// link to one is not.
 [[nodiscard]] Result<void> MakePrivateDirectory(std::filesystem::path const& path);
 
 /// Makes the names inside the directory durable.
@@ -50,7 +51,7 @@ class UniqueFd {
 /// The text of a file of at most 16 KiB, such as those of /proc.
 [[nodiscard]] Result<std::string> ReadSmallFile(std::filesystem::path const& path);
 
-/// Replaces `path` by `text`, atomically, mode 0600.
+/// Replaces `path` by `text`, atomically, mode 0600; a link is replaced, not followed.
 [[nodiscard]] Result<void> ReplaceFile(std::filesystem::path const& path, std::string const& text);
 
 }  // namespace tusfs

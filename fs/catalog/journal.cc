@@ -24,7 +24,7 @@ std::uint64_t Checksum(std::uint32_t size, std::uint64_t epoch, std::uint64_t se
 }  // namespace
 
 Result<Journal> Journal::Open(std::filesystem::path const& path, std::uint64_t size) {
-  auto fd = OpenFile(path, O_RDWR | O_CREAT);
+  auto fd = OpenFile(path, O_RDWR | O_CREAT | O_NOFOLLOW);
   if (!fd) return Failure(fd.error());
   struct stat status {};
   if (::fstat(fd->get(), &status) != 0) return FailErrno(path.string());

@@ -120,8 +120,14 @@ Result<std::unique_ptr<Store>> Store::Open(std::filesystem::path const& director
   if (!made) return Failure(made.error());
   auto const data = directory / "data.mdb";
   auto const journal_path = directory / "journal";
+  // LMDB opens it by its path.
+  struct stat status {};
+  bool const is_there = ::lstat(data.c_str(), &status) == 0;
+  if (is_there && !S_ISREG(status.st_mode)) {
+    return Fail(ELOOP, "'" + data.string() + "' is no regular file: put the catalog itself there, or move that away");
+  }
   // A journal without its store says nothing; with another store it would say something false.
-  if (!std::filesystem::exists(data)) ::unlink(journal_path.c_str());
+  if (!is_there) ::unlink(journal_path.c_str());
   bool const is_new = !std::filesystem::exists(journal_path);
   auto journal = Journal::Open(journal_path, options.journal_size);
   if (!journal) return Failure(journal.error());

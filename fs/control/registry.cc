@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "base/file.h"
+#include "base/private_directory.h"
 
 namespace tusfs {
 namespace {
@@ -140,11 +141,10 @@ std::string EscapePath(std::string const& path) {
 
 Result<fs::path> RuntimeDirectory() {
   auto const directory = OwnDirectory();
-  if (auto made = MakePrivateDirectory(directory); !made) return Failure(made.error());
-  if (!IsPrivateTo(directory, ::geteuid())) {
-    return Fail(EPERM, "the runtime directory '" + directory.string() +
-                           "' can be changed by other users: name another one in "
-                           "TUSFS_RUNTIME_DIR");
+  if (auto opened = PrivateDirectory::Open(directory); !opened) {
+    return Fail(opened.error().code,
+                "the runtime directory cannot be used: " + opened.error().context +
+                    "; or name another one in TUSFS_RUNTIME_DIR");
   }
   return directory;
 }
@@ -169,7 +169,7 @@ void UnregisterMount(fs::path const& runtime_directory, std::string const& mount
 // A record lock, unlike flock(2), tells who holds it; it goes with its process.
 Result<UniqueFd> LockMount(fs::path const& runtime_directory, std::string const& mount) {
   auto const path = LockPath(SocketPath(runtime_directory, mount));
-  auto file = OpenFile(path, O_RDWR | O_CREAT);
+  auto file = OpenFile(path, O_RDWR | O_CREAT | O_NOFOLLOW);
   if (!file) return file;
   struct flock lock {};
   lock.l_type = F_WRLCK;

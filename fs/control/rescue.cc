@@ -47,7 +47,7 @@ Failure InUse(fs::path const& state_dir) {
 
 /// No daemon may change the spool meanwhile. A read-only disk has nobody who could.
 Result<UniqueFd> LockOut(fs::path const& state_dir) {
-  auto lock = OpenFile(state_dir / "lock", O_RDONLY);
+  auto lock = OpenFile(state_dir / "lock", O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (!lock && lock.error().code == ENOENT) return UniqueFd();
   if (!lock) return lock;
   // One that was just killed may be on its way out; flock(2) has no time limit of its own.
@@ -60,24 +60,28 @@ Result<UniqueFd> LockOut(fs::path const& state_dir) {
   return lock;
 }
 
-Result<void> MakeEmpty(fs::path const& directory) {
-  if (auto made = MakePrivateDirectory(directory); !made) return made;
+Result<UniqueFd> MakeEmpty(fs::path const& directory) {
+  if (auto made = MakePrivateDirectory(directory); !made) return Failure(made.error());
+  auto opened = OpenFile(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!opened) return opened;
   std::error_code failed;
   bool const is_empty = fs::is_empty(directory, failed);
   if (failed) return Fail(failed.value(), directory.string() + ": " + failed.message());
-  if (is_empty) return {};
+  if (is_empty) return opened;
   return Fail(ENOTEMPTY, "'" + directory.string() + "' is not empty: name a new directory");
 }
 
 class Rescuer {
  public:
-  Rescuer(Spool const& spool, fs::path const& out_dir) : spool_(spool), out_dir_(out_dir) {}
+  /// `out`: the directory `out_dir`.
+  Rescuer(Spool const& spool, UniqueFd const& out, fs::path const& out_dir)
+      : spool_(spool), out_(out), out_dir_(out_dir) {}
 
   Result<RescuedFile> Copy(Spool::Found const& found) {
     RescuedFile file{.path = "", .state = StateOf(found), .size = 0, .problem = ""};
     auto out = Place(found, file.path);
     if (!out) return Failure(out.error());
-    auto const source = OpenFile(spool_.PathOf(found.id), O_RDONLY);
+    auto const source = OpenFile(spool_.PathOf(found.id), O_RDONLY | O_NOFOLLOW);
     if (!source) {
       file.problem = source.error().context;
       return file;
@@ -112,11 +116,21 @@ class Rescuer {
     return Make(path);
   }
 
+  // Never through a link: it may be a directory of everybody's that the files are copied to.
   [[nodiscard]] Result<UniqueFd> Make(std::string const& path) const {
-    std::error_code failed;
-    fs::create_directories((out_dir_ / path).parent_path(), failed);
-    if (failed) return Fail(failed.value(), (out_dir_ / path).string() + ": " + failed.message());
-    return OpenFile(out_dir_ / path, O_WRONLY | O_CREAT | O_EXCL);
+    UniqueFd inner;
+    auto const at = [&] { return inner ? inner.get() : out_.get(); };
+    auto const relative = fs::path(path);
+    for (auto const& name : relative.parent_path()) {
+      ::mkdirat(at(), name.c_str(), 0777);  // or it is there
+      UniqueFd next(::openat(at(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+      if (!next) return FailErrno((out_dir_ / path).string());
+      inner = std::move(next);
+    }
+    UniqueFd file(::openat(at(), relative.filename().c_str(),
+                           O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!file) return FailErrno((out_dir_ / path).string());
+    return file;
   }
 
   /// Copies, holes as holes; how many bytes could not be read. Errors: of writing.
@@ -157,6 +171,7 @@ class Rescuer {
   }
 
   Spool const& spool_;
+  UniqueFd const& out_;
   fs::path const& out_dir_;
 };
 
@@ -175,8 +190,9 @@ Result<RescueSummary> Rescue(fs::path const& state_dir, fs::path const& out_dir,
   if (!spool) return Failure(spool.error());
   auto const all = (*spool)->ListDescribed();
   if (!all) return Failure(all.error());
-  if (auto made = MakeEmpty(out_dir); !made) return Failure(made.error());
-  Rescuer rescuer(**spool, out_dir);
+  auto const out = MakeEmpty(out_dir);
+  if (!out) return Failure(out.error());
+  Rescuer rescuer(**spool, *out, out_dir);
   RescueSummary summary;
   // The newest first: an older body of the same file has lost its name.
   for (auto found = all->rbegin(); found != all->rend(); ++found) {
@@ -188,8 +204,6 @@ Result<RescueSummary> Rescue(fs::path const& state_dir, fs::path const& out_dir,
     if (!file->problem.empty()) ++summary.incomplete;
     each(*file);
   }
-  auto const out = OpenFile(out_dir, O_RDONLY | O_DIRECTORY);
-  if (!out) return Failure(out.error());
   if (::syncfs(out->get()) != 0) return FailErrno(out_dir.string());
   return summary;
 }

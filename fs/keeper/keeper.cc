@@ -264,7 +264,8 @@ void Keeper::OnDaemonEnd(int status) {
   }
   if (HasCrashed(status)) {
     // A disk without room for it has told of that in the log.
-    [[maybe_unused]] auto const marked = OpenFile(options_.crash_marker, O_WRONLY | O_CREAT);
+    [[maybe_unused]] auto const marked =
+        OpenFile(options_.crash_marker, O_WRONLY | O_CREAT | O_NOFOLLOW);
   }
   if (established_ && WIFEXITED(status) && WEXITSTATUS(status) == kMountIsLost) {
     logger_->Error("the mount cannot go on, and ends; mount it again mount={}",

@@ -48,7 +48,7 @@ std::optional<std::string> ReadDescription(std::filesystem::path const& path) {
 /// them it could not even tell who closes a file. Errors: EMFILE, and of open(2).
 Result<UniqueFd> OpenVersion(std::filesystem::path const& path, int flags) {
   rlimit limit{};
-  auto fd = OpenFile(path, flags);
+  auto fd = OpenFile(path, flags | O_NOFOLLOW);
   if (!fd || ::getrlimit(RLIMIT_NOFILE, &limit) != 0) return fd;
   auto const left = std::min<rlim_t>(kDescriptorsLeft, limit.rlim_cur / 4);
   // The kernel gives the smallest number that is free.
@@ -76,7 +76,7 @@ Result<std::unique_ptr<Spool>> Spool::Open(std::filesystem::path const& director
                                            SpoolLimits const& limits) {
   auto made = MakePrivateDirectory(directory);
   if (!made) return Failure(made.error());
-  auto fd = OpenFile(directory, O_RDONLY | O_DIRECTORY);
+  auto fd = OpenFile(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   if (!fd) return Failure(fd.error());
   return std::unique_ptr<Spool>(new Spool(directory, std::move(*fd), limits));
 }
@@ -190,7 +190,7 @@ std::vector<VersionId> Spool::ListVersions(std::stop_token const& stop,
   for (fs::recursive_directory_iterator at(directory_, failed), end;
        !failed && at != end && !stop.stop_requested(); at.increment(failed)) {
     std::error_code gone;  // removed meanwhile
-    if (!at->is_regular_file(gone)) continue;
+    if (!fs::is_regular_file(at->symlink_status(gone))) continue;
     auto const name = at->path().filename().string();
     VersionId id = 0;
     auto const parsed = std::from_chars(name.data(), name.data() + name.size(), id, 16);
@@ -206,7 +206,7 @@ Result<void> Spool::Describe(VersionId id, Description const& description) {
   auto const path = PathOf(id);
   if (ReadDescription(path) == text) return {};
   auto const before = TakenBy(path);
-  if (::setxattr(path.c_str(), kDescriptionName, text.data(), text.size(), 0) != 0) {
+  if (::lsetxattr(path.c_str(), kDescriptionName, text.data(), text.size(), 0) != 0) {
     return FailErrno(path.string());
   }
   // It may take a block of its own.

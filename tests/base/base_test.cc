@@ -83,6 +83,8 @@ TEST_F(Files, APrivateDirectoryIsTheUsersAlone) {
   WriteFile(dir_ / "file", "");
   EXPECT_FALSE(MakePrivateDirectory(dir_ / "file"));
   EXPECT_FALSE(MakePrivateDirectory(dir_ / "file" / "below"));
+  std::filesystem::create_directory_symlink(path, dir_ / "link");
+  EXPECT_FALSE(MakePrivateDirectory(dir_ / "link"));
 }
 
 TEST_F(Files, SmallFilesAreReadWhole) {

@@ -122,6 +122,7 @@ TEST_F(Registry, WithoutARuntimeDirectoryThereAreNoMounts) { EXPECT_THAT(ListMou
 
 TEST_F(Registry, ADirectoryThatOthersCanChangeIsRefusedWithASentence) {
   ASSERT_TRUE(Ok(RuntimeDirectory()));
+  tusfs_testing::WriteFile(directory_ / "somebodys", "x");
   std::filesystem::permissions(directory_, std::filesystem::perms::all);
   auto const refused = RuntimeDirectory();
   ASSERT_FALSE(refused);
@@ -135,6 +136,17 @@ TEST_F(Registry, ALinkThatSomebodyElseLaidIsRefused) {
   std::filesystem::permissions(dir_ / "elsewhere", std::filesystem::perms::owner_all);
   std::filesystem::create_directory_symlink(dir_ / "elsewhere", directory_);
   EXPECT_FALSE(RuntimeDirectory());
+}
+
+TEST_F(Registry, ALinkInPlaceOfAFileIsNotWrittenThrough) {
+  auto const directory = RuntimeDirectory().value();
+  tusfs_testing::WriteFile(dir_ / "treasure", "x");
+  for (auto const* const name : {"mnt-a.json.new", "mnt-a.lock"}) {
+    std::filesystem::create_symlink(dir_ / "treasure", directory / name);
+  }
+  EXPECT_FALSE(RegisterMount(directory, Entry("/mnt/a")));
+  EXPECT_FALSE(LockMount(directory, "/mnt/a"));
+  EXPECT_EQ(tusfs_testing::ReadFile(dir_ / "treasure"), "x");
 }
 
 TEST_F(Registry, WhatAKeeperKnowsIsFoundAgain) {

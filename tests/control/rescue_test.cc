@@ -111,6 +111,28 @@ TEST_F(RescueTest, NoNameLeadsOutOfTheDirectory) {
   EXPECT_EQ(ReadFile(out_ / "lost+found/4"), "../escaped");
 }
 
+TEST_F(RescueTest, ALinkInTheSpoolIsNoFileOfIt) {
+  Spooled(3, "clip", Named("clip"));
+  tusfs_testing::WriteFile(dir_ / "secret", "secret");
+  fs::create_symlink(dir_ / "secret", state_ / "spool/0/4");
+  auto const summary = Run();
+  ASSERT_TRUE(Ok(summary));
+  EXPECT_EQ(summary->files, 1U);
+  EXPECT_FALSE(fs::exists(out_ / "lost+found/4"));
+}
+
+TEST_F(RescueTest, NothingIsWrittenThroughALinkThatSomebodyLays) {
+  Spooled(3, "clip", Named("day/clip"));
+  Spooled(9, "newer", Named("first"));
+  fs::create_directory(dir_ / "elsewhere");
+  auto const summary = Rescue(state_, out_, [&](RescuedFile const& file) {
+    if (file.path == "first") fs::create_directory_symlink(dir_ / "elsewhere", out_ / "day");
+  });
+  ASSERT_TRUE(Ok(summary));
+  EXPECT_FALSE(fs::exists(dir_ / "elsewhere/clip"));
+  EXPECT_EQ(ReadFile(out_ / "lost+found/3"), "clip");
+}
+
 TEST_F(RescueTest, HolesStayHoles) {
   constexpr std::uint64_t kHole = 64 << 20;
   Spooled(3, "end", Named("sparse"), kHole);

@@ -18,6 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
+constexpr uid_t kNobody = 65534;
+
 class BadInputTest : public MountTest {
  protected:
   void SetUp() override {
@@ -119,6 +121,64 @@ TEST_F(BadInputTest, AStateDirectoryThatCannotBeWritten) {
   auto const refused = StartWith({});
   EXPECT_EQ(::umount((dir_ / "state").c_str()), 0);
   ExpectRefused(refused, dir_ / "state");
+}
+
+TEST_F(BadInputTest, AStateDirectoryOfSomebodyElseWhoseFilesLeadElsewhere) {
+  if (::geteuid() != 0) GTEST_SKIP() << "SKIPPED: giving a directory away needs root";
+  auto const state = dir_ / "state";
+  fs::create_directory(state);
+  WriteFile(dir_ / "treasure", "a text that is longer than a number");
+  fs::create_symlink(dir_ / "treasure", state / "lock");
+  ASSERT_EQ(::chown(state.c_str(), kNobody, kNobody), 0);
+  auto const refused = StartWith({});
+  ExpectRefused(refused, state);
+  EXPECT_THAT(refused.err, HasSubstr("--state-dir")) << "the way out";
+  EXPECT_EQ(ReadFile(dir_ / "treasure"), "a text that is longer than a number");
+}
+
+TEST_F(BadInputTest, AStateDirectoryThatOthersCanWriteTo) {
+  auto const state = dir_ / "state";
+  fs::create_directory(state);
+  WriteFile(state / "somebodys", "x");
+  fs::permissions(state, fs::perms::all);
+  auto const refused = StartWith({});
+  ExpectRefused(refused, state);
+  EXPECT_THAT(refused.err, HasSubstr("chmod go-w")) << "the way out";
+}
+
+TEST_F(BadInputTest, AStateDirectoryWhoseFilesAreLinks) {
+  WriteFile(dir_ / "treasure", "x");
+  for (fs::path const name : {"lock", "catalog/data.mdb"}) {
+    SCOPED_TRACE(name);
+    auto const state = dir_ / "state";
+    fs::create_directories((state / name).parent_path());
+    fs::create_symlink(dir_ / "treasure", state / name);
+    ExpectRefused(StartWith({}), name);
+    EXPECT_EQ(ReadFile(dir_ / "treasure"), "x");
+    fs::remove_all(state);
+  }
+}
+
+TEST_F(BadInputTest, LinksInPlaceOfFilesThatAreMadeAnewAreTakenAwayAndNotFollowed) {
+  MountedTusfs mount(server_->Url());
+  for (fs::path const name : {"suspect", "catalog/journal"}) {
+    fs::create_directories((mount.state_dir() / name).parent_path());
+    fs::create_symlink(dir_ / "treasure", mount.state_dir() / name);
+  }
+  ASSERT_EQ(mount.Mount(), "");
+  EXPECT_FALSE(fs::exists(dir_ / "treasure"));
+  EXPECT_FALSE(fs::is_symlink(mount.state_dir() / "suspect"));
+  EXPECT_FALSE(fs::is_symlink(mount.state_dir() / "catalog/journal"));
+}
+
+TEST_F(BadInputTest, AStateDirectoryThatALinkOfSomebodyElseNames) {
+  if (::geteuid() != 0) GTEST_SKIP() << "SKIPPED: giving a link away needs root";
+  auto const own = dir_ / "own";
+  fs::create_directory(own);
+  fs::create_directory_symlink(own, dir_ / "state");
+  ASSERT_EQ(::lchown((dir_ / "state").c_str(), kNobody, kNobody), 0);
+  ExpectRefused(StartWith({}), dir_ / "state");
+  EXPECT_TRUE(fs::is_empty(own));
 }
 
 TEST_F(BadInputTest, AStateDirectoryThatAnotherDaemonUses) {
