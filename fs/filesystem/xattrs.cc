@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
 
 #include "catalog/tables.h"
@@ -31,6 +32,26 @@ bool IsNamespace(std::string_view name) {
 }
 
 bool IsStatus(std::string_view name) { return name.starts_with(kStatusPrefix); }
+
+// Of a receipt, what tells nothing about who sent the file, where it is and what may be done with
+// it.
+std::string HarmlessPart(std::string_view receipt) {
+  constexpr std::array<std::string_view, 8> kHarmless{
+      "content-length", "content-type",  "date",          "etag",
+      "last-modified",  "tus-resumable", "upload-length", "upload-offset"};
+  std::string harmless;
+  while (!receipt.empty()) {
+    auto const line = receipt.substr(0, receipt.find('\n'));
+    if (line.empty()) break;  // the body follows
+    receipt.remove_prefix(std::min(line.size() + 1, receipt.size()));
+    std::string name(line.substr(0, line.find(':')));
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    bool const shown = std::find(kHarmless.begin(), kHarmless.end(), name) != kHarmless.end();
+    if (shown) harmless += std::string(line) + "\n";
+  }
+  return harmless;
+}
 
 Result<std::size_t> BytesOf(View const& view, InodeId inode) {
   auto const names = ListXattrs(view, inode);
@@ -71,7 +92,7 @@ Result<std::string> Filesystem::GetStatus(Caller const& caller, InodeId id,
   } else if (field == "error") {
     value = report->error;
   } else if (field == "receipt") {
-    value = report->receipt;
+    value = is_owner ? report->receipt : HarmlessPart(report->receipt);
   } else if (field == "url") {
     if (!is_owner) return Fail(EACCES);
     value = report->url;

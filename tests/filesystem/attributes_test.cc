@@ -22,6 +22,15 @@ class Xattrs : public FilesystemRig {
   std::string Get(std::string const& name) {
     return fs_->GetXattr(me_, file_, name).value_or("nothing");
   }
+  void GiveReceipt(Uuid const& id, std::string const& receipt) {
+    auto const put = store_->Update([&](Transaction& transaction) -> Result<void> {
+      auto upload = FindUpload(transaction, id).value().value();
+      upload.receipt = receipt;
+      PutUpload(transaction, upload);
+      return {};
+    });
+    EXPECT_TRUE(Ok(put));
+  }
   std::vector<std::string> List(std::uint32_t uid = 0) {
     return fs_->ListXattrs({.uid = uid}, file_).value();
   }
@@ -92,6 +101,23 @@ TEST_F(Xattrs, ShowTheUrlToTheOwnerAndRootOnly) {
   EXPECT_EQ(CodeOf(fs_->GetXattr(stranger, file_, "user.tusfs.url")), EACCES);
   stranger.uid = 0;
   EXPECT_TRUE(Ok(fs_->GetXattr(stranger, file_, "user.tusfs.url")));
+}
+
+TEST_F(Xattrs, ShowTheReceiptToTheOwnerAndRootAndToOthersWhatIsHarmlessInIt) {
+  std::string const receipt =
+      "Date: Sat, 01 Nov 2025 10:00:00 GMT\nLocation: /files/s3cret\nSet-Cookie: id=s3cret\n"
+      "ETAG: \"5\"\nX-Asset: s3cret\nUpload-Offset: 5\n\nDate: s3cret\n";
+  auto const upload = GiveUpload(file_, 5);
+  GiveReceipt(upload, receipt);
+  EXPECT_EQ(Get("user.tusfs.receipt"), receipt);
+  auto other = me_;
+  other.uid = 0;
+  EXPECT_EQ(fs_->GetXattr(other, file_, "user.tusfs.receipt"), receipt);
+  other.uid = 1001;
+  EXPECT_EQ(fs_->GetXattr(other, file_, "user.tusfs.receipt"),
+            "Date: Sat, 01 Nov 2025 10:00:00 GMT\nETAG: \"5\"\nUpload-Offset: 5\n");
+  GiveReceipt(upload, "X-Asset: s3cret\n\n");
+  EXPECT_EQ(CodeOf(fs_->GetXattr(other, file_, "user.tusfs.receipt")), ENODATA);
 }
 
 // ---- set-id bits and capabilities
