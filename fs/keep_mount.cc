@@ -1,15 +1,19 @@
 // The keeper's process: checks, then the keeper room.
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <tusclient/redact.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/file.h"
 #include "daemon.h"
 #include "fuse/request_slots.h"
 #include "keeper/keeper.h"
 #include "open_state.h"
+#include "places.h"
 #include "wiring.h"
 
 namespace tusfs {
@@ -36,6 +40,16 @@ std::optional<KeptMount> FindKept(ServiceManager const& manager, Logger const& l
     return std::nullopt;
   }
   return KeptMount{std::move(*kept), slots->mountpoint()};
+}
+
+// Command lines and environments have more readers than a file without a name.
+Result<UniqueFd> InMemory(std::string const& text) {
+  UniqueFd fd(::memfd_create("url", MFD_CLOEXEC));
+  if (!fd) return FailErrno("memfd_create");
+  if (auto written = WriteFully(fd.get(), std::as_bytes(std::span(text)), 0); !written) {
+    return Failure(written.error());
+  }
+  return fd;
 }
 
 // A link of one's own, to a larger disk, is followed; one of somebody else would choose for us.
@@ -82,22 +96,27 @@ Result<int> KeepMount(Options const& options, std::string const& url,
   auto program = Program::Own();
   if (!program) return Failure(program.error());
 
+  auto const shown = tus::RedactUrl(url);
+  auto secret = shown == url ? Result<UniqueFd>(UniqueFd()) : InMemory(url);
+  if (!secret) return Failure(secret.error());
   auto for_daemon = options;
-  for_daemon.url = url;
+  for_daemon.url = shown;
+  for_daemon.url_file.clear();
   for_daemon.mountpoint = *mountpoint;
   for_daemon.state_dir = state_dir->string();
   KeeperOptions wanted;
   wanted.mount = {.mountpoint = *mountpoint,
-                  .source = url,
+                  .source = SourceOf(options),
                   .allow_other = options.allow_other,
                   .kernel = options.kernel};
   if (kept) wanted.kept = std::move(kept->descriptors);
   wanted.entry.mount = *mountpoint;
-  wanted.entry.url = url;
+  wanted.entry.url = shown;
   wanted.entry.state_dir = state_dir->string();
   wanted.entry.socket = SocketPath(*runtime, *mountpoint).string();
   wanted.runtime_dir = *runtime;
   wanted.arguments = CommandLineOf(for_daemon);
+  wanted.url = *std::move(secret);
   wanted.crash_marker = SuspicionOf(*state_dir);
   wanted.on_ready = std::move(on_ready);
   return Keeper(std::move(wanted), std::move(*program), manager, logger).Run();

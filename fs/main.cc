@@ -1,12 +1,18 @@
 // tusfs: what a person starts becomes the keeper of a mount, and starts itself again as its daemon.
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <tusclient/client.h>
+#include <tusclient/redact.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <optional>
+#include <string_view>
 
 #include "daemon.h"
 #include "options.h"
+#include "remount.h"
 #include "wiring.h"
 
 namespace tusfs {
@@ -51,22 +57,59 @@ int Keep(Options const& options, std::string const& url) {
   return 1;
 }
 
-int Main(int argc, char const* const* argv) {
+int ChangeMount(Options const& options, std::vector<std::string> const& given) {
+  auto const changed = Remount(options, given);
+  if (changed) return 0;
+  Complain(changed.error().context);
+  return 1;
+}
+
+// Every user can read the command line of every process.
+void HideSecrets(int argc, char** argv) {
+  for (int at = 1; at < argc; ++at) {
+    std::string_view const word = argv[at];
+    auto const scheme = word.find("://");
+    if (scheme == std::string_view::npos || !tus::HasSecret(word)) continue;
+    auto const authority = scheme + 3;
+    auto const behind = std::min(word.find_first_of("?#"), word.size());
+    auto const path = std::min(word.find('/', authority), behind);
+    auto const user = word.substr(authority, path - authority).rfind('@');
+    if (user != std::string_view::npos) std::fill_n(argv[at] + authority, user, '*');
+    if (behind < word.size()) std::fill(argv[at] + behind + 1, argv[at] + word.size(), '*');
+  }
+}
+
+// Tokens are in the memory of both processes. Programs that they start are as they always are.
+void KeepMemoryPrivate() {
+  ::prctl(PR_SET_DUMPABLE, 0);
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_CORE, &limit) != 0) return;
+  limit.rlim_cur = 0;
+  ::setrlimit(RLIMIT_CORE, &limit);
+}
+
+int Main(int argc, char** argv) {
   auto const invocation = ParseCommandLine(argc, argv);
+  HideSecrets(argc, argv);
   if (!invocation.options) {
     std::fputs(invocation.output.c_str(), invocation.status == 0 ? stdout : stderr);
     return invocation.status;
   }
   auto const& options = *invocation.options;
+  if (invocation.remount) return ChangeMount(options, invocation.given_after_o);
   auto const url = tus::NormalizeEndpoint(options.url);
   if (!url) {
     // What has a user name in it is not repeated: a password may follow.
-    bool const secret = options.url.find('@') != std::string::npos;
-    Complain("cannot mount " + (secret ? "that URL" : "'" + options.url + "'") + ": " +
-             url.error().message + "; write it like https://host/files/");
+    bool const secret = options.url.find('@') != std::string::npos || !options.url_file.empty();
+    Complain("cannot mount " + (secret ? "that URL" : "'" + tus::RedactUrl(options.url) + "'") +
+             ": " + url.error().message + "; write it like https://host/files/");
     return 2;
   }
-  if (auto line = KeeperLine::FromEnvironment()) return Serve(options, *url, std::move(*line));
+  if (!options.core_dumps) KeepMemoryPrivate();
+  if (auto line = KeeperLine::FromEnvironment()) {
+    auto const served = line->url().empty() ? *url : line->url();
+    return Serve(options, served, std::move(*line));
+  }
   return Keep(options, *url);
 }
 

@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include <toml++/toml.h>
+#include <tusclient/redact.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include <set>
 #include <sstream>
 
+#include "places.h"
 #include "settings.h"
 #include "version.h"
 
@@ -24,11 +26,42 @@ constexpr int kUsageError = 2;
 
 // ---- -o
 
+// What mount(8) and fstab(5) have for themselves, and what a mount of FUSE shows in mountinfo,
+// which mount(8) repeats when it remounts.
 bool IsForMountPrograms(std::string const& name) {
-  static std::set<std::string> const ignored{
-      "rw",    "defaults", "auto",       "noauto",      "user",     "nouser",
-      "users", "owner",    "group",      "_netdev",     "nofail",   "default_permissions",
-      "async", "relatime", "norelatime", "strictatime", "diratime", "nodiratime"};
+  static std::set<std::string> const ignored{"rw",
+                                             "defaults",
+                                             "auto",
+                                             "noauto",
+                                             "user",
+                                             "nouser",
+                                             "users",
+                                             "owner",
+                                             "noowner",
+                                             "group",
+                                             "nogroup",
+                                             "_netdev",
+                                             "nofail",
+                                             "default_permissions",
+                                             "async",
+                                             "relatime",
+                                             "norelatime",
+                                             "strictatime",
+                                             "nostrictatime",
+                                             "diratime",
+                                             "nodiratime",
+                                             "lazytime",
+                                             "nolazytime",
+                                             "nomand",
+                                             "silent",
+                                             "loud",
+                                             "user_id",
+                                             "group_id",
+                                             "rootmode",
+                                             "max_read",
+                                             "blksize",
+                                             "helper",
+                                             "uhelper"};
   return ignored.contains(name) || name.starts_with("x-") || name.starts_with("X-") ||
          name.starts_with("comment");
 }
@@ -39,13 +72,17 @@ bool IsForTheKernel(std::string const& name) {
   return known.contains(name);
 }
 
-Result<void> ApplyMountOption(Options& options, std::string const& item) {
+Result<void> ApplyMountOption(Options& options, std::string const& item, Invocation& invocation) {
   auto const equals = item.find('=');
   auto const name = item.substr(0, equals);
   if (name == "ro") {
     return Fail(EINVAL,
                 "a tusfs cannot be mounted read-only (-o ro): it is there to take files in; leave "
                 "'ro' out");
+  }
+  if (name == "remount") {
+    invocation.remount = true;
+    return {};
   }
   if (IsForMountPrograms(name)) return {};
   if (IsForTheKernel(name)) {
@@ -61,15 +98,17 @@ Result<void> ApplyMountOption(Options& options, std::string const& item) {
     return Fail(EINVAL, "the mount option '" + name + "' needs a value: -o " + name + "=" +
                             setting->metavar);
   }
+  invocation.given_after_o.push_back(name);
   return setting->set(options, equals == std::string::npos ? "true" : item.substr(equals + 1));
 }
 
-Result<void> ApplyMountOptions(Options& options, std::vector<std::string> const& lists) {
+Result<void> ApplyMountOptions(Options& options, std::vector<std::string> const& lists,
+                               Invocation& invocation) {
   for (auto const& list : lists) {
     std::istringstream items(list);
     for (std::string item; std::getline(items, item, ',');) {
       if (item.empty()) continue;
-      if (auto applied = ApplyMountOption(options, item); !applied) return applied;
+      if (auto applied = ApplyMountOption(options, item, invocation); !applied) return applied;
     }
   }
   return {};
@@ -151,7 +190,21 @@ Result<void> ApplyFile(Options& options, std::string const& path) {
 }
 
 Invocation Rejected(std::string const& sentence) {
-  return {.options = std::nullopt, .output = "tusfs: " + sentence + "\n", .status = kUsageError};
+  Invocation invocation;
+  invocation.output = "tusfs: " + sentence + "\n";
+  invocation.status = kUsageError;
+  return invocation;
+}
+
+// The parser repeats words that it has no place for.
+std::string WithoutSecrets(std::string const& sentence) {
+  std::istringstream words(sentence);
+  std::string shown;
+  for (std::string word; std::getline(words, word, ' ');) {
+    bool const is_url = word.find("://") != std::string::npos;
+    shown += (shown.empty() ? "" : " ") + (is_url ? tus::RedactUrl(word) : word);
+  }
+  return shown;
 }
 
 }  // namespace
@@ -190,6 +243,7 @@ Invocation ParseCommandLine(int argc, char const* const* argv) {
       "tusfs"};
   app.set_version_flag("--version,-V", std::string("tusfs ") + kVersion);
   Options options;
+  Invocation invocation;
   std::string config;
   std::vector<std::string> mount_options;
   std::string url;
@@ -220,14 +274,17 @@ Invocation ParseCommandLine(int argc, char const* const* argv) {
     std::ostringstream out;
     std::ostringstream err;
     int const status = app.exit(stop, out, err);
-    if (status == 0) return {.options = std::nullopt, .output = out.str(), .status = 0};
-    return Rejected(std::string(stop.what()) + " ('tusfs --help' shows the usage)");
+    if (status == 0) {
+      invocation.output = out.str();
+      return invocation;
+    }
+    return Rejected(WithoutSecrets(stop.what()) + " ('tusfs --help' shows the usage)");
   }
   if (!config.empty()) {
     if (auto applied = ApplyFile(options, config); !applied)
       return Rejected(applied.error().context);
   }
-  if (auto applied = ApplyMountOptions(options, mount_options); !applied) {
+  if (auto applied = ApplyMountOptions(options, mount_options, invocation); !applied) {
     return Rejected(applied.error().context);
   }
   for (auto const& setting : Settings()) {
@@ -242,13 +299,11 @@ Invocation ParseCommandLine(int argc, char const* const* argv) {
     }
   }
   if (auto checked = CheckTogether(options); !checked) return Rejected(checked.error().context);
-  if (!url.empty()) options.url = url;
-  if (!mountpoint.empty()) options.mountpoint = mountpoint;
-  if (options.url.empty()) return Rejected("no URL given: tusfs URL MOUNTPOINT");
-  if (options.mountpoint.empty()) {
-    return Rejected("no mount point given: tusfs " + options.url + " MOUNTPOINT");
+  if (auto placed = SetPlaces(options, url, mountpoint); !placed) {
+    return Rejected(placed.error().context);
   }
-  return {.options = std::move(options), .output = {}, .status = 0};
+  invocation.options = std::move(options);
+  return invocation;
 }
 
 }  // namespace tusfs

@@ -15,7 +15,9 @@
 namespace tusfs {
 
 struct Options {
-  std::string url;
+  std::string url;       ///< may have a secret in it, see tus::RedactUrl
+  std::string url_file;  ///< where it was read from, or empty
+  std::string source;    ///< the word that stands for a URL from a file, or empty
   std::string mountpoint;
   std::string state_dir;  ///< empty: the default for the mount point
   std::chrono::milliseconds settle{2000};
@@ -69,6 +71,7 @@ struct Options {
   bool method_override = false;
 
   std::string log_level = "info";
+  bool core_dumps = false;
   bool foreground = false;
   bool nonempty = false;
   bool allow_other = false;
@@ -78,6 +81,8 @@ struct Options {
 /// What a command line leads to: options, or a text to print and the status to exit with.
 struct Invocation {
   std::optional<Options> options;
+  bool remount = false;                    ///< -o remount: a change of the mount that there is
+  std::vector<std::string> given_after_o;  ///< names of settings, as they were spelt
   std::string output;
   int status = 0;
 };

@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <tusclient/client.h>
+#include <tusclient/redact.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -252,7 +253,7 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
   if (!runtime) return Failure(runtime.error());
   MountEntry entry;
   entry.mount = options.mountpoint;
-  entry.url = url;
+  entry.url = tus::RedactUrl(url);
   entry.state_dir = options.state_dir;
   entry.socket = SocketPath(*runtime, entry.mount).string();
   entry.daemon_pid = ::getpid();
@@ -304,7 +305,7 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
                (seen.error.empty() ? "it has not answered yet" : seen.error));
     }
     logger->Info("{} url={} mount={} state_dir={} replayed={}",
-                 successor ? "serving on" : "mounted", url, entry.mount, entry.state_dir,
+                 successor ? "serving on" : "mounted", entry.url, entry.mount, entry.state_dir,
                  slots->replayed());
     line.SaySettled();
     if (!options.foreground) LeaveTerminal();

@@ -267,6 +267,7 @@ std::vector<Setting> MakeSettings() {
                                "before a file counts as uploaded, compare what the server has: "
                                "off, head (its length) or download (its bytes; default off)",
                                {"off", "head", "download"}),
+      File<&Options::url_file>("url-file", "take the URL from FILE, where a secret is in it"),
       File<&Options::token_file>("token-file", "send the bearer token in FILE"),
       File<&Options::basic_file>("basic-file", "send the user:password in FILE"),
       File<&Options::header_file>("header-file", "send the headers in FILE"),
@@ -286,6 +287,8 @@ std::vector<Setting> MakeSettings() {
                                       "send PATCH and DELETE as POST, for old proxies"),
       Choice<&Options::log_level>("log-level", "LEVEL", "debug, info, warn or error (default info)",
                                   {"debug", "info", "warn", "error"}),
+      Flag<&Options::core_dumps>("core-dumps",
+                                 "allow core dumps and debuggers, which can see secrets"),
       Flag<&Options::foreground>("foreground", "stay in the foreground and log to stderr"),
       Flag<&Options::nonempty>("nonempty", "mount over a directory that is not empty"),
       Flag<&Options::allow_other>("allow-other",

@@ -45,7 +45,7 @@ std::string_view Bytes(MDB_val const& value) {
 
 /// Whether this process has room for a map of that size.
 bool CanMap(std::filesystem::path const& path, std::uint64_t size) {
-  auto const fd = ::tusfs::OpenFile(path, O_RDONLY);
+  auto const fd = ::tusfs::OpenFile(path, O_RDONLY | O_NOFOLLOW);
   if (!fd) return false;
   void* const memory = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd->get(), 0);
   if (memory == MAP_FAILED) return false;

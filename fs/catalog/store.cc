@@ -1,5 +1,6 @@
 #include "catalog/store.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>

@@ -1,5 +1,7 @@
 #include "filesystem/recovery.h"
 
+#include <tusclient/redact.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
@@ -120,8 +122,12 @@ Result<std::uint64_t> Recover(Store& store, Spool& spool, Clock const& clock,
   auto const endpoint = store.Read([](View const& view) { return GetNote(view, kEndpointNote); });
   if (!endpoint) return Failure(endpoint.error());
   if (!endpoint->empty() && *endpoint != options.endpoint) {
-    return Fail(EXDEV, "the state directory holds uploads to " + *endpoint +
-                           ", not to this server: mount that URL, or name another --state-dir");
+    return Fail(EXDEV, "the state directory holds uploads to " + tus::RedactUrl(*endpoint) +
+                           ", not to " + tus::RedactUrl(options.endpoint) +
+                           (tus::HasSecret(*endpoint) || tus::HasSecret(options.endpoint)
+                                ? ", or what is behind the '?' is another"
+                                : "") +
+                           ": mount that URL, or name another --state-dir");
   }
   auto const last = HowItEnded(store, options);
   if (!last) return Failure(last.error());
@@ -149,8 +155,8 @@ Result<void> Resume(Store const& store, RecoveryOptions const& options, std::uin
     if (!then) return Failure(then.error());
     if (*then == now) return {};
     return Fail(ESTALE, "the state directory is not as this mount has left it (its " +
-                            std::string(key) + " is '" + *then + "', not '" + now +
-                            "'): unmount it and mount again");
+                            std::string(key) + " is '" + tus::RedactUrl(*then) + "', not '" +
+                            tus::RedactUrl(now) + "'): unmount it and mount again");
   };
   if (auto same = check(kEndpointNote, options.endpoint); !same) return same;
   if (auto same = check(kBootNote, options.boot_id); !same) return same;

@@ -11,11 +11,21 @@ namespace tusfs {
 namespace {
 
 constexpr char const* kName = "TUSFS_DAEMON";
+constexpr std::size_t kLongestUrl = std::size_t{64} << 10;
+
+std::string TextOf(UniqueFd const& fd) {
+  if (!fd) return {};
+  std::string text(kLongestUrl, '\0');
+  auto const got = ReadFully(fd.get(), std::as_writable_bytes(std::span(text)), 0);
+  text.resize(got.value_or(0));
+  return text;
+}
 
 }  // namespace
 
-std::string DaemonVariable(int link, int slots) {
-  return std::string(kName) + "=" + std::to_string(link) + "," + std::to_string(slots);
+std::string DaemonVariable(int link, int slots, int url) {
+  auto text = std::string(kName) + "=" + std::to_string(link) + "," + std::to_string(slots);
+  return url < 0 ? text : text + "," + std::to_string(url);
 }
 
 std::optional<KeeperLine> KeeperLine::FromEnvironment() {
@@ -23,13 +33,14 @@ std::optional<KeeperLine> KeeperLine::FromEnvironment() {
   if (value == nullptr) return std::nullopt;
   int link = -1;
   int slots = -1;
-  if (std::sscanf(value, "%d,%d", &link, &slots) != 2) return std::nullopt;
+  int url = -1;
+  if (std::sscanf(value, "%d,%d,%d", &link, &slots, &url) < 2) return std::nullopt;
   // A variable that came from elsewhere names no descriptors of ours.
   if (::fcntl(link, F_SETFD, FD_CLOEXEC) != 0 || ::fcntl(slots, F_SETFD, FD_CLOEXEC) != 0) {
     return std::nullopt;
   }
   ::unsetenv(kName);
-  return KeeperLine(Link(UniqueFd(link)), UniqueFd(slots));
+  return KeeperLine(Link(UniqueFd(link)), UniqueFd(slots), TextOf(UniqueFd(url)));
 }
 
 Result<UniqueFd> KeeperLine::TakeMount() {

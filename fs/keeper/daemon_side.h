@@ -14,8 +14,9 @@
 
 namespace tusfs {
 
-/// "NAME=value": tells a daemon which descriptors it has of its keeper.
-[[nodiscard]] std::string DaemonVariable(int link, int slots);
+/// "NAME=value": tells a daemon which descriptors it has of its keeper. `url`: of a file that has
+/// the URL, where that is nobody else's to see; -1: it is on the command line.
+[[nodiscard]] std::string DaemonVariable(int link, int slots, int url = -1);
 
 /// The status with which a daemon ends that knows: no successor can go on with this mount.
 constexpr int kMountIsLost = 65;
@@ -24,6 +25,9 @@ class KeeperLine {
  public:
   /// Nothing where this process was not started by a keeper.
   [[nodiscard]] static std::optional<KeeperLine> FromEnvironment();
+
+  /// The URL that the keeper tells nobody else; empty: it is on the command line.
+  [[nodiscard]] std::string const& url() const { return url_; }
 
   /// The memory of the request slots; once.
   [[nodiscard]] UniqueFd TakeSlots() { return std::move(slots_); }
@@ -45,10 +49,12 @@ class KeeperLine {
   [[nodiscard]] std::jthread Watch(Calls calls);
 
  private:
-  KeeperLine(Link link, UniqueFd slots) : link_(std::move(link)), slots_(std::move(slots)) {}
+  KeeperLine(Link link, UniqueFd slots, std::string url)
+      : link_(std::move(link)), slots_(std::move(slots)), url_(std::move(url)) {}
 
   Link link_;
   UniqueFd slots_;
+  std::string url_;
 };
 
 }  // namespace tusfs

@@ -168,8 +168,10 @@ void Keeper::StartDaemon() {
   if (!ends) return OnNoStart(ends.error());
   auto& [own, theirs] = *ends;
   auto const& program = candidate_ ? *candidate_ : program_;
+  std::vector<int> kept{theirs.fd(), slots_.get()};
+  if (options_.url) kept.push_back(options_.url.get());
   auto const started = program.Start(
-      options_.arguments, {DaemonVariable(theirs.fd(), slots_.get())}, {theirs.fd(), slots_.get()});
+      options_.arguments, {DaemonVariable(theirs.fd(), slots_.get(), options_.url.get())}, kept);
   if (!started) return OnNoStart(started.error());
   daemon_ = *started;
   link_ = std::move(own);

@@ -32,6 +32,7 @@ struct KeeperOptions {
   MountEntry entry;                          ///< as it is registered; the keeper fills its own part
   std::filesystem::path runtime_dir;         ///< where it is registered
   std::vector<std::string> arguments;        ///< of the daemon
+  UniqueFd url;                              ///< a file with its URL, or none: it is no secret
   std::filesystem::path crash_marker;        ///< a file that is made when the daemon crashes
   /// Called once: the mount is live, and what its start had to say is said.
   std::function<void()> on_ready;

@@ -1,5 +1,7 @@
 #include "uploader/uploader.h"
 
+#include <tusclient/redact.h>
+
 #include <cerrno>
 #include <random>
 #include <string>
@@ -32,7 +34,7 @@ Uploader::Uploader(UploaderOptions options, Store& store, Spool& spool, Clock co
       clock_(clock),
       logger_(logger),
       queue_(clock),
-      endpoint_({.url = options_.client.endpoint,
+      endpoint_({.url = tus::RedactUrl(options_.client.endpoint),
                  .chunks = options_.chunks,
                  .defer_length = options_.defer_length,
                  .retry = options_.transfer.retry},

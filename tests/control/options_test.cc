@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/fakes.h"
+#include "places.h"
 #include "testing/files.h"
 #include "upload_settings.h"
 
@@ -44,6 +45,11 @@ class OptionsTest : public testing::Test {
     auto const path = dir_ / "tusfs.toml";
     tusfs_testing::WriteFile(path, text);
     return path.string();
+  }
+
+  std::string UrlFile(std::string const& text) {
+    tusfs_testing::WriteFile(dir_ / "url", text);
+    return (dir_ / "url").string();
   }
 
   tusfs_testing::TempDir const dir_;
@@ -210,7 +216,65 @@ TEST_F(OptionsTest, AFlagCanBeTurnedOffWhereverItWasTurnedOn) {
   EXPECT_TRUE(Parsed({"--config", file}).foreground);
 }
 
+// ---- a URL with a secret in it
+
+TEST_F(OptionsTest, AUrlComesFromAFile) {
+  auto const file = UrlFile("  https://tus/files/?token=s3cret \nmore\n");
+  auto const options = Parsed({"--url-file", file, "/mnt"}, false);
+  EXPECT_EQ(options.url, "https://tus/files/?token=s3cret");
+  EXPECT_EQ(options.mountpoint, "/mnt");
+  EXPECT_EQ(SourceOf(options), "https://tus/files/?***");
+  auto const config = File("url-file = \"" + file + "\"\nmountpoint = \"/mnt\"\n");
+  EXPECT_EQ(Parsed({"--config", config}, false).url, options.url);
+}
+
+TEST_F(OptionsTest, MountWantsAWordForAUrlThatIsInAFile) {
+  auto const file = UrlFile("https://tus/files/?token=s3cret\n");
+  for (std::string const word :
+       {"none", "https://tus/files/", "https://TUS/files/", "https://tus/files/?***"}) {
+    auto const options = Parsed({word, "/mnt", "-o", "url-file=" + file}, false);
+    EXPECT_EQ(options.url, "https://tus/files/?token=s3cret") << word;
+    EXPECT_EQ(options.mountpoint, "/mnt");
+    EXPECT_EQ(SourceOf(options), word);
+  }
+}
+
+TEST_F(OptionsTest, TwoUrlsOfTwoPlacesAreRefused) {
+  auto const file = UrlFile("https://tus/files/?token=s3cret\n");
+  for (std::string const url : {"https://other/files/?x", "https://tus/", "http://tus/files/"}) {
+    auto const invocation = Parse({url, "/mnt", "--url-file", file});
+    EXPECT_FALSE(invocation.options) << url;
+    EXPECT_THAT(invocation.output, HasSubstr(file));
+    EXPECT_THAT(invocation.output, testing::Not(HasSubstr("s3cret")));
+  }
+}
+
+TEST_F(OptionsTest, AUrlFileThatCannotBeReadOrIsEmptyIsNamed) {
+  EXPECT_THAT(Parse({"--url-file", "/missing", "/mnt"}).output, HasSubstr("/missing"));
+  auto const file = UrlFile(" \nhttps://tus/files/\n");
+  EXPECT_THAT(Parse({"--url-file", file, "/mnt"}).output, HasSubstr(file));
+}
+
+TEST_F(OptionsTest, NoSentenceHasTheSecretOfAUrl) {
+  for (std::vector<std::string> const& words :
+       {std::vector<std::string>{"https://tus/?s3cret"},
+        {"https://tus/files/", "/mnt", "https://tus/?s3cret"},
+        {"https://tus/files/", "/mnt", "--frob=https://me:s3cret@tus/"}}) {
+    auto const invocation = Parse(words);
+    EXPECT_FALSE(invocation.options);
+    EXPECT_THAT(invocation.output, testing::Not(HasSubstr("s3cret")));
+  }
+}
+
 // ---- mount(8)
+
+TEST_F(OptionsTest, ARemountIsToldFromAMount) {
+  EXPECT_FALSE(Parse({"http://tus/", "/mnt", "-o", "rw,settle=3"}).remount);
+  auto const remount = Parse({"none", "/mnt", "-o", "rw,remount,settle=3,noexec,user_id=0"});
+  EXPECT_TRUE(remount.remount);
+  EXPECT_THAT(remount.given_after_o, ElementsAre("settle"));
+  EXPECT_THAT(Parse({"none", "/mnt", "-o", "remount,ro"}).output, HasSubstr("read-only"));
+}
 
 TEST_F(OptionsTest, WhatMountProgramsAddIsTaken) {
   auto const options = Parsed({"-o", "rw,noauto,user,_netdev,nofail,x-systemd.automount,defaults"});
@@ -346,6 +410,8 @@ TEST_F(CommandLineTest, SaysEveryOption) {
   for (auto const& more :
        {kUploadOptions,
         {"--spool-size=64MiB", "--reserve=0", "--keep=1MiB", "--trim=confirmed", "--read-back"},
+        {"--core-dumps"},
+        {"--url-file=" + UrlFile("http://tus/files/?token=s3cret\n")},
         {"--token-file=/a"},
         {"--basic-file=/a"},
         {"--header-file=/a"},

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -18,12 +19,12 @@ using tusfs_testing::WaitFor;
 class DaemonSideTest : public testing::Test {
  protected:
   // As in a process that a keeper has started.
-  std::optional<KeeperLine> Started() {
+  std::optional<KeeperLine> Started(int url = -1) {
     auto ends = Link::Make().value();
     keeper_ = std::move(ends.first);
     int const link = ::dup(ends.second.fd());
     int const slots = ::open("/dev/null", O_RDONLY);
-    auto const variable = DaemonVariable(link, slots);
+    auto const variable = DaemonVariable(link, slots, url);
     auto const equals = variable.find('=');
     ::setenv(variable.substr(0, equals).c_str(), variable.c_str() + equals + 1, 1);
     return KeeperLine::FromEnvironment();
@@ -51,6 +52,19 @@ TEST_F(DaemonSideTest, WithoutAKeeperThereIsNoLine) {
 TEST_F(DaemonSideTest, TheLineIsFoundOnce) {
   EXPECT_TRUE(Started());
   EXPECT_FALSE(KeeperLine::FromEnvironment()) << "what it starts is no daemon";
+}
+
+TEST_F(DaemonSideTest, AUrlWithASecretComesInAFileOfItsOwn) {
+  UniqueFd const file(::memfd_create("url", MFD_CLOEXEC));
+  std::string const url = "https://tus/files/?token=s3cret";
+  ASSERT_TRUE(WriteFully(file.get(), std::as_bytes(std::span(url)), 0));
+  // Each daemon gets it, whatever the one before has read.
+  for (int daemon = 0; daemon < 2; ++daemon) {
+    auto const line = Started(::dup(file.get()));
+    ASSERT_TRUE(line);
+    EXPECT_EQ(line->url(), url);
+  }
+  EXPECT_EQ(Started()->url(), "");
 }
 
 TEST_F(DaemonSideTest, TheMountIsAskedForAndTaken) {

@@ -98,6 +98,10 @@ TEST_F(StrangersTest, ADaemonOfAnOrdinaryUserHoldsWhatAKilledRootWroteAndPublish
   Give(mount_->mountpoint(), kNobody);
   Give(mount_->mountpoint().parent_path(), kNobody);
   ASSERT_EQ(mount_->Mount(), "");
+  struct stat memory {};
+  auto const pid = std::to_string(mount_->pid());
+  ASSERT_EQ(::stat(("/proc/" + pid + "/environ").c_str(), &memory), 0);
+  EXPECT_EQ(memory.st_uid, 0U) << "its memory is not for other processes of the same user";
   CountFromHere();
   auto const source = Source("clip.mov", kSize);
   Run({"cp", source, In("clip.mov")});

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tusclient/client.h"
+#include "tusclient/redact.h"
 
 namespace tus {
 namespace {
@@ -16,6 +17,29 @@ TEST(NormalizeEndpoint, TakesHttpAndHttps) {
   EXPECT_EQ(NormalizeEndpoint("HTTPS://Example.com"), "https://example.com/");
   EXPECT_EQ(NormalizeEndpoint("http://[::1]:8080/files?a=b#part"), "http://[::1]:8080/files?a=b");
   EXPECT_EQ(NormalizeEndpoint("http://example.com/a b/"), "http://example.com/a%20b/");
+}
+
+TEST(RedactUrl, LeavesWhatIsNoSecret) {
+  for (auto const* const url : {"https://tus.example/files/", "http://[::1]:1080/files/",
+                                "https://tus.example/@team/files/", "not a url", ""}) {
+    EXPECT_EQ(RedactUrl(url), url);
+    EXPECT_FALSE(HasSecret(url));
+  }
+}
+
+TEST(RedactUrl, HidesUserPasswordQueryAndFragment) {
+  EXPECT_EQ(RedactUrl("https://h/files/?token=s3cret&x=/@"), "https://h/files/?***");
+  EXPECT_EQ(RedactUrl("https://h?s3cret"), "https://h?***");
+  EXPECT_EQ(RedactUrl("https://h/files#s3cret"), "https://h/files#***");
+  EXPECT_EQ(RedactUrl("https://me:s3cret@h:8080/files/"), "https://***@h:8080/files/");
+  EXPECT_EQ(RedactUrl("https://me:s3@cret@h/@x?y"), "https://***@h/@x?***");
+  EXPECT_EQ(RedactUrl("me:s3cret@h/files"), "***@h/files");
+  for (auto const* const url :
+       {"https://h/?s3cret", "https://s3cret@h", "//h/f?a=s3cret", "?s3cret", "h#s3cret"}) {
+    EXPECT_THAT(RedactUrl(url), Not(HasSubstr("s3cret")));
+    EXPECT_TRUE(HasSecret(url));
+    EXPECT_EQ(RedactUrl(RedactUrl(url)), RedactUrl(url));
+  }
 }
 
 TEST(NormalizeEndpoint, IsTheSameWhenDoneTwice) {

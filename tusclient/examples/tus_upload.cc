@@ -3,6 +3,8 @@
 // An example of the library as much as a program: Session shows what it takes to upload something,
 // and to go on with it in another process.
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <tusclient/bandwidth.h>
 #include <tusclient/checksum.h>
 #include <tusclient/client.h>
@@ -268,6 +270,15 @@ class Session {
   }
 };
 
+// Tokens and the URLs of uploads are in its memory.
+void KeepMemoryPrivate() {
+  ::prctl(PR_SET_DUMPABLE, 0);
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_CORE, &limit) != 0) return;
+  limit.rlim_cur = 0;
+  ::setrlimit(RLIMIT_CORE, &limit);
+}
+
 int Main(int argc, char const* const* argv) {
   auto const invocation = ParseCommandLine(argc, argv);
   if (!invocation.options) {
@@ -275,6 +286,7 @@ int Main(int argc, char const* const* argv) {
     return invocation.status;
   }
   auto const& options = *invocation.options;
+  if (!options.core_dumps) KeepMemoryPrivate();
   ::signal(SIGPIPE, SIG_IGN);
   StopOnSignal const stop;
   using Words = Progress::Words;

@@ -122,6 +122,8 @@ void AddConnection(CLI::App& app, Given& given, Options& options) {
                "send PATCH and DELETE as POST, for old proxies");
   app.add_flag("--print-url", options.print_url,
                "print the URL of each finished upload, which is a secret");
+  app.add_flag("--core-dumps", options.core_dumps,
+               "allow core dumps and debuggers, which can see secrets");
   app.add_flag("--quiet,-q", options.quiet, "say nothing but what failed");
   app.add_flag("--verbose,-v", options.verbose, "say each step");
 }

@@ -26,6 +26,7 @@ struct Options {
   bool checksums = true;
   bool sha256 = false;
   bool print_url = false;
+  bool core_dumps = false;
   bool quiet = false;
   bool verbose = false;
 

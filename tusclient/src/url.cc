@@ -9,6 +9,7 @@
 #include "fail.h"
 #include "text.h"
 #include "tusclient/client.h"
+#include "tusclient/redact.h"
 
 namespace tus {
 namespace {
@@ -181,6 +182,27 @@ Result<std::string> ResolveUrl(std::string const& base, std::string const& refer
   }
   return normalized;
 }
+
+std::string RedactUrl(std::string_view url) {
+  constexpr std::string_view kHidden = "***";
+  auto const scheme = url.find("://");
+  auto const authority = scheme == std::string_view::npos ? 0 : scheme + 3;
+  auto const behind = url.find_first_of("?#");
+  auto const path = std::min(url.find('/', authority), behind);
+  // A "?" in a password ends the authority too early, and then what is behind it is hidden.
+  auto const user = url.substr(authority, path - authority).rfind('@');
+  std::string shown(url.substr(0, authority));
+  if (user == std::string_view::npos) {
+    shown += url.substr(authority, behind - authority);
+  } else {
+    shown += std::string(kHidden);
+    shown += url.substr(authority + user, behind - authority - user);
+  }
+  if (behind != std::string_view::npos) shown += url[behind] + std::string(kHidden);
+  return shown;
+}
+
+bool HasSecret(std::string_view url) { return RedactUrl(url) != url; }
 
 Result<std::string> NormalizeEndpoint(std::string const& text) {
   auto const url = ParseAbsolute(text);
