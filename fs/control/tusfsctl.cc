@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/mount_table.h"
 #include "base/text.h"
 #include "control/answers.h"
 #include "control/registry.h"
@@ -65,6 +66,32 @@ std::optional<Place> PlaceOf(std::vector<MountEntry> const& mounts, std::string 
   return best;
 }
 
+// Of a bind mount the kernel knows which directory of which filesystem it shows. That a mount which
+// hangs must not hang this program holds here, too: nothing beneath it is looked at.
+std::optional<Place> PlaceOfBind(std::vector<MountEntry> const& mounts, std::string const& path) {
+  auto const table = ReadMountTable();
+  auto const is_at = [&](MountLine const& line) {
+    return path == line.mountpoint || line.mountpoint == "/" ||
+           path.starts_with(line.mountpoint + "/");
+  };
+  MountLine const* bind = nullptr;
+  for (auto const& line : table) {
+    bool const is_closer = bind == nullptr || line.mountpoint.size() >= bind->mountpoint.size();
+    if (is_at(line) && is_closer) bind = &line;
+  }
+  if (bind == nullptr || bind->type != "fuse.tusfs") return std::nullopt;
+  for (auto const& mount : mounts) {
+    bool const is_its = std::any_of(table.begin(), table.end(), [&](MountLine const& line) {
+      return line.mountpoint == mount.mount && line.device == bind->device;
+    });
+    if (!is_its) continue;
+    auto inner = bind->root + "/" + path.substr(bind->mountpoint.size());
+    inner.erase(0, inner.find_first_not_of('/'));
+    return Place{mount, inner};
+  }
+  return std::nullopt;
+}
+
 Result<Place> FindPlace(std::string const& given) {
   auto const mounts = ListMounts();
   if (given.empty()) {
@@ -77,10 +104,12 @@ Result<Place> FindPlace(std::string const& given) {
   auto path = std::filesystem::absolute(given).lexically_normal().string();
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   if (auto place = PlaceOf(mounts, path)) return *place;
+  if (auto place = PlaceOfBind(mounts, path)) return *place;
   std::error_code failed;
   auto const resolved = std::filesystem::weakly_canonical(path, failed);
   if (!failed) {
     if (auto place = PlaceOf(mounts, resolved.string())) return *place;
+    if (auto place = PlaceOfBind(mounts, resolved.string())) return *place;
   }
   return Fail(ENOENT, "'" + given + "' is not in a tusfs mount");
 }
