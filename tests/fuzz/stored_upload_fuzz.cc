@@ -21,7 +21,8 @@ void RequireThatItComesBack(std::string const& fingerprint, StoredUpload const& 
   Require(again.has_value(), "what was written can be read", text);
   Require(again->url == upload.url, "the URL comes back", text);
   Require(again->length == upload.length, "the length comes back", text);
-  Require(again->final_sent == upload.final_sent, "whether the end was sent comes back", text);
+  Require(again->end == upload.end && again->end_words == upload.end_words,
+          "whether the end was sent comes back", text);
   Require(again->expires == upload.expires, "the expiry comes back", text);
   Require(again->checked_sha256 == upload.checked_sha256, "the digest comes back", text);
   Require(again->checked_length == upload.checked_length, "what it is of comes back", text);
@@ -42,7 +43,11 @@ void Read(std::string_view text, std::string const& fingerprint) {
 /// Texts with line breaks, backslashes and anything else go through a record unharmed.
 void Write(std::string const& text) {
   if (text.empty()) return;
-  StoredUpload upload{.url = text, .length = text.size(), .final_sent = text.size() % 2 == 0};
+  StoredUpload upload{
+      .url = text,
+      .length = text.size(),
+      .end = text.size() % 2 == 0 ? UploadFacts::End::kSent : UploadFacts::End::kRefused,
+      .end_words = text.size() % 2 == 0 ? std::string() : text};
   RequireThatItComesBack(text, upload);
 }
 

@@ -215,7 +215,7 @@ void Send(Setup const& setup, HostileServer& server) {
         "f",
         {.url = std::string(kStoredUrl),
          .length = setup.growing && !setup.final_sent ? std::nullopt : std::optional(setup.length),
-         .final_sent = setup.final_sent,
+         .end = setup.final_sent ? UploadFacts::End::kSent : UploadFacts::End::kNotSent,
          .checked_length = setup.growing ? setup.length : 0,
          .checked_sha256 = setup.growing ? Sha256Of(setup.other ? "" : bytes) : ""}));
   }

@@ -52,7 +52,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Row{409, ErrorCode::kTransient}, Row{410, ErrorCode::kGone},
                     Row{412, ErrorCode::kRefused}, Row{413, ErrorCode::kTooLarge},
                     Row{415, ErrorCode::kRefused}, Row{417, ErrorCode::kChecksumMismatch},
-                    Row{422, ErrorCode::kRefused}, Row{423, ErrorCode::kTransient},
+                    Row{422, ErrorCode::kRefused}, Row{423, ErrorCode::kLocked},
                     Row{425, ErrorCode::kTransient}, Row{429, ErrorCode::kTransient},
                     Row{460, ErrorCode::kChecksumMismatch}, Row{499, ErrorCode::kRefused},
                     Row{500, ErrorCode::kTransient}, Row{502, ErrorCode::kTransient},

@@ -195,7 +195,7 @@ TEST_F(ClientUpload, TerminateDoesNotBelieveAProxy) {
   transport_.Next("DELETE", kUrl, OtherAnswer(404));
   EXPECT_EQ(client_.Terminate(kUrl).error().code, ErrorCode::kNotTus);
   transport_.Next("DELETE", kUrl, TusAnswer(423));
-  EXPECT_EQ(client_.Terminate(kUrl).error().code, ErrorCode::kTransient);
+  EXPECT_EQ(client_.Terminate(kUrl).error().code, ErrorCode::kLocked);
 }
 
 TEST_F(ClientUpload, TheStopTokenReachesTheTransport) {

@@ -11,7 +11,7 @@ namespace {
 StoredUpload Full() {
   return {.url = "https://h/files/1\n\\n",
           .length = 5,
-          .final_sent = true,
+          .end = UploadFacts::End::kSent,
           .expires = std::chrono::system_clock::from_time_t(1'700'000'000),
           .checked_length = 3,
           .checked_sha256 = std::string("\0\xff\n", 3) + std::string(29, '\\')};
@@ -27,7 +27,7 @@ TEST(StoredUploadRecord, BringsBackWhatWasWritten) {
   ASSERT_TRUE(read);
   EXPECT_EQ(read->url, Full().url);
   EXPECT_EQ(read->length, Full().length);
-  EXPECT_TRUE(read->final_sent);
+  EXPECT_EQ(read->end, UploadFacts::End::kSent);
   EXPECT_EQ(read->expires, Full().expires);
   EXPECT_EQ(read->checked_length, Full().checked_length);
   EXPECT_EQ(read->checked_sha256, Full().checked_sha256);
@@ -39,7 +39,7 @@ TEST(StoredUploadRecord, LeavesOutWhatIsNotKnown) {
   auto const read = DecodeRecord(text, "f");
   ASSERT_TRUE(read);
   EXPECT_FALSE(read->length);
-  EXPECT_FALSE(read->final_sent);
+  EXPECT_EQ(read->end, UploadFacts::End::kNotSent);
   EXPECT_FALSE(read->expires);
   EXPECT_EQ(read->checked_sha256, "");
 }

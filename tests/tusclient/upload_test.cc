@@ -172,7 +172,7 @@ TEST_F(UploadResumes, FromTheServersOffset) {
 }
 
 TEST_F(UploadResumes, AndFindsItComplete) {
-  store_.uploads["f"].final_sent = true;
+  store_.uploads["f"].end = UploadFacts::End::kSent;
   ExpectHeadAt(10);
   auto const receipt = Send();
   ASSERT_TRUE(receipt);
@@ -236,7 +236,7 @@ TEST_F(UploadResumes, WithoutWaitingForWhatHasExpired) {
 }
 
 TEST_F(UploadResumes, NotWhatMayHaveBeenPublished) {
-  store_.uploads["f"].final_sent = true;
+  store_.uploads["f"].end = UploadFacts::End::kSent;
   ExpectHead(TusAnswer(404));
   ExpectHead(TusAnswer(404));
   ExpectOptions();

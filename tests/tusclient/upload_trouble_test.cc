@@ -361,7 +361,7 @@ TEST_F(UploadGrows, ComparesWhatIsFedAgainBeforeItGoesOn) {
 
 TEST_F(UploadGrows, BeginsAgainWhereTheServerCompletedOnlyTheBeginning) {
   store_.uploads["f"] = {.url = kUrl,
-                         .final_sent = true,
+                         .end = UploadFacts::End::kSent,
                          .checked_length = 5,
                          .checked_sha256 = ScriptedPipe::Sha256Of("01234")};
   ExpectHead(TusAnswer(200, {{"Upload-Offset", "3"}, {"Upload-Length", "3"}}));
@@ -391,12 +391,12 @@ TEST_F(UploadGrows, RemembersWhatIsHandedOverBeforeItGoesOut) {
   ExpectCreation();
   transport_.Next("PATCH", kUrl, [&](HttpRequest const&) {
     EXPECT_GE(store_.uploads["f"].checked_length, 4U);
-    EXPECT_FALSE(store_.uploads["f"].final_sent);
+    EXPECT_EQ(store_.uploads["f"].end, UploadFacts::End::kNotSent);
     return At(4);
   });
   transport_.Next("PATCH", kUrl, [&](HttpRequest const&) { return At(8); });
   transport_.Next("PATCH", kUrl, [&](HttpRequest const&) {
-    EXPECT_TRUE(store_.uploads["f"].final_sent);
+    EXPECT_EQ(store_.uploads["f"].end, UploadFacts::End::kSent);
     return At(10);
   });
   EXPECT_TRUE(SendPipe(pipe));

@@ -16,7 +16,7 @@ StoredUpload SomeUpload() {
   StoredUpload upload;
   upload.url = "https://tus.example.org/files/secret";
   upload.length = 4711;
-  upload.final_sent = true;
+  upload.end = UploadFacts::End::kSent;
   return upload;
 }
 
@@ -46,7 +46,7 @@ TEST_F(FileUrlStoreTest, WhatIsPutIsFoundByAnotherProgramUntilItIsRemoved) {
   ASSERT_TRUE(found);
   EXPECT_EQ(found->url, SomeUpload().url);
   EXPECT_EQ(found->length, SomeUpload().length);
-  EXPECT_TRUE(found->final_sent);
+  EXPECT_EQ(found->end, UploadFacts::End::kSent);
   EXPECT_FALSE(other.Find("another").value());
   ASSERT_TRUE(other.Remove("a fingerprint/of any\nkind"));
   EXPECT_FALSE(store_.Find("a fingerprint/of any\nkind").value());

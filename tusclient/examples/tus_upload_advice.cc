@@ -35,6 +35,7 @@ std::string Advice(tus::Error const& error, Options const& options) {
     case tus::ErrorCode::kInterrupted:
     case tus::ErrorCode::kNotTus:
     case tus::ErrorCode::kTransient:
+    case tus::ErrorCode::kLocked:
     case tus::ErrorCode::kChecksumMismatch:
       return "gave up after the time of --give-up; check the URL and the server, then " +
              HowToGoOn(options);

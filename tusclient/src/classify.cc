@@ -30,6 +30,10 @@ bool SaysInterrupted(std::string_view body) {
          body.find("ERR_UNEXPECTED_EOF") != std::string_view::npos;
 }
 
+bool SaysLocked(std::string_view body) {
+  return body.find("ERR_LOCK_TIMEOUT") != std::string_view::npos;
+}
+
 ErrorCode CodeOfOther(int status) {
   switch (status) {
     case 401:
@@ -44,6 +48,7 @@ ErrorCode CodeOfOther(int status) {
 }
 
 ErrorCode CodeOfTus(HttpResponse const& response, Question const& question) {
+  if (response.status >= 400 && SaysLocked(response.body)) return ErrorCode::kLocked;
   switch (response.status) {
     case 400:
       return SaysInterrupted(response.body) ? ErrorCode::kTransient : ErrorCode::kRefused;
@@ -56,10 +61,11 @@ ErrorCode CodeOfTus(HttpResponse const& response, Question const& question) {
       return question.about_upload ? ErrorCode::kGone : ErrorCode::kRefused;
     case 408:
     case 409:
-    case 423:
     case 425:
     case 429:
       return ErrorCode::kTransient;
+    case 423:
+      return ErrorCode::kLocked;
     case 413:
       return ErrorCode::kTooLarge;
     case 417:  // rustus answers a wrong checksum so

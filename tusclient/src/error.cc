@@ -22,6 +22,8 @@ std::string_view Name(ErrorCode code) {
       return "gone";
     case ErrorCode::kTransient:
       return "transient";
+    case ErrorCode::kLocked:
+      return "locked";
     case ErrorCode::kTooLarge:
       return "too-large";
     case ErrorCode::kChecksumMismatch:

@@ -24,6 +24,7 @@ bool IsTransient(ErrorCode code) {
     case ErrorCode::kInterrupted:
     case ErrorCode::kNotTus:
     case ErrorCode::kTransient:
+    case ErrorCode::kLocked:
     case ErrorCode::kChecksumMismatch:
       return true;
     case ErrorCode::kCancelled:

@@ -10,10 +10,6 @@
 namespace tus {
 namespace {
 
-constexpr int kMaxMismatches = 3;
-constexpr int kMaxLockTimeouts = 10;
-/// Servers wait 20 s for the lock of an upload; nothing else makes them wait so long and fail.
-constexpr std::chrono::seconds kLockWait{10};
 /// Credentials are renewed by people and by timers.
 constexpr std::chrono::milliseconds kUnauthorizedDelay{10'000};
 constexpr std::chrono::hours kForEver{24 * 365};
@@ -52,16 +48,13 @@ Result<Receipt> Sending::Run() {
   if (auto const recalled = Recall(); !recalled) return tl::unexpected(recalled.error());
   while (state_ != State::kComplete) {
     if (stop_.stop_requested()) return Fail(ErrorCode::kCancelled, "the upload was cancelled");
-    auto const step = Step();
-    if (step) continue;
-    if (auto final_error = Handle(step.error())) return tl::unexpected(*std::move(final_error));
+    if (auto const step = Step(); !step) return tl::unexpected(step.error());
   }
   if (auto const forgotten = Forget(); !forgotten) return tl::unexpected(forgotten.error());
   return std::move(receipt_);
 }
 
 Result<void> Sending::Step() {
-  asked_ = options_.now();
   if (!asked_server_) return AskServer();
   switch (state_) {
     case State::kNoUrl:
@@ -85,7 +78,9 @@ Result<void> Sending::Recall() {
   if (!*found || (*found)->url.empty()) return {};
   stored_ = **found;
   // What was sent before of a growing source is compared; of any other the fingerprint says it.
-  frontier_ = growing_ != nullptr ? stored_.checked_length : length_.value_or(0);
+  facts_.announced = growing_ != nullptr ? stored_.checked_length : length_.value_or(0);
+  facts_.end = stored_.end;
+  facts_.end_words = stored_.end_words;
   replayed_ = growing_ == nullptr;
   receipt_.resumed = true;
   state_ = State::kUnknown;
@@ -103,12 +98,13 @@ Result<void> Sending::AskServer() {
   auto const code = info ? ErrorCode::kRefused : info.error().code;
   bool const can_do_without = code == ErrorCode::kRefused || code == ErrorCode::kProtocol ||
                               (code == ErrorCode::kNotTus && growing_ == nullptr);
-  if (!info && !can_do_without) return tl::unexpected(info.error());
+  if (!info && !can_do_without) return Trouble(info.error());
   asked_server_ = true;
   return {};
 }
 
 Result<void> Sending::Create() {
+  facts_.confirmed = 0;
   auto const first = NextRange();  // may find the end of a growing source
   if (!first) return tl::unexpected(first.error());
   if (!length_ && !profile_.MayDefer()) {
@@ -135,20 +131,23 @@ Result<void> Sending::Create() {
   auto created = client_.Create(request);
   if (!created) {
     if (!length_ && created.error().code == ErrorCode::kRefused) profile_.DeferRefused();
-    return tl::unexpected(created.error());
+    return Trouble(created.error());
   }
   if (!length_) profile_.DeferWorked();
   stored_ = {.url = created->url,
              .length = length_,
-             .final_sent = whole,
+             .end = whole ? UploadFacts::End::kSent : UploadFacts::End::kNotSent,
+             .end_words = {},
              .expires = created->expires,
              .checked_length = 0,
              .checked_sha256 = {}};
-  offset_ = created->offset;
-  frontier_ = request.body_length;
+  facts_ = {.confirmed = created->offset,
+            .announced = request.body_length,
+            .end = stored_.end,
+            .most = created->offset};
   replayed_ = true;
   state_ = State::kReady;
-  if (length_ && offset_ == *length_) {
+  if (length_ && created->offset == *length_) {
     Complete(std::move(created->headers), std::move(created->body));
     return {};
   }
@@ -158,57 +157,53 @@ Result<void> Sending::Create() {
 // ---- asking where the server is
 
 Result<void> Sending::Ask() {
+  auto const start = options_.now();
   auto const status = client_.Head(stored_.url, stop_);
-  if (!status) return tl::unexpected(status.error());
-  gone_since_.reset();
-  lock_timeouts_ = 0;
-  return Reconcile(*status);
+  if (status) return TakeStatus(*status);
+  if (status.error().code == ErrorCode::kGone) {
+    auto const missed = IsMissed();
+    if (!missed) return Trouble(missed.error());
+    facts_.is_missed = *missed;
+  }
+  facts_.size = length_;
+  return CarryOut(JudgeStatus(facts_, status, options_.now() - start), &status.error());
 }
 
-Result<void> Sending::Reconcile(UploadStatus const& status) {
-  bool const other_length = status.length && length_ && *status.length != *length_;
-  if (other_length || status.offset > frontier_) {
-    return StartOverOrFail("what the server has is not what was sent to it");
-  }
-  if (status.Complete()) {
-    if (!stored_.final_sent && *status.length > 0) {
-      stored_.url.clear();  // published by somebody: not ours to delete
-      return StartOverOrFail("the server completed it before it was finished");
-    }
-    if (growing_ == nullptr || length_) {
-      Complete({}, {});
-      return {};
-    }
+Result<void> Sending::TakeStatus(UploadStatus const& status) {
+  gone_since_.reset();
+  if (status.Complete() && !length_ && facts_.end == UploadFacts::End::kSent) {
     // An earlier process sent the end, which is all that it had handed over by then.
-    if (status.offset < frontier_) {
-      stored_.url.clear();  // what is published is never deleted
-      return StartOverOrFail("the server completed it with fewer bytes than were sent to it");
+    if (status.offset < facts_.announced) {
+      // What is published is never deleted.
+      return StartOver({.next = Judgement::Next::kStartOver,
+                        .why = "the server completed it with fewer bytes than were sent to it"},
+                       nullptr);
     }
     length_ = status.length;  // the bytes are still compared
   }
-  if (status.offset < released_) {
-    return Fail(ErrorCode::kSource,
-                "the server has lost bytes that it had confirmed, and that cannot be read again");
+  facts_.size = length_;
+  auto const judgement = JudgeStatus(facts_, status, {});
+  if (judgement.next != Judgement::Next::kSend && judgement.next != Judgement::Next::kComplete) {
+    return CarryOut(judgement, nullptr);
   }
   stored_.length = status.length;
   if (status.expires) stored_.expires = status.expires;
-  offset_ = status.offset;
+  facts_.confirmed = status.offset;
   if (!replayed_) {
     if (auto compared = CompareReplayed(); !compared) return compared;
   }
-  if (status.Complete()) {
+  if (judgement.next == Judgement::Next::kComplete) {
     Complete({}, {});
     return {};
   }
-  state_ = State::kReady;
-  if (options_.on_confirmed) options_.on_confirmed(offset_);
-  return {};
+  if (options_.on_confirmed) options_.on_confirmed(status.offset);
+  return CarryOut(judgement, nullptr);
 }
 
 /// A pipe that is fed again has to bring the bytes that the server has already.
 Result<void> Sending::CompareReplayed() {
-  growing_->Release(offset_);
-  released_ = offset_;
+  growing_->Release(facts_.confirmed);
+  facts_.floor = facts_.confirmed;
   auto const wanted = stored_.checked_length;
   if (wanted > 0) {
     auto const extent = growing_->Await(wanted - 1, wanted, kForEver, stop_);
@@ -226,33 +221,34 @@ Result<void> Sending::CompareReplayed() {
 
 // ---- sending
 
-Result<Sending::Range> Sending::NextRange() {
-  auto const chunk = profile_.NextChunk(offset_);
+Result<SentRange> Sending::NextRange() {
+  auto const at = facts_.confirmed;
+  auto const chunk = profile_.NextChunk(at);
   if (!length_) return NextRangeOfGrowing(chunk);
-  auto const end = *length_ - offset_ > chunk ? offset_ + chunk : *length_;
-  return Range{.begin = offset_, .end = end, .last = end == *length_};
+  auto const end = *length_ - at > chunk ? at + chunk : *length_;
+  return SentRange{.begin = at, .end = end, .last = end == *length_};
 }
 
-Result<Sending::Range> Sending::NextRangeOfGrowing(std::uint64_t chunk) {
+Result<SentRange> Sending::NextRangeOfGrowing(std::uint64_t chunk) {
+  auto const at = facts_.confirmed;
   auto const& rules = profile_.rules();
   bool const whole_chunks = rules.exact || rules.multiple > 1 || rules.least > 1;
   auto const patience = whole_chunks ? kForEver : options_.patience;
   // The last byte stays here until the length is known: it is what completes the upload.
-  auto const extent = growing_->Await(offset_ + 1, offset_ + chunk + 1, patience, stop_);
+  auto const extent = growing_->Await(at + 1, at + chunk + 1, patience, stop_);
   if (!extent) return tl::unexpected(extent.error());
   if (extent->ended) {
     length_ = extent->end;
     return NextRange();
   }
-  return Range{.begin = offset_, .end = std::min(offset_ + chunk, extent->end - 1), .last = false};
+  return SentRange{.begin = at, .end = std::min(at + chunk, extent->end - 1), .last = false};
 }
 
 Result<void> Sending::SendChunk() {
-  auto const range = NextRange();
+  auto range = NextRange();
   if (!range) return tl::unexpected(range.error());
   if (auto const most = profile_.MaxSize(); most && range->end > *most) {
-    last_body_ = 0;  // a smaller one would not help
-    return Fail(ErrorCode::kTooLarge, SizeSentence(*most));
+    return Trouble(MakeError(ErrorCode::kTooLarge, SizeSentence(*most)));
   }
   bool const grew = growing_ != nullptr && range->end > stored_.checked_length;
   if (grew) {
@@ -261,11 +257,11 @@ Result<void> Sending::SendChunk() {
     stored_.checked_length = extent->end;
     stored_.checked_sha256 = growing_->Sha256();
   }
-  bool const first_final = range->last && !std::exchange(stored_.final_sent, range->last);
-  if (grew || first_final) {
+  facts_.size = length_;
+  Announce(facts_, *range);
+  if (grew || stored_.end != facts_.end) {
     if (auto remembered = Remember(); !remembered) return remembered;
   }
-  frontier_ = std::max(frontier_, range->end);
 
   PatchRequest request;
   request.url = stored_.url;
@@ -277,43 +273,36 @@ Result<void> Sending::SendChunk() {
   if (range->last) {
     request.sha256 = growing_ != nullptr ? growing_->Sha256() : options_.sha256;
   }
-  request.on_sent = CountSent(range->begin);
+  range->checksum = request.checksum.has_value();
+  request.on_sent = [&left = range->left, count = CountSent(range->begin)](std::uint64_t bytes) {
+    left += bytes;
+    count(bytes);
+  };
   request.stop = stop_;
   last_body_ = request.length;
-  last_had_checksum_ = request.checksum.has_value();
 
   auto const start = options_.now();
   auto patched = client_.Patch(request);
-  if (!patched) return tl::unexpected(patched.error());
-  profile_.Measured(request.length, options_.now() - start);
-  return Confirmed(*range, *std::move(patched));
+  auto const elapsed = options_.now() - start;
+  auto const judgement = JudgePatch(facts_, *range, patched, elapsed);
+  if (stored_.end != facts_.end) {
+    if (auto remembered = Remember(); !remembered) return remembered;
+  }
+  if (!patched) return CarryOut(judgement, &patched.error());
+  profile_.Measured(request.length, elapsed);
+  if (auto confirmed = Confirmed(*patched); !confirmed) return confirmed;
+  if (judgement.next != Judgement::Next::kComplete) return CarryOut(judgement, nullptr);
+  Complete(std::move(patched->headers), std::move(patched->body));
+  return {};
 }
 
-Result<void> Sending::Confirmed(Range const& range, Patched answer) {
-  mismatches_ = 0;
-  lock_timeouts_ = 0;
-  offset_ = answer.offset;
+Result<void> Sending::Confirmed(Patched const& answer) {
   if (answer.expires) stored_.expires = answer.expires;
-  bool const progressed = offset_ > best_;
-  if (progressed) {
-    best_ = offset_;
-    pacer_.Progressed();
-  }
   if (growing_ != nullptr) {
-    growing_->Release(offset_);
-    released_ = offset_;
+    growing_->Release(answer.offset);
+    facts_.floor = answer.offset;
   }
-  if (options_.on_confirmed) options_.on_confirmed(offset_);
-  if (range.last && offset_ == range.end) {
-    Complete(std::move(answer.headers), std::move(answer.body));
-    return {};
-  }
-  // Whether a length that came with a short answer counts as declared only the server knows.
-  if (range.last) state_ = State::kUnknown;
-  // A server may take back between two answers what it has confirmed, again and again.
-  if (offset_ == range.begin || (range.last && !progressed)) {
-    return Fail(ErrorCode::kTransient, "the server takes no more bytes at the moment");
-  }
+  if (options_.on_confirmed) options_.on_confirmed(answer.offset);
   return {};
 }
 
@@ -333,44 +322,91 @@ std::function<void(std::uint64_t)> Sending::CountSent(std::uint64_t from) {
   };
 }
 
-// ---- failures
+// ---- carrying out
 
-std::optional<Error> Sending::Handle(Error const& error) {
-  bool const has_url = state_ != State::kNoUrl;
-  bool const of_chunk = state_ == State::kReady;
-  if (has_url) state_ = State::kUnknown;
-  // The answer to a HEAD has no words: a 500 is for the lock when it took as long, and after one
-  // that was.
-  bool const waited = lock_timeouts_ > 0 || options_.now() - asked_ >= kLockWait;
-  bool const locked = error.message.find("ERR_LOCK_TIMEOUT") != std::string::npos ||
-                      (error.http_status == 500 && waited);
-  lock_timeouts_ = locked ? lock_timeouts_ + 1 : 0;
+Result<void> Sending::CarryOut(Judgement const& judgement, Error const* error) {
+  if (judgement.progressed) pacer_.Progressed();
+  auto const as_error = [&](ErrorCode code) {
+    auto said = error != nullptr ? *error : Error{};
+    if (said.code != ErrorCode::kTooLarge) said.code = code;
+    said.message = judgement.why;
+    return said;
+  };
+  switch (judgement.next) {
+    case Judgement::Next::kSend:
+      state_ = State::kReady;
+      return Pause(judgement, as_error(ErrorCode::kTransient));
+    case Judgement::Next::kAsk:
+      state_ = State::kUnknown;
+      return Pause(judgement, error != nullptr ? *error : as_error(ErrorCode::kTransient));
+    case Judgement::Next::kStartOver:
+      return StartOver(judgement, error);
+    case Judgement::Next::kRefused:
+      // A HEAD may say "complete" all the same, and nobody shall believe that later.
+      if (auto forgotten = Forget(); !forgotten) return forgotten;
+      return tl::unexpected(as_error(ErrorCode::kRefused));
+    case Judgement::Next::kLost:
+      if (auto forgotten = Forget(); !forgotten) return forgotten;
+      return tl::unexpected(as_error(ErrorCode::kSource));
+    case Judgement::Next::kUnconfirmed:
+      return tl::unexpected(as_error(ErrorCode::kUnconfirmed));
+    case Judgement::Next::kFail:
+      return tl::unexpected(*error);
+    case Judgement::Next::kComplete:
+      break;
+  }
+  return {};
+}
+
+Result<void> Sending::Pause(Judgement const& judgement, Error const& error) {
+  bool const can_learn =
+      judgement.lesson == Judgement::Lesson::kNone ||
+      (judgement.lesson == Judgement::Lesson::kNoChecksum ? profile_.ChecksumRefused()
+                                                          : profile_.TooLarge(last_body_));
+  if (!can_learn) return Trouble(error);
+  switch (judgement.pause) {
+    case Judgement::Pause::kNone:
+      return {};
+    case Judgement::Pause::kBackoff:
+      return Retry(error);
+    case Judgement::Pause::kCredentials:
+      if (!options_.wait_for_credentials) return tl::unexpected(error);
+      return Retry(error, kUnauthorizedDelay);
+    case Judgement::Pause::kSecondLook:
+      break;
+  }
+  auto const left = gone_since_ ? *gone_since_ + options_.gone_after - options_.now()
+                                : std::chrono::steady_clock::duration(options_.gone_after);
+  return Retry(error, std::chrono::ceil<std::chrono::milliseconds>(left));
+}
+
+Result<bool> Sending::IsMissed() {
+  auto const now = options_.now();
+  if (!gone_since_) gone_since_ = now;
+  facts_.expired = HasExpired(stored_.expires);
+  if (now < *gone_since_ + options_.gone_after && !facts_.expired) return false;
+  if (auto const info = client_.Options(stop_); !info) return tl::unexpected(info.error());
+  gone_since_.reset();
+  return true;
+}
+
+Result<void> Sending::Trouble(Error const& error) {
   switch (error.code) {
     case ErrorCode::kUnreachable:
     case ErrorCode::kInterrupted:
     case ErrorCode::kNotTus:
     case ErrorCode::kTransient:
-      if (has_url && lock_timeouts_ >= kMaxLockTimeouts) {
-        lock_timeouts_ = 0;
-        if (auto final_error = StartOver("the server keeps it locked")) return final_error;
-      }
+    case ErrorCode::kLocked:
+    case ErrorCode::kChecksumMismatch:
       return Retry(error);
     case ErrorCode::kUnauthorized:
-      if (!options_.wait_for_credentials) return error;
+      if (!options_.wait_for_credentials) break;
       return Retry(error, kUnauthorizedDelay);
-    case ErrorCode::kChecksumMismatch:
-      return of_chunk ? Mismatch(error) : Retry(error);
-    case ErrorCode::kGone:
-      return has_url ? Gone(error) : error;
     case ErrorCode::kTooLarge:
-      if (of_chunk && last_body_ > 0 && profile_.TooLarge(last_body_)) return std::nullopt;
-      return Refused(error);
     case ErrorCode::kRefused:
-      if (of_chunk && error.http_status == 400 && last_had_checksum_ &&
-          profile_.ChecksumRefused()) {
-        return std::nullopt;
-      }
-      return Refused(error);
+      if (auto forgotten = Forget(); !forgotten) return forgotten;
+      break;
+    case ErrorCode::kGone:
     case ErrorCode::kCancelled:
     case ErrorCode::kInvalidArgument:
     case ErrorCode::kSource:
@@ -378,76 +414,36 @@ std::optional<Error> Sending::Handle(Error const& error) {
     case ErrorCode::kProtocol:
       break;
   }
-  return error;
+  return tl::unexpected(error);
 }
 
-std::optional<Error> Sending::Retry(Error const& error, std::chrono::milliseconds least) {
-  return pacer_.Failed(error, stop_, least);
+Result<void> Sending::Retry(Error const& error, std::chrono::milliseconds least) {
+  if (auto final_error = pacer_.Failed(error, stop_, least)) return tl::unexpected(*final_error);
+  return {};
 }
 
-std::optional<Error> Sending::Mismatch(Error const& error) {
-  if (++mismatches_ % kMaxMismatches == 0) return Retry(error);
-  state_ = State::kReady;  // nothing of the chunk was kept
-  return std::nullopt;
-}
-
-/// After a refusal a HEAD may say "complete" all the same, and nobody shall believe that later.
-std::optional<Error> Sending::Refused(Error const& error) {
-  if (auto const forgotten = Forget(); !forgotten) return forgotten.error();
-  return error;
-}
-
-// A proxy that is being redeployed answers 404 too, so the server is asked twice.
-std::optional<Error> Sending::Gone(Error const& error) {
-  auto const now = options_.now();
-  if (!gone_since_) gone_since_ = now;
-  auto const believed = *gone_since_ + options_.gone_after;
-  if (now < believed && !HasExpired(stored_.expires)) {
-    return Retry(error, std::chrono::ceil<std::chrono::milliseconds>(believed - now));
-  }
-  if (auto const info = client_.Options(stop_); !info) return Handle(info.error());
-  gone_since_.reset();
-  if (stored_.final_sent) {
-    return MakeError(ErrorCode::kUnconfirmed,
-                     "the answer to the last bytes was lost, and the server does not know the "
-                     "upload any more: it may have taken it",
-                     error.http_status);
-  }
-  stored_.url.clear();
-  if (auto final_error = StartOver("the server does not know it any more")) return final_error;
-  return Retry(error);
-}
-
-std::optional<Error> Sending::StartOver(std::string const& why) {
-  if (released_ > 0) {
-    if (auto const forgotten = Forget(); !forgotten) return forgotten.error();
-    return MakeError(
-        ErrorCode::kSource,
-        "the upload cannot start over, because its bytes cannot be read again: " + why);
-  }
+Result<void> Sending::StartOver(Judgement const& judgement, Error const* error) {
   // What stays behind where this fails expires on the server.
-  if (!stored_.url.empty()) static_cast<void>(client_.Terminate(stored_.url, stop_));
-  if (auto const forgotten = Forget(); !forgotten) return forgotten.error();
+  if (judgement.deletes) static_cast<void>(client_.Terminate(stored_.url, stop_));
+  if (auto forgotten = Forget(); !forgotten) return forgotten;
   stored_ = {};
-  offset_ = 0;
-  frontier_ = 0;
+  facts_ = {};
   replayed_ = true;
   receipt_.resumed = false;
   idempotency_key_ = MakeKey();
   state_ = State::kNoUrl;
-  if (options_.on_restart) options_.on_restart(why);
-  return std::nullopt;
-}
-
-/// A server that never gets it right is not asked without pause.
-Result<void> Sending::StartOverOrFail(std::string const& why) {
-  if (auto final_error = StartOver(why)) return tl::unexpected(*std::move(final_error));
-  return Fail(ErrorCode::kTransient, "the upload starts over: " + why);
+  if (options_.on_restart) options_.on_restart(judgement.why);
+  // A server that never gets it right is not asked without pause.
+  return Retry(error != nullptr
+                   ? *error
+                   : MakeError(ErrorCode::kTransient, "the upload starts over: " + judgement.why));
 }
 
 // ---- remembering
 
 Result<void> Sending::Remember() {
+  stored_.end = facts_.end;
+  stored_.end_words = facts_.end_words;
   if (options_.store == nullptr || options_.fingerprint.empty()) return {};
   return options_.store->Put(options_.fingerprint, stored_);
 }

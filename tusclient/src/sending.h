@@ -1,4 +1,4 @@
-// The state machine behind Upload::Send: what to ask or send next, and what an answer leads to.
+// The doing behind Upload::Send: carries out what the judge (judge.h) makes of each answer.
 //
 //     no URL ──create──► ready ──send a chunk──► ready … ──the last one──► complete
 //        ▲                 ▲  └─any failure──► unknown
@@ -15,6 +15,7 @@
 
 #include "pacer.h"
 #include "tusclient/client.h"
+#include "tusclient/judge.h"
 #include "tusclient/upload.h"
 
 namespace tus {
@@ -31,34 +32,27 @@ class Sending {
  private:
   enum class State { kNoUrl, kUnknown, kReady, kComplete };
 
-  /// Bytes [begin, end) of the source.
-  struct Range {
-    std::uint64_t begin = 0;
-    std::uint64_t end = 0;
-    bool last = false;  ///< completes the upload
-  };
-
   Result<void> Recall();
   Result<void> Step();
   Result<void> AskServer();
   Result<void> Create();
   Result<void> Ask();
-  Result<void> Reconcile(UploadStatus const& status);
+  Result<void> TakeStatus(UploadStatus const& status);
   Result<void> CompareReplayed();
-  Result<Range> NextRange();
-  Result<Range> NextRangeOfGrowing(std::uint64_t chunk);
+  Result<SentRange> NextRange();
+  Result<SentRange> NextRangeOfGrowing(std::uint64_t chunk);
   Result<void> SendChunk();
-  Result<void> Confirmed(Range const& range, Patched answer);
+  Result<void> Confirmed(Patched const& answer);
 
-  /// What ends the call; nothing where it goes on.
-  std::optional<Error> Handle(Error const& error);
-  std::optional<Error> Gone(Error const& error);
-  std::optional<Error> Mismatch(Error const& error);
-  std::optional<Error> Refused(Error const& error);
-  std::optional<Error> Retry(Error const& error, std::chrono::milliseconds least = {});
-  /// kSource where bytes would be needed that cannot be read again.
-  std::optional<Error> StartOver(std::string const& why);
-  Result<void> StartOverOrFail(std::string const& why);
+  /// `error`: what came back, where it was one. An error ends the call.
+  Result<void> CarryOut(Judgement const& judgement, Error const* error);
+  Result<void> Pause(Judgement const& judgement, Error const& error);
+  /// Whether an upload that is not found now was not there before either (UploadFacts::is_missed).
+  Result<bool> IsMissed();
+  /// Of a request that creates, or asks what the server is.
+  Result<void> Trouble(Error const& error);
+  Result<void> Retry(Error const& error, std::chrono::milliseconds least = {});
+  Result<void> StartOver(Judgement const& judgement, Error const* error);
 
   Result<void> Remember();
   Result<void> Forget();
@@ -77,18 +71,10 @@ class Sending {
   bool asked_server_ = false;
   std::optional<std::uint64_t> length_;  ///< of the whole upload, as soon as it is known
   StoredUpload stored_;
-  std::uint64_t offset_ = 0;    ///< the server's word, in kReady
-  std::uint64_t frontier_ = 0;  ///< end of the bytes that the server can have
-  std::uint64_t released_ = 0;  ///< bytes of a growing source that cannot be read again
-  std::uint64_t best_ = 0;      ///< most bytes that were ever confirmed
-  bool replayed_ = true;        ///< a growing source was compared with what was sent of it before
+  UploadFacts facts_;
+  bool replayed_ = true;  ///< a growing source was compared with what was sent of it before
   std::string idempotency_key_;
-
   std::uint64_t last_body_ = 0;  ///< length of the body that was sent last
-  bool last_had_checksum_ = false;
-  int mismatches_ = 0;                             ///< in a row
-  int lock_timeouts_ = 0;                          ///< in a row
-  std::chrono::steady_clock::time_point asked_{};  ///< when the last request began
   std::optional<std::chrono::steady_clock::time_point> gone_since_;
   Receipt receipt_;
 };

@@ -19,6 +19,32 @@ constexpr std::string_view kFirstLine = "tusclient upload 1";
 constexpr std::string_view kLastLine = "end";
 constexpr std::size_t kDigestSize = 32;  // bytes of a SHA-256
 
+using End = UploadFacts::End;
+
+/// As in the record; nothing of the two that "final_sent" tells by being there or not.
+std::string_view NameOf(End end) {
+  switch (end) {
+    case End::kRefused:
+      return "refused";
+    case End::kMissed:
+      return "missed";
+    case End::kFailed:
+      return "failed";
+    case End::kNotSent:
+    case End::kSent:
+      break;
+  }
+  return {};
+}
+
+/// What has another name was answered in a way that is not known here.
+End EndOf(std::string_view name) {
+  for (auto const end : {End::kRefused, End::kMissed, End::kFailed}) {
+    if (NameOf(end) == name) return end;
+  }
+  return End::kSent;
+}
+
 std::string Escape(std::string_view text) {
   std::string escaped;
   for (char const c : text) {
@@ -80,7 +106,11 @@ std::string EncodeRecord(std::string const& fingerprint, StoredUpload const& upl
   add("fingerprint", Escape(fingerprint));
   add("url", Escape(upload.url));
   if (upload.length) add("length", std::to_string(*upload.length));
-  if (upload.final_sent) add("final_sent", "1");
+  if (upload.end != End::kNotSent) add("final_sent", "1");
+  if (auto const name = NameOf(upload.end); !name.empty()) {
+    add("end", name);
+    add("end_words", Escape(upload.end_words));
+  }
   if (upload.expires) {
     add("expires", std::to_string(std::chrono::system_clock::to_time_t(*upload.expires)));
   }
@@ -97,7 +127,8 @@ std::optional<StoredUpload> DecodeRecord(std::string_view text, std::string cons
 
   StoredUpload upload;
   upload.url = (*values)["url"];
-  upload.final_sent = values->contains("final_sent");
+  if (values->contains("final_sent")) upload.end = EndOf((*values)["end"]);
+  upload.end_words = (*values)["end_words"];
   std::optional<std::uint64_t> expires;
   std::optional<std::uint64_t> checked_length;
   if (upload.url.empty() || !ReadNumber(*values, "length", upload.length) ||

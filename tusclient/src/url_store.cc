@@ -133,7 +133,7 @@ Result<void> FileUrlStore::Put(std::string const& fingerprint, StoredUpload cons
   if (auto written = WriteAll(fd, EncodeRecord(fingerprint, upload), directory_); !written) {
     return written;
   }
-  bool const durable = is_new || upload.final_sent;
+  bool const durable = is_new || upload.end != UploadFacts::End::kNotSent;
   if (durable && ::fdatasync(fd.get()) != 0) return Trouble(directory_, Words(errno));
   if (::rename(temporary.c_str(), path.c_str()) != 0) return Trouble(directory_, Words(errno));
   if (!durable) return {};

@@ -22,7 +22,8 @@ enum class ErrorCode {
   kNotTus,            ///< an answer without Tus-Resumable: a portal or proxy, an outage
   kUnauthorized,      ///< 401, 403, 407: credentials
   kGone,              ///< 404 or 410 from a tus server
-  kTransient,         ///< 408, 409, 423, 425, 429, 5xx, or 400 saying the upload was interrupted
+  kTransient,         ///< 408, 409, 425, 429, 5xx, or 400 saying the upload was interrupted
+  kLocked,            ///< 423, or another status with the words of a lock's time-out
   kTooLarge,          ///< 413, from the tus server or from a proxy before it
   kChecksumMismatch,  ///< 460 (some servers: 417): the chunk arrived damaged
   kRefused,           ///< any other 4xx or an unexpected redirect: permanent

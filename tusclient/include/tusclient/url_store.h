@@ -8,6 +8,7 @@
 #include <string>
 
 #include "tusclient/error.h"
+#include "tusclient/judge.h"
 
 namespace tus {
 
@@ -15,9 +16,10 @@ namespace tus {
 struct StoredUpload {
   std::string url{};                      ///< a bearer secret
   std::optional<std::uint64_t> length{};  ///< declared bytes; nothing while it is deferred
-  /// The request that completes the upload was about to be sent: whoever finds the upload gone
-  /// from the server cannot know whether it was published.
-  bool final_sent = false;
+  /// What became of the request that completes the upload; kSent from before it goes out. Whoever
+  /// finds the upload gone from the server then cannot know whether it was published.
+  UploadFacts::End end = UploadFacts::End::kNotSent;
+  std::string end_words{};  ///< see UploadFacts
   /// The server deletes it after this, where it has said so.
   std::optional<std::chrono::system_clock::time_point> expires{};
   /// For sources that cannot be told by their name: SHA-256 (raw bytes) of the first
@@ -36,7 +38,7 @@ class UrlStore {
   [[nodiscard]] virtual Result<std::optional<StoredUpload>> Find(
       std::string const& fingerprint) = 0;
   /// Adds or replaces; after it has returned the record survives the program, and a power cut when
-  /// `final_sent` is set or the record is new.
+  /// `end` is not kNotSent or the record is new.
   [[nodiscard]] virtual Result<void> Put(std::string const& fingerprint,
                                          StoredUpload const& upload) = 0;
   /// What is not there is no error.
