@@ -14,6 +14,7 @@
 #include "daemon.h"
 #include "filesystem/rebuild.h"
 #include "filesystem/recovery.h"
+#include "keeper/daemon_side.h"
 #include "keeper/program.h"
 #include "space_settings.h"
 #include "spool/disk.h"
@@ -112,8 +113,22 @@ class Opening {
     return left_ == 0 && !missing && size <= kSmallCatalog;
   }
 
+  /// A catalog that fails under a mount is for a successor to open anew: its replay is the
+  /// recovery.
+  [[nodiscard]] StoreOptions OptionsOfStore() const {
+    StoreOptions options;
+    options.boot = recovery_.boot_id;
+    options.on_failure = [logger = logger_](Error const& error) {
+      logger->Error(
+          "the catalog has failed, this daemon ends and the next one goes on error=\"{}\"",
+          Describe(error));
+      ::_exit(error.code == EUCLEAN ? kCatalogIsDamaged : kCatalogFailed);
+    };
+    return options;
+  }
+
   Result<void> OpenStore() {
-    auto store = Store::Open(Catalog(), {}, logger_);
+    auto store = Store::Open(Catalog(), OptionsOfStore(), logger_);
     if (!store) return Failure(store.error());
     state_.store = std::move(*store);
     if (left_ != 0) return {};
@@ -143,7 +158,9 @@ class Opening {
     auto const child = ::fork();
     if (child < 0) return FailErrno("fork");
     if (child == 0) {
-      auto const store = Store::Open(Catalog(), {}, logger_);
+      StoreOptions options;
+      options.background = false;
+      auto const store = Store::Open(Catalog(), options, logger_);
       auto const checked = store ? CheckCatalog(**store) : Result<void>(Failure(store.error()));
       if (checked) ::_exit(0);
       logger_->Error("the catalog is looked at error=\"{}\"", Describe(checked.error()));
@@ -164,7 +181,7 @@ class Opening {
     auto const aside = SetCatalogAside(Catalog(), clock_);
     if (!aside) return Failure(aside.error());
     private_->Remove(kMarker);
-    auto store = Store::Open(Catalog(), {}, logger_);
+    auto store = Store::Open(Catalog(), OptionsOfStore(), logger_);
     if (!store) return Failure(store.error());
     state_.store = std::move(*store);
     auto const filled =

@@ -48,8 +48,10 @@ Result<std::uint64_t> NextNumber(View const& view, Counter counter) {
   return NumberAt(view, CounterKey(counter), counter == Counter::kInode ? 2 : 1);
 }
 
+// What the next try may find otherwise, in this process too.
 bool CanBeMended(Error const& error) {
-  return error.code == ENOSPC || error.code == EDQUOT || error.code == ENOMEM;
+  return error.code == ENOSPC || error.code == EDQUOT || error.code == ENOMEM ||
+         error.code == EROFS;
 }
 
 }  // namespace
@@ -330,7 +332,7 @@ Result<void> Store::Apply(Transaction& transaction) {
     }
     KillPoint(KillMoment::kDecided);
     auto const appended = journal_.Append(epoch_, sequence_ + 1, payload);
-    if (!appended && appended.error().code == ENOSPC) return appended;  // larger than a half
+    if (!appended && CanBeMended(appended.error())) return appended;  // or larger than a half
     if (!appended) return Failure(Break(appended.error()));
     ++sequence_;
     KillPoint(KillMoment::kJournaled);
@@ -528,7 +530,8 @@ Result<void> Store::SyncJournal() {
     if (synced) durable_ = std::max(durable_, covered);
     durable_changed_.NotifyAll();
   }
-  if (synced) return {};
+  // While the disk takes nothing at all, a new process would have nothing to begin with.
+  if (synced || synced.error().code == EROFS) return synced;
   MutexLock lock(mutex_);
   return Failure(Break(synced.error()));
 }

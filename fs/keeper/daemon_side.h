@@ -20,6 +20,10 @@ namespace tusfs {
 
 /// The status with which a daemon ends that knows: no successor can go on with this mount.
 constexpr int kMountIsLost = 65;
+/// The disk failed the catalog of a daemon that served: its successor goes on from the journal.
+constexpr int kCatalogFailed = 66;
+/// A daemon that served has found its catalog damaged: its successor looks at it before it goes on.
+constexpr int kCatalogIsDamaged = 67;
 
 class KeeperLine {
  public:

@@ -46,7 +46,12 @@ std::chrono::seconds StartPatienceAfter(int quick_ends) {
 }
 
 std::string HowItEnded(int status) {
-  if (!WIFSIGNALED(status)) return "ended with status " + std::to_string(WEXITSTATUS(status));
+  if (WIFEXITED(status)) {
+    auto const code = WEXITSTATUS(status);
+    if (code == kCatalogFailed) return "ended, because the disk failed its catalog";
+    if (code == kCatalogIsDamaged) return "ended, because its catalog is damaged";
+    return "ended with status " + std::to_string(code);
+  }
   auto const number = WTERMSIG(status);
   return "killed by signal " + std::to_string(number) + " (" + ::strsignal(number) + ")";
 }
@@ -264,7 +269,8 @@ void Keeper::OnDaemonEnd(int status) {
     logger_->Info("the daemon has handed over pid={}", pid);
     return;
   }
-  if (HasCrashed(status)) {
+  bool const found_damage = WIFEXITED(status) && WEXITSTATUS(status) == kCatalogIsDamaged;
+  if (HasCrashed(status) || found_damage) {
     // A disk without room for it has told of that in the log.
     [[maybe_unused]] auto const marked =
         OpenFile(options_.crash_marker, O_WRONLY | O_CREAT | O_NOFOLLOW);

@@ -37,9 +37,9 @@ using tus::fuzz::Require;
 constexpr std::size_t kRecordHeader = 32;
 constexpr std::size_t kLongestKey = 500;
 constexpr std::size_t kMostLines = 64;
-constexpr StoreOptions kOptions{.map_size = std::uint64_t{1} << 20,
-                                .journal_size = 16 * 1024,
-                                .commit_interval = std::chrono::hours(1)};
+StoreOptions const kOptions{.map_size = std::uint64_t{1} << 20,
+                            .journal_size = 16 * 1024,
+                            .commit_interval = std::chrono::hours(1)};
 // Those in which the store keeps nothing of its own.
 constexpr std::size_t kFirstTable = 2;
 constexpr std::size_t kTables = kTableCount - kFirstTable;

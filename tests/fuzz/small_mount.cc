@@ -10,9 +10,9 @@ namespace {
 
 using tus::fuzz::Require;
 
-constexpr StoreOptions kStore{.map_size = std::uint64_t{4} << 20,
-                              .journal_size = 256 * 1024,
-                              .commit_interval = std::chrono::hours(1)};
+StoreOptions const kStore{.map_size = std::uint64_t{4} << 20,
+                          .journal_size = 256 * 1024,
+                          .commit_interval = std::chrono::hours(1)};
 constexpr SpoolLimits kSpool{.size = std::uint64_t{16} << 20, .reserve = 0};
 
 UploaderOptions OptionsOfUploader() {
