@@ -167,7 +167,7 @@ Result<RequestSlots> MapSlots(KeeperLine& line, Logger const& logger) {
         "the request slots cannot be locked into memory: if this daemon is killed while the "
         "machine swaps, a call may fail; allow it {} MiB of locked memory (LimitMEMLOCK=) "
         "error=\"{}\"",
-        slots->bytes() / (1024 * 1024) + 1, Describe(locked.error()));
+        slots->locked_bytes() / (1024 * 1024) + 1, Describe(locked.error()));
   }
   return slots;
 }

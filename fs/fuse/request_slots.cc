@@ -1,5 +1,6 @@
 #include "fuse/request_slots.h"
 
+#include <fcntl.h>
 #include <linux/fuse.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -24,6 +25,7 @@ constexpr unsigned kMostThreads = 16;
 // For requests that waited and are executed again. Four threads and these are 7.6 MiB, with those
 // that are held: an unprivileged user may lock 8 MiB on Debian.
 constexpr unsigned kSpareSlots = 3;
+// Of the rest there is only the address until calls wait for a slow disk.
 constexpr unsigned kMostSlots = 64;
 constexpr std::size_t kLongestReply = 512;  // the longest of a request that changes something: 160
 constexpr std::size_t kLongestInit = 512;
@@ -68,7 +70,7 @@ unsigned RequestSlots::ThreadCount() {
 Result<UniqueFd> RequestSlots::Create() {
   static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
   static_assert(sizeof(Header) <= 4096 && sizeof(SlotHeader) <= 4096);
-  auto const count = ThreadCount() + kSpareSlots;
+  auto const count = kMostSlots;
   auto const stride = PageSize() + BufferSize();
   UniqueFd fd(::memfd_create("tusfs-slots", MFD_CLOEXEC));
   if (!fd) return FailErrno("memfd_create");
@@ -109,29 +111,72 @@ Result<RequestSlots> RequestSlots::Map(UniqueFd fd) {
 }
 
 RequestSlots::RequestSlots(UniqueFd fd, std::byte* memory, std::size_t size)
-    : fd_(std::move(fd)), memory_(memory), size_(size) {}
+    : fd_(std::move(fd)), memory_(memory), size_(size) {
+  if (size >= sizeof(Header)) ready_ = SlotsFor(ThreadCount());
+}
 
 RequestSlots::RequestSlots(RequestSlots&& other) noexcept
     : fd_(std::move(other.fd_)),
       memory_(std::exchange(other.memory_, nullptr)),
-      size_(std::exchange(other.size_, 0)) {}
+      size_(std::exchange(other.size_, 0)),
+      ready_(other.ready_.load()) {}
 
 RequestSlots::~RequestSlots() {
   if (memory_ != nullptr) ::munmap(memory_, size_);
 }
 
-Result<void> RequestSlots::Lock() {
-  for (std::size_t at = 0; at < size_; at += PageSize()) {
-    auto& byte = *reinterpret_cast<std::byte volatile*>(memory_ + at);
+unsigned RequestSlots::SlotsFor(unsigned threads) const {
+  return std::min(threads + kSpareSlots, count());
+}
+
+unsigned RequestSlots::MostThreads() const { return count() > kSpareSlots ? count() - kSpareSlots : 1; }
+
+std::size_t RequestSlots::locked_bytes() const {
+  return PageSize() + SlotsFor(ThreadCount()) * header().stride + HeldSize();
+}
+
+namespace {
+
+Result<void> TouchAndLock(std::byte* memory, std::size_t size) {
+  for (std::size_t at = 0; at < size; at += PageSize()) {
+    auto& byte = *reinterpret_cast<std::byte volatile*>(memory + at);
     byte = byte;  // a page that was only read would still fault when it is written
   }
+  if (::mlock(memory, size) != 0) return FailErrno("mlock");
+  return {};
+}
+
+}  // namespace
+
+Result<void> RequestSlots::Lock() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
     limit.rlim_cur = limit.rlim_max;
     ::setrlimit(RLIMIT_MEMLOCK, &limit);
   }
-  if (::mlock(memory_, size_) != 0) return FailErrno("mlock");
-  return {};
+  auto locked = TouchAndLock(memory_, PageSize() + ready_ * header().stride);
+  if (locked) locked = TouchAndLock(held().data(), HeldSize());
+  return locked;
+}
+
+void RequestSlots::ServeThreads(unsigned threads) {
+  auto const wanted = SlotsFor(threads);
+  auto const stride = header().stride;
+  for (auto i = ready_.load(); i < wanted; ++i) {
+    static_cast<void>(TouchAndLock(memory_ + PageSize() + i * stride, stride));
+  }
+  auto const before = ready_.exchange(wanted);
+  for (auto i = wanted; i < before; ++i) {
+    auto const slot = At(i);
+    // Whoever has it just now keeps it; it is touched anew when it is needed.
+    auto expected = SlotState::kFree;
+    if (!slot.header_->state.compare_exchange_strong(expected, SlotState::kReceiving)) continue;
+    auto* const buffer = slot.buffer_.data();
+    ::munlock(buffer, slot.buffer_.size());
+    ::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, buffer - memory_,
+                static_cast<off_t>(slot.buffer_.size()));
+    slot.Free();
+  }
 }
 
 RequestSlots::Header& RequestSlots::header() const {
@@ -176,8 +221,9 @@ RequestSlots::Slot RequestSlots::At(unsigned index) const {
 }
 
 std::optional<RequestSlots::Slot> RequestSlots::Claim(unsigned hint) {
-  for (unsigned i = 0; i < count(); ++i) {
-    auto const slot = At((hint + i) % count());
+  unsigned const ready = ready_;
+  for (unsigned i = 0; i < ready; ++i) {
+    auto const slot = At((hint + i) % ready);
     if (!slot.IsFree()) continue;
     auto expected = SlotState::kFree;
     if (slot.header_->state.compare_exchange_strong(expected, SlotState::kReceiving)) return slot;

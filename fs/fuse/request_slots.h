@@ -34,8 +34,10 @@ class RequestSlots {
  public:
   class Slot;
 
-  /// How many threads serve a mount on this machine; there are a few slots more.
+  /// How many threads serve a mount on this machine when no disk is slow.
   [[nodiscard]] static unsigned ThreadCount();
+  /// How many there may be; there are a few slots more.
+  [[nodiscard]] unsigned MostThreads() const;
 
   /// Makes the memory, all slots free. Errors: of memfd_create(2) and ftruncate(2).
   [[nodiscard]] static Result<UniqueFd> Create();
@@ -46,9 +48,12 @@ class RequestSlots {
   RequestSlots& operator=(RequestSlots&&) = delete;
   ~RequestSlots();
 
-  /// Touches all pages and locks them into memory, for this process. Errors: of mlock(2); the
-  /// slots work all the same.
+  /// Touches the pages of the slots for ThreadCount threads and locks them into memory, for this
+  /// process. Errors: of mlock(2); the slots work all the same.
   [[nodiscard]] Result<void> Lock();
+  /// Likewise for `threads`, from now on: more, or fewer than before, whose memory is given back.
+  /// Whether it could be locked does not matter for those that are added.
+  void ServeThreads(unsigned threads);
 
   /// The kernel connection that the requests belong to, as the catalog numbers it; 0: none yet.
   [[nodiscard]] std::uint64_t connection() const;
@@ -68,9 +73,13 @@ class RequestSlots {
 
   [[nodiscard]] unsigned count() const;
   [[nodiscard]] std::size_t bytes() const { return size_; }  ///< of memory, in all
+  /// Of these, what Lock locks.
+  [[nodiscard]] std::size_t locked_bytes() const;
+  /// Slots that can be claimed: as many as the threads need that there are now.
+  [[nodiscard]] unsigned ready() const { return ready_; }
 
   /// A free slot, now receiving, with no request in it; near `hint`, which is warm. Nothing where
-  /// all are taken.
+  /// all are taken that there are for the threads.
   [[nodiscard]] std::optional<Slot> Claim(unsigned hint);
 
   /// What a predecessor left: its unanswered requests, in the order of their numbers. Frees the
@@ -86,11 +95,14 @@ class RequestSlots {
   struct SlotHeader;
   RequestSlots(UniqueFd fd, std::byte* memory, std::size_t size);
   [[nodiscard]] Header& header() const;
+  /// How many slots there are for so many threads.
+  [[nodiscard]] unsigned SlotsFor(unsigned threads) const;
   [[nodiscard]] Slot At(unsigned index) const;
 
   UniqueFd fd_;
   std::byte* memory_;
   std::size_t size_;
+  std::atomic<unsigned> ready_ = 0;  ///< slots that are touched; the first ones
 };
 
 class RequestSlots::Slot {

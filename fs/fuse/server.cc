@@ -4,8 +4,6 @@
 #include <fuse_lowlevel.h>
 #include <linux/fuse.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,19 +20,11 @@
 namespace tusfs {
 namespace {
 
-constexpr int kWakeSignal = SIGUSR2;
-constexpr std::chrono::milliseconds kWakeInterval{10};
+constexpr std::chrono::milliseconds kLookInterval{10};
 constexpr std::chrono::seconds kLongestDrain{2};
 constexpr int kQuietLooks = 3;
 // A request over which so many daemons died is what kills them: it gets an error.
 constexpr std::uint32_t kMostExecutions = 8;
-
-// A thread that waits in read(2) on /dev/fuse sees Stop only when a signal interrupts it.
-void InstallWakeSignal() {
-  struct sigaction action {};
-  action.sa_handler = [](int) {};
-  ::sigaction(kWakeSignal, &action, nullptr);
-}
 
 bool HasNoAnswer(std::uint32_t opcode) {
   return opcode == FUSE_FORGET || opcode == FUSE_BATCH_FORGET || opcode == FUSE_INTERRUPT ||
@@ -50,15 +40,25 @@ constexpr std::chrono::seconds kNothingHeld{60};
 thread_local RequestSlots::Slot const* current_slot = nullptr;
 thread_local std::optional<HeldWrite> answer_later;
 thread_local bool execute_later = false;
+// What this thread has received and not executed yet.
+thread_local std::optional<RequestSlots::Slot> received;
 
 }  // namespace
 
 FuseServer::FuseServer(RequestSlots& slots, Filesystem& filesystem, Logger logger)
-    : context_{filesystem, std::move(logger), this}, slots_(slots), held_(slots.held()) {}
+    : context_{filesystem, std::move(logger), this},
+      slots_(slots),
+      held_(slots.held()),
+      threads_({.fewest = std::min(RequestSlots::ThreadCount(), slots.MostThreads()),
+                .most = slots.MostThreads()},
+               {.receive = [this](unsigned index) { return Receive(index); },
+                .execute = [this](unsigned) { ExecuteReceived(); },
+                .prepare = [&slots](unsigned index) { slots.ServeThreads(index + 1); },
+                .let_go = [&slots](unsigned count) { slots.ServeThreads(count); }}) {}
 
 Result<std::unique_ptr<FuseServer>> FuseServer::Attach(UniqueFd device, RequestSlots& slots,
                                                        Filesystem& filesystem, Logger logger) {
-  InstallWakeSignal();
+  RequestThreads::InstallSignal();
   std::unique_ptr<FuseServer> server(new FuseServer(slots, filesystem, std::move(logger)));
   std::string program = "tusfs";
   char* arguments[] = {program.data(), nullptr};
@@ -344,10 +344,15 @@ void FuseServer::TakeOver() {
 
 // ---- serving
 
-bool FuseServer::Receive(RequestSlots::Slot const& slot) {
-  auto const got = ::read(device_, slot.buffer().data(), slot.buffer().size());
-  if (got >= static_cast<ssize_t>(sizeof(fuse_in_header))) return true;
+bool FuseServer::Receive(unsigned index) {
+  auto const slot = slots_.Claim(index);  // there are more than threads
+  auto const got = ::read(device_, slot->buffer().data(), slot->buffer().size());
+  if (got >= static_cast<ssize_t>(sizeof(fuse_in_header))) {
+    received = slot;
+    return true;
+  }
   int const error = got < 0 ? errno : EIO;
+  slot->Free();
   // A signal, or a request that was interrupted before it was read.
   if (error == EINTR || error == ENOENT || error == EAGAIN) return false;
   if (error == ENODEV) {
@@ -359,38 +364,17 @@ bool FuseServer::Receive(RequestSlots::Slot const& slot) {
   return false;
 }
 
-void FuseServer::ServeOnThread(unsigned index) {
-  while (end_ == ServingEnd::kNotYet) {
-    auto const slot = slots_.Claim(index);  // there are more than threads
-    if (!Receive(*slot)) {
-      slot->Free();
-      continue;
-    }
-    ++executing_;
-    Execute(*slot, false);
-    ++executed_;
-    --executing_;
-  }
+void FuseServer::ExecuteReceived() {
+  auto const slot = *std::exchange(received, std::nullopt);
+  ++executing_;
+  Execute(slot, false);
+  ++executed_;
+  --executing_;
 }
 
 ServingEnd FuseServer::Serve() {
-  auto const count = RequestSlots::ThreadCount();
   std::jthread const holder([this](std::stop_token stop) { AnswerHeld(std::move(stop)); });
-  std::atomic<unsigned> running = count;
-  std::vector<std::thread> threads;
-  for (unsigned i = 0; i < count; ++i) {
-    threads.emplace_back([this, &running, i] {
-      ServeOnThread(i);
-      --running;
-    });
-  }
-  end_.wait(ServingEnd::kNotYet);
-  // A signal that comes just before a thread enters read(2) is lost, so it is sent again.
-  while (running > 0) {
-    for (auto& thread : threads) ::pthread_kill(thread.native_handle(), kWakeSignal);
-    std::this_thread::sleep_for(kWakeInterval);
-  }
-  for (auto& thread : threads) thread.join();
+  threads_.Run();
   return end_;
 }
 
@@ -398,7 +382,7 @@ void FuseServer::End(ServingEnd end) {
   // The first reason counts.
   auto none = ServingEnd::kNotYet;
   end_.compare_exchange_strong(none, end);
-  end_.notify_all();
+  threads_.Stop();
 }
 
 void FuseServer::Stop() { End(ServingEnd::kStopped); }
@@ -411,7 +395,7 @@ void FuseServer::Finish() {
   int quiet = 0;
   while (quiet < kQuietLooks && end_ == ServingEnd::kNotYet &&
          std::chrono::steady_clock::now() < give_up) {
-    std::this_thread::sleep_for(kWakeInterval);
+    std::this_thread::sleep_for(kLookInterval);
     pollfd queue{device_, POLLIN, 0};
     bool const queued = ::poll(&queue, 1, 0) > 0 && (queue.revents & POLLIN) != 0;
     if ((queue.revents & POLLERR) != 0) return;  // unmounted, as whoever reads is told

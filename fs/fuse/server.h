@@ -18,6 +18,7 @@
 #include "fuse/held_requests.h"
 #include "fuse/operations.h"
 #include "fuse/request_slots.h"
+#include "fuse/request_threads.h"
 
 struct fuse_session;
 
@@ -72,7 +73,6 @@ class FuseServer {
   void RestoreSession();
   void Replay(RequestSlots::Slot const& slot);
   void Execute(RequestSlots::Slot const& slot, bool replayed);
-  void ServeOnThread(unsigned index);
   bool HoldReply(RequestSlots::Slot const& slot, iovec const* pieces, int count);
   void HoldRequest(RequestSlots::Slot const& slot, std::uint64_t arrivals);
   void AnswerError(std::uint64_t unique, int error) const;
@@ -84,8 +84,9 @@ class FuseServer {
                  bool look_closer);
   void ExecuteHeld(HeldRequests::Held const& held);
   [[nodiscard]] std::set<InodeId> TakeArrived() EXCLUDES(mutex_);
-  /// Waits for a request. Returns whether there is one.
-  bool Receive(RequestSlots::Slot const& slot);
+  /// Waits for a request on a thread that serves. Returns whether it has one now.
+  bool Receive(unsigned index);
+  void ExecuteReceived();
   void End(ServingEnd end);
 
   FuseContext context_;
@@ -97,6 +98,7 @@ class FuseServer {
   std::atomic<ServingEnd> end_ = ServingEnd::kNotYet;
   std::atomic<unsigned> executing_ = 0;
   std::atomic<std::uint64_t> executed_ = 0;
+  RequestThreads threads_;
   std::atomic<std::uint64_t> arrivals_ = 0;
   Mutex mutex_;  ///< a leaf
   std::set<InodeId> arrived_ GUARDED_BY(mutex_);

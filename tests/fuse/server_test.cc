@@ -181,7 +181,7 @@ TEST_F(ServerTest, AHeldRequestOfMoreBytesThanAreHeldIsAnsweredWithAnError) {
 TEST_F(ServerTest, AnAnswerToWhatWasNeverAskedDoesNotKeepItsSlot) {
   Leave(Request(FUSE_NOTIFY_REPLY, 4, fuse_notify_retrieve_in{}));
   TakeOver();
-  for (unsigned i = 0; i < slots_.count(); ++i) EXPECT_TRUE(slots_.Claim(i)) << i;
+  for (unsigned i = 0; i < slots_.ready(); ++i) EXPECT_TRUE(slots_.Claim(i)) << i;
 }
 
 TEST_F(ServerTest, ASavedInitThatIsDamagedIsNotRead) {

@@ -80,7 +80,7 @@ class Connection {
     for (auto const guarded : std::exchange(guarded_, {})) {
       ASAN_UNPOISON_MEMORY_REGION(guarded.data(), guarded.size());
     }
-    for (unsigned i = 0; i < slots_.count(); ++i) Require(slots_.Claim(i).has_value(), kAnswered);
+    for (unsigned i = 0; i < slots_.ready(); ++i) Require(slots_.Claim(i).has_value(), kAnswered);
     // What was claimed has no request.
     Require(slots_.Unanswered().empty(), kAnswered);
   }

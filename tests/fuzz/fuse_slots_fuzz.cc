@@ -123,7 +123,7 @@ void TakeOver(RequestSlots& slots) {
   auto const server =
       FuseServer::Attach(device.TakeDaemonsEnd(), slots, mount.filesystem(), QuietLogger()).value();
   server->TakeOver();
-  for (unsigned i = 0; i < slots.count(); ++i) {
+  for (unsigned i = 0; i < slots.ready(); ++i) {
     Require(slots.Claim(i).has_value(), "a slot is free when what was in it is answered or held");
   }
   Require(slots.Unanswered().empty(), "a slot that was claimed has no request");

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <linux/fuse.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -42,13 +43,50 @@ TEST_F(RequestSlotsTest, ThereAreMoreThanThreads) {
 TEST_F(RequestSlotsTest, EachIsClaimedOnceUntilItIsFreed) {
   std::vector<RequestSlots::Slot> claimed;
   while (auto slot = slots_.Claim(1)) claimed.push_back(*slot);
-  EXPECT_EQ(claimed.size(), slots_.count());
+  EXPECT_GT(claimed.size(), RequestSlots::ThreadCount());
   EXPECT_EQ(claimed.front().index(), 1U) << "near the hint";
 
   claimed[2].Free();
   auto const again = slots_.Claim(0);
   ASSERT_TRUE(again);
   EXPECT_EQ(again->index(), claimed[2].index());
+}
+
+TEST_F(RequestSlotsTest, MoreThreadsHaveMoreOfThemAndFewerGiveThemBack) {
+  auto const claim_all = [&] {
+    std::vector<RequestSlots::Slot> claimed;
+    while (auto slot = slots_.Claim(0)) claimed.push_back(*slot);
+    for (auto const& slot : claimed) slot.Free();
+    return claimed.size();
+  };
+  auto const memory = [&] {
+    struct stat status {};
+    EXPECT_EQ(::fstat(fd_.get(), &status), 0);
+    return static_cast<std::uint64_t>(status.st_blocks) * 512;
+  };
+  static_cast<void>(slots_.Lock());
+  auto const before = claim_all();
+  auto const memory_before = memory();
+  EXPECT_LT(memory_before, 2 * slots_.locked_bytes());
+  auto const threads = RequestSlots::ThreadCount() + 20;
+  ASSERT_LE(threads, slots_.MostThreads());
+  slots_.ServeThreads(threads);
+  EXPECT_EQ(claim_all(), before + 20);
+  EXPECT_GT(memory(), memory_before + std::uint64_t{20} * 1024 * 1024);
+  slots_.ServeThreads(RequestSlots::ThreadCount());
+  EXPECT_EQ(claim_all(), before);
+  EXPECT_LT(memory(), memory_before + std::uint64_t{20} * 16 * 1024);
+}
+
+TEST_F(RequestSlotsTest, ASuccessorFindsWhatIsInTheSlotsOfThreadsThatWereAdded) {
+  slots_.ServeThreads(slots_.MostThreads());
+  std::optional<RequestSlots::Slot> last;
+  while (auto const slot = slots_.Claim(0)) last = slot;
+  Receive(*last, 7);
+  auto successor = MapAgain();
+  auto const left = successor.Unanswered();
+  ASSERT_EQ(left.size(), 1U);
+  EXPECT_EQ(left[0].request().unique, 7U);
 }
 
 TEST_F(RequestSlotsTest, ASuccessorFindsUnansweredRequestsInTheirOrder) {
