@@ -67,10 +67,11 @@ std::uint64_t FreeBytes(int directory) {
 Spool::Spool(std::filesystem::path directory, UniqueFd fd, SpoolLimits const& limits)
     : directory_(std::move(directory)),
       fd_(std::move(fd)),
-      budget_(
-          std::make_shared<Budget>(limits, [copy = std::make_shared<UniqueFd>(::dup(fd_.get()))] {
-            return FreeBytes(copy->get());
-          })) {}
+      budget_(std::make_shared<Budget>(limits,
+                                       [copy = std::make_shared<UniqueFd>(::dup(fd_.get()))] {
+                                         return FreeBytes(copy->get());
+                                       })),
+      closers_(std::make_shared<TaskPool>(1, std::numeric_limits<std::size_t>::max())) {}
 
 Result<std::unique_ptr<Spool>> Spool::Open(std::filesystem::path const& directory,
                                            SpoolLimits const& limits) {
@@ -95,8 +96,8 @@ Result<std::shared_ptr<Version>> Spool::Create(VersionId id) {
     fd = OpenVersion(path, O_RDWR | O_CREAT | O_EXCL);
   }
   if (!fd) return Failure(fd.error());
-  auto version = std::make_shared<Version>(id, std::move(*fd),
-                                           Version::Body{.size = 0, .frontier = 0}, budget_);
+  auto version = std::make_shared<Version>(
+      id, std::move(*fd), Version::Body{.size = 0, .frontier = 0}, budget_, closers_);
   MutexLock lock(mutex_);
   first_made_ = std::min(first_made_, id);
   Remember(version);
@@ -105,10 +106,7 @@ Result<std::shared_ptr<Version>> Spool::Create(VersionId id) {
 
 Result<std::shared_ptr<Version>> Spool::Find(VersionId id, std::uint64_t size,
                                              std::uint64_t trimmed) {
-  MutexLock lock(mutex_);
-  if (auto const found = open_.find(id); found != open_.end()) {
-    if (auto version = found->second.lock()) return version;
-  }
+  if (auto version = FindOpen(id)) return version;
   auto fd = OpenVersion(PathOf(id), O_RDWR);
   if (!fd) return Failure(fd.error());
   struct stat status {};
@@ -117,10 +115,16 @@ Result<std::shared_ptr<Version>> Spool::Find(VersionId id, std::uint64_t size,
   Version::Body const body{.size = std::min(size, on_disk),
                            .frontier = std::nullopt,
                            .trimmed = trimmed,
-                           .counted = IsCounted(id)};
-  auto version = std::make_shared<Version>(id, std::move(*fd), body, budget_);
-  Remember(version);
-  return version;
+                           .counted = false};
+  auto const opened = std::make_shared<Version>(id, std::move(*fd), body, budget_, closers_);
+  MutexLock lock(mutex_);
+  // Somebody else may have opened it meanwhile: there is one of it.
+  if (auto const found = open_.find(id); found != open_.end()) {
+    if (auto version = found->second.lock()) return version;
+  }
+  if (IsCounted(id)) opened->NoteCounted();
+  Remember(opened);
+  return opened;
 }
 
 void Spool::Remember(std::shared_ptr<Version> const& version) {
@@ -147,6 +151,7 @@ Result<void> Spool::Remove(VersionId id) {
     if (auto const found = open_.find(id); found != open_.end()) version = found->second.lock();
     open_.erase(id);
     counted = IsCounted(id);
+    if (!counted) never_counted_.insert(id);
   }
   // What somebody has open takes its room until he lets go.
   if (version) version->NoteRemoved();
@@ -166,19 +171,21 @@ Result<void> Spool::Count(std::stop_token stop) {
   if (failed) return Fail(failed.value(), directory_.string() + ": " + failed.message());
   for (auto const id : versions) {
     if (stop.stop_requested()) return {};
+    auto const taken = TakenBy(PathOf(id));
     MutexLock lock(mutex_);
-    if (IsCounted(id)) continue;
+    if (IsCounted(id) || never_counted_.contains(id)) continue;
     auto const found = open_.find(id);
     auto const version = found == open_.end() ? nullptr : found->second.lock();
     if (version) {
       version->CountIn();
-    } else if (auto const taken = TakenBy(PathOf(id))) {
+    } else if (taken) {
       budget_->Charge(static_cast<std::int64_t>(*taken));
     }
     counted_below_ = id + 1;
   }
   MutexLock lock(mutex_);
   counted_below_ = std::numeric_limits<VersionId>::max();
+  never_counted_.clear();
   return {};
 }
 
@@ -210,15 +217,15 @@ Result<void> Spool::Describe(VersionId id, Description const& description) {
     return FailErrno(path.string());
   }
   // It may take a block of its own.
-  MutexLock lock(mutex_);
-  auto const found = open_.find(id);
-  auto const version = found == open_.end() ? nullptr : found->second.lock();
-  if (version) {
-    version->Recount();
-  } else if (auto const after = TakenBy(path); before && after && IsCounted(id)) {
-    budget_->Charge(static_cast<std::int64_t>(*after - *before));
-  }
+  if (before) Recount(id, *before);
   return {};
+}
+
+void Spool::Recount(VersionId id, std::uint64_t before) {
+  if (auto const version = FindOpen(id)) return version->Recount();
+  auto const after = TakenBy(PathOf(id));
+  MutexLock lock(mutex_);
+  if (after && IsCounted(id)) budget_->Charge(static_cast<std::int64_t>(*after - before));
 }
 
 Result<std::vector<Spool::Found>> Spool::ListDescribed() const {

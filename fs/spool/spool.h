@@ -12,6 +12,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <system_error>
 #include <unordered_map>
@@ -20,6 +21,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/mutex.h"
+#include "base/task_pool.h"
 #include "spool/budget.h"
 #include "spool/description.h"
 #include "spool/version.h"
@@ -53,7 +55,8 @@ class Spool {
   /// process. What it takes is not counted: whoever has it tells the budget. Errors: of open(2).
   [[nodiscard]] Result<UniqueFd> Scratch() const;
 
-  /// Starts the disk writing for all files at once (syncfs); no verdict on any single one.
+  /// Starts the disk writing for all files at once (syncfs), and waits for all that it has to
+  /// write; no verdict on any single one.
   void Flush();
 
   /// Removes every version that `wanted` says no to; returns how many. Others may work meanwhile,
@@ -99,17 +102,21 @@ class Spool {
   }
 
   void Remember(std::shared_ptr<Version> const& version) REQUIRES(mutex_);
+  /// Takes what a version's file takes now, where it was `before`, into account.
+  void Recount(VersionId id, std::uint64_t before) EXCLUDES(mutex_);
 
   static constexpr std::size_t kSmallestPurge = 64;
 
   std::filesystem::path const directory_;
   UniqueFd const fd_;
   std::shared_ptr<Budget> const budget_;
-  mutable Mutex mutex_;
+  std::shared_ptr<TaskPool> const closers_;  ///< of files that were removed while they were open
+  mutable Mutex mutex_;                      ///< of the table; no disk works under it
   std::unordered_map<VersionId, std::weak_ptr<Version>> open_ GUARDED_BY(mutex_);
   std::size_t purge_at_ GUARDED_BY(mutex_) = kSmallestPurge;
   /// Which versions the budget knows of: those below the one, and this process's own.
   VersionId counted_below_ GUARDED_BY(mutex_) = 0;
+  std::set<VersionId> never_counted_ GUARDED_BY(mutex_);  ///< removed before that
   VersionId first_made_ GUARDED_BY(mutex_) = std::numeric_limits<VersionId>::max();
 };
 

@@ -18,6 +18,7 @@ constexpr std::uint64_t kReadAtOnce = 128 * 1024;
 
 constexpr std::uint64_t kSector = 512;  // of st_blocks
 constexpr std::uint64_t kTrimUnit = 4096;
+constexpr std::uint64_t kSlowToFree = std::uint64_t{16} << 20;
 
 // Where the first hole behind `begin` begins; the file's end where there is none.
 std::uint64_t FirstHole(int fd, std::uint64_t begin, std::uint64_t size) {
@@ -33,10 +34,12 @@ std::uint64_t TakenBy(int fd) {
 
 }  // namespace
 
-Version::Version(VersionId id, UniqueFd fd, Body const& body, std::shared_ptr<Budget> budget)
+Version::Version(VersionId id, UniqueFd fd, Body const& body, std::shared_ptr<Budget> budget,
+                 std::shared_ptr<TaskPool> closers)
     : id_(id),
       fd_(std::move(fd)),
       budget_(std::move(budget)),
+      closers_(std::move(closers)),
       size_(body.size),
       prefix_(FirstHole(fd_.get(), body.trimmed, body.size)),
       tail_is_cut_(body.size == 0 && body.frontier == 0),
@@ -45,8 +48,18 @@ Version::Version(VersionId id, UniqueFd fd, Body const& body, std::shared_ptr<Bu
       counted_(body.counted),
       frontier_(body.frontier) {}
 
+// Whoever lets go of it last may hold anybody's lock, and the disk takes long to free much.
 Version::~Version() {
-  if (removed_ && counted_ && budget_) budget_->Charge(-static_cast<std::int64_t>(taken_));
+  if (!removed_) return;
+  auto const free = [budget = counted_ ? budget_ : nullptr, taken = taken_](UniqueFd& fd) {
+    fd.Reset();
+    if (budget) budget->Charge(-static_cast<std::int64_t>(taken));
+  };
+  if (closers_ && taken_ >= kSlowToFree) {
+    closers_->Add([free, fd = std::make_shared<UniqueFd>(std::move(fd_))] { free(*fd); });
+  } else {
+    free(fd_);
+  }
 }
 
 std::uint64_t Version::size() const {
@@ -76,10 +89,12 @@ void Version::CountIn() {
   if (budget_) budget_->Charge(static_cast<std::int64_t>(taken_));
 }
 
-void Version::Recount() {
+void Version::NoteCounted() {
   MutexLock lock(mutex_);
-  ChargeBudget();
+  counted_ = true;
 }
+
+void Version::Recount() { ChargeBudget(); }
 
 void Version::NoteRemoved() {
   MutexLock lock(mutex_);
@@ -89,8 +104,14 @@ void Version::NoteRemoved() {
 // A write into blocks that the file has already takes nothing more, and one into a hole may not
 // change its size: only the disk can say.
 void Version::ChargeBudget() {
-  auto const before = std::exchange(taken_, TakenBy(fd_.get()));
-  if (counted_ && budget_) budget_->Charge(static_cast<std::int64_t>(taken_ - before));
+  auto const now = TakenBy(fd_.get());
+  std::uint64_t more = 0;
+  {
+    MutexLock lock(mutex_);
+    more = now - std::exchange(taken_, now);
+    if (!counted_) return;
+  }
+  if (budget_) budget_->Charge(static_cast<std::int64_t>(more));
 }
 
 Result<void> Version::CheckNotTrimmed(std::uint64_t offset) const {
@@ -120,25 +141,52 @@ Result<std::int64_t> Version::ModifiedOnDisk() const {
   return static_cast<std::int64_t>(status.st_mtim.tv_sec) * 1'000'000'000 + status.st_mtim.tv_nsec;
 }
 
-Result<Version::Written> Version::Write(std::uint64_t offset, std::span<std::byte const> bytes) {
-  // The lock is held over the pwrite: a Claim must see either none of it or all.
-  MutexLock lock(mutex_);
-  if (failure_) return Failure(*failure_);
-  if (auto here = CheckNotTrimmed(offset); !here) return Failure(here.error());
-  if (Sent(offset)) return Written{.below_frontier = true};
+Result<std::optional<Version::Written>> Version::BeginChange(std::uint64_t from) {
+  std::optional<Written> const nothing_written{std::in_place, Written{.below_frontier = true}};
+  {
+    MutexLock lock(mutex_);
+    if (Sent(from)) return nothing_written;
+  }
   if (auto trimmed = CutTail(); !trimmed) return Failure(trimmed.error());
+  MutexLock lock(mutex_);
+  if (Sent(from)) return nothing_written;  // claimed while the disk worked
+  changes_from_ = from;
   ++changes_;
+  return std::optional<Written>();
+}
+
+void Version::EndChange() {
+  changes_from_.reset();
+  changed_.NotifyAll();
+}
+
+Result<Version::Written> Version::Write(std::uint64_t offset, std::span<std::byte const> bytes) {
+  MutexLock change(changing_);
+  {
+    MutexLock lock(mutex_);
+    if (failure_) return Failure(*failure_);
+    if (auto here = CheckNotTrimmed(offset); !here) return Failure(here.error());
+  }
+  auto const begun = BeginChange(offset);
+  if (!begun) return Failure(begun.error());
+  if (*begun) return **begun;
   auto written = WriteFully(fd_.get(), bytes, offset);
   if (!written) {
     // A part of it may lie behind the end now, and a later process may go by what is on disk.
     tail_is_cut_ = false;
-    digests_.Changed(offset, offset + bytes.size());
+    {
+      MutexLock lock(mutex_);
+      digests_.Changed(offset, offset + bytes.size());
+      EndChange();
+    }
     static_cast<void>(CutTail());  // the next change tries again
     ChargeBudget();
     return Fail(written.error().code, "spool: " + written.error().context);
   }
-  digests_.Wrote(offset, bytes);
   ChargeBudget();
+  MutexLock lock(mutex_);
+  EndChange();
+  digests_.Wrote(offset, bytes);
   auto const end = offset + bytes.size();
   size_ = std::max(size_, end);
   if (offset <= prefix_) prefix_ = std::max(prefix_, end);
@@ -148,42 +196,71 @@ Result<Version::Written> Version::Write(std::uint64_t offset, std::span<std::byt
 }
 
 Result<Version::Written> Version::Truncate(std::uint64_t size) {
-  MutexLock lock(mutex_);
-  if (failure_) return Failure(*failure_);
-  if (size == size_) return Written{};
-  if (auto here = CheckNotTrimmed(size); !here) return Failure(here.error());
-  if (Sent(std::min(size, size_))) return Written{.below_frontier = true};
-  if (auto trimmed = CutTail(); !trimmed) return Failure(trimmed.error());
-  ++changes_;
-  if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) return FailErrno("spool");
-  digests_.Changed(std::min(size, size_), std::max(size, size_));
-  size_ = size;
-  prefix_ = std::min(prefix_, size);
+  MutexLock change(changing_);
+  std::uint64_t before = 0;
+  {
+    MutexLock lock(mutex_);
+    if (failure_) return Failure(*failure_);
+    if (size == size_) return Written{};
+    if (auto here = CheckNotTrimmed(size); !here) return Failure(here.error());
+    before = size_;
+  }
+  auto const begun = BeginChange(std::min(size, before));
+  if (!begun) return Failure(begun.error());
+  if (*begun) return **begun;
+  auto const cut = ::ftruncate(fd_.get(), static_cast<off_t>(size)) == 0
+                       ? Result<void>()
+                       : Result<void>(FailErrno("spool"));
+  {
+    MutexLock lock(mutex_);
+    EndChange();
+    if (!cut) return Failure(cut.error());
+    digests_.Changed(std::min(size, before), std::max(size, before));
+    size_ = size;
+    prefix_ = std::min(prefix_, size);
+  }
   ChargeBudget();
   return Written{};
 }
 
 Result<Version::Written> Version::Allocate(int mode, std::uint64_t offset, std::uint64_t length) {
-  MutexLock lock(mutex_);
-  if (failure_) return Failure(*failure_);
+  MutexLock change(changing_);
   auto const end = offset + length;
-  bool const grows = (mode & FALLOC_FL_KEEP_SIZE) == 0 && end > size_;
-  bool const zeroes = (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0 && offset < size_;
-  if (zeroes) {
-    if (auto here = CheckNotTrimmed(offset); !here) return Failure(here.error());
+  bool grows = false;
+  bool zeroes = false;
+  std::uint64_t before = 0;
+  {
+    MutexLock lock(mutex_);
+    if (failure_) return Failure(*failure_);
+    before = size_;
+    grows = (mode & FALLOC_FL_KEEP_SIZE) == 0 && end > size_;
+    zeroes = (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0 && offset < size_;
+    if (zeroes) {
+      if (auto here = CheckNotTrimmed(offset); !here) return Failure(here.error());
+    }
   }
-  if (grows && Sent(size_)) return Written{.below_frontier = true};
-  if (zeroes && Sent(offset)) return Written{.below_frontier = true};
-  if (auto trimmed = CutTail(); !trimmed) return Failure(trimmed.error());
-  if (grows || zeroes) ++changes_;
-  if (grows) digests_.Changed(size_, end);
-  if (zeroes) digests_.Changed(offset, end);
-  if (::fallocate(fd_.get(), mode, static_cast<off_t>(offset), static_cast<off_t>(length)) != 0) {
-    return FailErrno("spool");
+  if (grows || zeroes) {
+    auto const begun = BeginChange(zeroes ? std::min(offset, before) : before);
+    if (!begun) return Failure(begun.error());
+    if (*begun) return **begun;
+    MutexLock lock(mutex_);
+    if (grows) digests_.Changed(before, end);
+    if (zeroes) digests_.Changed(offset, end);
+  } else if (auto trimmed = CutTail(); !trimmed) {
+    return Failure(trimmed.error());
   }
-  if (grows) size_ = end;
-  // Zeros, but whether they are on disk is for SEEK_HOLE to say.
-  if (zeroes) prefix_ = std::min(prefix_, offset);
+  auto const done =
+      ::fallocate(fd_.get(), mode, static_cast<off_t>(offset), static_cast<off_t>(length)) == 0
+          ? Result<void>()
+          : Result<void>(FailErrno("spool"));
+  {
+    MutexLock lock(mutex_);
+    EndChange();
+    if (!done) return Failure(done.error());
+    if (grows) size_ = end;
+    // Zeros, but whether they are on disk is for SEEK_HOLE to say.
+    if (zeroes) prefix_ = std::min(prefix_, offset);
+  }
   ChargeBudget();
   return Written{};
 }
@@ -199,20 +276,19 @@ Result<std::uint64_t> Version::Seek(std::uint64_t offset, int whence) const {
 }
 
 Result<void> Version::DropTail() {
-  MutexLock lock(mutex_);
+  MutexLock change(changing_);
   return CutTail();
 }
 
 // Growing must bring zeros, not what a power cut has left behind the trusted size.
 Result<void> Version::CutTail() {
   if (tail_is_cut_) return {};
+  auto const end = size();
   struct stat status {};
   if (::fstat(fd_.get(), &status) != 0) return FailErrno("spool");
   // Setting the size that it has would be a change by the disk's clock.
-  bool const has_tail = static_cast<std::uint64_t>(status.st_size) > size_;
-  if (has_tail && ::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) {
-    return FailErrno("spool");
-  }
+  bool const has_tail = static_cast<std::uint64_t>(status.st_size) > end;
+  if (has_tail && ::ftruncate(fd_.get(), static_cast<off_t>(end)) != 0) return FailErrno("spool");
   tail_is_cut_ = true;
   ChargeBudget();
   return {};
@@ -233,11 +309,14 @@ Result<std::uint64_t> Version::TakeTail() {
 }
 
 Result<void> Version::TrimTo(std::uint64_t end) {
-  MutexLock lock(mutex_);
-  end = std::min(end, size_) / kTrimUnit * kTrimUnit;
-  if (end <= trimmed_) return {};
-  // Set first: nobody reads zeros where bytes were.
-  trimmed_ = end;
+  MutexLock change(changing_);
+  {
+    MutexLock lock(mutex_);
+    end = std::min(end, size_) / kTrimUnit * kTrimUnit;
+    if (end <= trimmed_) return {};
+    // Set first: nobody reads zeros where bytes were.
+    trimmed_ = end;
+  }
   if (::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
                   static_cast<off_t>(end)) != 0) {
     return FailErrno("spool");
@@ -292,6 +371,8 @@ Result<BlockDigest> Version::DigestOf(std::uint64_t block, std::uint64_t length)
   return hasher.Digest();
 }
 
+void Version::BeginSync() const { ::sync_file_range(fd_.get(), 0, 0, SYNC_FILE_RANGE_WRITE); }
+
 Result<void> Version::Sync() {
   if (::fdatasync(fd_.get()) == 0) {
     MutexLock lock(mutex_);
@@ -306,6 +387,8 @@ Result<void> Version::Sync() {
 
 bool Version::Claim(std::uint64_t end) {
   MutexLock lock(mutex_);
+  // Of a change that is being made it must see either none or all.
+  while (changes_from_ && *changes_from_ < end) changed_.Wait(mutex_);
   if (!frontier_ || end > size_) return false;
   frontier_ = std::max(*frontier_, end);
   return true;

@@ -4,7 +4,8 @@
 // PATCH. The uploader raises it before it sends (Claim); a write or a truncation below it is
 // refused until the uploader has let go of the bytes. So a server never gets a mixture of what a
 // file was and what it became. Thread-safe. A write is in the page cache when Write returns (safe
-// from the death of the process), on disk after Sync.
+// from the death of the process), on disk after Sync. Changes wait for each other and for the disk;
+// what only asks (size, prefix, modified…) waits for neither.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +19,7 @@
 #include "base/file.h"
 #include "base/ids.h"
 #include "base/mutex.h"
+#include "base/task_pool.h"
 #include "spool/budget.h"
 #include "spool/written_digests.h"
 
@@ -35,7 +37,8 @@ class Version {
     std::uint64_t trimmed = 0;  ///< bytes from 0 on that are not here any more
     bool counted = true;        ///< the budget knows already what it takes
   };
-  Version(VersionId id, UniqueFd fd, Body const& body, std::shared_ptr<Budget> budget = nullptr);
+  Version(VersionId id, UniqueFd fd, Body const& body, std::shared_ptr<Budget> budget = nullptr,
+          std::shared_ptr<TaskPool> closers = nullptr);
   ~Version();
   Version(Version const&) = delete;
   Version& operator=(Version const&) = delete;
@@ -70,15 +73,15 @@ class Version {
   /// Writes all of `bytes` at byte `offset`. Errors: of pwrite(2), and the sticky one; EIO where
   /// bytes before it were trimmed.
   [[nodiscard]] Result<Written> Write(std::uint64_t offset, std::span<std::byte const> bytes)
-      EXCLUDES(mutex_);
+      EXCLUDES(changing_, mutex_);
 
   /// Sets the size in bytes. Errors: of ftruncate(2).
-  [[nodiscard]] Result<Written> Truncate(std::uint64_t size) EXCLUDES(mutex_);
+  [[nodiscard]] Result<Written> Truncate(std::uint64_t size) EXCLUDES(changing_, mutex_);
 
   /// As fallocate(2) with one of the modes 0, KEEP_SIZE, PUNCH_HOLE | KEEP_SIZE, ZERO_RANGE and
   /// ZERO_RANGE | KEEP_SIZE. Errors: of fallocate(2), and the sticky one.
   [[nodiscard]] Result<Written> Allocate(int mode, std::uint64_t offset, std::uint64_t length)
-      EXCLUDES(mutex_);
+      EXCLUDES(changing_, mutex_);
 
   /// The first byte of data (SEEK_DATA) or of a hole (SEEK_HOLE) at or behind `offset`; the end
   /// counts as a hole. Errors: ENXIO where there is none.
@@ -87,7 +90,7 @@ class Version {
   /// Takes away what the disk has behind size(). Before the catalog says that the disk is ahead of
   /// it: who opens the version then takes its size from the disk. Does nothing the second time.
   /// Errors: of ftruncate(2).
-  [[nodiscard]] Result<void> DropTail() EXCLUDES(mutex_);
+  [[nodiscard]] Result<void> DropTail() EXCLUDES(changing_, mutex_);
 
   /// Takes what the disk has behind size() into the version, which is then as long as its file.
   /// Returns how long. Errors: of fstat(2).
@@ -95,7 +98,7 @@ class Version {
 
   /// Gives the disk back what [0, end) takes, down to whole blocks; these bytes cannot be read any
   /// more. Only after the synced commit that says so. Errors: of fallocate(2).
-  [[nodiscard]] Result<void> TrimTo(std::uint64_t end) EXCLUDES(mutex_);
+  [[nodiscard]] Result<void> TrimTo(std::uint64_t end) EXCLUDES(changing_, mutex_);
 
   /// Whether these very bytes are there already. False where they cannot be read.
   [[nodiscard]] bool Holds(std::uint64_t offset, std::span<std::byte const> bytes) const
@@ -111,12 +114,16 @@ class Version {
   [[nodiscard]] Result<BlockDigest> DigestOf(std::uint64_t block, std::uint64_t length) const
       EXCLUDES(mutex_);
 
+  /// Has the disk begin with what Sync will wait for.
+  void BeginSync() const;
+
   /// Puts the bytes on disk. The first error stays: every later call returns it too, because the
   /// kernel reports a lost page once only.
   [[nodiscard]] Result<void> Sync() EXCLUDES(mutex_);
 
-  /// Says that [0, end) is about to be handed to a PATCH. Fails (false) where the version is
-  /// shorter, or what was sent of it before is not known.
+  /// Says that [0, end) is about to be handed to a PATCH. Waits for a change below `end` that is
+  /// being made. Fails (false) where the version is shorter, or what was sent of it before is not
+  /// known.
   [[nodiscard]] bool Claim(std::uint64_t end) EXCLUDES(mutex_);
 
   /// No byte may change any more: the request that publishes them is about to be sent. Fails
@@ -145,6 +152,8 @@ class Version {
 
   /// The budget is to know what it takes, from now on.
   void CountIn() EXCLUDES(mutex_);
+  /// The budget knows it already.
+  void NoteCounted() EXCLUDES(mutex_);
 
   /// Its file has no name any more: what it takes becomes free when nobody has it open.
   void NoteRemoved() EXCLUDES(mutex_);
@@ -159,18 +168,28 @@ class Version {
     return sealed_ || !frontier_ || offset < *frontier_;
   }
 
-  [[nodiscard]] Result<void> CutTail() REQUIRES(mutex_);
+  /// Checks whether a change from byte `from` on may be made now (nothing: it may), and begins it:
+  /// until EndChange nobody claims bytes behind `from`.
+  [[nodiscard]] Result<std::optional<Written>> BeginChange(std::uint64_t from) REQUIRES(changing_)
+      EXCLUDES(mutex_);
+  void EndChange() REQUIRES(mutex_);
+  [[nodiscard]] Result<void> CutTail() REQUIRES(changing_) EXCLUDES(mutex_);
   [[nodiscard]] Result<void> CheckNotTrimmed(std::uint64_t offset) const REQUIRES(mutex_);
-  void ChargeBudget() REQUIRES(mutex_);
+  void ChargeBudget() EXCLUDES(mutex_);
 
   VersionId const id_;
-  UniqueFd const fd_;
-  std::shared_ptr<Budget> const budget_;  ///< null: nobody counts
-  mutable Mutex mutex_;
+  UniqueFd fd_;
+  std::shared_ptr<Budget> const budget_;     ///< null: nobody counts
+  std::shared_ptr<TaskPool> const closers_;  ///< null: whoever has it last closes a removed file
+  Mutex changing_;                           ///< of whoever changes bytes, while the disk works
+  mutable Mutex mutex_;                      ///< behind changing_; no disk works under it
+  CondVar changed_;
+  /// Where a change that is being made begins.
+  std::optional<std::uint64_t> changes_from_ GUARDED_BY(mutex_);
   std::uint64_t size_ GUARDED_BY(mutex_);
   std::uint64_t prefix_ GUARDED_BY(mutex_);
   std::uint64_t changes_ GUARDED_BY(mutex_) = 0;
-  bool tail_is_cut_ GUARDED_BY(mutex_);  ///< the disk has nothing behind size_
+  bool tail_is_cut_ GUARDED_BY(changing_);  ///< the disk has nothing behind size_
   std::uint64_t trimmed_ GUARDED_BY(mutex_);
   std::uint64_t taken_ GUARDED_BY(mutex_) = 0;
   bool counted_ GUARDED_BY(mutex_);

@@ -12,8 +12,7 @@ namespace {
 
 constexpr std::size_t kPage = 1024;
 constexpr std::size_t kMostAtOnce = 64;  // each holds a descriptor
-// One syncfs waits for everything on that disk; it pays only for many files.
-constexpr std::size_t kWorthOneSyncfs = 8;
+constexpr std::size_t kSyncThreads = 4;
 
 // Its writers have closed it, and it is neither on its way nor lost.
 bool Waits(Inode const& inode) {
@@ -31,7 +30,8 @@ Settler::Settler(Store& store, Spool& spool, PublishRules const& rules, Clock co
       clock_(clock),
       times_(times),
       listeners_(std::move(listeners)),
-      logger_(std::move(logger)) {}
+      logger_(std::move(logger)),
+      syncs_(kSyncThreads, kMostAtOnce) {}
 
 std::chrono::milliseconds SettleTimes::QuietTimeOf(Inode const& inode) const {
   if (inode.approved) return std::chrono::milliseconds(0);
@@ -50,6 +50,7 @@ void Settler::Stop() {
     MutexLock lock(mutex_);
     changed_.NotifyAll();
   }
+  syncs_.Stop();  // before it: it may wait for room there
   if (thread_.joinable()) thread_.join();
 }
 
@@ -79,7 +80,11 @@ void Settler::Set(InodeId inode, Wait const& wait) {
 void Settler::Run(std::stop_token stop) {
   while (!stop.stop_requested()) {
     AwaitDue(stop);
-    if (!stop.stop_requested()) SettleDue();
+    for (auto& candidate : Choose(KeepDue(TakeDue()))) {
+      // The disk begins with all of them, so that the first to wait for it waits for many.
+      candidate.version->BeginSync();
+      syncs_.Add([this, candidate = std::move(candidate)] { Sync(candidate); });
+    }
   }
 }
 
@@ -133,11 +138,11 @@ std::vector<InodeId> Settler::KeepDue(std::vector<std::pair<InodeId, SteadyTime>
 }
 
 void Settler::Settle(std::vector<InodeId> const& inodes) {
-  auto const candidates = Choose(inodes);
-  if (candidates.size() >= kWorthOneSyncfs) spool_.Flush();
-  for (auto const& candidate : candidates) {
-    if (Finish(candidate, candidate.version->Sync())) listeners_.nudge(candidate.inode);
-  }
+  for (auto const& candidate : Choose(inodes)) Sync(candidate);
+}
+
+void Settler::Sync(Candidate const& candidate) {
+  if (Finish(candidate, candidate.version->Sync())) listeners_.nudge(candidate.inode);
 }
 
 std::vector<Settler::Candidate> Settler::Choose(std::vector<InodeId> const& inodes) {

@@ -1,9 +1,10 @@
 // From "closed" to "finished": waits until a file has been left alone for the settling time, puts
-// its bytes on disk, and only then says in the catalog that it shall be published. A file that waits
-// for something else besides, or is interrupted, has its bytes put on disk all the same. A directory
-// that was moved takes the files beneath it along: their rules may be others now.
+// its bytes on disk, and only then says in the catalog that it shall be published. A file that
+// waits for something else besides, or is interrupted, has its bytes put on disk all the same. A
+// directory that was moved takes the files beneath it along: their rules may be others now.
 //
-// A thread of its own. Calls of the filesystem only note a deadline and return at once.
+// A thread of its own chooses what is due; a few others wait for the disk, so that one slow verdict
+// holds up no other file. Calls of the filesystem only note a deadline and return at once.
 #pragma once
 
 #include <chrono>
@@ -18,6 +19,7 @@
 #include "base/clock.h"
 #include "base/logger.h"
 #include "base/mutex.h"
+#include "base/task_pool.h"
 #include "catalog/records.h"
 #include "catalog/store.h"
 #include "spool/spool.h"
@@ -36,7 +38,7 @@ struct SettleTimes {
 
 class Settler {
  public:
-  /// Whom the settler tells of a file, on its own thread.
+  /// Whom the settler tells of a file, on a thread of its own.
   struct Listeners {
     /// The uploader has to look at it: it has become finished, or was moved with its directory.
     std::function<void(InodeId)> nudge;
@@ -88,6 +90,7 @@ class Settler {
   };
   std::vector<Candidate> Choose(std::vector<InodeId> const& inodes);
   void VisitFilesBeneath(InodeId directory);
+  void Sync(Candidate const& candidate);
   /// Returns whether it has become finished.
   bool Finish(Candidate const& candidate, Result<void> const& synced);
 
@@ -102,6 +105,7 @@ class Settler {
   CondVar changed_;
   std::unordered_map<InodeId, Wait> waits_ GUARDED_BY(mutex_);
   std::set<std::pair<SteadyTime, InodeId>> order_ GUARDED_BY(mutex_);  ///< the same, by time
+  TaskPool syncs_;
   std::jthread thread_;
 };
 
