@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kLongestRequest = 64 * 1024;
 constexpr std::size_t kLongestAnswer = std::size_t{1} << 30;
 constexpr int kPauseAfterError = 100;  // milliseconds
+constexpr std::size_t kConnections = 16;
 constexpr timeval kPatience{.tv_sec = 5, .tv_usec = 0};
 constexpr timeval kAnswerPatience{.tv_sec = 60, .tv_usec = 0};
 
@@ -86,6 +87,7 @@ ControlServer::ControlServer(std::filesystem::path socket, UniqueFd listener, Un
       wake_(std::move(wake)),
       answer_(std::move(answer)),
       logger_(std::move(logger)),
+      connections_(kConnections, kConnections),
       thread_([this](std::stop_token stop) { Run(stop); }) {}
 
 Result<std::unique_ptr<ControlServer>> ControlServer::Start(
@@ -109,6 +111,7 @@ Result<std::unique_ptr<ControlServer>> ControlServer::Start(
 ControlServer::~ControlServer() {
   thread_.request_stop();
   ::eventfd_write(wake_.get(), 1);
+  connections_.Stop();
   thread_.join();
   ::unlink(socket_.c_str());
 }
@@ -117,9 +120,10 @@ void ControlServer::Run(std::stop_token stop) {
   while (!stop.stop_requested()) {
     pollfd waiting[2] = {{listener_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
     if (::poll(waiting, 2, -1) < 0 || (waiting[0].revents & POLLIN) == 0) continue;
-    UniqueFd const connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (connection) {
-      Serve(connection.get());
+    auto const connection =
+        std::make_shared<UniqueFd>(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (*connection) {
+      connections_.Add([this, connection] { Serve(connection->get()); });
     } else {
       // Out of descriptors, most likely: the listener stays readable, so wait a little.
       ::poll(&waiting[1], 1, kPauseAfterError);
@@ -127,7 +131,7 @@ void ControlServer::Run(std::stop_token stop) {
   }
 }
 
-void ControlServer::Serve(int connection) {
+void ControlServer::Serve(int connection) const {
   ucred peer{};
   socklen_t size = sizeof peer;
   if (::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||

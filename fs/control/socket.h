@@ -1,6 +1,8 @@
 // The control socket: one line of JSON asks, one line answers, then the connection ends.
 //
 // The daemon answers its own user and root only. Texts are bounded; a peer that stalls is dropped.
+// Each connection is answered on a thread of its own, up to a bound: a long list holds up no
+// status.
 #pragma once
 
 #include <filesystem>
@@ -11,6 +13,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/logger.h"
+#include "base/task_pool.h"
 
 namespace tusfs {
 
@@ -21,8 +24,8 @@ namespace tusfs {
 
 class ControlServer {
  public:
-  /// Listens on `socket`, replacing what a dead daemon left there. `answer` is called on the
-  /// server's thread, one request at a time.
+  /// Listens on `socket`, replacing what a dead daemon left there. `answer` is called on threads of
+  /// the server's, several at a time, and no more when the server has ended.
   [[nodiscard]] static Result<std::unique_ptr<ControlServer>> Start(
       std::filesystem::path const& socket, std::function<std::string(std::string const&)> answer,
       Logger logger);
@@ -32,13 +35,14 @@ class ControlServer {
   ControlServer(std::filesystem::path socket, UniqueFd listener, UniqueFd wake,
                 std::function<std::string(std::string const&)> answer, Logger logger);
   void Run(std::stop_token stop);
-  void Serve(int connection);
+  void Serve(int connection) const;
 
   std::filesystem::path const socket_;
   UniqueFd const listener_;
   UniqueFd const wake_;  ///< an eventfd that ends Run
   std::function<std::string(std::string const&)> const answer_;
   Logger const logger_;
+  TaskPool connections_;
   std::jthread thread_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
@@ -10,7 +12,10 @@
 namespace tusfs {
 namespace {
 
-constexpr std::size_t kPage = 1024;
+// Of one look, in which nobody else changes anything.
+constexpr std::chrono::microseconds kLongestLook{250};
+constexpr std::chrono::microseconds kPauseBetweenLooks{100};
+constexpr std::size_t kPage = 64;
 constexpr std::string_view kLocalOnly = "local-only";
 
 // Why what is no regular file stays here.
@@ -204,6 +209,8 @@ Result<std::vector<FileReport>> Reporter::List(std::string const& path) const {
       if (!listed) return Failure(listed.error());
       more = *listed;
       cookie = more;
+      // A lock that is let go and taken again at once is not given to those who wait.
+      if (more != 0) std::this_thread::sleep_for(kPauseBetweenLooks);
     }
     if (reports.size() == before && below.empty() && !name.empty()) {
       FileReport& empty = reports.emplace_back();
@@ -224,10 +231,12 @@ Result<std::uint64_t> Reporter::ListSome(
     std::vector<std::pair<InodeId, std::string>>& directories) const {
   return store_.Read([&](View const& view) -> Result<std::uint64_t> {
     std::optional<Error> failure;
-    std::size_t seen = 0;
+    auto const end = std::chrono::steady_clock::now() + kLongestLook;
+    bool more = false;
     std::uint64_t last = 0;
     auto const visit = [&](std::string_view name, Entry const& entry) {
-      if (++seen > kPage) return false;
+      more = last != 0 && std::chrono::steady_clock::now() >= end;
+      if (more) return false;
       last = entry.sequence;
       auto full = prefix + std::string(name);
       if (entry.type == FileType::kDirectory) {
@@ -252,7 +261,7 @@ Result<std::uint64_t> Reporter::ListSome(
     auto const visited = VisitEntries(view, directory, cookie, visit);
     if (failure) return Failure(*failure);
     if (!visited) return Failure(visited.error());
-    return seen > kPage ? last : 0;
+    return more ? last : 0;
   });
 }
 
@@ -284,6 +293,7 @@ Result<std::vector<FileReport>> Reporter::Unfinished(std::string const& path) co
       return {};
     });
     if (!described) return Failure(described.error());
+    std::this_thread::sleep_for(kPauseBetweenLooks);
   }
 }
 

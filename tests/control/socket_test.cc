@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <semaphore>
 #include <thread>
 
 #include "base/fakes.h"
@@ -46,6 +47,25 @@ TEST_F(SocketTest, AnswersWhatItIsAsked) {
   EXPECT_EQ(Ask(path_, "hello"), "you said hello");
   EXPECT_EQ(Ask(path_, ""), "you said ");
   EXPECT_EQ(Ask(path_, std::string("\0\xff", 2)), "you said " + std::string("\0\xff", 2));
+}
+
+TEST_F(SocketTest, AnAnswerThatTakesLongHoldsUpNoOther) {
+  std::counting_semaphore<8> go(0);
+  server_.reset();
+  auto server = ControlServer::Start(
+      path_,
+      [&](std::string const& request) {
+        if (request == "list") go.acquire();
+        return "this is " + request;
+      },
+      QuietLogger());
+  ASSERT_TRUE(Ok(server));
+  std::vector<std::jthread> lists;
+  for (int i = 0; i < 5; ++i) {
+    lists.emplace_back([&] { EXPECT_EQ(Ask(path_, "list"), "this is list"); });
+  }
+  EXPECT_EQ(Ask(path_, "status"), "this is status");
+  go.release(5);
 }
 
 TEST_F(SocketTest, AnswersManyAtATime) {
