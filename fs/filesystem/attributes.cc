@@ -61,6 +61,7 @@ void Filesystem::NoteAccess(InodeId id) {
     if (!inode) return Failure(inode.error());
     inode->accessed = now;
     PutInode(transaction, *inode);
+    transaction.NoHurry();
     return {};
   });
   // Nobody's read fails for it.

@@ -119,6 +119,8 @@ Result<HandleId> Filesystem::Open(Caller const& caller, InodeId id, int flags) {
     PutHandle(transaction, record);
     Remember(transaction, caller, id, *number);
     open_.Add(handle);  // inside the transaction: see Create
+    // For a successor of this daemon; after a power cut there are no handles.
+    if (!fresh && !handle->MayWrite()) transaction.NoHurry();
     if (fresh) {
       auto swapped = SwapVersion(transaction, *current, fresh->id());
       if (!swapped) return Failure(swapped.error());
@@ -299,6 +301,7 @@ Result<void> Filesystem::Release(HandleId id) {
       if (!inode) return Failure(inode.error());
       left = open_.Remove(*handle);
       DeleteHandle(transaction, record.id);
+      if (!handle->MayWrite()) transaction.NoHurry();
       if (inode->links == 0) {
         if (left.handles > 0) return {};
         auto ownerless = DropInode(transaction, *inode);
