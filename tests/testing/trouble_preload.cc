@@ -32,24 +32,61 @@ LocalTrouble* Shared() {
   return shared;
 }
 
-bool IsOfTheSpool(int fd) {
+bool IsBeneath(int fd, char const* directory) {
   char link[64];
   char path[4096];
   std::snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
   auto const length = ::readlink(link, path, sizeof path - 1);
   if (length < 0) return false;
   path[length] = '\0';
-  return std::strstr(path, "/spool/") != nullptr;
+  return std::strstr(path, directory) != nullptr;
+}
+
+bool IsOfTheSpool(int fd) { return IsBeneath(fd, "/spool/"); }
+bool IsOfTheCatalog(int fd) { return IsBeneath(fd, "/catalog/"); }
+
+/// As LMDB writes the head of its file.
+bool IsSyncedWrite(int fd) {
+  int const flags = ::fcntl(fd, F_GETFL);
+  return flags >= 0 && (flags & O_DSYNC) != 0 && IsOfTheCatalog(fd);
+}
+
+int Value(std::atomic<std::int32_t> LocalTrouble::*field) {
+  auto* const shared = Shared();
+  return shared != nullptr ? (shared->*field).load() : 0;
+}
+
+bool Give(int error) {
+  ++Shared()->errors_given;
+  errno = error;
+  return true;
 }
 
 /// Whether the call fails; errno is set then.
-bool Fails(int fd, std::atomic<std::int32_t> LocalTrouble::*error) {
-  auto* const shared = Shared();
-  int const wanted = shared != nullptr ? (shared->*error).load() : 0;
-  if (wanted == 0 || !IsOfTheSpool(fd)) return false;
-  ++shared->errors_given;
-  errno = wanted;
-  return true;
+bool Fails(int fd, std::atomic<std::int32_t> LocalTrouble::*field) {
+  int const error = Value(field);
+  return error != 0 && IsOfTheSpool(fd) && Give(error);
+}
+
+void Delay(int milliseconds) {
+  ++Shared()->delays_begun;
+  timespec left{.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1'000'000L};
+  while (::nanosleep(&left, &left) != 0 && errno == EINTR) {
+  }
+}
+
+/// Whether a write fails; a slow disk takes its time first.
+bool FailsToWrite(int fd) {
+  if (int const delay = Value(&LocalTrouble::write_delay); delay != 0 && IsOfTheSpool(fd)) {
+    Delay(delay);
+  }
+  if (int const delay = Value(&LocalTrouble::catalog_sync_delay); delay != 0 && IsSyncedWrite(fd)) {
+    Delay(delay);
+  }
+  if (int const error = Value(&LocalTrouble::catalog_error); error != 0 && IsSyncedWrite(fd)) {
+    return Give(error);
+  }
+  return Fails(fd, &LocalTrouble::write_error);
 }
 
 template <typename Function>
@@ -68,12 +105,31 @@ ssize_t pread64(int fd, void* bytes, size_t size, off64_t offset) {
 
 ssize_t pwrite64(int fd, void const* bytes, size_t size, off64_t offset) {
   static auto const next = Next<ssize_t (*)(int, void const*, size_t, off64_t)>("pwrite64");
-  return Fails(fd, &LocalTrouble::write_error) ? -1 : next(fd, bytes, size, offset);
+  return FailsToWrite(fd) ? -1 : next(fd, bytes, size, offset);
+}
+
+// LMDB's.
+ssize_t pwrite(int fd, void const* bytes, size_t size, off_t offset) {
+  static auto const next = Next<ssize_t (*)(int, void const*, size_t, off_t)>("pwrite");
+  return FailsToWrite(fd) ? -1 : next(fd, bytes, size, offset);
 }
 
 int fdatasync(int fd) {
   static auto const next = Next<int (*)(int)>("fdatasync");
+  if (auto* const shared = Shared()) ++shared->syncs;
+  if (int const delay = Value(&LocalTrouble::sync_delay); delay != 0 && IsOfTheSpool(fd)) {
+    Delay(delay);
+  }
+  int const delay = Value(&LocalTrouble::catalog_sync_delay);
+  if (delay != 0 && IsOfTheCatalog(fd)) Delay(delay);
   return Fails(fd, &LocalTrouble::sync_error) ? -1 : next(fd);
+}
+
+int unlink(char const* path) noexcept {
+  static auto const next = Next<int (*)(char const*)>("unlink");
+  int const delay = Value(&LocalTrouble::unlink_delay);
+  if (delay != 0 && std::strstr(path, "/spool/") != nullptr) Delay(delay);
+  return next(path);
 }
 
 int clock_gettime(clockid_t clock, timespec* time) noexcept {
