@@ -38,6 +38,7 @@ struct Options {
   std::optional<std::uint64_t> reserve;     ///< bytes; nothing: by the disk's size
   std::optional<std::uint64_t> keep;        ///< bytes of uploaded files; nothing: all
   bool trim = false;                        ///< what is confirmed, of unfinished files
+  bool drop_interrupted = false;            ///< when a writer would else fail
   std::chrono::seconds full_timeout{3'600};
   bool read_back = false;
   std::chrono::seconds retention{0};

@@ -95,6 +95,21 @@ std::vector<Setting> SpaceSettings() {
        [](Options const& options) {
          return options.trim ? std::vector<std::string>{"confirmed"} : std::vector<std::string>();
        }},
+      {"full", "WHAT",
+       "when nothing in a full spool goes by itself: wait (for somebody) or drop-interrupted "
+       "(files, the oldest first; default wait)",
+       Kind::kValue,
+       [](Options& options, std::string const& value) -> Result<void> {
+         if (value != "wait" && value != "drop-interrupted") {
+           return InvalidValue("full", value, "it takes wait or drop-interrupted");
+         }
+         options.drop_interrupted = value == "drop-interrupted";
+         return {};
+       },
+       [](Options const& options) {
+         return options.drop_interrupted ? std::vector<std::string>{"drop-interrupted"}
+                                         : std::vector<std::string>();
+       }},
       LongTime("full-timeout",
                "a write waits so long for room while nothing goes on (default 3600)", kLongestWait,
                &Options::full_timeout),
@@ -131,7 +146,10 @@ Turns::Options TurnsOf(Options const& options) {
 }
 
 ReclaimOptions ReclaimOptionsOf(Options const& options) {
-  return {.keep = options.keep, .trim = options.trim, .retention = options.retention};
+  return {.keep = options.keep,
+          .trim = options.trim,
+          .drop_interrupted = options.drop_interrupted,
+          .retention = options.retention};
 }
 
 }  // namespace tusfs

@@ -38,6 +38,22 @@ std::string EncodeDigest(BlockDigest const& digest) {
   return bytes;
 }
 
+/// Of the upload that was published last under the path; nil where none is known.
+Result<Uuid> LastOf(View const& view, std::string_view path) {
+  auto const row = view.Get(Table::kTargets, PathKey(path));
+  if (!row) return Failure(row.error());
+  return *row ? Decoder(**row).Id() : Uuid{};
+}
+
+Result<void> NoLongerLast(Transaction& transaction, Uuid const& id) {
+  auto before = FindUpload(transaction, id);
+  if (!before) return Failure(before.error());
+  if (!*before || !(*before)->last) return {};
+  (*before)->last = false;
+  PutUpload(transaction, **before);
+  return {};
+}
+
 Result<std::string> GroupOf(View const& view, Uuid const& upload, std::uint64_t block) {
   auto row = view.Get(Table::kDigests, GroupKey(upload, block));
   if (!row) return Failure(row.error());
@@ -91,7 +107,7 @@ Result<std::vector<Upload>> ListAdoptable(View const& view, std::string_view pat
   std::vector<Uuid> ids;
   auto scanned =
       view.Scan(Table::kTargets, prefix, "", [&](std::string_view key, std::string_view) {
-        ids.push_back(Decoder(key.substr(prefix.size())).Id());
+        if (key.size() > prefix.size()) ids.push_back(Decoder(key.substr(prefix.size())).Id());
         return true;
       });
   if (!scanned) return Failure(scanned.error());
@@ -118,6 +134,43 @@ Result<bool> IsAdoptable(View const& view, Upload const& upload) {
   auto const row = view.Get(Table::kTargets, TargetKey(upload));
   if (!row) return Failure(row.error());
   return row->has_value();
+}
+
+Result<void> WillBeLast(Transaction& transaction, Upload& upload) {
+  auto const last = LastOf(transaction, upload.path);
+  if (!last) return Failure(last.error());
+  upload.last = true;
+  if (*last == upload.id) return {};
+  transaction.Put(Table::kTargets, PathKey(upload.path), UuidKey(upload.id));
+  return NoLongerLast(transaction, *last);
+}
+
+Result<void> WasPublished(Transaction& transaction, Upload& upload) {
+  if (upload.last) return {};
+  auto const last = LastOf(transaction, upload.path);
+  if (!last) return Failure(last.error());
+  if (last->IsNil()) return WillBeLast(transaction, upload);
+  transaction.Delete(Table::kTargets, PathKey(upload.path));
+  return NoLongerLast(transaction, *last);
+}
+
+Result<void> CheckLast(Transaction& transaction, Upload& upload) {
+  if (!upload.last) return {};
+  auto const last = LastOf(transaction, upload.path);
+  if (!last) return Failure(last.error());
+  if (last->IsNil()) {
+    transaction.Put(Table::kTargets, PathKey(upload.path), UuidKey(upload.id));
+  } else {
+    upload.last = *last == upload.id;
+  }
+  return {};
+}
+
+Result<void> ForgetLast(Transaction& transaction, Upload const& upload) {
+  auto const last = LastOf(transaction, upload.path);
+  if (!last) return Failure(last.error());
+  if (*last == upload.id) transaction.Delete(Table::kTargets, PathKey(upload.path));
+  return {};
 }
 
 }  // namespace tusfs

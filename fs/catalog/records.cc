@@ -9,12 +9,12 @@ namespace {
 
 constexpr std::uint8_t kRecordVersion = 1;
 /// 1 had neither special files nor what a file has gone through, 2 not what is kept of its bytes, 3
-/// not what a power cut has left of them.
+/// not what a power cut has left of them, or may.
 constexpr std::uint8_t kInodeVersion = 4;
 /// 1 did not know who had opened it.
 constexpr std::uint8_t kHandleVersion = 2;
-/// 1 had neither an expiry nor a time of rest.
-constexpr std::uint8_t kUploadVersion = 2;
+/// 1 had neither an expiry nor a time of rest, 2 not which one was published last.
+constexpr std::uint8_t kUploadVersion = 3;
 
 // Values are numbered from 1 without a gap; anything else is damage.
 template <auto kLast>
@@ -78,7 +78,8 @@ std::string Encode(Inode const& inode) {
           .Number(inode.kept_at)
           .Number(std::uint8_t{inode.synced})
           .Number(inode.size_before)
-          .Number(inode.held);
+          .Number(inode.held)
+          .Number(Byte(inode.rewrite));
       break;
     case FileType::kFifo:
     case FileType::kSocket:
@@ -131,6 +132,7 @@ Result<Inode> DecodeInode(InodeId id, std::string_view bytes) {
       inode.synced = decoder.Number<std::uint8_t>() != 0;
       inode.size_before = decoder.Number<std::uint64_t>();
       inode.held = decoder.Number<std::uint64_t>();
+      inode.rewrite = ReadEnum<Rewrite::kTorn>(decoder);
       break;
     case FileType::kFifo:
     case FileType::kSocket:
@@ -217,7 +219,8 @@ std::string Encode(Upload const& upload) {
       .Text(upload.error)
       .Text(upload.receipt)
       .Number(upload.expires)
-      .Number(upload.at_rest);
+      .Number(upload.at_rest)
+      .Number(std::uint8_t{upload.last});
   return encoder.Take();
 }
 
@@ -243,7 +246,11 @@ Result<Upload> DecodeUpload(Uuid const& id, std::string_view bytes) {
     upload.expires = decoder.Number<FileTime>();
     upload.at_rest = decoder.Number<FileTime>();
   }
-  bool const known = version == kUploadVersion || version == kRecordVersion;
+  // Those before did not know; what a file owns is what it was published as last.
+  upload.last = version == kUploadVersion
+                    ? decoder.Number<std::uint8_t>() != 0
+                    : upload.owner != 0 && upload.phase == UploadPhase::kComplete;
+  bool const known = version >= kRecordVersion && version <= kUploadVersion;
   return Checked(decoder, known ? kRecordVersion : version, std::move(upload), "upload");
 }
 

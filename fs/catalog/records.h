@@ -36,6 +36,14 @@ enum class Content : std::uint8_t {
   kUploaded = 6,     ///< the server has confirmed the whole of it
 };
 
+/// Whether bytes that were on disk are being written over in place. A power cut then leaves some of
+/// the old ones and some of the new ones.
+enum class Rewrite : std::uint8_t {
+  kNone = 1,
+  kBegun = 2,  ///< since it was finished last; known durably before the first of them changes
+  kTorn = 3,   ///< and then the power was cut
+};
+
 struct Inode {
   InodeId id = 0;  ///< the key, not in the record
   FileType type = FileType::kRegular;
@@ -70,7 +78,8 @@ struct Inode {
   bool synced = false;
   // What a power cut has left of a file that was not; both 0 otherwise, and when it is changed.
   std::uint64_t size_before = 0;  ///< bytes that it had
-  std::uint64_t held = 0;  ///< bytes behind `size` that the spool has kept, whole or not
+  std::uint64_t held = 0;         ///< bytes behind `size` that the spool has kept, whole or not
+  Rewrite rewrite = Rewrite::kNone;
 
   /// Nobody may take it for what it was. Of one that is interrupted.
   [[nodiscard]] bool IsCut() const { return held > 0 || size_before > size; }
@@ -144,6 +153,8 @@ struct Upload {
   FileTime expires = 0;  ///< when the server deletes it unless it is complete; 0: it did not say
   /// Ownerless: when nothing was on its way to it any more, and others might adopt it. 0: not yet.
   FileTime at_rest = 0;
+  /// No other one was published under its path after it, as far as is known (adoptable.h).
+  bool last = false;
   std::string error;    ///< the last one, empty after success
   std::string receipt;  ///< headers and body of the final answer
 };

@@ -199,6 +199,7 @@ Result<void> DeleteUpload(Transaction& transaction, Upload const& upload) {
   transaction.Delete(Table::kUploads, UuidKey(upload.id));
   transaction.Delete(Table::kOwnerless, UuidKey(upload.id));
   DeleteTarget(transaction, upload);
+  if (auto forgotten = ForgetLast(transaction, upload); !forgotten) return forgotten;
   return DeleteDigests(transaction, upload.id);
 }
 
@@ -234,6 +235,7 @@ Result<std::optional<Uuid>> DetachUpload(Transaction& transaction, Inode& inode,
     if (auto deleted = DeleteUpload(transaction, upload); !deleted) return Failure(deleted.error());
     return std::optional<Uuid>();
   }
+  if (auto checked = CheckLast(transaction, upload); !checked) return Failure(checked.error());
   upload.owner = 0;
   upload.at_rest = 0;
   PutUpload(transaction, upload);
@@ -264,13 +266,20 @@ Result<Totals> GetTotals(View const& view) {
     Decoder decoder(**row);
     totals.sent = decoder.Number<std::uint64_t>();
     totals.resent = decoder.Number<std::uint64_t>();
+    totals.dropped_files = decoder.Number<std::uint64_t>();  // 0 in those of a release before
+    totals.dropped_bytes = decoder.Number<std::uint64_t>();
   }
   return totals;
 }
 
 void PutTotals(Transaction& transaction, Totals const& totals) {
   transaction.Put(Table::kMeta, kTotalsKey,
-                  Encoder().Number(totals.sent).Number(totals.resent).Take());
+                  Encoder()
+                      .Number(totals.sent)
+                      .Number(totals.resent)
+                      .Number(totals.dropped_files)
+                      .Number(totals.dropped_bytes)
+                      .Take());
 }
 
 Result<std::string> GetNote(View const& view, std::string_view key) {

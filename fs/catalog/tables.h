@@ -81,6 +81,9 @@ void PutReply(Transaction& transaction, Reply const& reply);
 struct Totals {
   std::uint64_t sent = 0;    ///< body bytes handed to the network
   std::uint64_t resent = 0;  ///< of these, bytes that had been sent before
+  /// Interrupted files that were given up to make room, and their bytes.
+  std::uint64_t dropped_files = 0;
+  std::uint64_t dropped_bytes = 0;
 };
 [[nodiscard]] Result<Totals> GetTotals(View const& view);
 void PutTotals(Transaction& transaction, Totals const& totals);

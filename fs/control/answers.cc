@@ -117,6 +117,18 @@ std::string ShowSpool(json const& spool) {
   if (waiting > 0) {
     text += ", full: the writers of " + std::to_string(waiting) + " files wait for room";
   }
+  auto const interrupted = NumberOf(spool, "interrupted");
+  bool const is_much = interrupted >= NumberOf(spool, "limit") / 4;
+  if (interrupted > 0 && (waiting > 0 || is_much)) {
+    text += "\n          " + Bytes(interrupted) +
+            " of it are of interrupted files, which 'tusfsctl discard' or 'publish' lets go" +
+            Behind("; the oldest is ", ShownText(spool, "oldest_interrupted"));
+  }
+  if (auto const dropped = NumberOf(spool, "dropped_files"); dropped > 0) {
+    text += "\n          " + std::to_string(dropped) +
+            " interrupted files were given up to make room (" +
+            Bytes(NumberOf(spool, "dropped_bytes")) + ")";
+  }
   return text + "\n";
 }
 

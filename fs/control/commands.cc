@@ -76,6 +76,16 @@ json Status(Result<StatusReport> const& status, MountEntry const& entry) {
               {"since", Timestamp(status->server.since)},
               {"error", nullptr}};
   if (!status->server.error.empty()) server["error"] = status->server.error;
+  json spool{{"used", status->spool_used},
+             {"limit", status->spool_limit},
+             {"waiting", status->waiting},
+             {"interrupted", status->interrupted},
+             {"oldest_interrupted", nullptr},
+             {"dropped_files", status->dropped_files},
+             {"dropped_bytes", status->dropped_bytes}};
+  if (!status->oldest_interrupted.empty()) {
+    spool["oldest_interrupted"] = status->oldest_interrupted;
+  }
   return {{"mount", entry.mount},
           {"url", entry.url},
           {"daemon_pid", entry.daemon_pid},
@@ -88,10 +98,7 @@ json Status(Result<StatusReport> const& status, MountEntry const& entry) {
             {"remaining", status->accepted - status->confirmed},
             {"sent", status->sent},
             {"resent", status->resent}}},
-          {"spool",
-           {{"used", status->spool_used},
-            {"limit", status->spool_limit},
-            {"waiting", status->waiting}}}};
+          {"spool", std::move(spool)}};
 }
 
 std::optional<Decisions::Rest> RestOf(std::string const& text) {

@@ -66,6 +66,7 @@ Result<std::optional<Uuid>> Filesystem::SwapVersion(Transaction& transaction, In
   turns_.Leave(inode.version);
   inode.version = version;
   inode.size = inode.synced_size = inode.trimmed = 0;
+  inode.rewrite = Rewrite::kNone;
   inode.modified = inode.changed = clock_.Wall();
   ForgetDecisions(inode);
   inode.regrown = 0;  // a new body under an old name
@@ -140,11 +141,24 @@ Result<void> Filesystem::TruncateVersion(ActiveFile& file, std::uint64_t size) {
   }
 }
 
+// An upload that knows its length cannot become another one, and where bytes are on the server
+// only, no other upload can have them.
+Result<void> Filesystem::CheckChangeable(View const& view, Inode const& inode) {
+  if (inode.trimmed == 0) return {};
+  auto const upload = FindUpload(view, inode.upload);
+  if (!upload) return Failure(upload.error());
+  if (!*upload || !(*upload)->length) return {};
+  return Fail(EIO, "its length was declared to the server, and its first " +
+                       std::to_string(inode.trimmed) + " bytes are not here (trim=confirmed)");
+}
+
 Result<void> Filesystem::ChangeSize(ActiveFile& file, std::uint64_t size) {
   if (auto dropped = file.version->DropTail(); !dropped) return dropped;
+  file.changed_from = std::min({file.changed_from, size, file.version->size()});
   auto const begun = store_.Update([&](Transaction& transaction) -> Result<void> {
     auto inode = GetInode(transaction, file.inode);
     if (!inode) return Failure(inode.error());
+    if (auto changeable = CheckChangeable(transaction, *inode); !changeable) return changeable;
     inode->synced_size = std::min(inode->synced_size, size);
     ForgetDecisions(*inode);
     // Nobody may finish it while its size is changing.
@@ -181,7 +195,7 @@ Result<void> Filesystem::Truncate(ActiveFile& file, Caller const& caller, std::u
   if (inode->type != FileType::kRegular) return Fail(EINVAL);
   auto const handle = open_.Find(handle_id);
   if (handle && handle->record.inode == file.inode) {
-    if (auto begun = BeginChange(file, *handle, caller, false); !begun) return begun;
+    if (auto begun = BeginChange(file, *handle, caller, false, kNoByte); !begun) return begun;
   }
   auto restored = *inode;
   if (size > 0) {
@@ -242,7 +256,8 @@ Result<Turn> Filesystem::Write(Caller const& caller, HandleId id, std::uint64_t 
   if (!handle || !handle->MayWrite()) return Fail(EBADF);
   auto& file = *handle->file;
   MutexLock lock(file.mutex);
-  auto written = BeginChange(file, *handle, caller, true);
+  auto written = BeginChange(file, *handle, caller, true, offset);
+  file.changed_from = std::min(file.changed_from, offset);
   if (written && caller.drops_privileges) written = DropPrivilegesOnWrite(file);
   if (written) written = WriteBytes(file, offset, bytes);
   if (!written) {
@@ -257,7 +272,11 @@ Result<Turn> Filesystem::TakeTurn(ActiveFile& file, OpenHandle& handle, std::uin
   auto const& version = *file.version;
   auto const turn = turns_.Ask(version.id(), version.taken());
   if (turn != Turn::kFull) return turn;
-  Error const full{ENOSPC, "the spool is full"};
+  Error full{ENOSPC, "the spool is full"};
+  if (auto const stuck = spool_.budget().stuck(); stuck > 0) {
+    full.context += ", and " + std::to_string(stuck) +
+                    " bytes of it wait for somebody ('tusfsctl status' says which)";
+  }
   NoteFailedWrite(handle, offset, full);
   return Failure(full);
 }
@@ -324,7 +343,10 @@ Result<void> Filesystem::Allocate(Caller const& caller, HandleId id, int mode, s
   if (!handle || !handle->MayWrite()) return Fail(EBADF);
   auto& file = *handle->file;
   MutexLock lock(file.mutex);
-  if (auto begun = BeginChange(file, *handle, caller, false); !begun) return begun;
+  bool const zeroes = (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0;
+  auto const first = zeroes ? offset : kNoByte;
+  if (auto begun = BeginChange(file, *handle, caller, false, first); !begun) return begun;
+  file.changed_from = std::min(file.changed_from, first);
   if (caller.uid != 0) {  // the kernel does not say whether the caller may keep them
     if (auto dropped = DropPrivilegesOnWrite(file); !dropped) return dropped;
   }
@@ -371,16 +393,19 @@ Result<void> Filesystem::Sync(HandleId id) {
   if (!handle) return Fail(EBADF);
   auto& file = *handle->file;
   std::shared_ptr<Version> version;
+  std::uint64_t size = 0;
   {
     MutexLock lock(file.mutex);
     version = file.version;
+    if (version) size = version->size();
+    if (version && file.syncs++ == 0) file.changed_from = ActiveFile::kNotKnown;
   }
   if (!version) return store_.Sync();
   // Not under the lock: a disk may take long. What is written meanwhile is not promised.
-  auto const size = version->size();
   auto const synced = version->Sync();
   {
     MutexLock lock(file.mutex);
+    --file.syncs;
     auto const recorded = store_.Update([&](Transaction& transaction) -> Result<void> {
       auto inode = GetInode(transaction, file.inode);
       if (!inode) return Failure(inode.error());
@@ -388,6 +413,9 @@ Result<void> Filesystem::Sync(HandleId id) {
       CatchUp(*inode, version.get());
       if (synced) {
         inode->synced_size = std::min(size, inode->size);
+        // What was written over meanwhile may be on disk or not.
+        if (file.changed_from < inode->synced_size) inode->rewrite = Rewrite::kBegun;
+        file.vouched = inode->rewrite == Rewrite::kBegun ? file.vouched : inode->synced_size;
       } else {
         // The kernel says it once; the next fdatasync would succeed over lost pages.
         inode->content = Content::kFailed;

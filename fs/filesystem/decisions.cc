@@ -2,6 +2,7 @@
 
 #include <functional>
 
+#include "catalog/adoptable.h"
 #include "catalog/kept.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
@@ -147,6 +148,7 @@ Result<Decisions::Outcomes> Decisions::Retry(std::string const& path) {
 }
 
 Result<Decisions::Outcomes> Decisions::Accept(std::string const& path) {
+  bool is_part = false;
   return Apply(
       path, {.refuse = WhyNotAccept,
              .is_meant = [](Case const& file) { return file.IsStuckAs(UploadPhase::kUnconfirmed); },
@@ -156,12 +158,19 @@ Result<Decisions::Outcomes> Decisions::Accept(std::string const& path) {
                upload.offset = file.inode.size;
                upload.length = file.inode.size;
                upload.error.clear();
+               if (auto marked = WasPublished(transaction, upload); !marked) return marked;
                PutUpload(transaction, upload);
                MarkUploaded(transaction, file.inode, clock_.Wall());
                PutInode(transaction, file.inode);
+               is_part = file.inode.trimmed > 0;
                return {};
              },
-             .afterwards = [&](InodeId inode) { uploader_.Forget(inode); }});
+             .afterwards =
+                 [&](InodeId inode) {
+                   uploader_.Forget(inode);
+                   // What is left of its bytes is of no use; where it is open, it goes later.
+                   if (is_part) static_cast<void>(filesystem_.Evict(inode));
+                 }});
 }
 
 // By itself, not by Apply: what goes is the filesystem's.

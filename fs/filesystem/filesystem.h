@@ -20,8 +20,10 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -160,6 +162,23 @@ class Filesystem {
   /// open for writing: what lies behind its size becomes a part of it, or goes. Changes the record
   /// in memory; for whoever puts it, inside that transaction.
   [[nodiscard]] Result<void> EndCut(Inode& inode, bool take);
+  /// What will become of the unfinished files without anybody's help (outlook.cc).
+  struct Outlook {
+    bool goes_on = false;     ///< bytes of some of them will go
+    std::uint64_t stuck = 0;  ///< bytes of those that wait for somebody, and that nobody writes to
+    struct Interrupted {
+      FileTime since = 0;
+      InodeId inode = 0;
+    };
+    std::vector<Interrupted> interrupted;  ///< the oldest first
+  };
+  /// `trims`: what the server has confirmed of a file that is being written may go. Ends early when
+  /// it is told to stop.
+  [[nodiscard]] Result<Outlook> LookAhead(bool trims, std::stop_token stop) const;
+  /// Removes the names of an interrupted file, which counts in Totals; logged. Returns how many
+  /// bytes it had; nothing where it is open, goes on, or has bytes that only the server has.
+  [[nodiscard]] Result<std::optional<std::uint64_t>> DropInterrupted(InodeId inode);
+  [[nodiscard]] Result<std::string> PathOfFile(InodeId inode) const;
   [[nodiscard]] Budget& budget() { return spool_.budget(); }
 
  private:
@@ -219,8 +238,13 @@ class Filesystem {
   /// ones, and what was known of them, does not hold for them.
   static void ForgetDecisions(Inode& inode);
 
+  /// Why bytes of it may not change; nothing where they may.
+  static Result<void> CheckChangeable(View const& view, Inode const& inode);
+
+  /// `first`: the lowest byte of what is there already that will change; kNoByte for none.
   Result<void> BeginChange(ActiveFile& file, OpenHandle& handle, Caller const& caller,
-                           bool is_write) REQUIRES(file.mutex);
+                           bool is_write, std::uint64_t first) REQUIRES(file.mutex);
+  static constexpr std::uint64_t kNoByte = ~std::uint64_t{0};
   Result<void> Truncate(ActiveFile& file, Caller const& caller, std::uint64_t size, HandleId handle)
       REQUIRES(file.mutex);
   Result<void> Empty(ActiveFile& file) REQUIRES(file.mutex);
@@ -250,7 +274,7 @@ class Filesystem {
       REQUIRES(file.mutex);
   /// `may_go`: looks at the file inside the transaction; false leaves it.
   Result<bool> RemoveFile(InodeId id,
-                          std::function<Result<bool>(View const&, Inode const&)> const& may_go);
+                          std::function<Result<bool>(Transaction&, Inode const&)> const& may_go);
   Result<void> LoadVersion(ActiveFile& file, Inode const& inode) REQUIRES(file.mutex);
 
   Store& store_;

@@ -101,9 +101,9 @@ Result<HandleId> Filesystem::Open(Caller const& caller, InodeId id, int flags) {
     if (!version) return Failure(version.error());
     fresh = std::move(*version);
     record.changed = record.dirty = true;
-    record.writers.insert(handle->MayWrite() ? record.opener
-                                             : processes_.ProcessOf(caller.pid));
+    record.writers.insert(handle->MayWrite() ? record.opener : processes_.ProcessOf(caller.pid));
   } else if (inode->version != 0 || handle->MayWrite()) {
+    if (handle->MayWrite()) file.vouched = ActiveFile::kNotKnown;  // it may have been finished
     if (auto restored = Restore(file, *inode); !restored) return Failure(restored.error());
   }
   if (!fresh && handle->MayWrite() && BecomesWriting(*inode)) {
@@ -154,9 +154,11 @@ Result<HandleId> Filesystem::Open(Caller const& caller, InodeId id, int flags) {
 
 // What a successor has to know is journaled: the first change through a handle, the first after a
 // close or a rename, and each process that begins to write. Should the connection end now, the file
-// is not finished.
+// is not finished. Should the power be cut, a catalog that calls the bytes finished, or a part of
+// them synced, must not be what comes back with other bytes: it is made durable before the first of
+// these is written over, once for each time that the file is opened.
 Result<void> Filesystem::BeginChange(ActiveFile& file, OpenHandle& handle, Caller const& caller,
-                                     bool is_write) {
+                                     bool is_write, std::uint64_t first) {
   auto& record = handle.record;
   bool const first_write = is_write && !record.wrote;
   pid_t writer = 0;  // to be known; writes of the kernel's own (mmap) have no process
@@ -164,7 +166,9 @@ Result<void> Filesystem::BeginChange(ActiveFile& file, OpenHandle& handle, Calle
     writer = record.writers.contains(caller.pid) ? caller.pid : processes_.ProcessOf(caller.pid);
   }
   bool const known = writer == 0 || record.writers.contains(writer);
-  if (record.changed && record.dirty && !first_write && known && !file.may_be_renamed) {
+  bool const is_vouched = first < file.vouched;
+  if (record.changed && record.dirty && !first_write && known && !file.may_be_renamed &&
+      !is_vouched) {
     if (writer != 0) handle.last_thread = caller.pid;
     return {};
   }
@@ -176,20 +180,33 @@ Result<void> Filesystem::BeginChange(ActiveFile& file, OpenHandle& handle, Calle
   next.wrote = next.wrote || is_write;
   // From here on a successor takes the size from the disk.
   if (auto dropped = file.version->DropTail(); !dropped) return dropped;
+  std::uint64_t synced_size = 0;
   auto const begun = store_.Update([&](Transaction& transaction) -> Result<void> {
     auto inode = GetInode(transaction, file.inode);
     if (!inode) return Failure(inode.error());
+    if (auto changeable = CheckChangeable(transaction, *inode); !changeable) return changeable;
     PutHandle(transaction, next);
+    synced_size = inode->synced_size;
     bool const begins = inode->content != Content::kWriting && inode->content != Content::kFailed;
-    if (begins || inode->renamed || inode->approved) {
+    bool const rewrites = first < synced_size && inode->rewrite != Rewrite::kBegun;
+    if (begins || rewrites || inode->renamed || inode->approved) {
       ForgetDecisions(*inode);
       if (begins) inode->content = Content::kWriting;
+      if (rewrites) inode->rewrite = Rewrite::kBegun;
       PutInode(transaction, *inode);
     }
     file.may_be_renamed = false;  // inside the transaction, so that a rename is before it or behind
     return {};
   });
   if (!begun) return begun;
+  if (!is_vouched) {
+    // Nothing of what is durable is touched.
+  } else if (first < synced_size) {
+    if (auto synced = store_.Sync(); !synced) return synced;
+    file.vouched = 0;
+  } else {
+    file.vouched = synced_size;
+  }
   handle.Update(std::move(next));
   if (writer != 0) handle.last_thread = caller.pid;
   return {};

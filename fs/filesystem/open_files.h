@@ -28,8 +28,16 @@ struct ActiveFile {
   std::shared_ptr<Version> version GUARDED_BY(mutex);
   /// It has neither set-id bits nor capabilities, as far as is known.
   bool is_unprivileged GUARDED_BY(mutex) = false;
+  /// Bytes from 0 on of which the durable catalog may say that a power cut leaves them whole.
+  /// Before one of these changes, it has to say otherwise.
+  std::uint64_t vouched GUARDED_BY(mutex) = kNotKnown;
+  /// The first byte that was changed since the oldest of `syncs` began that still run.
+  std::uint64_t changed_from GUARDED_BY(mutex) = kNotKnown;
+  int syncs GUARDED_BY(mutex) = 0;
   /// It may have been renamed since its bytes changed last (Inode::renamed).
   std::atomic<bool> may_be_renamed = true;
+
+  static constexpr std::uint64_t kNotKnown = ~std::uint64_t{0};
 };
 
 struct OpenHandle {

@@ -130,16 +130,22 @@ class Rebuilder {
   void GiveUpload(Transaction& transaction, Description const& description, Inode& inode) const {
     bool const finished = inode.content == Content::kFinished;
     if (inode.content == Content::kUploaded) MarkUploaded(transaction, inode, clock_.Wall());
-    if (description.url.empty() || inode.content == Content::kInterrupted) return;
+    // Of an unfinished file only where the server has the only copy of its head.
+    bool const goes_on = inode.content == Content::kInterrupted && inode.trimmed > 0;
+    bool const unfinished = inode.content == Content::kInterrupted;
+    if (description.url.empty() || (unfinished && !goes_on)) return;
     Upload upload;
     upload.id = Uuid::Random();
     upload.owner = inode.id;
     upload.version = inode.version;
     upload.phase = finished ? UploadPhase::kFinalSent : UploadPhase::kComplete;
+    if (goes_on) upload.phase = UploadPhase::kCreated;
     upload.url = description.url;
+    upload.last = upload.phase == UploadPhase::kComplete;
     upload.path = TargetPath(description.path);
     upload.frontier = inode.size;
     upload.offset = finished ? 0 : inode.size;
+    if (goes_on) upload.offset = inode.trimmed;
     upload.created = clock_.Wall();
     PutUpload(transaction, upload);
     inode.upload = upload.id;

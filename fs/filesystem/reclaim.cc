@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/text.h"
 #include "catalog/tables.h"
 
 namespace tusfs {
@@ -17,6 +18,9 @@ constexpr std::chrono::milliseconds kPauseBetweenPages{1};
 constexpr std::chrono::milliseconds kShortOfRoom{500};
 constexpr std::chrono::seconds kNothingToDo{60};
 constexpr std::chrono::seconds kLongestRemoval{10};
+/// Looking at all that is unfinished may take a twentieth of the time.
+constexpr int kPauseBetweenLooks = 20;
+constexpr std::chrono::minutes kBetweenWarnings{10};
 /// Files that were uploaded and went otherwise are noticed so late.
 constexpr std::chrono::seconds kRecount{600};
 constexpr std::chrono::seconds kLongestBetweenExpiries{3600};
@@ -73,6 +77,7 @@ void Reclaimer::Reclaim(std::stop_token stop) {
     }
     if (gone < wanted && options_.trim) TrimUnfinished(stop);
   }
+  LookAhead(stop);
   filesystem_.SetEvictable(kept_);
 }
 
@@ -192,6 +197,56 @@ void Reclaimer::TrimUnfinished(std::stop_token const& stop) {
     }
   }
   if (gone > 0) spool_.budget().NoteProgress(clock_.Steady());
+}
+
+void Reclaimer::LookAhead(std::stop_token const& stop) {
+  auto& budget = spool_.budget();
+  auto const begun = clock_.Steady();
+  bool const is_short = budget.room() != Room::kPlenty || budget.waiting() > 0;
+  auto const pause = is_short ? kPauseBetweenLooks * look_took_ : kNothingToDo;
+  if (looked_ahead_ && begun < *looked_ahead_ + pause) return;
+  auto const seen = budget.changes();
+  auto const outlook = filesystem_.LookAhead(options_.trim, stop);
+  if (!outlook) return Complain("what is unfinished is not known", outlook.error());
+  if (stop.stop_requested()) return;
+  looked_ahead_ = begun;
+  look_took_ = clock_.Steady() - begun;
+  budget.SetStuck(outlook->stuck);
+  if (budget.room() != Room::kNone || outlook->goes_on) return;
+  if (kept_ > 0) Recount(stop);
+  if (kept_ > 0) return;  // they are open, and go when they are closed
+  // Others may make room on a disk that is shared with them.
+  bool const is_ours = budget.size() > 0 && budget.used() >= budget.size();
+  if (!is_ours && outlook->stuck < budget.used() / 2) return;
+  if (options_.drop_interrupted && !outlook->interrupted.empty()) {
+    if (budget.waiting() == 0) return;  // nobody needs it yet
+    for (auto const& [since, inode] : outlook->interrupted) {
+      auto const dropped = filesystem_.DropInterrupted(inode);
+      if (!dropped) return Complain("room is not made", dropped.error());
+      if (!*dropped) continue;
+      AwaitRemoval();
+      budget.NoteProgress(clock_.Steady());
+      return;
+    }
+  }
+  SayHopeless(*outlook);
+  budget.NoteHopeless(seen);
+}
+
+void Reclaimer::SayHopeless(Filesystem::Outlook const& outlook) {
+  auto const now = clock_.Steady();
+  bool const is_news = !said_hopeless_ || now >= *said_hopeless_ + kBetweenWarnings;
+  if (!is_news || outlook.stuck == 0) return;
+  said_hopeless_ = now;
+  auto const oldest = outlook.interrupted.empty()
+                          ? Result<std::string>(std::string())
+                          : filesystem_.PathOfFile(outlook.interrupted.front().inode);
+  logger_->Warn(
+      "the spool is full, and nothing in it goes by itself: 'tusfsctl discard PATH' gives up a "
+      "file "
+      "and gives back its room, 'tusfsctl publish PATH' sends one as it is stuck={} interrupted={} "
+      "oldest=\"{}\"",
+      outlook.stuck, outlook.interrupted.size(), Printable(oldest.value_or("")));
 }
 
 void Reclaimer::ExpireNames(std::stop_token stop) {

@@ -23,6 +23,8 @@ struct ReclaimOptions {
   /// Bytes of uploaded files that are kept; nothing: as many as there is room for.
   std::optional<std::uint64_t> keep;
   bool trim = false;  ///< of an unfinished file, what the server has confirmed may go
+  /// Interrupted files may go, the oldest first, when a writer would else fail.
+  bool drop_interrupted = false;
   /// Names of uploaded files go after this; 0: never.
   std::chrono::seconds retention{0};
 };
@@ -59,6 +61,9 @@ class Reclaimer {
   /// A catalog of the release before does not know what it keeps.
   void IndexOldFiles(std::stop_token const& stop);
   void TrimUnfinished(std::stop_token const& stop);
+  /// Whether room will come by itself, and what else there is to do while it is short.
+  void LookAhead(std::stop_token const& stop);
+  void SayHopeless(Filesystem::Outlook const& outlook);
   /// Of an uploaded file whose bytes are here; 0 where it is another file by now.
   [[nodiscard]] std::uint64_t BytesOf(KeptFile const& file) const;
   void Complain(char const* what, Error const& error) const;
@@ -73,6 +78,9 @@ class Reclaimer {
   KeptFile counted_to_;
   SteadyTime recounted_;
   SteadyTime expired_;
+  std::optional<SteadyTime> looked_ahead_;
+  std::chrono::nanoseconds look_took_{0};
+  std::optional<SteadyTime> said_hopeless_;
   std::jthread thread_;
 };
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "catalog/give_up.h"
 #include "catalog/tables.h"
 #include "filesystem/left_open.h"
 
@@ -20,6 +21,8 @@ constexpr char const* kBootNote = "boot";
 constexpr auto kAsOnDisk = std::numeric_limits<std::uint64_t>::max();
 
 constexpr char const* kPowerCut = "the machine stopped before its bytes were on disk";
+constexpr char const* kTorn =
+    "the machine stopped while it was written over: its bytes may be partly old and partly new";
 
 // How the last connection ended.
 enum class LastEnd {
@@ -28,19 +31,39 @@ enum class LastEnd {
   kOtherBoot,  ///< what was not synced may be gone
 };
 
+// Where the upload has to stay because only the server has some of the file's bytes: how many it
+// has confirmed.
+Result<std::uint64_t> ConfirmedOfTrimmed(View const& view, Inode const& inode) {
+  if (inode.trimmed == 0) return std::uint64_t{0};
+  auto const upload = FindUpload(view, inode.upload);
+  if (!upload) return Failure(upload.error());
+  return std::max(inode.trimmed, *upload ? (*upload)->offset : 0);
+}
+
+// The server may have bytes that the disk has lost, or has older ones of: another upload, where
+// this one may be given up. `inode` is as the file is now.
+Result<void> Detach(Transaction& transaction, Inode& inode) {
+  auto const upload = FindUpload(transaction, inode.upload);
+  if (!upload) return Failure(upload.error());
+  if (!*upload) return {};
+  bool const is_same = inode.rewrite == Rewrite::kNone && (*upload)->frontier == inode.size;
+  auto const why = is_same ? GiveUpFor::kTrouble : GiveUpFor::kOtherBytes;
+  if (WhyNotGivenUp(inode, **upload, why)) return {};
+  auto const detached = DetachUpload(transaction, inode);
+  if (!detached) return Failure(detached.error());
+  return {};
+}
+
 // After another boot a file is what was synced of it: of what lies behind nobody knows whether it
 // is whole. It stays where it is, and is said.
 Result<void> CutToSynced(Transaction& transaction, Spool& spool, Inode& inode) {
   if (inode.synced) return {};
-  if (inode.trimmed == 0) {
-    // The server may have bytes that the disk has lost, or has older ones of.
-    auto const detached = DetachUpload(transaction, inode);
-    if (!detached) return Failure(detached.error());
-  }  // else it has the only copy of its head
   auto const body = spool.Find(inode.version, kAsOnDisk, inode.trimmed);
   if (!body && body.error().code != ENOENT) return Failure(body.error());
   auto const on_disk = body ? (*body)->size() : 0;
-  auto const known = std::max(inode.synced_size, inode.trimmed);
+  auto const confirmed = ConfirmedOfTrimmed(transaction, inode);
+  if (!confirmed) return Failure(confirmed.error());
+  auto const known = std::max(inode.synced_size, *confirmed);
   if (!body && known > 0) {
     inode.content = Content::kFailed;
     inode.reason = "its bytes are missing from the spool: " + Describe(body.error());
@@ -51,12 +74,15 @@ Result<void> CutToSynced(Transaction& transaction, Spool& spool, Inode& inode) {
   inode.held = on_disk - inode.size;
   inode.synced_size = inode.size;
   inode.synced = true;  // whatever can be read after a boot was on disk
+  if (auto detached = Detach(transaction, inode); !detached) return detached;
   // Whoever called it complete had seen bytes that may be gone.
   inode.approved = inode.renamed = false;
-  if (inode.content != Content::kInterrupted) {
+  bool const is_torn = inode.rewrite != Rewrite::kNone;
+  if (is_torn || inode.content != Content::kInterrupted) {
     inode.content = Content::kInterrupted;
-    inode.reason = kPowerCut;
+    inode.reason = is_torn ? kTorn : kPowerCut;
   }
+  if (is_torn) inode.rewrite = Rewrite::kTorn;
   // The name of a file that nobody synced may have come through without its body.
   if (!body) {
     if (auto made = spool.Create(inode.version); !made) return Failure(made.error());

@@ -140,6 +140,10 @@ Result<FileReport> Reporter::Describe(View const& view, Inode const& inode,
     bool const renamed = report.state == "uploaded" && !report.path.empty() &&
                          (*upload)->path != TargetPath(report.path);
     if (renamed) report.error = "uploaded as " + (*upload)->path;
+    bool const is_past = (*upload)->phase == UploadPhase::kComplete && !(*upload)->last;
+    if (report.state == "uploaded" && is_past && !renamed) {
+      report.error = "something else may have been published under this name since";
+    }
   }
   report.finishes = IsOnItsWay(report.state);
   if (uploader_.rules().Settles(inode)) DescribeHold(inode, report);
@@ -319,6 +323,15 @@ Result<void> Reporter::Count(View const& view, Inode const& inode, StatusReport&
   auto const file = Describe(view, inode, *path);
   if (!file) return Failure(file.error());
   ++status.files[file->state];
+  if (inode.content == Content::kInterrupted) {
+    status.interrupted += file->size - std::min(file->size, inode.trimmed);
+    bool const is_oldest =
+        status.oldest_interrupted.empty() || inode.changed < status.oldest_interrupted_at;
+    if (is_oldest) {
+      status.oldest_interrupted = *path;
+      status.oldest_interrupted_at = inode.changed;
+    }
+  }
   if (file->state == kLocalOnly) return {};
   status.accepted += file->size + file->held + file->missing;
   status.held += file->held;
@@ -335,6 +348,8 @@ Result<StatusReport> Reporter::Status() const {
   if (!totals) return Failure(totals.error());
   status.sent = totals->sent;
   status.resent = totals->resent;
+  status.dropped_files = totals->dropped_files;
+  status.dropped_bytes = totals->dropped_bytes;
   auto const& budget = spool_.budget();
   status.spool_used = budget.used();
   status.spool_limit = budget.limit();

@@ -34,14 +34,19 @@ struct FileReport {
 
 struct StatusReport {
   std::map<std::string_view, std::uint64_t> files;  ///< count by state
-  std::uint64_t accepted = 0;     ///< bytes of the files that are to be uploaded, lost ones too
-  std::uint64_t held = 0;         ///< of these, bytes that a power cut has left in doubt
-  std::uint64_t confirmed = 0;    ///< of these, bytes that the server has
-  std::uint64_t sent = 0;         ///< body bytes sent since the mount was made
-  std::uint64_t resent = 0;       ///< of these, bytes that were sent before
-  std::uint64_t spool_used = 0;   ///< bytes of local disk
-  std::uint64_t spool_limit = 0;  ///< bytes
-  std::size_t waiting = 0;        ///< files whose writers wait for room
+  std::uint64_t accepted = 0;      ///< bytes of the files that are to be uploaded, lost ones too
+  std::uint64_t held = 0;          ///< of these, bytes that a power cut has left in doubt
+  std::uint64_t confirmed = 0;     ///< of these, bytes that the server has
+  std::uint64_t sent = 0;          ///< body bytes sent since the mount was made
+  std::uint64_t resent = 0;        ///< of these, bytes that were sent before
+  std::uint64_t spool_used = 0;    ///< bytes of local disk
+  std::uint64_t spool_limit = 0;   ///< bytes
+  std::size_t waiting = 0;         ///< files whose writers wait for room
+  std::uint64_t interrupted = 0;   ///< bytes here of files that are interrupted
+  std::string oldest_interrupted;  ///< path of the one that is so for longest; or empty
+  FileTime oldest_interrupted_at = 0;  ///< since when
+  std::uint64_t dropped_files = 0;     ///< interrupted files that were given up to make room
+  std::uint64_t dropped_bytes = 0;
   Endpoint::State server;
 };
 

@@ -52,6 +52,10 @@ Result<std::uint64_t> Filesystem::Trim(InodeId id) {
                          inode->content == Content::kSettling ||
                          inode->content == Content::kFinished;
     if (!goes_on || !*upload || (*upload)->phase != UploadPhase::kCreated) return std::uint64_t{0};
+    // One whose length was declared to be another cannot become this file.
+    bool const fits = !(*upload)->length ||
+                      (inode->content == Content::kFinished && *(*upload)->length == inode->size);
+    if (!fits) return std::uint64_t{0};
     // Whole digest blocks: the one in which the next PATCH begins is hashed from its start.
     auto const confirmed = (*upload)->offset / kDigestBlock * kDigestBlock;
     if (confirmed <= inode->trimmed) return std::uint64_t{0};
@@ -73,7 +77,7 @@ Result<std::uint64_t> Filesystem::Trim(InodeId id) {
 }
 
 Result<bool> Filesystem::RemoveFile(
-    InodeId id, std::function<Result<bool>(View const&, Inode const&)> const& may_go) {
+    InodeId id, std::function<Result<bool>(Transaction&, Inode const&)> const& may_go) {
   Aftermath aftermath;
   auto const removed = store_.Update([&](Transaction& transaction) -> Result<bool> {
     auto inode = GetInode(transaction, id);
@@ -101,14 +105,14 @@ Result<bool> Filesystem::RemoveFile(
 }
 
 Result<bool> Filesystem::Expire(InodeId id, FileTime time) {
-  return RemoveFile(id, [&](View const&, Inode const& inode) -> Result<bool> {
+  return RemoveFile(id, [&](Transaction&, Inode const& inode) -> Result<bool> {
     return WasUploadedBefore(inode, time) && open_.FindFile(id) == nullptr;
   });
 }
 
 Result<bool> Filesystem::DiscardFile(InodeId id) {
   VersionId version = 0;
-  auto discarded = RemoveFile(id, [&](View const&, Inode const& inode) -> Result<bool> {
+  auto discarded = RemoveFile(id, [&](Transaction&, Inode const& inode) -> Result<bool> {
     if (inode.type != FileType::kRegular || inode.content == Content::kUploaded) return false;
     version = inode.version;
     return true;

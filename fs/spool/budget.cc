@@ -55,6 +55,22 @@ SteadyTime Budget::last_progress() const {
   return last_progress_;
 }
 
+void Budget::SetStuck(std::uint64_t bytes) {
+  if (stuck_.exchange(bytes) != bytes) Poke();
+}
+
+void Budget::NoteHopeless(std::uint64_t seen) {
+  MutexLock lock(mutex_);
+  if (changes_ != seen || hopeless_at_ == changes_) return;
+  hopeless_at_ = ++changes_;
+  changed_.NotifyAll();
+}
+
+bool Budget::IsHopeless() const {
+  MutexLock lock(mutex_);
+  return hopeless_at_ == changes_;
+}
+
 void Budget::Poke() {
   MutexLock lock(mutex_);
   ++changes_;

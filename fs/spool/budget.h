@@ -57,6 +57,15 @@ class Budget {
   [[nodiscard]] std::size_t waiting() const { return waiting_; }
   void SetWaiting(std::size_t files) { waiting_ = files; }
 
+  /// Bytes of files that will not go by themselves, as whoever makes room has seen last.
+  [[nodiscard]] std::uint64_t stuck() const { return stuck_; }
+  void SetStuck(std::uint64_t bytes) EXCLUDES(mutex_);
+
+  /// Nothing in the spool will go by itself, as it was when changes() was `seen`. Forgotten with
+  /// the next change.
+  void NoteHopeless(std::uint64_t seen) EXCLUDES(mutex_);
+  [[nodiscard]] bool IsHopeless() const EXCLUDES(mutex_);
+
   /// Wakes those who wait for a change.
   void Poke() EXCLUDES(mutex_);
   /// Counts what may matter to those who wait: room that was gained, a change of room(), a Poke.
@@ -69,10 +78,12 @@ class Budget {
   std::function<std::uint64_t()> const free_;
   std::atomic<std::int64_t> used_ = 0;
   std::atomic<std::size_t> waiting_ = 0;
+  std::atomic<std::uint64_t> stuck_ = 0;
   std::atomic<Room> last_room_ = Room::kPlenty;
   mutable Mutex mutex_;
   CondVar changed_;
   std::uint64_t changes_ GUARDED_BY(mutex_) = 0;
+  std::uint64_t hopeless_at_ GUARDED_BY(mutex_) = ~std::uint64_t{0};  ///< a value of changes_
   SteadyTime last_progress_ GUARDED_BY(mutex_);
 };
 

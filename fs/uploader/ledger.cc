@@ -46,18 +46,13 @@ bool KeepDigests(Transaction& transaction, Uuid const& upload, Range const& rang
 
 }  // namespace
 
-bool MayBePublished(std::optional<Upload> const& upload) {
-  if (!upload) return false;
-  return upload->phase == UploadPhase::kFinalSent || upload->phase == UploadPhase::kComplete ||
-         upload->phase == UploadPhase::kUnconfirmed || upload->phase == UploadPhase::kVerifying;
-}
-
 Result<std::optional<Work>> Ledger::Look(InodeId id) const {
   auto version = store_.Read([&](View const& view) -> Result<std::shared_ptr<Version>> {
     auto const inode = GetInode(view, id);
     if (!inode && inode.error().code == ENOENT) return nullptr;
     if (!inode) return Failure(inode.error());
     if (inode->type != FileType::kRegular || inode->links == 0) return nullptr;
+    if (inode->content == Content::kUploaded) return nullptr;  // it may be a stub
     // Found inside the look: the record's size is that of a version that nobody has open.
     return spool_.Find(inode->version, inode->size, inode->trimmed);
   });
@@ -70,7 +65,8 @@ Result<std::optional<Work>> Ledger::Look(InodeId id) const {
   auto const changes = (*version)->changes();
   return store_.Read([&](View const& view) -> Result<std::optional<Work>> {
     auto inode = GetInode(view, id);
-    if (!inode || inode->links == 0) return std::optional<Work>();
+    bool const has_work = inode && inode->links > 0 && inode->content != Content::kUploaded;
+    if (!has_work) return std::optional<Work>();
     if (inode->version != (*version)->id()) return Fail(EAGAIN);
     if (inode->content == Content::kFinished && (*version)->size() != inode->size) {
       return Fail(ENODATA, "the spool has " + std::to_string((*version)->size()) +
@@ -135,6 +131,10 @@ Result<std::optional<Upload>> Ledger::Intend(Work const& work) {
         inode->upload != work.inode.upload || inode->links == 0) {
       return std::optional<Upload>();
     }
+    // The creation of an empty upload is its completion too.
+    if (upload.length == 0) {
+      if (auto marked = WillBeLast(transaction, upload); !marked) return Failure(marked.error());
+    }
     inode->upload = upload.id;
     PutInode(transaction, *inode);
     PutUpload(transaction, upload);
@@ -180,8 +180,9 @@ Result<bool> Ledger::Announce(Work const& work, Range const& range) {
     if (range.last && (TargetPath(path) != work.path || rules_.IgnoredBy(path))) return false;
     if (!KeepDigests(transaction, upload.id, range, *digests)) return false;
     upload.frontier = std::max(upload.frontier, range.end);
-    if (range.last) upload.phase = UploadPhase::kFinalSent;
-    return true;
+    if (!range.last) return true;
+    upload.phase = UploadPhase::kFinalSent;
+    return WillBeLast(transaction, upload).has_value();
   });
   if (announced && *announced && range.last) {
     // A power cut must not forget that this may have been published.
@@ -238,6 +239,7 @@ Result<bool> Ledger::Complete(Work const& work, std::string const& receipt) {
     upload.length = work.inode.size;
     upload.receipt = receipt;
     upload.error.clear();
+    if (!WasPublished(transaction, upload)) return false;
     // A writer that has opened it meanwhile without writing will finish it again, for nothing.
     if (inode.content != Content::kFinished) return true;
     MarkUploaded(transaction, inode, clock_.Wall());
@@ -265,18 +267,22 @@ Result<bool> Ledger::NoteError(Work const& work, std::string const& message) {
   });
 }
 
-Result<std::optional<Uuid>> Ledger::StartOver(Work const& work, bool adoptable) {
-  auto detached = store_.Update([&](Transaction& transaction) -> Result<std::optional<Uuid>> {
+Result<Ledger::StartedOver> Ledger::StartOver(Work const& work, GiveUpFor why, bool adoptable) {
+  auto over = store_.Update([&](Transaction& transaction) -> Result<StartedOver> {
     auto inode = GetInode(transaction, work.inode.id);
-    if (!inode && inode.error().code == ENOENT) return std::optional<Uuid>();
+    if (!inode && inode.error().code == ENOENT) return StartedOver{};
     if (!inode) return Failure(inode.error());
-    if (inode->upload != work.upload->id) return std::optional<Uuid>();
+    if (inode->upload != work.upload->id) return StartedOver{};
+    auto const upload = FindUpload(transaction, inode->upload);
+    if (!upload) return Failure(upload.error());
+    if (*upload && WhyNotGivenUp(*inode, **upload, why)) return StartedOver{.kept = true};
     auto ownerless = DetachUpload(transaction, *inode, adoptable);
-    if (ownerless) PutInode(transaction, *inode);
-    return ownerless;
+    if (!ownerless) return Failure(ownerless.error());
+    PutInode(transaction, *inode);
+    return StartedOver{.ownerless = *ownerless};
   });
-  if (detached) work.version->ResetFrontier();
-  return detached;
+  if (over && !over->kept) work.version->ResetFrontier();
+  return over;
 }
 
 Result<void> Ledger::LostBytes(InodeId id, std::optional<VersionId> version,
@@ -286,6 +292,7 @@ Result<void> Ledger::LostBytes(InodeId id, std::optional<VersionId> version,
     if (!inode && inode.error().code == ENOENT) return {};
     if (!inode) return Failure(inode.error());
     if (version && inode->version != *version) return {};
+    if (inode->content == Content::kUploaded) return {};  // the server has them
     inode->content = Content::kFailed;
     inode->reason = why;
     PutInode(transaction, *inode);

@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/logger.h"
+#include "catalog/give_up.h"
 #include "catalog/records.h"
 #include "catalog/store.h"
 #include "spool/spool.h"
@@ -40,9 +41,6 @@ struct Work {
   [[nodiscard]] bool finished() const { return inode.content == Content::kFinished; }
 };
 
-/// Whether the server may have published the file already, or is about to.
-[[nodiscard]] bool MayBePublished(std::optional<Upload> const& upload);
-
 /// Bytes [begin, end) of a version.
 struct Range {
   std::uint64_t begin = 0;
@@ -56,8 +54,9 @@ class Ledger {
   Ledger(Store& store, Spool& spool, PublishRules const& rules, Clock const& clock, Logger logger)
       : store_(store), spool_(spool), rules_(rules), clock_(clock), logger_(std::move(logger)) {}
 
-  /// Nothing for what is no file, or has no name any more. Errors: ENODATA where the spool does not
-  /// have the bytes; EAGAIN where it changed meanwhile.
+  /// Nothing for what is no file, has no name any more, or is uploaded: where its bytes are then
+  /// does not matter. Errors: ENODATA where the spool does not have the bytes; EAGAIN where it
+  /// changed meanwhile.
   [[nodiscard]] Result<std::optional<Work>> Look(InodeId inode) const;
 
   /// Gives the file an upload that is about to be created (or the one of an earlier try); of known
@@ -84,11 +83,15 @@ class Ledger {
   [[nodiscard]] Result<bool> Stuck(Work const& work, UploadPhase phase, std::string const& why);
   [[nodiscard]] Result<bool> NoteError(Work const& work, std::string const& message);
 
-  /// Takes the upload away from the file, which will get a new one. Returns one to terminate.
-  /// `adoptable`: see DetachUpload.
-  [[nodiscard]] Result<std::optional<Uuid>> StartOver(Work const& work, bool adoptable);
+  struct StartedOver {
+    bool kept = false;                ///< it may not be given up: nothing was done
+    std::optional<Uuid> ownerless{};  ///< to terminate
+  };
+  /// Takes the upload away from the file, which will get a new one. `adoptable`: see DetachUpload.
+  [[nodiscard]] Result<StartedOver> StartOver(Work const& work, GiveUpFor why, bool adoptable);
 
-  /// The bytes (of `version`, where it is known) are lost here: the file fails for good.
+  /// The bytes (of `version`, where it is known) are lost here: the file fails for good, unless it
+  /// is uploaded.
   [[nodiscard]] Result<void> LostBytes(InodeId inode, std::optional<VersionId> version,
                                        std::string const& why);
 

@@ -41,6 +41,7 @@ Result<bool> Ledger::Adopt(Work const& work, Candidate const& candidate) {
     if (!found) return Failure(found.error());
     if (!*found || (*found)->owner != 0) return false;
     auto& upload = **found;
+    if (candidate.complete && !upload.last) return false;
     auto const adoptable = IsAdoptable(transaction, upload);
     if (!adoptable || !*adoptable) return adoptable;
     DeleteTarget(transaction, upload);

@@ -40,8 +40,9 @@ std::optional<std::string> PublishRules::IgnoredBy(std::string_view path) const 
 
 bool PublishRules::Settles(Inode const& inode) const {
   if (inode.type != FileType::kRegular) return false;
-  return inode.content == Content::kSettling ||
-         (publish_interrupted && inode.content == Content::kInterrupted && !inode.IsCut());
+  if (inode.content == Content::kSettling) return true;
+  return publish_interrupted && inode.content == Content::kInterrupted && !inode.IsCut() &&
+         inode.rewrite != Rewrite::kTorn;
 }
 
 Hold PublishRules::HoldOf(Inode const& inode, std::string_view path) const {

@@ -237,6 +237,10 @@ bool Settler::Finish(Candidate const& candidate, Result<void> const& synced) {
     if (verdict) {
       inode->synced = true;
       inode->synced_size = inode->size;
+      // What a power cut has torn waits for somebody's word, on disk or not.
+      if (candidate.finishes || inode->rewrite == Rewrite::kBegun) {
+        inode->rewrite = Rewrite::kNone;
+      }
       if (candidate.finishes) {
         inode->content = Content::kFinished;
         inode->reason.clear();

@@ -66,11 +66,10 @@ std::string IdempotencyKeyOf(Upload const& upload) {
 
 // Of a file whose first bytes only the server has: why it can never be whole again.
 std::optional<std::string> WhyNotWhole(Work const& work) {
-  auto const trimmed = work.inode.trimmed;
-  if (trimmed == 0 || MayBePublished(work.upload)) return std::nullopt;
-  if (work.upload && work.upload->offset >= trimmed) return std::nullopt;
-  return "the server has lost what it had confirmed, and its first " + std::to_string(trimmed) +
-         " bytes are not here any more (trim=confirmed)";
+  bool const has_upload = work.upload && !work.upload->url.empty();
+  if (work.inode.trimmed == 0 || has_upload) return std::nullopt;
+  return "the upload that had its first " + std::to_string(work.inode.trimmed) +
+         " bytes is lost, and they are not here any more (trim=confirmed)";
 }
 
 std::uint64_t BytesLeft(Inode const& inode, std::uint64_t offset) {
@@ -124,11 +123,7 @@ Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token 
     case UploadPhase::kUnconfirmed:
       return {};
     case UploadPhase::kRefused:
-      if (work.upload->path != work.path) return StartOver(work, "it has another name now");
-      if (memory.refused_until && shared_.clock.Steady() < *memory.refused_until) {
-        return {.next = memory.refused_until};
-      }
-      return StartOver(work, "it was refused before, trying again");
+      return TryAgain(work, memory, stop);
     case UploadPhase::kIntent:
       return Create(work, memory);
     case UploadPhase::kCreated:
@@ -136,15 +131,16 @@ Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token 
       break;
   }
   // What cannot be sent again keeps the name that it was declared under.
-  bool const can_start_over = work.inode.trimmed == 0;
-  if (work.upload->path != work.path && work.upload->phase == UploadPhase::kCreated &&
-      can_start_over) {
-    return StartOver(work, "it was renamed, and tus has no rename", true);
+  bool const can_start_over = !WhyNotGivenUp(work.inode, *work.upload, GiveUpFor::kTrouble);
+  if (work.upload->path != work.path && can_start_over) {
+    return StartOver(work, "it was renamed, and tus has no rename", memory, GiveUpFor::kTrouble,
+                     true);
   }
   auto const most = shared_.endpoint.profile().MaxSize();
   if (work.finished() && most && work.inode.size > *most) return RefuseSize(work, *most, memory);
   if (work.finished() && work.upload->length && *work.upload->length != work.inode.size) {
-    return StartOver(work, "its length was declared otherwise, and is declared once only");
+    return StartOver(work, "its length was declared otherwise, and is declared once only", memory,
+                     GiveUpFor::kOtherBytes);
   }
   return memory.recheck ? Recheck(work, memory, stop) : Patch(work, memory, stop);
 }
@@ -268,16 +264,32 @@ Transfer::Outcome Transfer::CreateFailed(Work const& work, tus::Error const& err
 
 // ---- asking where the server is
 
+Transfer::Outcome Transfer::TryAgain(Work const& work, JobMemory& memory, std::stop_token stop) {
+  auto const kept = WhyNotGivenUp(work.inode, *work.upload, GiveUpFor::kTrouble);
+  if (!kept && work.upload->path != work.path) {
+    return StartOver(work, "it has another name now", memory);
+  }
+  if (memory.refused_until && shared_.clock.Steady() < *memory.refused_until) {
+    return {.next = memory.refused_until};
+  }
+  if (kept) return Recheck(work, memory, std::move(stop));
+  return StartOver(work, "it was refused before, trying again", memory);
+}
+
 Transfer::Outcome Transfer::Recheck(Work const& work, JobMemory& memory, std::stop_token stop) {
   auto const asked = shared_.clock.Steady();
   auto const status = client_.Head(work.upload->url, stop);
   if (status) return Reconcile(work, *status, memory);
   if (status.error().code == tus::ErrorCode::kGone) return Gone(work, memory, stop);
-  if (StaysLocked(status.error(), asked, memory)) {
-    return StartOver(work, "the server keeps it locked");
+  bool const is_locked = StaysLocked(status.error(), asked, memory);
+  if (is_locked && !WhyNotGivenUp(work.inode, *work.upload, GiveUpFor::kTrouble)) {
+    return StartOver(work, "the server keeps it locked", memory);
   }
   if (status.error().code != tus::ErrorCode::kRefused) {
-    return NoteAndBackOff(work, status.error(), memory);
+    // The words of a refusal stay until there is another answer.
+    bool const is_refused = work.upload->phase == UploadPhase::kRefused;
+    return is_refused ? BackOff(status.error(), memory)
+                      : NoteAndBackOff(work, status.error(), memory);
   }
   if (work.upload->phase == UploadPhase::kFinalSent) {
     return Unconfirmed(work,
@@ -296,13 +308,27 @@ Transfer::Outcome Transfer::Reconcile(Work const& work, tus::UploadStatus const&
   auto const& upload = *work.upload;
   bool const other_length = status.length && work.finished() && *status.length != work.inode.size;
   if (other_length || status.offset > std::max(upload.frontier, upload.offset)) {
-    return StartOver(work, "what the server has is not what was sent to it");
+    constexpr auto kWhy = "what the server has is not what was sent to it";
+    // What it calls complete may have been published.
+    if (status.Complete() && MayBePublished(work.upload)) return Unconfirmed(work, kWhy);
+    return StartOver(work, kWhy, memory, GiveUpFor::kOtherBytes);
+  }
+  if (status.offset < work.inode.trimmed) {
+    return Refuse(work,
+                  "the server has lost what it had confirmed: of the first " +
+                      std::to_string(work.inode.trimmed) +
+                      " bytes, which are not here any more (trim=confirmed), it has " +
+                      std::to_string(status.offset),
+                  memory);
   }
   if (status.Complete()) {
     if (!work.finished()) return {};
-    // The creation of an empty upload is its completion too.
-    if (upload.phase == UploadPhase::kFinalSent || work.inode.size == 0) return Complete(work, "");
-    return StartOver(work, "the server completed it before it was finished");
+    if (upload.phase == UploadPhase::kRefused) {
+      return Unconfirmed(work, "the server refused it, and says now that it has all of it");
+    }
+    // All that it has was sent of this file, and nothing is left: it is published, though the
+    // server may have called it incomplete in between.
+    return Complete(work, "");
   }
   memory.recheck = false;
   auto const recorded = ledger_.Incomplete(work, status);
@@ -324,8 +350,12 @@ Transfer::Outcome Transfer::Gone(Work const& work, JobMemory& memory, std::stop_
                        "the server has confirmed all of it, and does not know it any more: it "
                        "cannot be verified");
   }
-  if (work.upload->phase != UploadPhase::kFinalSent) {
-    return StartOver(work, "the server does not know it any more");
+  bool const all_sent = work.finished() && work.upload->frontier >= work.inode.size;
+  bool const may_be_published =
+      work.upload->phase == UploadPhase::kFinalSent ||
+      (work.upload->phase == UploadPhase::kRefused && work.upload->frontier > 0 && all_sent);
+  if (!may_be_published) {
+    return StartOver(work, "the server does not know it any more", memory);
   }
   return Unconfirmed(work,
                      "the last request may have completed it, and the server does not know the "
@@ -443,7 +473,10 @@ Transfer::Outcome Transfer::PatchFailed(Work const& work, Range const& range,
       }
       return Refuse(work, error.message, memory);
     default:
-      if (StaysLocked(error, asked, memory)) return StartOver(work, "the server keeps it locked");
+      if (StaysLocked(error, asked, memory) &&
+          !WhyNotGivenUp(work.inode, *work.upload, GiveUpFor::kTrouble)) {
+        return StartOver(work, "the server keeps it locked", memory);
+      }
       shared_.logger->Info("upload interrupted, it will go on path=\"{}\" offset={} error=\"{}\"",
                            Printable(work.path), range.begin, error.message);
       return NoteAndBackOff(work, error, memory);

@@ -106,6 +106,8 @@ class Transfer {
   [[nodiscard]] bool StaysLocked(tus::Error const& error, SteadyTime asked,
                                  JobMemory& memory) const;
 
+  /// A file that the server has refused before.
+  Outcome TryAgain(Work const& work, JobMemory& memory, std::stop_token stop);
   Outcome Recheck(Work const& work, JobMemory& memory, std::stop_token stop);
   Outcome Reconcile(Work const& work, tus::UploadStatus const& status, JobMemory& memory);
   Outcome Gone(Work const& work, JobMemory& memory, std::stop_token stop);
@@ -134,8 +136,11 @@ class Transfer {
   /// The server says that it has all of it.
   Outcome Complete(Work const& work, std::string const& receipt);
   Outcome Uploaded(Work const& work, std::string const& receipt);
-  Outcome StartOver(Work const& work, std::string const& why, bool adoptable = false);
-  /// Takes the upload away from a file that is not to have one.
+  /// Another upload; where this one has to stay the file's (catalog/give_up.h), it is refused until
+  /// a later try, which goes on from where the server is.
+  Outcome StartOver(Work const& work, std::string const& why, JobMemory& memory,
+                    GiveUpFor reason = GiveUpFor::kTrouble, bool adoptable = false);
+  /// Takes the upload away from a file that is not to have one now. It may have to stay.
   Outcome GiveUp(Work const& work);
   Outcome Unconfirmed(Work const& work, std::string const& why);
   Outcome RefuseSize(Work const& work, std::uint64_t most, JobMemory& memory);

@@ -2,7 +2,9 @@
 //
 // Its blocks are compared with the digests of what was sent to that upload, as they are written.
 // Equal, as far as the server has bytes: the upload goes on from there. Different: it is not this
-// file's. Bytes that were compared count as sent, so that nobody changes them unseen.
+// file's. Bytes that were compared count as sent, so that nobody changes them unseen. An upload
+// that is complete is taken only where it was the last one to be published under the path: after A,
+// B and A the server would else end with B.
 #include <algorithm>
 #include <cerrno>
 
@@ -47,7 +49,9 @@ Transfer::Outcome Transfer::Consider(Upload const& upload, JobMemory& memory,
                                       status.error().code == tus::ErrorCode::kRefused);
   if (!status && !is_useless) return BackOff(status.error(), memory);
   memory.failures = 0;
-  if (is_useless || status->offset > upload.frontier) {
+  // What is complete would stand for this file as it is, so nothing may have come after it.
+  bool const is_past = !is_useless && status->Complete() && !upload.last;
+  if (is_useless || is_past || status->offset > upload.frontier) {
     memory.unfit.push_back(upload.id);
     return Now();
   }

@@ -28,21 +28,27 @@ Transfer::Outcome Transfer::Uploaded(Work const& work, std::string const& receip
   return Over();
 }
 
-Transfer::Outcome Transfer::StartOver(Work const& work, std::string const& why, bool adoptable) {
+Transfer::Outcome Transfer::StartOver(Work const& work, std::string const& why, JobMemory& memory,
+                                      GiveUpFor reason, bool adoptable) {
+  if (auto const kept = WhyNotGivenUp(work.inode, *work.upload, reason)) {
+    return Refuse(work, why + ", and " + *kept, memory);
+  }
+  auto const over = ledger_.StartOver(work, reason, adoptable);
+  if (!over) return Postpone(over.error());
+  if (over->kept) return Now();  // it has become another case meanwhile
   shared_.logger->Warn("upload starts over path=\"{}\" confirmed={} reason=\"{}\"",
                        Printable(work.path), work.upload->offset, why);
-  auto const ownerless = ledger_.StartOver(work, adoptable);
-  if (!ownerless) return Postpone(ownerless.error());
-  if (*ownerless) shared_.terminate(**ownerless);
+  if (over->ownerless) shared_.terminate(*over->ownerless);
   return Now();
 }
 
 Transfer::Outcome Transfer::GiveUp(Work const& work) {
+  auto const over = ledger_.StartOver(work, GiveUpFor::kTrouble, true);
+  if (!over) return Postpone(over.error());
+  if (over->kept) return Over();  // for the time when it has another name again
   shared_.logger->Info("upload given up, the file has a name that is never uploaded path=\"{}\"",
                        Printable(work.path));
-  auto const ownerless = ledger_.StartOver(work, true);
-  if (!ownerless) return Postpone(ownerless.error());
-  if (*ownerless) shared_.terminate(**ownerless);
+  if (over->ownerless) shared_.terminate(*over->ownerless);
   return Over();
 }
 

@@ -118,7 +118,11 @@ Transfer::Outcome Transfer::Wrong(Work const& work, std::string const& how, JobM
     return Unconfirmed(
         work, "it was sent " + std::to_string(memory.wrong) + " times, and never right: " + how);
   }
-  return StartOver(work, how);
+  // A publication that is wrong is the one that a second one mends.
+  if (auto const kept = WhyNotGivenUp(work.inode, *work.upload, GiveUpFor::kOtherBytes)) {
+    return Unconfirmed(work, how + ", and " + *kept);
+  }
+  return StartOver(work, how, memory, GiveUpFor::kOtherBytes);
 }
 
 Transfer::Outcome Transfer::NotReadable(Work const& work, tus::Error const& error,

@@ -6,6 +6,7 @@
 #include <random>
 #include <string>
 
+#include "catalog/give_up.h"
 #include "catalog/tables.h"
 
 namespace tusfs {
@@ -181,14 +182,10 @@ Result<void> Uploader::LetGo(InodeId inode, Version& version, std::uint64_t offs
     auto record = GetInode(transaction, inode);
     if (!record) return Failure(record.error());
     if (record->version != version.id()) return {};
-    if (record->trimmed > 0) {
-      // The upload could not start over, so what was sent stays as it is.
-      return Fail(EIO, "what was sent of it cannot be changed any more: its first " +
-                           std::to_string(record->trimmed) +
-                           " bytes are not here (trim=confirmed)");
-    }
     auto upload = FindUpload(transaction, record->upload);
     if (!upload) return Failure(upload.error());
+    auto const kept = WhyNotGivenUp(*record, upload->value_or(Upload{}), GiveUpFor::kOtherBytes);
+    if (kept) return Fail(EIO, "what was sent of it cannot be changed any more: " + *kept);
     rewritten = *upload && (*upload)->frontier > 0;
     auto detached = DetachUpload(transaction, *record);
     if (!detached) return Failure(detached.error());

@@ -118,6 +118,54 @@ TEST_F(Adoptable, APublishedOneIsKeptForACopyAndForgottenOtherwise) {
   EXPECT_EQ(Detach(false), std::nullopt);
 }
 
+TEST_F(Adoptable, TheOneThatIsAboutToBePublishedIsTheLastOfItsPath) {
+  auto second = upload_;
+  second.id = Uuid::Random();
+  auto elsewhere = upload_;
+  elsewhere.id = Uuid::Random();
+  elsewhere.path += "x";
+  auto const publish = [&](Upload& upload) {
+    EXPECT_TRUE(Ok(Change([&](Transaction& t) -> Result<void> {
+      if (auto marked = WillBeLast(t, upload); !marked) return marked;
+      PutUpload(t, upload);
+      return {};
+    })));
+  };
+  auto const is_last = [&](Upload const& upload) {
+    return store_->Read([&](View const& view) { return FindUpload(view, upload.id); })
+        .value()
+        ->last;
+  };
+  publish(upload_);
+  publish(elsewhere);
+  EXPECT_TRUE(is_last(upload_));
+  publish(second);
+  EXPECT_TRUE(is_last(second));
+  EXPECT_TRUE(is_last(elsewhere));
+  EXPECT_FALSE(is_last(upload_));
+  // The first one's answer comes late: nobody knows which of the two was the last.
+  EXPECT_TRUE(Ok(Change([&](Transaction& t) -> Result<void> {
+    auto late = FindUpload(t, upload_.id).value();
+    if (auto marked = WasPublished(t, *late); !marked) return marked;
+    PutUpload(t, *late);
+    return {};
+  })));
+  EXPECT_FALSE(is_last(upload_));
+  EXPECT_FALSE(is_last(second));
+  EXPECT_THAT(Listed(upload_.path), IsEmpty()) << "none of them has lost its owner";
+}
+
+TEST_F(Adoptable, WhoWasLastIsKeptForAsLongAsItsUpload) {
+  EXPECT_TRUE(Ok(Change([&](Transaction& t) -> Result<void> {
+    if (auto marked = WillBeLast(t, upload_); !marked) return marked;
+    PutUpload(t, upload_);
+    return {};
+  })));
+  EXPECT_NE(Dump(*store_, Table::kTargets), "");
+  EXPECT_TRUE(Ok(Change([&](Transaction& t) { return DeleteUpload(t, upload_); })));
+  EXPECT_EQ(Dump(*store_, Table::kTargets), "");
+}
+
 TEST_F(Adoptable, ADeletedUploadLeavesNothing) {
   ASSERT_TRUE(Ok(Put(0, {Digest(1), Digest(2)})));
   Detach(true);

@@ -50,7 +50,8 @@ Inode SomeFile() {
           .kept_at = 6,
           .synced = true,
           .size_before = 8,
-          .held = 7};
+          .held = 7,
+          .rewrite = Rewrite::kTorn};
 }
 
 Inode SomeDirectory() {
@@ -84,15 +85,16 @@ auto Fields(Inode const& inode) {
                          inode.name, inode.next_entry, inode.target, inode.version, inode.content,
                          inode.reason, inode.synced_size, inode.upload, inode.device, inode.renamed,
                          inode.approved, inode.regrown, inode.trimmed, inode.published,
-                         inode.kept_at, inode.synced, inode.size_before, inode.held);
+                         inode.kept_at, inode.synced, inode.size_before, inode.held, inode.rewrite);
 }
 
 /// Bytes of what the fourth version of a file's record has added.
-constexpr std::size_t kAfterACut = 1 + 2 * sizeof(std::uint64_t);
+constexpr std::size_t kAfterACut = 2 + 2 * sizeof(std::uint64_t);
 
 void ForgetWhatACutHasLeft(Inode& inode) {
   inode.synced = false;
   inode.size_before = inode.held = 0;
+  inode.rewrite = Rewrite::kNone;
 }
 
 Handle SomeHandle() {
@@ -137,6 +139,7 @@ Upload SomeUpload() {
           .created = -5,
           .expires = 6,
           .at_rest = 7,
+          .last = true,
           .error = "oops",
           .receipt = "h: v\n\nbody"};
 }
@@ -144,7 +147,7 @@ Upload SomeUpload() {
 auto Fields(Upload const& upload) {
   return std::make_tuple(upload.id, upload.owner, upload.version, upload.phase, upload.url,
                          upload.path, upload.offset, upload.frontier, upload.length, upload.created,
-                         upload.expires, upload.at_rest, upload.error, upload.receipt);
+                         upload.expires, upload.at_rest, upload.last, upload.error, upload.receipt);
 }
 
 TEST(Records, EveryFieldOfAFileComesBack) {
@@ -191,13 +194,30 @@ TEST(Records, EveryFieldOfAnUploadComesBackWithALengthOrWithout) {
   EXPECT_EQ(Fields(DecodeUpload(upload.id, Encode(upload)).value()), Fields(upload));
 }
 
-TEST(Records, AnUploadOfTheReleaseBeforeHasNoExpiry) {
+TEST(Records, AnUploadOfAnOldReleaseHasNoExpiry) {
   auto upload = SomeUpload();
   auto bytes = Encode(upload);
-  bytes.resize(bytes.size() - 2 * sizeof(FileTime));
+  bytes.resize(bytes.size() - 1 - 2 * sizeof(FileTime));
   bytes[0] = 1;
   upload.expires = upload.at_rest = 0;
+  upload.last = false;
   EXPECT_EQ(Fields(DecodeUpload(upload.id, bytes).value()), Fields(upload));
+}
+
+TEST(Records, OfTheReleaseBeforeWhatAFileHasAndIsCompleteWasPublishedLast) {
+  for (auto const& [owner, phase, last] :
+       {std::tuple{InodeId{7}, UploadPhase::kComplete, true},
+        std::tuple{InodeId{0}, UploadPhase::kComplete, false},
+        std::tuple{InodeId{7}, UploadPhase::kFinalSent, false}}) {
+    auto upload = SomeUpload();
+    upload.owner = owner;
+    upload.phase = phase;
+    auto bytes = Encode(upload);
+    bytes.resize(bytes.size() - 1);
+    bytes[0] = 2;
+    upload.last = last;
+    EXPECT_EQ(Fields(DecodeUpload(upload.id, bytes).value()), Fields(upload));
+  }
 }
 
 TEST(Records, AFileOfTheReleaseBeforeIsNotKnownToBeOnDisk) {

@@ -65,6 +65,26 @@ TEST(Answers, NothingIsAllSafeWhileAFileIsStuck) {
   }
 }
 
+TEST(Answers, WhatIsInterruptedIsNamedWhereItKeepsMuchOfTheSpool) {
+  auto status = SomeStatus();
+  status["spool"] = {{"used", 1048576},
+                     {"limit", 1048576},
+                     {"waiting", 0},
+                     {"interrupted", 524288},
+                     {"dropped_files", 2},
+                     {"dropped_bytes", 2048},
+                     {"oldest_interrupted", "a\nclip.mov"}};
+  EXPECT_THAT(ShowMount(status, false),
+              testing::HasSubstr("  spool   1.0 MiB used of 1.0 MiB\n"
+                                 "          512.0 KiB of it are of interrupted files, which "
+                                 "'tusfsctl discard' or 'publish' lets go; the oldest is "
+                                 "a\\x0aclip.mov\n"
+                                 "          2 interrupted files were given up to make room "
+                                 "(2.0 KiB)\n"));
+  status["spool"]["interrupted"] = 1000;
+  EXPECT_THAT(ShowMount(status, false), testing::Not(testing::HasSubstr("discard")));
+}
+
 TEST(Answers, AMountWhoseDaemonSaysNothingIsShownWithItsProcesses) {
   json const status{{"mount", "/m"},           {"url", "u"},    {"daemon_pid", nullptr},
                     {"keeper_pid", 5},         {"restarts", 0}, {"last_end", nullptr},

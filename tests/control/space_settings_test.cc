@@ -39,6 +39,7 @@ TEST(SpaceSettings, ByDefaultTheDiskIsTheLimitAndEverythingIsKept) {
   EXPECT_EQ(SpoolLimitsOf(options, 10'000 * kGiB).reserve, kGiB);
   EXPECT_EQ(ReclaimOptionsOf(options).keep, std::nullopt);
   EXPECT_FALSE(ReclaimOptionsOf(options).trim);
+  EXPECT_FALSE(ReclaimOptionsOf(options).drop_interrupted);
   EXPECT_EQ(ReclaimOptionsOf(options).retention, std::chrono::seconds(0));
   EXPECT_EQ(TurnsOf(options).full_timeout, std::chrono::hours(1));
   EXPECT_FALSE(options.read_back);
@@ -47,12 +48,13 @@ TEST(SpaceSettings, ByDefaultTheDiskIsTheLimitAndEverythingIsKept) {
 TEST(SpaceSettings, EachIsTakenAtItsWord) {
   auto const options =
       Parsed({"--spool-size=64MiB", "--reserve=3GiB", "--keep=1MiB", "--trim=confirmed",
-              "--full-timeout=5", "--retention=86400", "--read-back"});
+              "--full=drop-interrupted", "--full-timeout=5", "--retention=86400", "--read-back"});
   EXPECT_EQ(SpoolLimitsOf(options, 10 * kGiB).size, 64U << 20);
   EXPECT_EQ(SpoolLimitsOf(options, 10 * kGiB).reserve, 3 * kGiB);
   EXPECT_EQ(ReclaimOptionsOf(options).keep, 1U << 20);
   EXPECT_TRUE(ReclaimOptionsOf(options).trim);
   EXPECT_TRUE(TurnsOf(options).trims);
+  EXPECT_TRUE(ReclaimOptionsOf(options).drop_interrupted);
   EXPECT_EQ(TurnsOf(options).full_timeout, std::chrono::seconds(5));
   EXPECT_EQ(ReclaimOptionsOf(options).retention, std::chrono::hours(24));
   EXPECT_TRUE(options.read_back);
@@ -69,6 +71,8 @@ TEST(SpaceSettings, RefusesWhatMakesNoSenseWithASentence) {
   EXPECT_THAT(Refusal("--reserve=-1"), HasSubstr("--reserve"));
   EXPECT_THAT(Refusal("--keep=some"), HasSubstr("a size, all or none"));
   EXPECT_THAT(Refusal("--trim=all"), HasSubstr("never or confirmed"));
+  EXPECT_FALSE(Parsed({"--full=wait"}).drop_interrupted);
+  EXPECT_THAT(Refusal("--full=drop"), HasSubstr("wait or drop-interrupted"));
   EXPECT_THAT(Refusal("--full-timeout=1.5"), HasSubstr("seconds from 0"));
   EXPECT_THAT(Refusal("--retention=-1"), HasSubstr("seconds from 0"));
 }

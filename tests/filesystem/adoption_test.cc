@@ -95,6 +95,64 @@ TEST_F(Adoption, AFileRemovedAndCopiedAgainCostsNothingAfterARemountToo) {
   EXPECT_EQ(Received(), kSize);
 }
 
+// Whoever looks on the server for what came last under the name has to find A.
+TEST_F(Adoption, AnotherBodyThatWasPublishedSinceMeansSendingAgain) {
+  Copy(bytes_);
+  ExpectPublished();
+  Copy(half_);
+  ExpectPublished();
+  Copy(bytes_);
+  ExpectPublished();
+  EXPECT_EQ(server_.Stats().published, 3);
+  EXPECT_EQ(Received(), 2 * kSize + half_.size());
+  Copy(bytes_);
+  ExpectPublished();
+  EXPECT_EQ(server_.Stats().published, 3) << "and then it is the last one";
+}
+
+TEST_F(Adoption, SoDoesAnEmptyOneAfterARemountToo) {
+  Copy(bytes_);
+  ExpectPublished();
+  Close(Open("clip").handle);
+  ExpectPublished();
+  Unmount();
+  Mount();
+  Copy(bytes_);
+  ExpectPublished();
+  EXPECT_EQ(server_.Stats().published, 3);
+}
+
+TEST_F(Adoption, SoDoesOneThatHasAnotherNameByNow) {
+  Copy(bytes_);
+  ExpectPublished();
+  ASSERT_TRUE(Ok(fs_->Rename(me_, kRootInode, "clip", kRootInode, "first", 0)));
+  Copy(half_);
+  ExpectPublished();
+  ASSERT_TRUE(Ok(fs_->Rename(me_, kRootInode, "clip", kRootInode, "second", 0)));
+  // The first one has its name again, but what was published last under it is the second.
+  ASSERT_TRUE(Ok(fs_->Rename(me_, kRootInode, "first", kRootInode, "clip", 0)));
+  auto const report =
+      Reporter(*store_, *spool_, *uploader_).Describe(fs_->Lookup(kRootInode, "clip")->inode);
+  ASSERT_TRUE(Ok(report));
+  EXPECT_EQ(report->state, "uploaded");
+  EXPECT_THAT(report->error, testing::HasSubstr("something else"));
+  Copy(bytes_);
+  ExpectPublished();
+  EXPECT_EQ(server_.Stats().published, 3);
+}
+
+TEST_F(Adoption, SoDoesOneThatWasBegunUnderATemporaryName) {
+  Copy(bytes_);
+  ExpectPublished();
+  Copy(half_, ".clip.aB3dEf");
+  ASSERT_TRUE(Ok(fs_->Rename(me_, kRootInode, ".clip.aB3dEf", kRootInode, "clip", 0)));
+  ExpectPublished();
+  Copy(bytes_, ".clip.Xy12Zz");
+  ASSERT_TRUE(Ok(fs_->Rename(me_, kRootInode, ".clip.Xy12Zz", kRootInode, "clip", 0)));
+  ExpectPublished();
+  EXPECT_EQ(server_.Stats().published, 3);
+}
+
 TEST_F(Adoption, ADifferenceIsNoticedWhereverItIs) {
   for (std::size_t const at : {std::size_t{0}, std::size_t{2'500'000}, std::size_t{2'999'999}}) {
     auto const before = server_.Stats();

@@ -188,6 +188,25 @@ TEST_F(Publish, WhatComesOutOfAnIgnoredDirectoryIsPublished) {
   EXPECT_TRUE(WaitFor([&] { return Unfinished().empty(); }));
 }
 
+TEST_F(Publish, AStubThatIsRenamedStaysUploaded) {
+  auto const copy = [&](std::string const& name) {
+    auto const file = fs_->Create(me_, kRootInode, name, 0644, O_WRONLY).value();
+    ASSERT_TRUE(Ok(fs_->Write(me_, file.handle, 0, std::as_bytes(std::span("some bytes")))));
+    ASSERT_TRUE(Ok(fs_->Flush(me_, file.handle)));
+    ASSERT_TRUE(Ok(fs_->Release(file.handle)));
+    EXPECT_TRUE(WaitFor([&] { return Unfinished().empty(); }));
+  };
+  copy("old name");
+  auto const inode = fs_->Lookup(kRootInode, "old name")->inode;
+  ASSERT_TRUE(fs_->Evict(inode).value_or(false));
+  ASSERT_TRUE(Ok(fs_->Rename(me_, kRootInode, "old name", kRootInode, "new name", 0)));
+  copy("marker");  // the uploader has looked at the new name before this one
+  auto const report = Reporter(*store_, *spool_, *uploader_).Describe(inode);
+  ASSERT_TRUE(Ok(report));
+  EXPECT_EQ(report->state, "uploaded");
+  EXPECT_EQ(report->error, "uploaded as old name");
+}
+
 TEST_F(Publish, NothingOfARemovedFileIsLeftUnfinishedOnTheServer) {
   server_.SetRate(1'000'000);
   auto const created = fs_->Create(me_, kRootInode, "clip", 0644, O_WRONLY).value();

@@ -128,7 +128,7 @@ class FilesystemRig : public testing::Test {
   }
 
   void OpenState() {
-    auto store = Store::Open(dir_ / "catalog", {}, logger_);
+    auto store = Store::Open(dir_ / "catalog", store_options_, logger_);
     ASSERT_TRUE(Ok(store));
     store_ = std::move(*store);
     spool_ = Spool::Open(dir_ / "spool", limits_).value();
@@ -294,6 +294,7 @@ class FilesystemRig : public testing::Test {
     upload.phase = phase;
     upload.url = "http://tus:1080/files/1";
     upload.offset = upload.frontier = frontier;
+    upload.last = phase == UploadPhase::kComplete;
     if (phase == UploadPhase::kRefused) upload.error = "the server says no";
     auto const put = store_->Update([&](Transaction& transaction) -> Result<void> {
       PutUpload(transaction, upload);
@@ -327,6 +328,7 @@ class FilesystemRig : public testing::Test {
   std::chrono::milliseconds settle_{3'600'000};
   PublishRules rules_;  ///< of the next mount, like the two that follow
   SpoolLimits limits_;
+  StoreOptions store_options_;
   Turns::Options turns_;
   FakeRemote remote_;
   std::string boot_;

@@ -6,6 +6,7 @@
 #include "base/block_digest.h"
 #include "catalog/check.h"
 #include "filesystem/reclaim.h"
+#include "filesystem/report.h"
 #include "filesystem/rig.h"
 
 namespace tusfs {
@@ -228,6 +229,91 @@ TEST_F(RoomTest, WhatIsNotUploadedCanBeDiscarded) {
   Close(file.handle);
   EXPECT_FALSE(HasRow(file.attributes.inode));
   EXPECT_FALSE(fs_->DiscardFile(MakeUploaded("uploaded", 1)).value_or(true));
+}
+
+// ---- full of what does not go by itself
+
+class StuckTest : public RoomTest {
+ protected:
+  /// Of `size` megabytes, whose writer failed.
+  InodeId MakeInterrupted(std::string const& name, std::uint64_t size) {
+    auto const inode = MakeFile(name, std::string(size * kMegabyte, 'x'));
+    clock_.Advance(std::chrono::seconds(1));
+    ChangeRow(inode, [&](Inode& row) {
+      row.content = Content::kInterrupted;
+      row.changed = clock_.Wall();
+    });
+    return inode;
+  }
+  /// What a first look finds is a change, after which things may be better.
+  void LookTwice(ReclaimOptions const& options = {}) {
+    Reclaim(options);
+    Reclaim(options);
+  }
+  /// Whether a writer who comes now goes on.
+  Result<Turn> Come(HandleId handle) {
+    return fs_->Write(me_, handle, 0, std::as_bytes(std::span("more")));
+  }
+};
+
+TEST_F(StuckTest, AWriterIsToldAtOnceAndWhatKeepsTheRoomStays) {
+  auto const older = MakeInterrupted("older", 8);
+  auto const younger = MakeInterrupted("younger", 8);
+  LookTwice();
+  EXPECT_EQ(spool_->budget().stuck(), 16 * kMegabyte);
+  auto const file = Create("f");
+  auto const told = Come(file.handle);
+  EXPECT_EQ(CodeOf(told), ENOSPC);
+  EXPECT_THAT(told.error().context, testing::HasSubstr("tusfsctl status"));
+  EXPECT_TRUE(HasRow(older) && HasRow(younger));
+  auto const status = Reporter(*store_, *spool_, *uploader_).Status();
+  ASSERT_TRUE(Ok(status));
+  EXPECT_EQ(status->interrupted, 16 * kMegabyte);
+  EXPECT_EQ(status->oldest_interrupted, "older");
+}
+
+TEST_F(StuckTest, ByRuleTheOldestGoesWhenSomebodyWaits) {
+  auto const older = MakeInterrupted("older", 8);
+  auto const younger = MakeInterrupted("younger", 8);
+  Reclaim({.drop_interrupted = true});
+  EXPECT_TRUE(HasRow(older)) << "nobody needs its room yet";
+  auto const file = Create("f");
+  EXPECT_EQ(Come(file.handle), Turn::kWait);
+  Reclaim({.drop_interrupted = true});
+  EXPECT_FALSE(HasRow(older));
+  EXPECT_EQ(LookupCode("older"), ENOENT);
+  EXPECT_TRUE(HasRow(younger));
+  EXPECT_EQ(fs_->AskTurn(file.handle, 0), Turn::kGo);
+  auto const status = Reporter(*store_, *spool_, *uploader_).Status();
+  EXPECT_EQ(status->dropped_files, 1U);
+  EXPECT_EQ(status->dropped_bytes, 8 * kMegabyte);
+}
+
+TEST_F(StuckTest, WhatIsOpenOrPartlyOnTheServerOnlyIsNotGivenUp) {
+  auto const open = MakeInterrupted("open", 8);
+  auto const trimmed = MakeInterrupted("trimmed", 8);
+  GiveUpload(trimmed, 8 * kMegabyte);
+  ChangeRow(trimmed, [](Inode& row) { row.trimmed = 4 * kMegabyte; });
+  auto const reader = Open(open, O_RDONLY);
+  auto const file = Create("f");
+  EXPECT_EQ(Come(file.handle), Turn::kWait);
+  LookTwice({.drop_interrupted = true});
+  EXPECT_TRUE(HasRow(open) && HasRow(trimmed));
+  EXPECT_EQ(CodeOf(fs_->AskTurn(file.handle, 0)), ENOSPC);
+  EXPECT_TRUE(Ok(fs_->Release(reader)));
+}
+
+TEST_F(StuckTest, AWriterWaitsForWhatGoesByItself) {
+  MakeInterrupted("interrupted", 8);
+  auto const queued = MakeFile("queued", std::string(8 * kMegabyte, 'x'));
+  ChangeRow(queued, [](Inode& row) { row.content = Content::kFinished; });
+  auto const file = Create("f");
+  EXPECT_EQ(Come(file.handle), Turn::kWait);
+  Reclaim();
+  EXPECT_EQ(fs_->AskTurn(file.handle, 0), Turn::kWait);
+  GiveUpload(queued, 0, UploadPhase::kRefused);
+  LookTwice();
+  EXPECT_EQ(CodeOf(fs_->AskTurn(file.handle, 0)), ENOSPC) << "the server does not want it";
 }
 
 // Its names go one after another in one operation, each of which may be in a directory of its own.

@@ -31,6 +31,16 @@ TEST_F(ReadBackTest, AnEvictedFileIsReadFromTheServer) {
   EXPECT_EQ(tail.out, bytes.substr(bytes.size() - 100));
 }
 
+TEST_F(ReadBackTest, AnEvictedFileThatIsRenamedStaysUploadedAndReadable) {
+  UploadAndForget(5 * kMiB);
+  EXPECT_EQ(RunProgram({"mv", *mount_ / "file", *mount_ / "renamed"}).code, 0);
+  SendMarker(*mount_, "marker");
+  EXPECT_EQ(mount_->State("renamed"), "uploaded");
+  EXPECT_THAT(mount_->Listed("renamed")["error"].dump(), HasSubstr("uploaded as file"));
+  EXPECT_EQ(RunProgram({"sha256sum", *mount_ / "renamed"}).out.substr(0, 64),
+            Sha256OfFile(source_));
+}
+
 TEST_F(ReadBackTest, AFileLargerThanTheSpoolIsReadThroughAWindow) {
   server_->SetRate(0);
   Mount(64, {"--trim", "confirmed", "--read-back"});

@@ -86,6 +86,74 @@ TEST_F(SpaceTest, UnfinishedFilesLargerThanTheirShareCompleteOneAfterAnother) {
   }
 }
 
+// ---- full of what is not going to be sent
+
+TEST_F(SpaceTest, ThreeCopiesAtOnceOfWhichOneFitsArriveOneAfterAnother) {
+  server_->SetRate(60'000'000);
+  Mount(64);
+  constexpr std::size_t kFiles = 3;
+  std::vector<ChildProcess> copies(kFiles);
+  for (std::size_t i = 0; i < kFiles; ++i) {
+    auto const name = std::to_string(i);
+    Start(copies[i], {"cp", Source("source" + name, 40 * kMiB), *mount_ / name});
+  }
+  for (auto& copy : copies) {
+    auto const ending = copy.Wait(std::chrono::seconds(60));
+    ASSERT_TRUE(ending);
+    EXPECT_EQ(ending->code, 0);
+  }
+  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  for (std::size_t i = 0; i < kFiles; ++i) {
+    auto const name = std::to_string(i);
+    ExpectArrived(name, dir_ / ("source" + name));
+  }
+}
+
+class StuckSpoolTest : public SpaceTest {
+ protected:
+  /// Two copies that were killed fill the spool.
+  void FillWithInterruptedFiles(Command const& options = {}) {
+    Mount(64, options);
+    for (auto const* name : {"older", "younger"}) {
+      auto const killed =
+          RunProgram({"sh", "-c",
+                      "exec 3> '" + (*mount_ / name).string() +
+                          "'; head -c 33000000 /dev/urandom >&3; printf x >&3; kill -9 $$"});
+      EXPECT_EQ(killed.signal, SIGKILL);
+      ASSERT_TRUE(WaitFor([&] { return mount_->State(name) == "interrupted"; }));
+    }
+  }
+};
+
+TEST_F(StuckSpoolTest, SaysAtOnceWhatIsInTheWayAndHowToGetRidOfIt) {
+  FillWithInterruptedFiles();
+  auto const source = Source("source", 40 * kMiB);
+  auto const copied = RunProgram({"cp", source, *mount_ / "next"}, std::chrono::seconds(30));
+  EXPECT_EQ(copied.code, 1);
+  EXPECT_THAT(copied.err, HasSubstr("No space left on device"));
+  EXPECT_THAT(mount_->Log(), HasSubstr("tusfsctl discard"));
+  auto const status = TusfsCtl({"status", mount_->mountpoint()}, std::chrono::seconds(5));
+  EXPECT_THAT(status.out, HasSubstr("the oldest is older"));
+  EXPECT_EQ(mount_->State("older"), "interrupted") << "nothing goes without being asked";
+  for (auto const* name : {"older", "next"}) {
+    EXPECT_EQ(TusfsCtl({"discard", *mount_ / name}, std::chrono::seconds(5)).code, 0);
+  }
+  auto const small = Source("small", 20 * kMiB);
+  Copy(small, *mount_ / "small");
+  EXPECT_TRUE(WaitFor([&] { return mount_->State("small") == "uploaded"; }));
+  ExpectArrived("small", small);
+}
+
+TEST_F(StuckSpoolTest, MakesRoomByItselfWhereItIsToldTo) {
+  FillWithInterruptedFiles({"--full", "drop-interrupted"});
+  auto const source = Source("source", 40 * kMiB);
+  Copy(source, *mount_ / "next");
+  EXPECT_TRUE(WaitFor([&] { return mount_->State("next") == "uploaded"; }));
+  ExpectArrived("next", source);
+  EXPECT_THAT(mount_->Log(), HasSubstr("given up"));
+  EXPECT_GE(mount_->Status()["spool"]["dropped_files"].get<std::uint64_t>(), 1U);
+}
+
 // ---- those who wait
 
 class WaitingTest : public SpaceTest {

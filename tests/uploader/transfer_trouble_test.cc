@@ -252,6 +252,34 @@ TEST_F(TransferTrouble, AFinalRequestThatNeverArrivedIsNoReasonToCallALossUnconf
   EXPECT_EQ(TheUpload()->url, kSecondUrl);
 }
 
+// The server called it incomplete while its last bytes were still on their way.
+TEST_F(TransferTrouble, AFinalRequestThatArrivesLateIsNotSentASecondTime) {
+  FinalAnswerLost(1000);
+  Next("HEAD", kUrl, HeadAnswer(400, 1000));
+  Steps(1);
+  memory_.recheck = true;
+  Next("HEAD", kUrl, HeadAnswer(1000, 1000));
+  Steps(2);
+  EXPECT_EQ(TheInode().content, Content::kUploaded);
+  EXPECT_THAT(ownerless_, IsEmpty());
+}
+
+TEST_F(TransferTrouble, AnUploadThatMayBePublishedIsNotMadeAnewBecauseItIsLocked) {
+  FinalAnswerLost(1000);
+  for (int i = 0; i < 25; ++i) {
+    Next("HEAD", kUrl, [&](HttpRequest const&) {
+      clock_.Advance(std::chrono::seconds(20));
+      return TusAnswer(500);
+    });
+    Steps(1);
+    clock_.Advance(std::chrono::minutes(2));
+  }
+  Next("HEAD", kUrl, HeadAnswer(1000, 1000));
+  Steps(1);
+  EXPECT_EQ(TheInode().content, Content::kUploaded);
+  EXPECT_THAT(ownerless_, IsEmpty());
+}
+
 TEST_F(TransferTrouble, AnUploadThatTheServerCompletedByItselfIsNeverDeleted) {
   Append(4 * kGranule + 1);
   Next("POST", kEndpoint, CreatedAt(kUrl));
@@ -423,6 +451,27 @@ class TransferOfTrimmed : public TransferTrouble {
     ChangeInode([](Inode& inode) { inode.trimmed = kDigestBlock; });
     ASSERT_TRUE(Ok(version_->TrimTo(kDigestBlock)));
   }
+
+  /// It is refused, with `words`, and keeps its upload; an hour later that is asked for.
+  void ExpectKeptAndGoesOn(std::string const& words) {
+    EXPECT_EQ(TheUpload()->phase, UploadPhase::kRefused);
+    EXPECT_EQ(TheUpload()->url, kUrl);
+    EXPECT_THAT(TheUpload()->error, HasSubstr(words));
+    EXPECT_THAT(ownerless_, IsEmpty());
+    Steps(2);  // and not at once
+    clock_.Advance(shared_.options.retry_failed);
+    EndAsAStub();
+  }
+  /// The next step asks where the server is, the one after it sends the rest.
+  void EndAsAStub() {
+    FinishFile();
+    Next("HEAD", kUrl, HeadAnswer(kConfirmed, std::nullopt));
+    NextPatch(kUrl, kConfirmed, body_.size(), std::to_string(body_.size()));
+    Steps(2);
+    EXPECT_EQ(TheInode().content, Content::kUploaded);
+    EXPECT_EQ(TheInode().version, 0U);
+    EXPECT_THAT(ownerless_, IsEmpty());
+  }
 };
 
 TEST_F(TransferOfTrimmed, GoesOnAndEndsAsAStub) {
@@ -446,24 +495,95 @@ TEST_F(TransferOfTrimmed, GoesOnAfterARestart) {
   EXPECT_EQ(TheInode().content, Content::kUploaded);
 }
 
-TEST_F(TransferOfTrimmed, FailsWithASentenceWhenTheServerHasForgottenIt) {
+TEST_F(TransferOfTrimmed, IsKeptWithASentenceWhenTheServerHasForgottenIt) {
   StreamAndTrim();
-  Append(2 * kGranule);
-  Next("PATCH", kUrl, TusAnswer(404));
-  Steps(1);
+  memory_.recheck = true;
   ServerHasForgotten();
-  Steps(1);
-  EXPECT_EQ(TheInode().content, Content::kFailed);
-  EXPECT_THAT(TheInode().reason, HasSubstr("trim=confirmed"));
+  ExpectKeptAndGoesOn("trim=confirmed");
 }
 
-TEST_F(TransferOfTrimmed, FailsWhenTheServerHasLostBytesThatItHadConfirmed) {
+TEST_F(TransferOfTrimmed, IsKeptWhenTheServerHasLostBytesThatItHadConfirmed) {
   StreamAndTrim();
   memory_.recheck = true;
   FinishFile();
   Next("HEAD", kUrl, HeadAnswer(kDigestBlock - kGranule, std::nullopt));
+  Steps(1);
+  ExpectKeptAndGoesOn("trim=confirmed");
+}
+
+TEST_F(TransferOfTrimmed, GoesOnWhereTheServerIsAfterARefusal) {
+  StreamAndTrim();
+  FinishFile();
+  Next("PATCH", kUrl, TusAnswer(422, {}, "not now"));
+  Steps(1);
+  ExpectKeptAndGoesOn("not now");
+}
+
+TEST_F(TransferOfTrimmed, GoesOnAfterARefusalAndARestart) {
+  StreamAndTrim();
+  FinishFile();
+  Next("PATCH", kUrl, TusAnswer(422, {}, "not now"));
+  Steps(1);
+  memory_ = {};
+  EndAsAStub();
+}
+
+TEST_F(TransferOfTrimmed, IsNotCalledUploadedWhenTheServerHasRefusedIt) {
+  StreamAndTrim();
+  FinishFile();
+  Next("PATCH", kUrl, TusAnswer(422, {}, "no clips of this codec"));
+  Steps(1);
+  memory_ = {};
+  Next("HEAD", kUrl, HeadAnswer(body_.size(), body_.size()));
+  Steps(3);
+  EXPECT_EQ(TheUpload()->phase, UploadPhase::kUnconfirmed);
+  EXPECT_EQ(TheInode().content, Content::kFinished);
+  EXPECT_THAT(ownerless_, IsEmpty());
+}
+
+TEST_F(TransferOfTrimmed, IsKeptWhenTheServerHasMoreThanWasSent) {
+  StreamAndTrim();
+  memory_.recheck = true;
+  FinishFile();
+  Next("HEAD", kUrl, HeadAnswer(kConfirmed + 100, std::nullopt));
+  Steps(1);
+  ExpectKeptAndGoesOn("not what was sent");
+}
+
+TEST_F(TransferOfTrimmed, IsKeptWhenItsLengthWasDeclaredOtherwise) {
+  StreamAndTrim();
+  ChangeUpload([](Upload& upload) { upload.length = kConfirmed + 100; });
+  FinishFile();
+  Steps(1);
+  EXPECT_THAT(TheUpload()->error, HasSubstr("trim=confirmed"));
+  EXPECT_THAT(ownerless_, IsEmpty());
+}
+
+TEST_F(TransferOfTrimmed, IsKeptWhenTheServerKeepsItLocked) {
+  StreamAndTrim();
+  FinishFile();
+  memory_.recheck = true;
+  for (int i = 0; i < 25; ++i) {
+    Next("HEAD", kUrl, [&](HttpRequest const&) {
+      clock_.Advance(std::chrono::seconds(20));
+      return TusAnswer(500);
+    });
+    Steps(1);
+    clock_.Advance(std::chrono::minutes(2));
+  }
+  EndAsAStub();
+}
+
+TEST_F(TransferOfTrimmed, IsKeptForTheTimeWhenItHasAnotherNameAgain) {
+  rules_.ignored = GlobsOf({"*.tmp"});
+  StreamAndTrim();
+  RenameTo("file.tmp");
+  FinishFile();
   Steps(2);
-  EXPECT_EQ(TheInode().content, Content::kFailed);
+  EXPECT_EQ(TheUpload()->url, kUrl);
+  RenameTo("file.bin");
+  memory_ = {};
+  EndAsAStub();
 }
 
 TEST_F(TransferOfTrimmed, KeepsTheNameThatItWasDeclaredUnder) {
@@ -486,6 +606,17 @@ TEST_F(TransferTrouble, BytesThatAreMissingFailTheFileAndSaySo) {
   Steps(1);
   EXPECT_EQ(TheInode().content, Content::kFailed);
   EXPECT_THAT(TheInode().reason, HasSubstr("missing"));
+}
+
+TEST_F(TransferTrouble, AnUploadedFileNeedsNoBytesHere) {
+  Created(1000);
+  NextPatch(kUrl, 0, 1000, "(none)");
+  Steps(1);
+  for (VersionId const version : {VersionId{0}, VersionId{77}}) {
+    ChangeInode([&](Inode& inode) { inode.version = version; });
+    Steps(2);
+    EXPECT_EQ(TheInode().content, Content::kUploaded);
+  }
 }
 
 TEST_F(TransferTrouble, AShorterSpoolFileThanTheCatalogSaysIsNeverSentAsTheFile) {
