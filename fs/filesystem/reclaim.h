@@ -21,7 +21,7 @@ namespace tusfs {
 
 struct ReclaimOptions {
   /// Bytes of uploaded files that are kept; nothing: as many as there is room for.
-  std::optional<std::uint64_t> keep;
+  std::optional<std::uint64_t> keep{};
   bool trim = false;  ///< of an unfinished file, what the server has confirmed may go
   /// Interrupted files may go, the oldest first, when a writer would else fail.
   bool drop_interrupted = false;
