@@ -44,16 +44,25 @@ std::optional<std::string> ReadDescription(std::filesystem::path const& path) {
   return text;
 }
 
-/// Opens a version's file, but leaves descriptors for everything else that a daemon needs: without
-/// them it could not even tell who closes a file. Errors: EMFILE, and of open(2).
-Result<UniqueFd> OpenVersion(std::filesystem::path const& path, int flags) {
+/// A version's file, in the spool.
+std::filesystem::path NameOf(VersionId id) {
+  return std::filesystem::path(Hex(id / kVersionsPerDirectory)) / Hex(id);
+}
+
+/// Opens a version's file in the directory that was opened at the start, whatever its name leads to
+/// by now; but leaves descriptors for everything else that a daemon needs: without them it could
+/// not even tell who closes a file. Errors: EMFILE, and of open(2).
+Result<UniqueFd> OpenVersion(UniqueFd const& spool, std::filesystem::path const& path, VersionId id,
+                             int flags) {
+  auto const name = NameOf(id);
   rlimit limit{};
-  auto fd = OpenFile(path, flags | O_NOFOLLOW);
-  if (!fd || ::getrlimit(RLIMIT_NOFILE, &limit) != 0) return fd;
+  UniqueFd fd(::openat(spool.get(), name.c_str(), flags | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd) return FailErrno(path.string());
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return fd;
   auto const left = std::min<rlim_t>(kDescriptorsLeft, limit.rlim_cur / 4);
   // The kernel gives the smallest number that is free.
-  if (std::cmp_less(fd->get(), limit.rlim_cur - left)) return fd;
-  if ((flags & O_CREAT) != 0) ::unlink(path.c_str());
+  if (std::cmp_less(fd.get(), limit.rlim_cur - left)) return fd;
+  if ((flags & O_CREAT) != 0) ::unlinkat(spool.get(), name.c_str(), 0);
   return Fail(EMFILE, path.string() + ": too many open files");
 }
 
@@ -82,18 +91,16 @@ Result<std::unique_ptr<Spool>> Spool::Open(std::filesystem::path const& director
   return std::unique_ptr<Spool>(new Spool(directory, std::move(*fd), limits));
 }
 
-std::filesystem::path Spool::PathOf(VersionId id) const {
-  return directory_ / Hex(id / kVersionsPerDirectory) / Hex(id);
-}
+std::filesystem::path Spool::PathOf(VersionId id) const { return directory_ / NameOf(id); }
 
 Result<std::shared_ptr<Version>> Spool::Create(VersionId id) {
-  auto const path = PathOf(id);
-  auto fd = OpenVersion(path, O_RDWR | O_CREAT | O_EXCL);
+  auto fd = OpenVersion(fd_, PathOf(id), id, O_RDWR | O_CREAT | O_EXCL);
   if (!fd && fd.error().code == ENOENT) {
-    if (::mkdir(path.parent_path().c_str(), 0700) != 0 && errno != EEXIST) {
-      return FailErrno(path.parent_path().string());
+    auto const inner = NameOf(id).parent_path();
+    if (::mkdirat(fd_.get(), inner.c_str(), 0700) != 0 && errno != EEXIST) {
+      return FailErrno((directory_ / inner).string());
     }
-    fd = OpenVersion(path, O_RDWR | O_CREAT | O_EXCL);
+    fd = OpenVersion(fd_, PathOf(id), id, O_RDWR | O_CREAT | O_EXCL);
   }
   if (!fd) return Failure(fd.error());
   auto version = std::make_shared<Version>(
@@ -107,7 +114,7 @@ Result<std::shared_ptr<Version>> Spool::Create(VersionId id) {
 Result<std::shared_ptr<Version>> Spool::Find(VersionId id, std::uint64_t size,
                                              std::uint64_t trimmed) {
   if (auto version = FindOpen(id)) return version;
-  auto fd = OpenVersion(PathOf(id), O_RDWR);
+  auto fd = OpenVersion(fd_, PathOf(id), id, O_RDWR);
   if (!fd) return Failure(fd.error());
   struct stat status {};
   if (::fstat(fd->get(), &status) != 0) return FailErrno("spool");
@@ -156,7 +163,7 @@ Result<void> Spool::Remove(VersionId id) {
   // What somebody has open takes its room until he lets go.
   if (version) version->NoteRemoved();
   auto const taken = counted && !version ? TakenBy(path) : std::nullopt;
-  if (::unlink(path.c_str()) != 0) {
+  if (::unlinkat(fd_.get(), NameOf(id).c_str(), 0) != 0) {
     if (errno == ENOENT) return {};
     return FailErrno(path.string());
   }

@@ -65,6 +65,26 @@ TEST_F(SpoolTest, VersionsLieWhereTheHeaderSays) {
   EXPECT_EQ(Files(), (std::set<std::string>{"0/1", "1/1000", "abc/abcdef"}));
 }
 
+TEST_F(SpoolTest, StaysInTheDirectoryThatItOpenedWhateverItsNameLeadsTo) {
+  ASSERT_TRUE(Ok(spool_->Create(1)));
+  std::filesystem::rename(path_, dir_ / "moved");
+  std::filesystem::create_directory(dir_ / "elsewhere");
+  std::filesystem::create_directory_symlink(dir_ / "elsewhere", path_);
+  EXPECT_TRUE(Ok(spool_->Create(2)));
+  EXPECT_TRUE(Ok(spool_->Create(5000)));
+  EXPECT_TRUE(Ok(spool_->Remove(1)));
+  EXPECT_TRUE(std::filesystem::is_empty(dir_ / "elsewhere"));
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "moved/0/1"));
+  EXPECT_TRUE(std::filesystem::exists(dir_ / "moved/0/2"));
+}
+
+TEST_F(SpoolTest, ALinkIsNoVersion) {
+  ASSERT_TRUE(Ok(spool_->Create(1)));
+  WriteFile(dir_ / "treasure", "x");
+  std::filesystem::create_symlink(dir_ / "treasure", path_ / "0/2");
+  EXPECT_EQ(CodeOf(spool_->Find(2, 1)), ELOOP);
+}
+
 TEST_F(SpoolTest, OnlyTheUserMayLookInside) {
   Make(1);
   namespace fs = std::filesystem;
