@@ -44,6 +44,7 @@ class Disk {
   /// The same behind `changes` more changes.
   void DieAfter(std::uint64_t changes) { dies_at_ = changes_ + changes; }
   void Revive();
+  [[nodiscard]] bool dies_soon() const { return dies_at_.has_value(); }
   [[nodiscard]] bool dead() const { return dead_; }
   [[nodiscard]] std::uint64_t changes() const { return changes_; }
 

@@ -31,6 +31,11 @@ constexpr std::array kWeights{Weight{Kind::kCopy, 24},
                               Weight{Kind::kRemoveDirectory, 1},
                               Weight{Kind::kMoveDirectory, 2},
                               Weight{Kind::kSyncDirectory, 2},
+                              Weight{Kind::kCopyLarge, 1},
+                              Weight{Kind::kCopiesAtOnce, 1},
+                              Weight{Kind::kTrim, 2},
+                              Weight{Kind::kMeanwhile, 4},
+                              Weight{Kind::kDiskFails, 1},
                               Weight{Kind::kPublish, 3},
                               Weight{Kind::kRetry, 2},
                               Weight{Kind::kAccept, 1},
@@ -56,6 +61,8 @@ constexpr std::array kSizes{0U, 1U, 700U, 5'000U, 30'000U, 70'000U, 300'000U, 60
 constexpr std::array kWaits{1U,     20U,    60U,     150U,    700U,      2'500U,
                             2'500U, 6'000U, 15'000U, 60'000U, 3'700'000U};
 
+}  // namespace
+
 char const* WordOf(Kind kind) {
   constexpr std::array kWords{"copy",
                               "begin",
@@ -76,11 +83,14 @@ char const* WordOf(Kind kind) {
                               "rmdir",
                               "mvdir",
                               "fsync-directory",
+                              "copy-large",
+                              "copies-at-once",
                               "publish",
                               "retry",
                               "accept",
                               "discard",
                               "evict",
+                              "trim",
                               "reclaim",
                               "wait",
                               "server",
@@ -95,11 +105,12 @@ char const* WordOf(Kind kind) {
                               "power-cut",
                               "die-soon",
                               "clock",
-                              "remount"};
+                              "remount",
+                              "meanwhile",
+                              "disk-fails"};
+  static_assert(kWords.size() == static_cast<std::size_t>(Kind::kCount));
   return kWords.at(static_cast<std::size_t>(kind));
 }
-
-}  // namespace
 
 std::string const& NameAt(std::uint32_t index) {
   static std::array<std::string, 10> const names{"a",         "b",   "c",   "x",        "x.part",
@@ -125,9 +136,11 @@ History MakeHistory(std::uint64_t seed) {
   history.server.expires_after = below(5) == 0 ? std::int64_t{600} * 1'000'000'000 : 0;
   history.settings.adopts = below(4) != 0;
   history.settings.verifies = below(8) == 0;
+  history.settings.trims = below(4) == 0;
+  if (below(5) == 0) history.settings.spool_size = std::uint64_t{2} << 20;
   int total = 0;
   for (auto const& weight : kWeights) total += weight.weight;
-  auto const count = 5 + below(45);
+  auto const count = 5 + below(60);
   for (std::uint32_t i = 0; i < count; ++i) {
     int at = static_cast<int>(below(static_cast<std::uint64_t>(total)));
     auto const* weight = kWeights.data();
@@ -160,7 +173,11 @@ History MakeHistory(std::uint64_t seed) {
         step.a = below(4) == 0 ? 1 : 0;
         break;
       case Kind::kReboot:
+      case Kind::kDiskFails:
         step.a = below(2);
+        break;
+      case Kind::kCopiesAtOnce:
+        step.b = 300'000 + 100'000 * below(10);
         break;
       case Kind::kDieSoon:
         step.a = below(3);
@@ -182,6 +199,13 @@ std::string Describe(Step const& step) {
   text << WordOf(step.kind);
   switch (step.kind) {
     case Kind::kCopy:
+      text << ' ' << NameAt(step.a) << ' ' << step.b << " content " << step.c % 8;
+      break;
+    case Kind::kKillAll:
+    case Kind::kPowerCut:
+      if (step.c % 4 == 0) text << ", again after " << step.c % 40 << " changes of the disk";
+      break;
+    case Kind::kCopiesAtOnce:
     case Kind::kAppend:
     case Kind::kTruncate:
       text << ' ' << NameAt(step.a) << ' ' << step.b;
@@ -215,6 +239,8 @@ std::string Describe(Step const& step) {
     case Kind::kAccept:
     case Kind::kDiscard:
     case Kind::kEvict:
+    case Kind::kTrim:
+    case Kind::kCopyLarge:
       text << ' ' << NameAt(step.a);
       break;
     case Kind::kMakeDirectory:
@@ -245,6 +271,9 @@ std::string Describe(Step const& step) {
     case Kind::kClockJump:
       text << (step.b != 0 ? " back " : " forward ") << step.a << " s";
       break;
+    case Kind::kDiskFails:
+      text << (step.a != 0 ? " sync" : " write");
+      break;
     case Kind::kRemount:
       text << ' ' << step.a % 8;
       break;
@@ -261,8 +290,10 @@ std::string Describe(History const& history) {
        << (history.server.moves_finished ? " moves-finished" : "")
        << (history.server.expires_after != 0 ? " expires" : "")
        << "; mount:" << (history.settings.adopts ? " adopts" : "")
-       << (history.settings.verifies ? " verifies" : "") << (history.settings.trims ? " trims" : "")
-       << "\n";
+       << (history.settings.verifies ? " verifies" : "")
+       << (history.settings.trims ? " trims" : "");
+  if (history.settings.spool_size != 0) text << " spool " << history.settings.spool_size;
+  text << "\n";
   for (auto const& step : history.steps) text << "  " << Describe(step) << "\n";
   return text.str();
 }

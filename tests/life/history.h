@@ -10,14 +10,13 @@
 #include <vector>
 
 #include "machine.h"
-#include "machine.h"
 #include "server.h"
 
 namespace tusfs_life {
 
 enum class Kind : std::uint8_t {
   // Programs: names are of a small pool, so that they meet.
-  kCopy,             ///< a: name, b: size; all of it at once
+  kCopy,             ///< a: name, b: size, c: which bytes; all of it at once
   kBegin,            ///< a: program, b: name, c: size; half of it
   kMore,             ///< a: program, b: size; at the end
   kWriteAt,          ///< a: program, b: offset, c: size
@@ -36,12 +35,15 @@ enum class Kind : std::uint8_t {
   kRemoveDirectory,  ///< a: directory
   kMoveDirectory,    ///< a: from, b: to
   kSyncDirectory,
+  kCopyLarge,     ///< a: name
+  kCopiesAtOnce,  ///< a: the first of three names, b: size
   // A person.
   kPublish,  ///< a: name, as those that follow
   kRetry,
   kAccept,
   kDiscard,
   kEvict,
+  kTrim,
   kReclaim,
   // Time, the server, the machine.
   kWait,    ///< a: milliseconds
@@ -58,6 +60,8 @@ enum class Kind : std::uint8_t {
   kDieSoon,    ///< a: 0 the daemon, 1 all, 2 the power; b: after how many changes of the disk
   kClockJump,  ///< a: seconds, b: backwards
   kRemount,    ///< a: bits of MountSettings
+  kMeanwhile,  ///< the next step happens while the next body is on its way to the server
+  kDiskFails,  ///< a: 0 a write, 1 a sync; of the spool
   kCount,
 };
 
@@ -76,6 +80,8 @@ struct History {
 };
 
 [[nodiscard]] History MakeHistory(std::uint64_t seed);
+/// Its word, as Describe has it.
+[[nodiscard]] char const* WordOf(Kind kind);
 /// One line.
 [[nodiscard]] std::string Describe(Step const& step);
 /// The settings and the steps, a line each.

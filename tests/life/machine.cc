@@ -89,8 +89,9 @@ Result<void> Machine::Serve(bool takes_over) {
 }
 
 Result<void> Machine::End() {
+  auto const ended = store_->Tick();
   Bury();
-  return {};
+  return ended;
 }
 
 void Machine::Bury() {
@@ -108,8 +109,7 @@ void Machine::Tick() {
   auto const now = clock_.Steady();
   if (now >= ticked_ + kTick) {
     ticked_ = now;
-    // A disk that says no is met again by whoever needs it.
-    [[maybe_unused]] auto const ticked = store_->Tick();
+    static_cast<void>(store_->Tick());  // the next one tries again
   }
   if (now >= reclaimed_ + kRoom) {
     reclaimed_ = now;

@@ -73,6 +73,7 @@ void World::CheckServer() {
             " that nobody has closed as complete under this name");
     }
     // The creation of an empty upload is its completion, and its answer can be lost.
+    if (upload->refused) continue;  // it may be sent again
     auto const times = ++published_[{path, hash}];
     if (times > allowed->second && !upload->bytes.empty()) {
       Break("published as " + path + " " + std::to_string(times) + " times, and was closed " +
@@ -116,6 +117,7 @@ std::optional<std::string> World::ReadAll(Seen const& seen) {
       machine_.store().Read([&](tusfs::View const& view) { return GetInode(view, seen.inode); });
   if (!row) Break("an inode cannot be read: " + tusfs::Describe(row.error()));
   if (row->version == 0 || row->trimmed > 0) return std::nullopt;
+  if (disk_failed_ && row->content == tusfs::Content::kFailed) return std::nullopt;
   auto const handle =
       machine_.fs().Open({.uid = 1000, .gid = 1000, .pid = 1, .request = {}}, seen.inode, O_RDONLY);
   if (!handle) Break("a file cannot be opened: " + tusfs::Describe(handle.error()));
@@ -139,7 +141,8 @@ void World::CheckCatalog() {
     if (!versions.insert(inode.version).second) {
       Break("two files share the version " + std::to_string(inode.version));
     }
-    if (!std::filesystem::exists(machine_.spool().PathOf(inode.version))) {
+    bool const is_missing = !std::filesystem::exists(machine_.spool().PathOf(inode.version));
+    if (is_missing && inode.content != tusfs::Content::kFailed) {
       Break("the spool does not have the version " + std::to_string(inode.version) + " of " +
             inode.name);
     }
@@ -157,13 +160,14 @@ void World::CheckTree() {
     Break(text);
   }
   auto const listed = List();
+  CheckSafety(listed);
   for (auto const& [path, file] : model_.names()) {
     if (file->is_directory) continue;
     auto const& what = seen.at(path);
     if (what.size != file->bytes.size()) {
       Break(Sentence(file) + " has " + std::to_string(what.size) + " bytes");
     }
-    if (auto const bytes = ReadAll(what); bytes && *bytes != file->bytes) {
+    if (auto const bytes = ReadAll(what); bytes && *bytes != file->bytes && !disk_failed_) {
       Break(Sentence(file) + " has other bytes");
     }
     auto const found = listed.find(path);
@@ -171,6 +175,20 @@ void World::CheckTree() {
     if (file->fate == Fate::kPublish && found->second.state == "interrupted") {
       Break(Sentence(file) + " was closed cleanly, and is interrupted: " + found->second.error);
     }
+  }
+}
+
+// All is safe when the server has all bytes of all files that are to be uploaded.
+void World::CheckSafety(std::map<std::string, Listed> const& listed) {
+  auto const status = machine_.reporter().Status();
+  if (!status) Break("there is no status: " + tusfs::Describe(status.error()));
+  if (status->confirmed < status->accepted) return;
+  for (auto const& [path, file] : model_.names()) {
+    auto const row = listed.find(path);
+    if (file->is_directory || file->bytes.empty() || row == listed.end()) continue;
+    if (row->second.state == "uploaded" || row->second.state == "local-only") continue;
+    if (row->second.state == "unconfirmed") continue;
+    Break("all is said to be safe, and " + Sentence(file) + " is " + row->second.state);
   }
 }
 
@@ -185,7 +203,8 @@ void World::CheckReports() {
     if (listed.finishes) Break(how + ", and says that it finishes by itself: " + listed.error);
     if (listed.error.empty()) Break(how + " without a word");
     bool const waits = listed.state == "settling";
-    if (file->fate == Fate::kPublish && !waits && listed.state != "unconfirmed") {
+    bool const may_fail = disk_failed_ && listed.state == "failed";
+    if (file->fate == Fate::kPublish && !waits && !may_fail && listed.state != "unconfirmed") {
       Break(how + ": " + listed.error);
     }
   }
@@ -215,7 +234,8 @@ void World::CheckPublished(std::string const& path, FilePtr const& file, Listed 
     if (publication.path == tusfs::TargetPath(path)) last = &publication;
   }
   if (!is_there) Break(Sentence(file) + " is uploaded, and the server never had it");
-  if (has_moved) return;
+  if (has_moved || shared_targets_.contains(tusfs::TargetPath(path))) return;
+  if (tusfs::PublishRules().IsTemporary(path)) return;
   if (last == nullptr) Break(Sentence(file) + " is uploaded, and under another name");
   if (HashOf(last->upload->bytes) != hash) {
     Break(Sentence(file) + " is uploaded, and the server's last one of this name is another: " +

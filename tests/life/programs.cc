@@ -3,8 +3,10 @@
 #include <stdio.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <random>
 
+#include "uploader/publish_rules.h"
 #include "uploader/target.h"
 #include "world.h"
 
@@ -12,6 +14,13 @@ namespace tusfs_life {
 namespace {
 
 using tusfs::Caller;
+using tusfs::Result;
+using tusfs::Turn;
+
+/// More than one block of digests, so that a part of it can be trimmed.
+constexpr std::uint64_t kLarge = 4'500'000;
+constexpr std::uint64_t kMostInACall = 1024 * 1024;
+constexpr std::uint64_t kPiece = 64 * 1024;
 
 std::string MakeBytes(std::uint64_t size, std::uint64_t seed) {
   std::string bytes(size, '\0');
@@ -35,7 +44,13 @@ void World::DoProgram(Step const& step) {
   bool const runs = program.file != nullptr;
   switch (step.kind) {
     case Kind::kCopy:
-      Copy(name, step.b);
+      Copy(name, step.b, step.c % 8 < 3 ? step.c % 8 : 0);
+      break;
+    case Kind::kCopyLarge:
+      Copy(name, kLarge, step.c % 3);
+      break;
+    case Kind::kCopiesAtOnce:
+      CopyAtOnce(step.a, step.b);
       break;
     case Kind::kBegin:
       if (!runs) Begin(program, NameAt(step.b), step.c);
@@ -130,7 +145,8 @@ bool World::OpenFor(Program& program, std::string const& path, int flags) {
   return true;
 }
 
-void World::Begin(Program& program, std::string const& path, std::uint64_t size) {
+void World::Begin(Program& program, std::string const& path, std::uint64_t size,
+                  std::uint64_t content) {
   if (!model_.HasParent(path)) return;
   if (model_.Find(path)) {
     if (!OpenFor(program, path, O_WRONLY | O_TRUNC)) return;
@@ -154,24 +170,39 @@ void World::Begin(Program& program, std::string const& path, std::uint64_t size)
     program.wrote = true;
     file->writers.insert(created->handle);
   }
-  Write(program, 0, size);
+  Write(program, 0, size, content);
 }
 
-void World::Copy(std::string const& path, std::uint64_t size) {
+void World::Copy(std::string const& path, std::uint64_t size, std::uint64_t content) {
   Program program;
-  Begin(program, path, size);
+  Begin(program, path, size, content);
   if (program.file) Close(program);
 }
 
-void World::Write(Program& program, std::uint64_t offset, std::uint64_t size) {
-  if (size == 0) return;
+void World::Write(Program& program, std::uint64_t offset, std::uint64_t size,
+                  std::uint64_t content) {
+  auto const bytes = MakeBytes(size, content != 0 ? content : 1'000 + ++bytes_made_);
+  for (std::uint64_t done = 0; done < size && !program.failed;) {
+    auto const piece = std::min(kMostInACall, size - done);
+    auto turn = WritePiece(program, offset + done, bytes.substr(done, piece));
+    while (turn && *turn == Turn::kWait) {
+      // The program sleeps; others go on.
+      Pass(std::chrono::seconds(5));
+      turn = machine_.fs().AskTurn(program.handle, offset + done);
+      if (!turn) NoteFailedWrite(program);
+    }
+    done += piece;
+  }
+}
+
+Result<Turn> World::WritePiece(Program& program, std::uint64_t offset, std::string const& bytes) {
   auto& file = *program.file;
-  auto const bytes = MakeBytes(size, ++bytes_made_);
   file.before = file.bytes;
   file.unanswered = true;
-  if (file.bytes.size() < offset + size) file.bytes.resize(offset + size, '\0');
+  auto const end = offset + bytes.size();
+  if (file.bytes.size() < end) file.bytes.resize(end, '\0');
   std::copy(bytes.begin(), bytes.end(), file.bytes.begin() + static_cast<std::ptrdiff_t>(offset));
-  file.synced = false;
+  auto const synced = std::exchange(file.synced, false);
   auto const fate = std::exchange(file.fate, Fate::kHold);
   auto const written = Ask(program.pid, [&](Caller const& caller) {
     return machine_.fs().Write(caller, program.handle, offset, std::as_bytes(std::span(bytes)));
@@ -179,12 +210,65 @@ void World::Write(Program& program, std::uint64_t offset, std::uint64_t size) {
   file.unanswered = false;
   if (written) {
     program.wrote = true;
-    return;
+  } else if (written.error().code == ENOSPC) {
+    NoteFailedWrite(program);
+  } else {
+    // Bytes that only the server has stay as they are; a disk may do anything.
+    file.bytes = file.before;
+    file.synced = synced;
+    file.fate = program.wrote ? Fate::kHold : fate;
+    NoteFailedWrite(program);
   }
-  // A stub's bytes, or what was trimmed; or no room.
-  file.bytes = file.before;
-  file.fate = program.wrote ? Fate::kHold : fate;
-  file.bad = true;
+  return written;
+}
+
+// It gets an error, and gives up; what it has written is there.
+void World::NoteFailedWrite(Program& program) {
+  program.failed = true;
+  program.file->bad = true;
+  if (model_.NamesOf(program.file).empty()) return;
+  auto const seen = machine_.fs().GetAttributes(program.file->inode);
+  if (!seen || seen->size == program.file->bytes.size()) return;
+  auto const bytes = ReadAll({program.file->inode, false, seen->size});
+  if (bytes) program.file->bytes = *bytes;
+}
+
+// Each fits, all do not: one of them finishes, at least.
+void World::CopyAtOnce(std::uint32_t first, std::uint64_t size) {
+  struct Copier {
+    Program program;
+    std::uint64_t written = 0;
+    bool waits = false;
+  };
+  std::vector<Copier> copiers(3);
+  for (std::uint32_t i = 0; i < 3; ++i) Begin(copiers[i].program, NameAt(first + i), 0);
+  std::erase_if(copiers, [](Copier const& copier) { return !copier.program.file; });
+  auto const bytes = MakeBytes(size, 1'000 + ++bytes_made_);
+  std::size_t over = 0;
+  for (int round = 0; over < copiers.size(); ++round) {
+    bool goes = false;
+    for (auto& [program, written, waits] : copiers) {
+      if (!program.file) continue;
+      if (waits) {
+        auto const turn = machine_.fs().AskTurn(program.handle, written);
+        if (turn && *turn == Turn::kWait) continue;
+        waits = false;
+        if (!turn) NoteFailedWrite(program);
+      } else if (written < size) {
+        auto const piece = bytes.substr(written, kPiece);
+        auto const turn = WritePiece(program, written, piece);
+        waits = turn && *turn == Turn::kWait;
+        written += piece.size();
+      }
+      goes = true;
+      if (program.failed || (!waits && written == size)) {
+        Close(program);
+        ++over;
+      }
+    }
+    if (!goes) Pass(std::chrono::seconds(5));
+    if (round > 5'000) Break("copies wait for room for ever");
+  }
 }
 
 void World::Close(Program& program) {
@@ -194,7 +278,7 @@ void World::Close(Program& program) {
   file->writers.erase(handle);
   bool const ends = file->writers.empty();
   auto const bad = file->bad;
-  if (ending.wrote) file->bad = false;
+  if (ending.wrote) file->bad = ending.failed;
   auto const fate = file->fate;
   if (ends && !file->bad) {
     file->fate = Fate::kMay;  // it may be closed, until that was answered
@@ -214,7 +298,7 @@ void World::Close(Program& program) {
 
 /// The shell has it open on.
 void World::ChildCloses(Program& program) {
-  if (program.wrote) program.file->bad = false;
+  if (program.wrote) program.file->bad = program.failed;
   static_cast<void>(Ask(program.pid, [&](Caller const& caller) {
     return machine_.fs().Flush(caller, program.handle);
   }));
@@ -387,6 +471,9 @@ void World::DoPerson(Step const& step) {
     case Kind::kDiscard:
       Discard(path);
       break;
+    case Kind::kTrim:
+      if (machine_.settings.trims) static_cast<void>(machine_.fs().Trim(file->inode));
+      break;
     case Kind::kEvict:
       static_cast<void>(machine_.fs().Evict(file->inode));
       break;
@@ -409,6 +496,7 @@ void World::Publish(std::string const& path) {
   bool const done = outcomes && outcomes->size() == 1 && outcomes->front().refusal.empty();
   if (!done && !disk_.dead()) return;
   // A file that waits for its name is approved under this one.
+  if (tusfs::PublishRules().IsTemporary(path)) shared_targets_.insert(tusfs::TargetPath(path));
   Complete(file);
   for (auto const& name : model_.NamesOf(file)) {
     Allow(tusfs::TargetPath(name), HashOf(file->bytes));

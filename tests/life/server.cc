@@ -270,13 +270,16 @@ Server::Answer Server::Patch(tus::HttpRequest const& request, Upload& upload, Mi
   upload.touched = now_();
   // The bytes are on their way, and whoever has them may let go of them.
   meanwhile();
-  if (request.stop.stop_requested()) {
+  if (std::exchange(cuts_body_, false) || request.stop.stop_requested()) {
     upload.bytes += body.substr(0, requests_ % (body.size() + 1));
     return Broken(tus::ErrorCode::kCancelled);
   }
   upload.bytes += body;
   if (mishap == Mishap::kCutBody) return Broken(tus::ErrorCode::kInterrupted);
-  if (mishap == Mishap::kRefuse) return TusAnswer(422, {}, "a hook says no");
+  if (mishap == Mishap::kRefuse) {
+    upload.refused = true;
+    return TusAnswer(422, {}, "a hook says no");
+  }
   auto headers = Expiry(upload);
   headers.push_back({"Upload-Offset", std::to_string(upload.bytes.size())});
   return TusAnswer(204, std::move(headers));

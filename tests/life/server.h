@@ -54,6 +54,7 @@ class Server {
     std::int64_t touched = 0;
     bool gone = false;  ///< deleted, expired or forgotten
     bool complete = false;
+    bool refused = false;         ///< the server said no to its completion
     bool was_asked_away = false;  ///< the server itself forgot it
   };
   struct Publication {
@@ -75,6 +76,9 @@ class Server {
   void Heal();
   /// Forgets the unfinished uploads; with `finished`, those too.
   void Wipe(bool finished);
+
+  /// For `meanwhile`: the body that is on its way is cut, as if the asker had been cancelled.
+  void CutThisBody() { cuts_body_ = true; }
 
   /// Nobody is there who could ask: a request has no effect and no answer.
   std::function<bool()> is_asker_dead = [] { return false; };
@@ -115,6 +119,7 @@ class Server {
   std::uint64_t made_ = 0;
   std::uint64_t requests_ = 0;
   bool down_ = false;
+  bool cuts_body_ = false;
 };
 
 }  // namespace tusfs_life

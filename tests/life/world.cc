@@ -3,11 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <exception>
 
 #include "base/fakes.h"
 #include "randomness.h"
+#include "uploader/publish_rules.h"
 
 namespace tusfs_life {
 namespace {
@@ -29,7 +31,7 @@ std::filesystem::path RootOfDisk() { return "/dev/shm/tusfs-life." + std::to_str
 
 World::World(History const& history)
     : history_(history),
-      random_(history.seed),
+
       disk_(RootOfDisk(), [this] { return clock_.Wall(); }),
       server_(
           history.server, [this] { return clock_.Wall(); },
@@ -38,6 +40,7 @@ World::World(History const& history)
   SeedRandomness(history.seed);
   machine_.settings = history.settings;
   server_.is_asker_dead = [this] { return disk_.dead(); };
+  server_.meanwhile = [this] { Meanwhile(); };
 }
 
 void World::Break(std::string const& sentence, std::source_location const& where) {
@@ -46,10 +49,14 @@ void World::Break(std::string const& sentence, std::source_location const& where
 
 World::Verdict World::Run() {
   try {
-    MountAgain(true);
+    MountAgain();
     for (auto const& step : history_.steps) {
       if (talks) std::printf("%s\n", Describe(step).c_str());
       try {
+        if (std::exchange(waits_for_meanwhile_, false)) {
+          meanwhile_ = step;
+          continue;
+        }
         Do(step);
         Drain();
       } catch (MountGone const&) {
@@ -74,6 +81,26 @@ void World::Do(Step const& step) {
   }
 }
 
+// What would wait for the body's end cuts it, and happens right afterwards.
+void World::Meanwhile() {
+  if (!meanwhile_ || disk_.dies_soon()) return;
+  auto const step = *std::exchange(meanwhile_, std::nullopt);
+  switch (step.kind) {
+    case Kind::kMore:
+    case Kind::kWriteAt:
+    case Kind::kRewrite:
+    case Kind::kAppend:
+    case Kind::kTruncate:
+      right_after_ = step;
+      server_.CutThisBody();
+      break;
+    case Kind::kCopiesAtOnce:
+      break;
+    default:
+      if (step.kind < Kind::kPublish) DoProgram(step);
+  }
+}
+
 // ---- time
 
 void World::Tick() {
@@ -88,6 +115,7 @@ void World::Drain() {
   auto moment = clock_.Steady();
   while (machine_.Turn()) {
     LookForDeath();
+    if (right_after_) DoProgram(*std::exchange(right_after_, std::nullopt));
     CheckServer();
     if (clock_.Steady() != moment) in_a_moment = 0;
     moment = clock_.Steady();
@@ -134,39 +162,46 @@ void World::Succeed() {
   }
 }
 
-void World::Crash(Death death) {
+// What it leaves depends on the seed and on how many there were, not on what a shorter history
+// leaves out.
+void World::CutPower() {
+  std::mt19937_64 random(history_.seed * 1000 + ++cuts_);
+  disk_.CutPower(random);
+}
+
+void World::Crash(Death death, std::uint64_t again) {
   disk_.Die();
   machine_.Bury();
   bool const power_failed = death == Death::kPower;
   if (power_failed) {
-    disk_.CutPower(random_);
+    CutPower();
     machine_.Reboot();
   }
   disk_.Revive();
   clock_.Advance(std::chrono::seconds(30));
-  MountAgain(!power_failed);
+  MountAgain(death, again);
   Reconcile(power_failed);
 }
 
-void World::MountAgain(bool) {
-  auto const mounted = machine_.Mount();
+void World::MountAgain(Death death, std::uint64_t changes) {
+  if (changes > 0) disk_.DieAfter(changes);
+  auto mounted = machine_.Mount();
+  if (disk_.dead()) {
+    machine_.Bury();
+    if (death == Death::kPower) {
+      CutPower();
+      machine_.Reboot();
+    }
+    disk_.Revive();
+    mounted = machine_.Mount();
+  }
+  disk_.Revive();
   if (!mounted) Break("it cannot be mounted: " + tusfs::Describe(mounted.error()));
 }
 
+// Whoever kills it soon may do so while it ends.
 void World::EndOrderly(bool reboots, bool by_power_switch) {
-  disk_.Revive();  // what was to kill it soon does not
   auto const ended = machine_.End();
-  if (!ended) Break("the mount does not end: " + tusfs::Describe(ended.error()));
-  if (reboots) {
-    if (by_power_switch) {
-      disk_.CutPower(random_);
-    } else {
-      disk_.SyncAll();
-    }
-    machine_.Reboot();
-    clock_.Advance(std::chrono::seconds(60));
-  }
-  MountAgain(!reboots);
   for (auto& [number, program] : programs_) {
     if (!program.file) continue;
     program.file->writers.clear();
@@ -174,6 +209,19 @@ void World::EndOrderly(bool reboots, bool by_power_switch) {
     program.file->fate = Fate::kHold;
     program = {};
   }
+  if (disk_.dead()) return Crash(death_ == Death::kDaemon ? Death::kAll : death_);
+  if (!ended) Break("the mount does not end: " + tusfs::Describe(ended.error()));
+  disk_.Revive();
+  if (reboots) {
+    if (by_power_switch) {
+      CutPower();
+    } else {
+      disk_.SyncAll();
+    }
+    machine_.Reboot();
+    clock_.Advance(std::chrono::seconds(60));
+  }
+  MountAgain();
   model_.Synced();
   CheckTree();
 }
@@ -215,10 +263,17 @@ void World::DoMachine(Step const& step) {
       Succeed();
       break;
     case Kind::kKillAll:
-      Crash(Death::kAll);
+      Crash(Death::kAll, step.c % 4 == 0 ? step.c % 40 : 0);
       break;
     case Kind::kPowerCut:
-      Crash(Death::kPower);
+      Crash(Death::kPower, step.c % 4 == 0 ? step.c % 40 : 0);
+      break;
+    case Kind::kMeanwhile:
+      waits_for_meanwhile_ = true;
+      break;
+    case Kind::kDiskFails:
+      disk_.Fail(step.a == 0 ? Disk::Call::kWrite : Disk::Call::kSync, "/spool/", EIO, 1);
+      disk_failed_ = true;
       break;
     case Kind::kDieSoon:
       disk_.DieAfter(step.b);
@@ -245,6 +300,7 @@ void World::Finish() {
   disk_.Revive();
   disk_.Heal();
   server_.Heal();
+  meanwhile_.reset();
   for (auto& [number, program] : programs_) {
     if (program.file) Close(program);
   }
@@ -263,11 +319,14 @@ void World::People() {
   for (auto const& [path, listed] : List()) {
     auto const file = model_.Find(path);
     if (!file || file->is_directory) continue;
-    if (listed.state == "interrupted") {
+    bool const is_temporary = tusfs::PublishRules().IsTemporary(path);
+    if (listed.state == "interrupted" && is_temporary) {
+      Rename(path, "named-" + std::to_string(++names_made_), 0);
+    } else if (listed.state == "interrupted") {
       Publish(path);
     } else if (listed.state == "settling" && !listed.finishes) {
-      Rename(path, "named-" + std::to_string(file->number), 0);
-    } else if (listed.state == "failed" && file->fate != Fate::kPublish) {
+      Rename(path, "named-" + std::to_string(++names_made_), 0);
+    } else if (listed.state == "failed" && (disk_failed_ || file->fate != Fate::kPublish)) {
       Unlink(path);
     } else if (listed.state == "unconfirmed") {
       // He looks on the server.

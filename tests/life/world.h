@@ -15,7 +15,6 @@
 #include "disk.h"
 #include "history.h"
 #include "machine.h"
-#include "machine.h"
 #include "model.h"
 #include "server.h"
 #include "virtual_clock.h"
@@ -53,6 +52,7 @@ class World {
     tusfs::HandleId handle = 0;
     pid_t pid = 0;
     bool wrote = false;
+    bool failed = false;  ///< one of its writes
   };
   /// What a mount shows.
   struct Seen {
@@ -73,17 +73,22 @@ class World {
   void Pass(std::chrono::nanoseconds time);
   void Drain();
   void Tick();
+  /// While a body is on its way to the server.
+  void Meanwhile();
   /// Whoever was killed meanwhile is succeeded, or the mount has gone.
   void LookForDeath();
   void Succeed();
-  void Crash(Death death);
-  void MountAgain(bool same_boot);
+  void CutPower();
+  void Crash(Death death, std::uint64_t again = 0);
+  /// `death`: how, where it dies over its recovery once more after `changes`; 0: it does not.
+  void MountAgain(Death death = Death::kAll, std::uint64_t changes = 0);
   void EndOrderly(bool reboots, bool by_power_switch);
   void Finish();
   void People();
   [[noreturn]] static void Break(std::string const& sentence, std::source_location const& where =
                                                                   std::source_location::current());
-  [[nodiscard]] std::int64_t now() const { return clock_.Wall(); }
+  /// Nanoseconds that nobody sets.
+  [[nodiscard]] std::int64_t now() const { return clock_.Steady().time_since_epoch().count(); }
 
   /// Makes one call of the kernel's, which a successor gets again where the daemon dies over it.
   template <typename Call>
@@ -104,9 +109,16 @@ class World {
 
   // programs.cc
   void DoProgram(Step const& step);
-  void Copy(std::string const& path, std::uint64_t size);
-  void Begin(Program& program, std::string const& path, std::uint64_t size);
-  void Write(Program& program, std::uint64_t offset, std::uint64_t size);
+  /// `content`: which bytes; 0: new ones.
+  void Copy(std::string const& path, std::uint64_t size, std::uint64_t content = 0);
+  void CopyAtOnce(std::uint32_t first, std::uint64_t size);
+  void Begin(Program& program, std::string const& path, std::uint64_t size,
+             std::uint64_t content = 0);
+  /// Waits until it is answered.
+  void Write(Program& program, std::uint64_t offset, std::uint64_t size, std::uint64_t content = 0);
+  tusfs::Result<tusfs::Turn> WritePiece(Program& program, std::uint64_t offset,
+                                        std::string const& bytes);
+  void NoteFailedWrite(Program& program);
   void Close(Program& program);
   void ChildCloses(Program& program);
   void KillProgram(Program& program);
@@ -140,6 +152,7 @@ class World {
   void Allow(std::string const& path, std::uint64_t hash, int times = 1);
   void CheckServer();
   void CheckTree();
+  void CheckSafety(std::map<std::string, Listed> const& listed);
   void CheckCatalog();
   void CheckReports();
   void CheckEnd();
@@ -160,7 +173,7 @@ class World {
   [[nodiscard]] static bool Fits(Names const& names, std::map<std::string, Seen> const& seen);
 
   History const history_;
-  std::mt19937_64 random_;
+
   VirtualClock clock_;
   Disk disk_;
   Server server_;
@@ -171,6 +184,8 @@ class World {
   std::uint64_t unique_ = 0;
   pid_t next_pid_ = 1000;
   std::uint64_t bytes_made_ = 0;
+  int names_made_ = 0;
+  std::uint64_t cuts_ = 0;
   std::optional<Names> unanswered_names_;
   /// How often a content may be published under a path.
   std::map<std::pair<std::string, std::uint64_t>, int> allowed_;
@@ -178,7 +193,11 @@ class World {
   std::size_t publications_seen_ = 0;
   std::set<tusfs::InodeId> inodes_given_;
   bool server_forgot_ = false;  ///< something, at some time: what it says then is not ours
-  bool trusts_closed_ = true;   ///< no orderly end and no power cut since …
+  bool disk_failed_ = false;    ///< at some time
+  std::set<std::string> shared_targets_;  ///< published under a temporary name, too
+  bool waits_for_meanwhile_ = false;
+  std::optional<Step> meanwhile_;    ///< for the next body
+  std::optional<Step> right_after_;  ///< it had to wait until that body was cut
 };
 
 }  // namespace tusfs_life
