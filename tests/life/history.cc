@@ -140,6 +140,7 @@ History MakeHistory(std::uint64_t seed) {
   if (below(5) == 0) history.settings.spool_size = std::uint64_t{2} << 20;
   int total = 0;
   for (auto const& weight : kWeights) total += weight.weight;
+  std::vector<std::uint32_t> used;
   auto const count = 5 + below(60);
   for (std::uint32_t i = 0; i < count; ++i) {
     int at = static_cast<int>(below(static_cast<std::uint64_t>(total)));
@@ -147,20 +148,60 @@ History MakeHistory(std::uint64_t seed) {
     while (at >= weight->weight) at -= (weight++)->weight;
     Step step{.kind = weight->kind, .a = below(1000), .b = below(1000), .c = below(1000)};
     auto const size = [&] { return kSizes[below(kSizes.size())]; };
+    // Names that are likely to be there, or any; the first ones more often.
+    auto const name = [&] { return std::min(below(10), below(10)); };
+    auto const old_name = [&] {
+      return used.empty() || below(8) == 0 ? name() : used[below(used.size())];
+    };
     switch (step.kind) {
       case Kind::kCopy:
+        step.a = name();
+        step.b = size();
+        if (below(2) == 0) {  // one of two bodies, again and again
+          step.b = 30'000;
+          step.c = 1 + below(2);
+        }
+        used.push_back(step.a);
+        break;
+      case Kind::kCopyLarge:
+        step.a = name();
+        used.push_back(step.a);
+        break;
       case Kind::kAppend:
       case Kind::kTruncate:
+        step.a = old_name();
+        step.b = size();
+        break;
       case Kind::kMore:
         step.b = size();
         break;
       case Kind::kBegin:
+        step.b = name();
         step.c = size();
+        used.push_back(step.b);
         break;
-      case Kind::kWriteAt:
       case Kind::kRewrite:
+        step.a = old_name();
+        [[fallthrough]];
+      case Kind::kWriteAt:
         step.b = size() / 2;
         step.c = size() / 2 + 1;
+        break;
+      case Kind::kRename:
+      case Kind::kExchange:
+      case Kind::kLink:
+        step.a = old_name();
+        step.b = step.kind == Kind::kExchange ? old_name() : name();
+        used.push_back(step.b);
+        break;
+      case Kind::kUnlink:
+      case Kind::kPublish:
+      case Kind::kRetry:
+      case Kind::kAccept:
+      case Kind::kDiscard:
+      case Kind::kEvict:
+      case Kind::kTrim:
+        step.a = old_name();
         break;
       case Kind::kWait:
         step.a = kWaits[below(kWaits.size())];
