@@ -9,13 +9,15 @@
 
 namespace tusfs_life {
 
-bool World::Fits(Names const& names, std::map<std::string, Seen> const& seen) {
+bool World::Fits(Names const& names, std::map<std::string, Seen> const& seen) const {
   return std::equal(names.begin(), names.end(), seen.begin(), seen.end(),
-                    [](auto const& ours, auto const& theirs) {
-                      bool const known = ours.second->inode != 0;
-                      return ours.first == theirs.first &&
-                             ours.second->is_directory == theirs.second.is_directory &&
-                             (!known || ours.second->inode == theirs.second.inode);
+                    [this](auto const& ours, auto const& theirs) {
+                      auto const inode = ours.second->inode;
+                      bool const is_same = inode != 0
+                                               ? inode == theirs.second.inode
+                                               : !inodes_given_.contains(theirs.second.inode);
+                      return is_same && ours.first == theirs.first &&
+                             ours.second->is_directory == theirs.second.is_directory;
                     });
 }
 
@@ -88,7 +90,10 @@ void World::ReconcileBytes(bool power_failed, std::map<std::string, Seen> const&
 void World::AfterPowerCut(std::string const&, FilePtr const& file, Seen const& seen,
                           Listed const& listed) {
   auto const bytes = ReadAll(seen);
-  if (!bytes) return;
+  if (!bytes) {
+    file->bytes.resize(seen.size);  // the server has them, or the disk has failed them
+    return;
+  }
   bool const is_whole = *bytes == file->bytes;
   bool const waits = listed.state == "interrupted" || listed.state == "failed";
   if (file->synced && bytes->substr(0, file->bytes.size()) != file->bytes) {

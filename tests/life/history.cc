@@ -339,6 +339,36 @@ std::string Describe(History const& history) {
   return text.str();
 }
 
+std::string Encode(History const& history) {
+  std::ostringstream text;
+  auto const& [seed, server, settings, steps] = history;
+  text << seed << ',' << server.defers_length << ',' << server.terminates << ','
+       << server.moves_finished << ',' << server.expires_after << ',' << settings.adopts << ','
+       << settings.trims << ',' << settings.verifies << ',' << settings.spool_size;
+  for (auto const& step : steps) {
+    text << ',' << static_cast<int>(step.kind) << ',' << step.a << ',' << step.b << ',' << step.c;
+  }
+  return text.str();
+}
+
+History Decode(std::string const& word) {
+  std::istringstream text(word);
+  History history;
+  char comma = 0;
+  auto& server = history.server;
+  auto& settings = history.settings;
+  text >> history.seed >> comma >> server.defers_length >> comma >> server.terminates >> comma >>
+      server.moves_finished >> comma >> server.expires_after >> comma >> settings.adopts >> comma >>
+      settings.trims >> comma >> settings.verifies >> comma >> settings.spool_size;
+  Step step;
+  int kind = 0;
+  while (text >> comma >> kind >> comma >> step.a >> comma >> step.b >> comma >> step.c) {
+    step.kind = static_cast<Kind>(kind);
+    history.steps.push_back(step);
+  }
+  return history;
+}
+
 // Pieces of half of it, of a quarter, … of one step are dropped for as long as it still fails.
 History Shrink(History history, std::function<bool(History const&)> const& fails) {
   bool shorter = true;

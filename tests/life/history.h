@@ -87,6 +87,10 @@ struct History {
 /// The settings and the steps, a line each.
 [[nodiscard]] std::string Describe(History const& history);
 
+/// A word that Decode understands, to live it again.
+[[nodiscard]] std::string Encode(History const& history);
+[[nodiscard]] History Decode(std::string const& word);
+
 /// The shortest history found that still fails.
 [[nodiscard]] History Shrink(History history, std::function<bool(History const&)> const& fails);
 

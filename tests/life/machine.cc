@@ -33,6 +33,7 @@ Result<void> Machine::OpenState() {
   options.map_size = 256 * 1024;  // so that it has to grow
   options.journal_size = 32 * 1024;
   options.background = false;
+  options.boot = BootId();
   auto store = tusfs::Store::Open(directory / "catalog", options, logger_);
   if (!store) return tusfs::Failure(store.error());
   store_ = std::move(*store);

@@ -51,12 +51,12 @@ void World::Complete(FilePtr const& file) {
 void World::Become(Names const& names) {
   auto const before = model_.names();
   model_.Become(names, now());
-  tusfs::PublishRules const rules;
+
   for (auto const& [path, file] : names) {
     auto const found = before.find(path);
     bool const is_new = found == before.end() || found->second != file;
     bool const is_complete = file->fate != Fate::kHold && file->writers.empty();
-    if (!is_new || !is_complete || file->is_directory || rules.IsTemporary(path)) continue;
+    if (!is_new || !is_complete || file->is_directory) continue;
     auto const hash = HashOf(file->bytes);
     if (file->closed.contains(hash)) Allow(tusfs::TargetPath(path), hash);
   }

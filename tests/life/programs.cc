@@ -121,15 +121,18 @@ bool World::OpenFor(Program& program, std::string const& path, int flags) {
   if (!file || file->is_directory) return false;
   program.pid = ++next_pid_;
   bool const empties = (flags & O_TRUNC) != 0;
+  auto const fate = file->fate;
   if (empties) {
     file->before = std::exchange(file->bytes, {});
     file->unanswered = true;
+    file->fate = Fate::kMay;
   }
   auto const handle = Ask(program.pid, [&](Caller const& caller) {
     return machine_.fs().Open(caller, file->inode, flags);
   });
   if (!handle) {
     if (empties) file->bytes = file->before;
+    file->fate = fate;
     file->unanswered = false;
     return false;
   }
@@ -210,6 +213,7 @@ Result<Turn> World::WritePiece(Program& program, std::uint64_t offset, std::stri
   file.unanswered = false;
   if (written) {
     program.wrote = true;
+    program.has_handed_on = false;
   } else if (written.error().code == ENOSPC) {
     NoteFailedWrite(program);
   } else {
@@ -302,11 +306,14 @@ void World::ChildCloses(Program& program) {
   static_cast<void>(Ask(program.pid, [&](Caller const& caller) {
     return machine_.fs().Flush(caller, program.handle);
   }));
+  program.has_handed_on = true;
   program.pid = ++next_pid_;  // of the next child
 }
 
 void World::KillProgram(Program& program) {
   auto const file = program.file;
+  if (program.has_handed_on && program.wrote)
+    return Close(program);  // who did not write has no say
   auto const ending = std::exchange(program, {});
   machine_.processes().Kill(ending.pid);
   file->writers.erase(ending.handle);

@@ -52,7 +52,8 @@ class World {
     tusfs::HandleId handle = 0;
     pid_t pid = 0;
     bool wrote = false;
-    bool failed = false;  ///< one of its writes
+    bool failed = false;         ///< one of its writes
+    bool has_handed_on = false;  ///< the one that wrote has closed it, cleanly
   };
   /// What a mount shows.
   struct Seen {
@@ -170,7 +171,7 @@ class World {
   void ReconcileBytes(bool power_failed, std::map<std::string, Seen> const& seen);
   void AfterPowerCut(std::string const& path, FilePtr const& file, Seen const& seen,
                      Listed const& listed);
-  [[nodiscard]] static bool Fits(Names const& names, std::map<std::string, Seen> const& seen);
+  [[nodiscard]] bool Fits(Names const& names, std::map<std::string, Seen> const& seen) const;
 
   History const history_;
 
