@@ -498,7 +498,10 @@ Result<void> Store::Sync() {
     if (failure_) return Failure(*failure_);
     wanted = sequence_;
   }
-  return AwaitDurable(wanted);
+  auto const durable = AwaitDurable(wanted);
+  while (durable && !options_.background && Act()) {  // nobody else does
+  }
+  return durable;
 }
 
 // One of those who wait syncs for all who were there before it began.

@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "filesystem/orderly_end.h"
 #include "filesystem/recovery.h"
 
 namespace tusfs_life {
@@ -10,6 +11,7 @@ namespace {
 using tusfs::Result;
 
 constexpr std::chrono::milliseconds kTick{50};
+constexpr std::chrono::milliseconds kIdle{1000};
 constexpr std::chrono::milliseconds kRoom{500};
 
 }  // namespace
@@ -85,12 +87,14 @@ Result<void> Machine::Serve(bool takes_over) {
   if (auto swept = tusfs::SweepLeftovers(*store_, *spool_, {}); !swept) {
     return tusfs::Failure(swept.error());
   }
-  ticked_ = reclaimed_ = clock_.Steady();
+  ticked_ = committed_ = reclaimed_ = clock_.Steady();
   return spool_->Count();
 }
 
-Result<void> Machine::End() {
-  auto const ended = store_->Tick();
+Result<void> Machine::End(bool busy) {
+  auto const ended = tusfs::EndConnection(
+      *store_, *spool_, {.handles = busy ? tusfs::HandlesLeft::kOpen : tusfs::HandlesLeft::kClosed},
+      logger_);
   Bury();
   return ended;
 }
@@ -110,7 +114,11 @@ void Machine::Tick() {
   auto const now = clock_.Steady();
   if (now >= ticked_ + kTick) {
     ticked_ = now;
-    static_cast<void>(store_->Tick());  // the next one tries again
+    static_cast<void>(store_->Sync());  // the next one tries again
+  }
+  if (now >= committed_ + kIdle) {
+    committed_ = now;
+    static_cast<void>(store_->Tick());
   }
   if (now >= reclaimed_ + kRoom) {
     reclaimed_ = now;

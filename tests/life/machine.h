@@ -63,7 +63,8 @@ class Machine {
   /// A successor goes on with the connection.
   [[nodiscard]] tusfs::Result<void> TakeOver();
   /// The end of the mount, as umount and a stop of the service bring it.
-  [[nodiscard]] tusfs::Result<void> End();
+  /// `busy`: somebody has a file open.
+  [[nodiscard]] tusfs::Result<void> End(bool busy);
   /// What is left of a process that was killed goes.
   void Bury();
   /// The next mount is of another boot.
@@ -98,6 +99,7 @@ class Machine {
   int boot_ = 1;
   std::uint64_t connection_ = 0;
   tusfs::SteadyTime ticked_;
+  tusfs::SteadyTime committed_;
   tusfs::SteadyTime reclaimed_;
   std::unique_ptr<tusfs::Spool> spool_;  // outlives the store, whose last commit removes bytes
   std::unique_ptr<tusfs::Store> store_;

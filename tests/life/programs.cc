@@ -498,10 +498,22 @@ void World::LookForDeathOfAsked() {
 }
 
 void World::Publish(std::string const& path) {
+  using Rest = tusfs::Decisions::Rest;
   auto const file = model_.Find(path);
-  auto const outcomes = machine_.decisions().Publish(path);
-  bool const done = outcomes && outcomes->size() == 1 && outcomes->front().refusal.empty();
-  if (!done && !disk_.dead()) return;
+  auto const is_done = [](auto const& outcomes) {
+    return outcomes && outcomes->size() == 1 && outcomes->front().refusal.empty();
+  };
+  auto outcomes = machine_.decisions().Publish(path);
+  bool const asks = outcomes && outcomes->size() == 1 && outcomes->front().is_cut;
+  if (asks && !disk_.dead()) {
+    outcomes = machine_.decisions().Publish(path, random_() % 2 == 0 ? Rest::kTake : Rest::kDrop);
+    auto const seen = machine_.fs().GetAttributes(file->inode);
+    if (is_done(outcomes) && seen) {
+      auto const bytes = ReadAll({file->inode, false, seen->size});
+      if (bytes) file->bytes = *bytes;
+    }
+  }
+  if (!is_done(outcomes) && !disk_.dead()) return;
   // A file that waits for its name is approved under this one.
   if (tusfs::PublishRules().IsTemporary(path)) shared_targets_.insert(tusfs::TargetPath(path));
   Complete(file);

@@ -31,6 +31,7 @@ std::filesystem::path RootOfDisk() { return "/dev/shm/tusfs-life." + std::to_str
 
 World::World(History const& history)
     : history_(history),
+      random_(history.seed),
 
       disk_(RootOfDisk(), [this] { return clock_.Wall(); }),
       server_(
@@ -201,7 +202,9 @@ void World::MountAgain(Death death, std::uint64_t changes) {
 
 // Whoever kills it soon may do so while it ends.
 void World::EndOrderly(bool reboots, bool by_power_switch) {
-  auto const ended = machine_.End();
+  bool const busy = std::any_of(programs_.begin(), programs_.end(),
+                                [](auto const& row) { return row.second.file != nullptr; });
+  auto const ended = machine_.End(busy);
   for (auto& [number, program] : programs_) {
     if (!program.file) continue;
     program.file->writers.clear();

@@ -187,6 +187,7 @@ class World {
   std::uint64_t bytes_made_ = 0;
   int names_made_ = 0;
   std::uint64_t cuts_ = 0;
+  std::mt19937_64 random_;
   std::optional<Names> unanswered_names_;
   /// How often a content may be published under a path.
   std::map<std::pair<std::string, std::uint64_t>, int> allowed_;
