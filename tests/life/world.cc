@@ -31,13 +31,12 @@ std::filesystem::path RootOfDisk() { return "/dev/shm/tusfs-life." + std::to_str
 
 World::World(History const& history)
     : history_(history),
-      random_(history.seed),
-
       disk_(RootOfDisk(), [this] { return clock_.Wall(); }),
       server_(
           history.server, [this] { return clock_.Wall(); },
           [this](std::int64_t time) { clock_.Advance(std::chrono::nanoseconds(time)); }),
-      machine_(disk_, server_, clock_, history.seed, tusfs::QuietLogger()) {
+      machine_(disk_, server_, clock_, history.seed, tusfs::QuietLogger()),
+      random_(history.seed) {
   SeedRandomness(history.seed);
   machine_.settings = history.settings;
   server_.is_asker_dead = [this] { return disk_.dead(); };
