@@ -277,7 +277,9 @@ Result<void> Filesystem::Flush(Caller const& caller, HandleId id) {
     auto inode = GetInode(transaction, record.inode);
     if (!inode) return Failure(inode.error());
     CatchUp(*inode, version.get());
-    if (speaks && next.verdict == Verdict::kClean && !next.dirty) inode->reason.clear();
+    // What the local disk has failed no close makes good.
+    bool const is_clean = speaks && next.verdict == Verdict::kClean && !next.dirty;
+    if (is_clean && inode->content != Content::kFailed) inode->reason.clear();
     PutInode(transaction, *inode);
     PutHandle(transaction, next);
     Remember(transaction, caller, record.inode, id);
@@ -328,7 +330,7 @@ Result<void> Filesystem::Release(HandleId id) {
       }
       if (!handle->MayWrite()) return {};
       CatchUp(*inode, version.get());
-      if (record.changed) {
+      if (record.changed && inode->content != Content::kFailed) {
         bool const unclosed = record.dirty && record.wrote && !uploader_.rules().publish_unknown;
         if (unclosed) {
           inode->reason = "nobody who wrote to it has closed it";

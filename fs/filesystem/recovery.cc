@@ -54,10 +54,18 @@ Result<void> Detach(Transaction& transaction, Inode& inode) {
   return {};
 }
 
+// The name of a file that nobody synced may have come through without its body, and one that an
+// earlier start has made in its place may be gone again.
+Result<void> MakeEmptyBody(Spool& spool, Inode const& inode) {
+  auto const made = spool.Create(inode.version);
+  if (!made && made.error().code != EEXIST) return Failure(made.error());
+  return {};
+}
+
 // After another boot a file is what was synced of it: of what lies behind nobody knows whether it
 // is whole. It stays where it is, and is said.
 Result<void> CutToSynced(Transaction& transaction, Spool& spool, Inode& inode) {
-  if (inode.synced) return {};
+  if (inode.synced) return inode.size == 0 ? MakeEmptyBody(spool, inode) : Result<void>();
   auto const body = spool.Find(inode.version, kAsOnDisk, inode.trimmed);
   if (!body && body.error().code != ENOENT) return Failure(body.error());
   auto const on_disk = body ? (*body)->size() : 0;
@@ -83,11 +91,7 @@ Result<void> CutToSynced(Transaction& transaction, Spool& spool, Inode& inode) {
     inode.reason = is_torn ? kTorn : kPowerCut;
   }
   if (is_torn) inode.rewrite = Rewrite::kTorn;
-  // The name of a file that nobody synced may have come through without its body.
-  if (!body) {
-    if (auto made = spool.Create(inode.version); !made) return Failure(made.error());
-  }
-  return {};
+  return body ? Result<void>() : MakeEmptyBody(spool, inode);
 }
 
 // Puts one unfinished file right.
