@@ -68,6 +68,7 @@ VersionId Turns::ChooseOwner(SteadyTime now) const {
 
 bool Turns::MayGo(VersionId file, Room room, SteadyTime now) {
   bool const has_room = room == Room::kPlenty || room == Room::kScarce;
+  if (has_room && exempt_.contains(file)) return true;
   if (has_room && !IsContested()) {
     if (waiting_.empty()) owner_ = 0;
     return true;
@@ -104,7 +105,10 @@ bool Turns::IsFull(VersionId file, std::uint64_t taken, Room room, SteadyTime no
   if (!options_.trims && room == Room::kNone && cannot_fit) return true;
   if (room == Room::kNone && budget_.IsHopeless() && IsNextToFail(file, now)) return true;
   auto const since = std::max(waiting_.at(file), budget_.last_progress());
-  return since + options_.full_timeout <= now;
+  if (since + options_.full_timeout > now) return false;
+  if (room == Room::kLow || room == Room::kNone) return true;
+  exempt_.insert(file);  // nobody fails while there is room
+  return false;
 }
 
 void Turns::Leave(VersionId file) {
@@ -112,6 +116,7 @@ void Turns::Leave(VersionId file) {
   Forget(file);
   Drop(file);
   refused_.erase(file);
+  exempt_.erase(file);
   if (owner_ == file) owner_ = 0;
   if (failed_ == file) failed_ = 0;
   // What it leaves may be finished, or removed.

@@ -75,7 +75,8 @@ class Turns {
   std::uint64_t taken_ GUARDED_BY(mutex_) = 0;                  ///< by all of them
   std::map<VersionId, SteadyTime> waiting_ GUARDED_BY(mutex_);  ///< since when
   std::set<VersionId> refused_ GUARDED_BY(mutex_);
-  VersionId owner_ GUARDED_BY(mutex_) = 0;  ///< of what is left; 0: nobody yet
+  std::set<VersionId> exempt_ GUARDED_BY(mutex_);  ///< have waited long enough for others
+  VersionId owner_ GUARDED_BY(mutex_) = 0;         ///< of what is left; 0: nobody yet
   SteadyTime owner_wrote_ GUARDED_BY(mutex_);
   VersionId failed_ GUARDED_BY(mutex_) = 0;  ///< was told last that it is full; 0: and has gone
   SteadyTime failed_at_ GUARDED_BY(mutex_);

@@ -130,6 +130,21 @@ TEST_F(TurnsTest, TheOthersStopAtAThirdTogetherHoweverMuchRoomThereIs) {
   EXPECT_EQ(Ask(3, 3 * kUnit), Turn::kGo);
 }
 
+TEST_F(TurnsTest, NobodyFailsForTheSakeOfOthersWhileThereIsRoom) {
+  Use(9 * kUnit);
+  EXPECT_EQ(Ask(1, 3 * kUnit), Turn::kGo);
+  EXPECT_EQ(Ask(2, 3 * kUnit), Turn::kGo);
+  EXPECT_EQ(Ask(3, 3 * kUnit), Turn::kWait);
+  for (auto waited = std::chrono::seconds(0); waited < kTimeout;
+       waited += std::chrono::seconds(5)) {
+    clock_.Advance(std::chrono::seconds(5));
+    EXPECT_EQ(Ask(1, 3 * kUnit), Turn::kGo);
+  }
+  EXPECT_EQ(Ask(3, 3 * kUnit), Turn::kWait) << "it has waited long enough";
+  EXPECT_EQ(Ask(3, 3 * kUnit), Turn::kGo);
+  EXPECT_EQ(Ask(3, 3 * kUnit), Turn::kGo) << "and does not wait so long again";
+}
+
 TEST_F(TurnsTest, ASmallFileDoesNotWaitForALargeOne) {
   Use(10 * kUnit);
   EXPECT_EQ(Ask(1, 9 * kUnit), Turn::kGo);
