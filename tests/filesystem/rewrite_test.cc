@@ -200,6 +200,21 @@ TEST_F(RewriteTest, IsOverWhenTheFileIsFinished) {
   EXPECT_EQ(Row(inode).rewrite, Rewrite::kNone);
 }
 
+TEST_F(RewriteTest, OfAFileThatTheDiskHasFailedLeavesItFailedForTheSameReason) {
+  auto const inode = MakeSynced(Content::kFailed);
+  ChangeRow(inode, [](Inode& row) { row.reason = "the disk says no"; });
+  auto handle = Open(inode, O_WRONLY);
+  Write(handle, 0, "new");
+  Close(handle);
+  EXPECT_EQ(Row(inode).reason, "the disk says no");
+  handle = Open(inode, O_WRONLY);
+  Write(handle, 0, "new");
+  processes_.Kill(me_.pid);
+  Close(handle);
+  EXPECT_EQ(Row(inode).content, Content::kFailed);
+  EXPECT_EQ(Row(inode).reason, "the disk says no");
+}
+
 // ---- bytes that only the server has
 
 TEST_F(RewriteTest, AFileWhoseHeadOnlyTheServerHasKeepsItsUploadThroughAPowerCut) {
