@@ -119,9 +119,10 @@ class Opening {
     StoreOptions options;
     options.boot = recovery_.boot_id;
     options.on_failure = [logger = logger_](Error const& error) {
+      auto const why = Describe(error);
+      Complain("the catalog has failed: " + why);  // where there is a terminal yet
       logger->Error(
-          "the catalog has failed, this daemon ends and the next one goes on error=\"{}\"",
-          Describe(error));
+          "the catalog has failed, this daemon ends and the next one goes on error=\"{}\"", why);
       ::_exit(error.code == EUCLEAN ? kCatalogIsDamaged : kCatalogFailed);
     };
     return options;

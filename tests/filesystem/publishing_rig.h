@@ -27,7 +27,7 @@ class PublishingRig : public testing::Test {
 
   void Mount() {
     spool_ = Spool::Open(dir_ / "spool").value();
-    store_ = Store::Open(dir_ / "catalog", {}, logger_).value();
+    store_ = Store::Open(dir_ / "catalog", {.journal_size = 1 << 20}, logger_).value();
     auto const connection =
         Recover(*store_, *spool_, clock_,
                 {.endpoint = server_.Url(), .boot_id = "boot", .uid = 0, .gid = 0}, logger_);

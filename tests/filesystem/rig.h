@@ -328,7 +328,7 @@ class FilesystemRig : public testing::Test {
   std::chrono::milliseconds settle_{3'600'000};
   PublishRules rules_;  ///< of the next mount, like the two that follow
   SpoolLimits limits_;
-  StoreOptions store_options_;
+  StoreOptions store_options_{.journal_size = 1 << 20};
   Turns::Options turns_;
   FakeRemote remote_;
   std::string boot_;

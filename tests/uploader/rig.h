@@ -11,6 +11,7 @@
 
 #include "base/fakes.h"
 #include "catalog/namespace.h"
+#include "catalog/store_harness.h"
 #include "catalog/tables.h"
 #include "spool/spool.h"
 #include "testing/files.h"
@@ -156,13 +157,8 @@ class TransferRig : public testing::Test {
   /// The uploads that a successor would find after a power cut now.
   [[nodiscard]] std::vector<Upload> UploadsAfterPowerCut() {
     auto const copy = dir_ / ("copy" + std::to_string(copies_++));
-    std::filesystem::create_directory(copy);
-    auto const copied = store_->Read([&](View const&) -> Result<void> {
-      std::filesystem::copy_file(dir_ / "catalog" / "data.mdb", copy / "data.mdb");
-      return {};
-    });
-    EXPECT_TRUE(Ok(copied));
-    return Uploads(*Store::Open(copy, {}, QuietLogger()).value());
+    CopyAsAfterPowerCut(*store_, dir_ / "catalog", copy);
+    return Uploads(*OpenStore(copy));
   }
 
   // ---- the server
@@ -233,7 +229,7 @@ class TransferRig : public testing::Test {
   Logger const logger_ = QuietLogger();
   std::unique_ptr<Spool> const spool_ = Spool::Open(dir_ / "spool").value();  // outlives the store
   std::unique_ptr<Store> const store_ =
-      Store::Open(dir_ / "catalog", {.commit_interval = std::chrono::hours(1)}, logger_).value();
+      Store::Open(dir_ / "catalog", OnlyWhenAsked(), logger_).value();
   Endpoint endpoint_{SmallChunks(), [] { return 0.5; }, clock_, logger_};
   std::vector<Uuid> ownerless_;
   PublishRules rules_;
