@@ -25,6 +25,7 @@ void World::Reconcile(bool power_failed) {
   CheckCatalog();
   auto const seen = Look();
   ReconcileNames(power_failed, seen);
+  readers_.clear();
   for (auto& [number, program] : programs_) {
     if (!program.file) continue;
     program.file->bad = program.wrote || program.file->bad;

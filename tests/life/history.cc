@@ -33,6 +33,9 @@ constexpr std::array kWeights{Weight{Kind::kCopy, 24},
                               Weight{Kind::kSyncDirectory, 2},
                               Weight{Kind::kCopyLarge, 1},
                               Weight{Kind::kCopiesAtOnce, 1},
+                              Weight{Kind::kOpenToRead, 3},
+                              Weight{Kind::kRead, 4},
+                              Weight{Kind::kCloseReader, 2},
                               Weight{Kind::kTrim, 2},
                               Weight{Kind::kMeanwhile, 4},
                               Weight{Kind::kDiskFails, 1},
@@ -85,6 +88,9 @@ char const* WordOf(Kind kind) {
                               "fsync-directory",
                               "copy-large",
                               "copies-at-once",
+                              "open-to-read",
+                              "read",
+                              "close-reader",
                               "publish",
                               "retry",
                               "accept",
@@ -137,6 +143,9 @@ History MakeHistory(std::uint64_t seed) {
   history.settings.adopts = below(4) != 0;
   history.settings.verifies = below(8) == 0;
   history.settings.trims = below(4) == 0;
+  history.settings.holds = below(4) == 0;
+  if (below(6) == 0) history.settings.keep = 0;
+  history.settings.map_pages = 24 + below(60);
   if (below(5) == 0) history.settings.spool_size = std::uint64_t{2} << 20;
   int total = 0;
   for (auto const& weight : kWeights) total += weight.weight;
@@ -214,8 +223,13 @@ History MakeHistory(std::uint64_t seed) {
         step.a = below(4) == 0 ? 1 : 0;
         break;
       case Kind::kReboot:
-      case Kind::kDiskFails:
         step.a = below(2);
+        break;
+      case Kind::kDiskFails:
+        step.a = below(5);
+        break;
+      case Kind::kOpenToRead:
+        step.b = old_name();
         break;
       case Kind::kCopiesAtOnce:
         step.b = 300'000 + 100'000 * below(10);
@@ -250,6 +264,13 @@ std::string Describe(Step const& step) {
     case Kind::kAppend:
     case Kind::kTruncate:
       text << ' ' << NameAt(step.a) << ' ' << step.b;
+      break;
+    case Kind::kOpenToRead:
+      text << " #" << step.a % 3 << ' ' << NameAt(step.b);
+      break;
+    case Kind::kRead:
+    case Kind::kCloseReader:
+      text << " #" << step.a % 3;
       break;
     case Kind::kBegin:
       text << " #" << step.a % 3 << ' ' << NameAt(step.b) << ' ' << step.c;
@@ -313,10 +334,10 @@ std::string Describe(Step const& step) {
       text << (step.b != 0 ? " back " : " forward ") << step.a << " s";
       break;
     case Kind::kDiskFails:
-      text << (step.a != 0 ? " sync" : " write");
+      text << std::array{" write", " sync", " full", " catalog-write", " catalog-sync"}[step.a % 5];
       break;
     case Kind::kRemount:
-      text << ' ' << step.a % 8;
+      text << ' ' << step.a % 16;
       break;
     default:
       break;
@@ -331,8 +352,9 @@ std::string Describe(History const& history) {
        << (history.server.moves_finished ? " moves-finished" : "")
        << (history.server.expires_after != 0 ? " expires" : "")
        << "; mount:" << (history.settings.adopts ? " adopts" : "")
-       << (history.settings.verifies ? " verifies" : "")
-       << (history.settings.trims ? " trims" : "");
+       << (history.settings.verifies ? " verifies" : "") << (history.settings.trims ? " trims" : "")
+       << (history.settings.holds ? " holds" : "")
+       << (history.settings.keep ? " keeps-nothing" : "") << " map " << history.settings.map_pages;
   if (history.settings.spool_size != 0) text << " spool " << history.settings.spool_size;
   text << "\n";
   for (auto const& step : history.steps) text << "  " << Describe(step) << "\n";
@@ -344,7 +366,8 @@ std::string Encode(History const& history) {
   auto const& [seed, server, settings, steps] = history;
   text << seed << ',' << server.defers_length << ',' << server.terminates << ','
        << server.moves_finished << ',' << server.expires_after << ',' << settings.adopts << ','
-       << settings.trims << ',' << settings.verifies << ',' << settings.spool_size;
+       << settings.trims << ',' << settings.verifies << ',' << settings.spool_size << ','
+       << settings.holds << ',' << settings.keep.has_value() << ',' << settings.map_pages;
   for (auto const& step : steps) {
     text << ',' << static_cast<int>(step.kind) << ',' << step.a << ',' << step.b << ',' << step.c;
   }
@@ -355,11 +378,14 @@ History Decode(std::string const& word) {
   std::istringstream text(word);
   History history;
   char comma = 0;
+  bool keeps_nothing = false;
   auto& server = history.server;
   auto& settings = history.settings;
   text >> history.seed >> comma >> server.defers_length >> comma >> server.terminates >> comma >>
       server.moves_finished >> comma >> server.expires_after >> comma >> settings.adopts >> comma >>
-      settings.trims >> comma >> settings.verifies >> comma >> settings.spool_size;
+      settings.trims >> comma >> settings.verifies >> comma >> settings.spool_size >> comma >>
+      settings.holds >> comma >> keeps_nothing >> comma >> settings.map_pages;
+  if (keeps_nothing) settings.keep = 0;
   Step step;
   int kind = 0;
   while (text >> comma >> kind >> comma >> step.a >> comma >> step.b >> comma >> step.c) {

@@ -37,6 +37,9 @@ enum class Kind : std::uint8_t {
   kSyncDirectory,
   kCopyLarge,     ///< a: name
   kCopiesAtOnce,  ///< a: the first of three names, b: size
+  kOpenToRead,    ///< a: reader, b: name
+  kRead,          ///< a: reader
+  kCloseReader,   ///< a: reader
   // A person.
   kPublish,  ///< a: name, as those that follow
   kRetry,
@@ -61,7 +64,8 @@ enum class Kind : std::uint8_t {
   kClockJump,  ///< a: seconds, b: backwards
   kRemount,    ///< a: bits of MountSettings
   kMeanwhile,  ///< the next step happens while the next body is on its way to the server
-  kDiskFails,  ///< a: 0 a write, 1 a sync; of the spool
+  kDiskFails,  ///< a: 0 a write, 1 a sync, 2 no room, of the spool; 3 a write, 4 a sync, of the
+               ///< catalog
   kCount,
 };
 

@@ -32,7 +32,8 @@ Result<void> Machine::OpenState() {
   if (!spool) return tusfs::Failure(spool.error());
   spool_ = std::move(*spool);
   tusfs::StoreOptions options;
-  options.map_size = 256 * 1024;  // so that it has to grow
+  options.map_size = std::uint64_t{settings.map_pages} * 4096;
+  options.on_failure = [this](tusfs::Error const&) { disk_.Die(); };  // the program ends
   options.journal_size = 32 * 1024;
   options.background = false;
   options.boot = BootId();
@@ -70,6 +71,10 @@ Result<void> Machine::Serve(bool takes_over) {
       settings.adopts ? std::chrono::hours(24) : std::chrono::milliseconds(0);
   options.transfer.verify =
       settings.verifies ? tusfs::Verification::kHead : tusfs::Verification::kOff;
+  if (settings.holds) {
+    options.rules.finish.push_back(
+        {tusfs::Glob::Parse(kHeldName).value(), tusfs::FinishBy::kManual});
+  }
   options.random = [this] { return static_cast<double>(random_() >> 11) / 9007199254740992.0; };
   options.make_transport = [this] { return server_.MakeTransport(); };
   uploader_ = std::make_unique<tusfs::Uploader>(options, *store_, *spool_, clock_, logger_);

@@ -48,7 +48,11 @@ struct MountSettings {
   bool verifies = false;
   std::uint64_t spool_size = 0;
   std::optional<std::uint64_t> keep;
+  bool holds = false;            ///< what is called kHeldName waits for a person
+  std::uint32_t map_pages = 64;  ///< of the catalog at first, so that it has to grow one day
 };
+
+constexpr char const* kHeldName = "c";
 
 class Machine {
  public:

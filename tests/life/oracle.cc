@@ -42,9 +42,8 @@ void World::Allow(std::string const& path, std::uint64_t hash, int times) {
 void World::Complete(FilePtr const& file) {
   auto const hash = HashOf(file->bytes);
   file->closed.insert(hash);
-  tusfs::PublishRules const rules;
   for (auto const& name : model_.NamesOf(file)) {
-    if (!rules.IsTemporary(name)) Allow(tusfs::TargetPath(name), hash);
+    if (!Waits(name)) Allow(tusfs::TargetPath(name), hash);
   }
 }
 
@@ -60,6 +59,19 @@ void World::Become(Names const& names) {
     auto const hash = HashOf(file->bytes);
     if (file->closed.contains(hash)) Allow(tusfs::TargetPath(path), hash);
   }
+}
+
+bool World::Waits(std::string const& path) const {
+  if (tusfs::PublishRules().IsTemporary(path)) return true;
+  return machine_.settings.holds && path == kHeldName;
+}
+
+// The rule has gone.
+void World::AllowHeld() {
+  auto const file = model_.Find(kHeldName);
+  if (!file || file->is_directory || file->fate == Fate::kHold) return;
+  auto const hash = HashOf(file->bytes);
+  if (file->closed.contains(hash)) Allow(kHeldName, hash);
 }
 
 void World::CheckServer() {

@@ -82,6 +82,11 @@ void World::DoProgram(Step const& step) {
       Close(editor);
       break;
     }
+    case Kind::kOpenToRead:
+    case Kind::kRead:
+    case Kind::kCloseReader:
+      DoReader(step);
+      break;
     case Kind::kTruncate:
       Truncate(name, step.b);
       break;
@@ -112,6 +117,35 @@ void World::DoProgram(Step const& step) {
     default:
       break;
   }
+}
+
+void World::DoReader(Step const& step) {
+  auto& reader = readers_[static_cast<int>(step.a % 3)];
+  if (step.kind == Kind::kOpenToRead) {
+    auto const file = model_.Find(NameAt(step.b));
+    if (reader.file || !file || file->is_directory) return;
+    auto const handle = Ask(50, [&](Caller const& caller) {
+      return machine_.fs().Open(caller, file->inode, O_RDONLY);
+    });
+    if (handle) reader = {file, *handle};
+    return;
+  }
+  if (!reader.file) return;
+  if (step.kind == Kind::kCloseReader) {
+    auto const ending = std::exchange(reader, {});
+    auto const released =
+        Ask(50, [&](Caller const&) { return machine_.fs().Release(ending.handle); });
+    if (!released) Break("a release fails: " + tusfs::Describe(released.error()));
+    return;
+  }
+  std::string bytes(reader.file->bytes.size() + 1, '?');
+  auto const got = Ask(50, [&](Caller const&) {
+    return machine_.fs().Read(reader.handle, 0, std::as_writable_bytes(std::span(bytes)));
+  });
+  if (!got && got.error().code == EBADF) Break("an open file cannot be read any more");
+  if (!got) return;  // the server alone has it, or the disk has failed
+  bytes.resize(*got);
+  if (bytes != reader.file->bytes && !disk_failed_) Break("an open file shows other bytes");
 }
 
 // ---- opening and writing

@@ -211,6 +211,7 @@ void World::EndOrderly(bool reboots, bool by_power_switch) {
     program.file->fate = Fate::kHold;
     program = {};
   }
+  readers_.clear();
   if (disk_.dead()) return Crash(death_ == Death::kDaemon ? Death::kAll : death_);
   if (!ended) Break("the mount does not end: " + tusfs::Describe(ended.error()));
   disk_.Revive();
@@ -226,6 +227,15 @@ void World::EndOrderly(bool reboots, bool by_power_switch) {
   MountAgain();
   model_.Synced();
   CheckTree();
+}
+
+void World::FailDisk(std::uint32_t how) {
+  bool const in_catalog = how >= 3;
+  bool const is_sync = how == 1 || how == 4;
+  disk_.Fail(is_sync ? Disk::Call::kSync : Disk::Call::kWrite, in_catalog ? "/catalog/" : "/spool/",
+             how == 2 ? ENOSPC : EIO, how == 2 ? 3 : 1);
+  if (in_catalog) death_ = Death::kDaemon;
+  disk_failed_ = disk_failed_ || how != 2;
 }
 
 void World::DoMachine(Step const& step) {
@@ -274,8 +284,7 @@ void World::DoMachine(Step const& step) {
       waits_for_meanwhile_ = true;
       break;
     case Kind::kDiskFails:
-      disk_.Fail(step.a == 0 ? Disk::Call::kWrite : Disk::Call::kSync, "/spool/", EIO, 1);
-      disk_failed_ = true;
+      FailDisk(step.a % 5);
       break;
     case Kind::kDieSoon:
       disk_.DieAfter(step.b);
@@ -289,6 +298,8 @@ void World::DoMachine(Step const& step) {
       if (busy) break;
       machine_.settings.adopts = (step.a & 1) != 0;
       machine_.settings.verifies = (step.a & 2) != 0;
+      machine_.settings.holds = (step.a & 8) != 0;
+      if (!machine_.settings.holds) AllowHeld();
       EndOrderly(false, false);
       break;
     default:
@@ -305,6 +316,11 @@ void World::Finish() {
   meanwhile_.reset();
   for (auto& [number, program] : programs_) {
     if (program.file) Close(program);
+  }
+  for (auto& [number, reader] : readers_) {
+    if (reader.file)
+      DoReader(
+          {.kind = Kind::kCloseReader, .a = static_cast<std::uint32_t>(number), .b = 0, .c = 0});
   }
   CheckTree();
   Pass(kLongLife);
@@ -325,6 +341,8 @@ void World::People() {
     if (listed.state == "interrupted" && is_temporary) {
       Rename(path, "named-" + std::to_string(++names_made_), 0);
     } else if (listed.state == "interrupted") {
+      Publish(path);
+    } else if (listed.state == "settling" && !listed.finishes && !is_temporary) {
       Publish(path);
     } else if (listed.state == "settling" && !listed.finishes) {
       Rename(path, "named-" + std::to_string(++names_made_), 0);

@@ -55,6 +55,10 @@ class World {
     bool failed = false;         ///< one of its writes
     bool has_handed_on = false;  ///< the one that wrote has closed it, cleanly
   };
+  struct Reader {
+    FilePtr file;
+    tusfs::HandleId handle = 0;
+  };
   /// What a mount shows.
   struct Seen {
     tusfs::InodeId inode = 0;
@@ -71,6 +75,7 @@ class World {
   // world.cc
   void Do(Step const& step);
   void DoMachine(Step const& step);
+  void FailDisk(std::uint32_t how);
   void Pass(std::chrono::nanoseconds time);
   void Drain();
   void Tick();
@@ -140,6 +145,7 @@ class World {
     unanswered_names_.reset();
     return done;
   }
+  void DoReader(Step const& step);
   void DoPerson(Step const& step);
   void LookForDeathOfAsked();
   void Publish(std::string const& path);
@@ -148,6 +154,9 @@ class World {
   // oracle.cc
   /// These bytes are complete, under every name of the file.
   void Complete(FilePtr const& file);
+  /// Nobody finishes it while it has this name, but a person.
+  [[nodiscard]] bool Waits(std::string const& path) const;
+  void AllowHeld();
   /// The tree is another one.
   void Become(Names const& names);
   void Allow(std::string const& path, std::uint64_t hash, int times = 1);
@@ -181,6 +190,7 @@ class World {
   Machine machine_;
   Model model_;
   std::map<int, Program> programs_;
+  std::map<int, Reader> readers_;
   Death death_ = Death::kDaemon;
   std::uint64_t unique_ = 0;
   pid_t next_pid_ = 1000;
