@@ -68,11 +68,17 @@ Rows RowsOf(Store const& store) {
 struct Beginning {
   Beginning() {
     auto const store = OpenStore(dir.path()).value();
-    store->Read([&](View const& view) -> Result<void> {
-      epoch = Decoder(**view.Get(Table::kMeta, "journal.epoch")).Number<std::uint64_t>();
-      sequence = Decoder(**view.Get(Table::kMeta, "journal.sequence")).Number<std::uint64_t>();
+    // As a store takes them that LMDB has committed nothing of yet.
+    auto const read = store->Read([&](View const& view) -> Result<void> {
+      auto const at = [&](char const* key, std::uint64_t otherwise) {
+        auto const row = view.Get(Table::kMeta, key).value();
+        return row ? Decoder(*row).Number<std::uint64_t>() : otherwise;
+      };
+      epoch = at("journal.epoch", 1);
+      sequence = at("journal.sequence", 0);
       return {};
     });
+    Require(read.has_value(), "a new store can be read");
   }
 
   tusfs_testing::TempDir const dir;

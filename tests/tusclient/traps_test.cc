@@ -99,16 +99,29 @@ TEST(Trap3, NoBodyIsLongerThanThePartsOfTusdsS3Store) {
 
 // 4: a finishing step that failed, and a HEAD that says "complete".
 
-TEST(Trap4, NobodyIsAskedForTheBytesAfterAnErrorOfTheLastPatch) {
-  for (auto const& fault : {Fault::AnswerAfter(500, "hook"), Fault::LoseAnswer()}) {
+TEST(Trap4, NobodyIsAskedForTheBytesAfterTheAnswerToTheLastPatchWasLost) {
+  FixtureServer server;
+  server.AddFault({.method = "PATCH", .nth = 3, .action = Fault::LoseAnswer()});
+  Uploader uploader(server.Url());
+  auto const receipt = uploader.Send(Bytes());
+  ASSERT_TRUE(receipt);
+  EXPECT_THAT(receipt->headers, IsEmpty()) << "nobody confirmed it";
+  EXPECT_THAT(Methods(server), Not(HasSubstr("GET")));
+  EXPECT_EQ(server.Stats().patches, 3);
+}
+
+TEST(Trap4, AnErrorOfTheLastPatchIsNoSuccessThoughAHeadSaysComplete) {
+  for (int const status : {403, 409, 413, 422, 423, 500}) {
     FixtureServer server;
-    server.AddFault({.method = "PATCH", .nth = 3, .action = fault});
+    server.AddFault({.method = "PATCH", .nth = 3, .action = Fault::AnswerAfter(status, "hook")});
     Uploader uploader(server.Url());
+    uploader.options.wait_for_credentials = true;
     auto const receipt = uploader.Send(Bytes());
-    ASSERT_TRUE(receipt);
-    EXPECT_THAT(receipt->headers, IsEmpty()) << "nobody confirmed it";
-    EXPECT_THAT(Methods(server), Not(HasSubstr("GET")));
-    EXPECT_EQ(server.Stats().patches, 3);
+    ASSERT_FALSE(receipt) << status;
+    EXPECT_EQ(receipt.error().code, status == 500 ? ErrorCode::kUnconfirmed : ErrorCode::kRefused)
+        << status;
+    EXPECT_THAT(receipt.error().message, HasSubstr("hook")) << status;
+    EXPECT_THAT(Methods(server), Not(HasSubstr("DELETE")));
   }
 }
 

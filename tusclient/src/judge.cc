@@ -34,7 +34,7 @@ Judgement Unconfirmed(UploadFacts const& facts, std::string why) {
 /// As another upload, where that is harmless.
 Judgement StartOver(UploadFacts const& facts, std::string const& why, bool deletes) {
   if (MayHaveEnded(facts)) {
-    return Unconfirmed(facts, "its last bytes were sent, so it may have been taken: " + why);
+    return Unconfirmed(facts, "its last bytes were sent, and the server may have taken it: " + why);
   }
   if (facts.floor > 0) {
     return Say(Next::kLost, "its first " + std::to_string(facts.floor) +

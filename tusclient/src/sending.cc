@@ -144,7 +144,7 @@ Result<void> Sending::Create() {
   facts_ = {.confirmed = created->offset,
             .announced = request.body_length,
             .end = stored_.end,
-            .most = created->offset};
+            .most = std::max(facts_.most, created->offset)};
   replayed_ = true;
   state_ = State::kReady;
   if (length_ && created->offset == *length_) {
@@ -427,7 +427,7 @@ Result<void> Sending::StartOver(Judgement const& judgement, Error const* error) 
   if (judgement.deletes) static_cast<void>(client_.Terminate(stored_.url, stop_));
   if (auto forgotten = Forget(); !forgotten) return forgotten;
   stored_ = {};
-  facts_ = {};
+  facts_ = {.most = facts_.most};  // what was had before is no progress
   replayed_ = true;
   receipt_.resumed = false;
   idempotency_key_ = MakeKey();
