@@ -54,18 +54,10 @@ Result<void> Detach(Transaction& transaction, Inode& inode) {
   return {};
 }
 
-// The name of a file that nobody synced may have come through without its body, and one that an
-// earlier start has made in its place may be gone again.
-Result<void> MakeEmptyBody(Spool& spool, Inode const& inode) {
-  auto const made = spool.Create(inode.version);
-  if (!made && made.error().code != EEXIST) return Failure(made.error());
-  return {};
-}
-
 // After another boot a file is what was synced of it: of what lies behind nobody knows whether it
 // is whole. It stays where it is, and is said.
 Result<void> CutToSynced(Transaction& transaction, Spool& spool, Inode& inode) {
-  if (inode.synced) return inode.size == 0 ? MakeEmptyBody(spool, inode) : Result<void>();
+  if (inode.synced) return {};
   auto const body = spool.Find(inode.version, kAsOnDisk, inode.trimmed);
   if (!body && body.error().code != ENOENT) return Failure(body.error());
   auto const on_disk = body ? (*body)->size() : 0;
@@ -81,7 +73,7 @@ Result<void> CutToSynced(Transaction& transaction, Spool& spool, Inode& inode) {
   inode.size = std::min(known, on_disk);
   inode.held = on_disk - inode.size;
   inode.synced_size = inode.size;
-  inode.synced = true;  // whatever can be read after a boot was on disk
+  inode.synced = body.has_value();  // what can be read after a boot was on disk
   if (auto detached = Detach(transaction, inode); !detached) return detached;
   // Whoever called it complete had seen bytes that may be gone.
   inode.approved = inode.renamed = false;
@@ -91,7 +83,11 @@ Result<void> CutToSynced(Transaction& transaction, Spool& spool, Inode& inode) {
     inode.reason = is_torn ? kTorn : kPowerCut;
   }
   if (is_torn) inode.rewrite = Rewrite::kTorn;
-  return body ? Result<void>() : MakeEmptyBody(spool, inode);
+  // The name of a file that nobody synced may have come through without its body.
+  if (!body) {
+    if (auto made = spool.Create(inode.version); !made) return Failure(made.error());
+  }
+  return {};
 }
 
 // Puts one unfinished file right.
