@@ -66,6 +66,7 @@ class BodySync {
     }
     inode.synced = true;
     inode.synced_size = inode.size;
+    if (inode.rewrite == Rewrite::kBegun) inode.rewrite = Rewrite::kNone;
     return {};
   }
 

@@ -58,6 +58,18 @@ TEST_F(OrderlyEndTest, FilesThatWaitKeepTheirBytesAndWhatWasSaidOfThem) {
   EXPECT_TRUE(Row(approved).renamed);
 }
 
+TEST_F(OrderlyEndTest, AFileThatWasRewrittenInPlaceIsWholeAgain) {
+  auto const created = Create("a", O_RDWR);
+  Write(created.handle, 0, "12345");
+  ASSERT_TRUE(Ok(fs_->Sync(created.handle)));
+  Write(created.handle, 0, "ABC");
+  Close(created.handle);
+  EndAndReboot();
+  EXPECT_EQ(Row(created.attributes.inode).content, Content::kSettling);
+  EXPECT_EQ(Row(created.attributes.inode).rewrite, Rewrite::kNone);
+  EXPECT_EQ(BytesOf(created.attributes.inode), "ABC45");
+}
+
 TEST_F(OrderlyEndTest, ManyFilesAllGoOn) {
   std::vector<InodeId> files;
   for (int i = 0; i < 300; ++i) files.push_back(MakeFile(std::to_string(i), "12345"));
