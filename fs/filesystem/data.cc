@@ -394,10 +394,14 @@ Result<void> Filesystem::Sync(HandleId id) {
   auto& file = *handle->file;
   std::shared_ptr<Version> version;
   std::uint64_t size = 0;
+  std::uint64_t changes = 0;
   {
     MutexLock lock(file.mutex);
     version = file.version;
-    if (version) size = version->size();
+    if (version) {
+      changes = version->changes();
+      size = version->size();
+    }
     if (version && file.syncs++ == 0) file.changed_from = ActiveFile::kNotKnown;
   }
   if (!version) return store_.Sync();
@@ -426,6 +430,7 @@ Result<void> Filesystem::Sync(HandleId id) {
     });
     if (!recorded) return recorded;
     version->SetModified(std::nullopt);
+    if (synced) file.synced_at = {version->id(), changes};
   }
   return synced ? store_.Sync() : synced;
 }

@@ -340,6 +340,9 @@ Result<void> Filesystem::Release(HandleId id) {
       }
       if (inode->content == Content::kWriting && left.writing == 0) {
         inode->content = inode->reason.empty() ? Content::kSettling : Content::kInterrupted;
+        // Who has called fsync(2) before the close need not wait for the settler's.
+        inode->synced = inode->synced_size == inode->size && inode->rewrite == Rewrite::kNone &&
+                        file.synced_at == std::pair(version->id(), version->changes());
         settles = true;
       }
       PutInode(transaction, *inode);

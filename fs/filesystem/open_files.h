@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 
 #include "base/mutex.h"
 #include "catalog/records.h"
@@ -34,6 +35,8 @@ struct ActiveFile {
   /// The first byte that was changed since the oldest of `syncs` began that still run.
   std::uint64_t changed_from GUARDED_BY(mutex) = kNotKnown;
   int syncs GUARDED_BY(mutex) = 0;
+  /// The version whose bytes were on disk last, and its changes when they were.
+  std::pair<VersionId, std::uint64_t> synced_at GUARDED_BY(mutex) = {};
   /// It may have been renamed since its bytes changed last (Inode::renamed).
   std::atomic<bool> may_be_renamed = true;
 

@@ -294,6 +294,29 @@ TEST_F(RecoveryTest, AFileThatWaitsAndWasQuietIsOnDiskAndGoesOnAfterAnotherBoot)
   EXPECT_EQ(BytesOf(inode), "12345");
 }
 
+TEST_F(RecoveryTest, AFileThatWasFsyncedBeforeItsCloseGoesOnAfterAnotherBoot) {
+  for (std::string const bytes : {"", "bytes"}) {
+    auto const file = Create("f" + bytes);
+    if (!bytes.empty()) Write(file.handle, 0, bytes);
+    ASSERT_TRUE(Ok(fs_->Sync(file.handle)));
+    Close(file.handle);
+    Remount("boot after " + bytes);
+    auto const row = Row(file.attributes.inode);
+    EXPECT_EQ(row.content, Content::kSettling) << row.reason;
+    EXPECT_EQ(BytesOf(file.attributes.inode), bytes);
+  }
+}
+
+TEST_F(RecoveryTest, AFileThatWasWrittenAfterItsFsyncDoesNotCountAsSynced) {
+  auto const file = Create("f");
+  Write(file.handle, 0, "bytes");
+  ASSERT_TRUE(Ok(fs_->Sync(file.handle)));
+  Write(file.handle, 0, "other");
+  Close(file.handle);
+  Remount("second boot");
+  EXPECT_EQ(Row(file.attributes.inode).content, Content::kInterrupted);
+}
+
 TEST_F(RecoveryTest, AFileThatWasOnDiskAndIsRewrittenInPlaceIsNotTakenForWhatItWas) {
   auto const inode = MakeFile("clip.part", "12345");
   Settler(*store_, *spool_, rules_, clock_, {}, {.nudge = [](InodeId) {}, .ask = [](InodeId) {}},

@@ -8,6 +8,12 @@
 #include "world.h"
 
 namespace tusfs_life {
+namespace {
+
+/// What was answered is durable after so long, without anybody's fsync: nanoseconds.
+constexpr std::int64_t kLastsAfter = 100'000'000;
+
+}  // namespace
 
 bool World::Fits(Names const& names, std::map<std::string, Seen> const& seen) const {
   return std::equal(names.begin(), names.end(), seen.begin(), seen.end(),
@@ -30,6 +36,11 @@ void World::Reconcile(bool power_failed) {
     if (!program.file) continue;
     program.file->bad = program.wrote || program.file->bad;
     if (program.wrote) program.file->fate = Fate::kHold;
+    // The last close of whoever had opened it: that it was not the last one of all nobody can know.
+    if (program.wrote && program.has_handed_on && !program.failed) {
+      Complete(program.file);
+      program.file->fate = Fate::kMay;
+    }
     program = {};
   }
   for (auto const& file : model_.files()) {
@@ -105,7 +116,8 @@ void World::AfterPowerCut(std::string const&, FilePtr const& file, Seen const& s
     Break(Sentence(file) + " is " + listed.state + " after a power cut, with " +
           std::to_string(bytes->size()) + " bytes that nobody has closed as complete");
   }
-  if (file->synced && file->fate == Fate::kPublish && waits) {
+  bool const close_is_durable = cut_at_ - file->closed_at > kLastsAfter;
+  if (file->synced && file->fate == Fate::kPublish && waits && close_is_durable) {
     Break(Sentence(file) + " was closed and fsynced, and is " + listed.state +
           " after a power cut: " + listed.error);
   }

@@ -32,6 +32,7 @@ struct File {
   std::set<tusfs::HandleId> writers;  ///< open handles that may write
   /// Hashes of what it was when it was complete.
   std::set<std::uint64_t> closed;
+  std::int64_t closed_at = 0;  ///< when it was so last, by the virtual clock
   /// What was fsynced, while nothing has changed since.
   bool synced = false;
   /// What an unanswered call was about to change.

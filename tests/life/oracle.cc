@@ -42,6 +42,7 @@ void World::Allow(std::string const& path, std::uint64_t hash, int times) {
 void World::Complete(FilePtr const& file) {
   auto const hash = HashOf(file->bytes);
   file->closed.insert(hash);
+  file->closed_at = now();
   for (auto const& name : model_.NamesOf(file)) {
     if (!Waits(name)) Allow(tusfs::TargetPath(name), hash);
   }
@@ -195,11 +196,16 @@ void World::CheckSafety(std::map<std::string, Listed> const& listed) {
   auto const status = machine_.reporter().Status();
   if (!status) Break("there is no status: " + tusfs::Describe(status.error()));
   if (status->confirmed < status->accepted) return;
+  for (auto const* state : {"interrupted", "failed"}) {
+    if (status->files.contains(state)) return;  // of these the person is told instead
+  }
   for (auto const& [path, file] : model_.names()) {
     auto const row = listed.find(path);
     if (file->is_directory || file->bytes.empty() || row == listed.end()) continue;
     if (row->second.state == "uploaded" || row->second.state == "local-only") continue;
     if (row->second.state == "unconfirmed") continue;
+    if (row->second.state == "uploading" && machine_.settings.verifies)
+      continue;  // it is looked at
     Break("all is said to be safe, and " + Sentence(file) + " is " + row->second.state);
   }
 }

@@ -249,6 +249,12 @@ Result<Turn> World::WritePiece(Program& program, std::uint64_t offset, std::stri
     program.wrote = true;
     program.has_handed_on = false;
   } else if (written.error().code == ENOSPC) {
+    // One that waited in vain for room was done, one that met a full disk was not.
+    auto const seen = machine_.fs().GetAttributes(file.inode);
+    if (seen && !disk_.dead() && seen->size == file.before.size()) {
+      auto const now = ReadAll({file.inode, false, seen->size});
+      if (now && *now == file.before) file.bytes = file.before;
+    }
     NoteFailedWrite(program);
   } else {
     // Bytes that only the server has stay as they are; a disk may do anything.

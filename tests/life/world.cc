@@ -157,8 +157,11 @@ void World::Succeed() {
     machine_.Bury();
     disk_.Revive();
     auto const taken = machine_.TakeOver();
-    if (!taken) Break("no successor can take over: " + tusfs::Describe(taken.error()));
-    if (!disk_.dead()) return;
+    // A disk that fails once fails one of them.
+    if (!taken && (tries == 2 || !disk_failed_)) {
+      Break("no successor can take over: " + tusfs::Describe(taken.error()));
+    }
+    if (taken && !disk_.dead()) return;
   }
 }
 
@@ -173,6 +176,7 @@ void World::Crash(Death death, std::uint64_t again) {
   disk_.Die();
   machine_.Bury();
   bool const power_failed = death == Death::kPower;
+  cut_at_ = now();
   if (power_failed) {
     CutPower();
     machine_.Reboot();
@@ -196,6 +200,10 @@ void World::MountAgain(Death death, std::uint64_t changes) {
     mounted = machine_.Mount();
   }
   disk_.Revive();
+  if (!mounted && disk_failed_) {
+    machine_.Bury();
+    mounted = machine_.Mount();
+  }
   if (!mounted) Break("it cannot be mounted: " + tusfs::Describe(mounted.error()));
 }
 

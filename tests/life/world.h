@@ -197,6 +197,7 @@ class World {
   std::uint64_t bytes_made_ = 0;
   int names_made_ = 0;
   std::uint64_t cuts_ = 0;
+  std::int64_t cut_at_ = 0;
   std::mt19937_64 random_;
   std::optional<Names> unanswered_names_;
   /// How often a content may be published under a path.
