@@ -212,12 +212,13 @@ Result<Attributes> Filesystem::Link(Caller const& caller, InodeId id, InodeId pa
 void Filesystem::RemoveBytesWhenDurable(Transaction& transaction, VersionId version) {
   if (version == 0) return;
   // The store may run this when the filesystem has gone.
-  transaction.WhenDurable([&spool = spool_, logger = logger_, version] {
-    if (auto removed = spool.Remove(version); !removed) {
-      logger->Warn("spool file not removed, the next start tries again error=\"{}\"",
-                   Describe(removed.error()));
-    }
-  });
+  transaction.WhenDurable(
+      [&spool = spool_, logger = logger_, version, going = spool_.budget().NoteGoing()] {
+        if (auto removed = spool.Remove(version); !removed) {
+          logger->Warn("spool file not removed, the next start tries again error=\"{}\"",
+                       Describe(removed.error()));
+        }
+      });
 }
 
 Result<std::optional<Uuid>> Filesystem::DropInode(Transaction& transaction, Inode& inode) {

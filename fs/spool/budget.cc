@@ -66,9 +66,17 @@ void Budget::NoteHopeless(std::uint64_t seen) {
   changed_.NotifyAll();
 }
 
+std::shared_ptr<void> Budget::NoteGoing() {
+  ++going_;
+  return {nullptr, [this](void*) {
+            --going_;
+            Poke();
+          }};
+}
+
 bool Budget::IsHopeless() const {
   MutexLock lock(mutex_);
-  return hopeless_at_ == changes_;
+  return going_ == 0 && hopeless_at_ == changes_;
 }
 
 void Budget::Poke() {

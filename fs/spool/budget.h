@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 
 #include "base/clock.h"
 #include "base/mutex.h"
@@ -61,6 +62,9 @@ class Budget {
   [[nodiscard]] std::uint64_t stuck() const { return stuck_; }
   void SetStuck(std::uint64_t bytes) EXCLUDES(mutex_);
 
+  /// Bytes are about to go, as soon as the disk has been told: as long as the returned token lives,
+  /// nothing is hopeless. The budget outlives it.
+  [[nodiscard]] std::shared_ptr<void> NoteGoing();
   /// Nothing in the spool will go by itself, as it was when changes() was `seen`. Forgotten with
   /// the next change.
   void NoteHopeless(std::uint64_t seen) EXCLUDES(mutex_);
@@ -79,6 +83,7 @@ class Budget {
   std::atomic<std::int64_t> used_ = 0;
   std::atomic<std::size_t> waiting_ = 0;
   std::atomic<std::uint64_t> stuck_ = 0;
+  std::atomic<int> going_ = 0;  ///< tokens of NoteGoing
   std::atomic<Room> last_room_ = Room::kPlenty;
   mutable Mutex mutex_;
   CondVar changed_;

@@ -185,6 +185,15 @@ TEST_F(TurnsTest, WhenNothingWillGoOneAfterAnotherIsToldTheSmallestFirst) {
   EXPECT_EQ(Ask(1, 5 * kUnit), Turn::kFull) << "the one before has not closed its file";
 }
 
+TEST_F(TurnsTest, NothingIsHopelessWhileBytesAreAboutToGo) {
+  auto going = budget_.NoteGoing();
+  budget_.NoteHopeless(budget_.changes());
+  EXPECT_FALSE(budget_.IsHopeless());
+  going.reset();
+  budget_.NoteHopeless(budget_.changes());
+  EXPECT_TRUE(budget_.IsHopeless());
+}
+
 TEST_F(TurnsTest, WhatWasHopelessIsLookedAtAnewAfterAnyChange) {
   Use(kAllUsed);
   auto const before = budget_.changes();
