@@ -125,11 +125,11 @@ int fdatasync(int fd) {
   return Fails(fd, &LocalTrouble::sync_error) ? -1 : next(fd);
 }
 
-int unlink(char const* path) noexcept {
-  static auto const next = Next<int (*)(char const*)>("unlink");
+int unlinkat(int directory, char const* path, int flags) noexcept {
+  static auto const next = Next<int (*)(int, char const*, int)>("unlinkat");
   int const delay = Value(&LocalTrouble::unlink_delay);
-  if (delay != 0 && std::strstr(path, "/spool/") != nullptr) Delay(delay);
-  return next(path);
+  if (delay != 0 && IsBeneath(directory, "/spool")) Delay(delay);
+  return next(directory, path, flags);
 }
 
 int clock_gettime(clockid_t clock, timespec* time) noexcept {
