@@ -24,7 +24,8 @@ struct RecoveryOptions {
 };
 
 /// * Where the last connection ended orderly (orderly_end.h), files are as that has left them.
-/// * Else its handles are closed: a file that was written through one is interrupted unless the last
+/// * Else its handles are closed: a file that was written through one is interrupted unless the
+/// last
 ///   close said clean, and was of the program that had opened it.
 /// * After another boot, unfinished files that were not on disk as a whole end at their last synced
 ///   byte, interrupted. What lies behind is kept (Inode::held).

@@ -129,7 +129,9 @@ unsigned RequestSlots::SlotsFor(unsigned threads) const {
   return std::min(threads + kSpareSlots, count());
 }
 
-unsigned RequestSlots::MostThreads() const { return count() > kSpareSlots ? count() - kSpareSlots : 1; }
+unsigned RequestSlots::MostThreads() const {
+  return count() > kSpareSlots ? count() - kSpareSlots : 1;
+}
 
 std::size_t RequestSlots::locked_bytes() const {
   return PageSize() + SlotsFor(ThreadCount()) * header().stride + HeldSize();

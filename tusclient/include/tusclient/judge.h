@@ -77,8 +77,8 @@ struct UploadFacts {
 struct SentRange {
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
-  bool last = false;       ///< completes the upload
-  bool checksum = false;   ///< with Upload-Checksum
+  bool last = false;      ///< completes the upload
+  bool checksum = false;  ///< with Upload-Checksum
   /// Of its bytes, how many were handed to the network; 0 where that is not known.
   std::uint64_t left = 0;
 };
