@@ -40,6 +40,7 @@ void World::Reconcile(bool power_failed) {
     if (program.wrote && program.has_handed_on && !program.failed) {
       Complete(program.file);
       program.file->fate = Fate::kMay;
+      program.file->writers.erase(program.handle);
     }
     program = {};
   }
