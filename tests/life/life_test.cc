@@ -18,9 +18,10 @@ std::uint64_t NumberOf(char const* variable, std::uint64_t otherwise) {
   return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
-// Lives of the first thousand that end otherwise than the model expects, and are not understood yet:
-// shown, not counted. 659: after a power cut in the middle of a rewrite of a stub its name shows an
-// upload that was not the last one. 945: a file of which one of several descriptors was closed.
+// Lives of the first thousand that end otherwise than the model expects, and are not understood
+// yet: shown, not counted. 659: after a power cut in the middle of a rewrite of a stub its name
+// shows an upload that was not the last one. 945: a file of which one of several descriptors was
+// closed.
 bool IsOpenQuestion(std::uint64_t seed) { return seed == 659 || seed == 945; }
 
 World::Verdict Live(History const& history) {
