@@ -410,6 +410,8 @@ Result<void> Filesystem::Sync(HandleId id) {
   {
     MutexLock lock(file.mutex);
     --file.syncs;
+    auto const changed_from = file.changed_from;
+    auto vouched = file.vouched;
     auto const recorded = store_.Update([&](Transaction& transaction) -> Result<void> {
       auto inode = GetInode(transaction, file.inode);
       if (!inode) return Failure(inode.error());
@@ -418,8 +420,8 @@ Result<void> Filesystem::Sync(HandleId id) {
       if (synced) {
         inode->synced_size = std::min(size, inode->size);
         // What was written over meanwhile may be on disk or not.
-        if (file.changed_from < inode->synced_size) inode->rewrite = Rewrite::kBegun;
-        file.vouched = inode->rewrite == Rewrite::kBegun ? file.vouched : inode->synced_size;
+        if (changed_from < inode->synced_size) inode->rewrite = Rewrite::kBegun;
+        vouched = inode->rewrite == Rewrite::kBegun ? vouched : inode->synced_size;
       } else {
         // The kernel says it once; the next fdatasync would succeed over lost pages.
         inode->content = Content::kFailed;
@@ -430,6 +432,7 @@ Result<void> Filesystem::Sync(HandleId id) {
     });
     if (!recorded) return recorded;
     version->SetModified(std::nullopt);
+    file.vouched = vouched;
     if (synced) file.synced_at = {version->id(), changes};
   }
   return synced ? store_.Sync() : synced;

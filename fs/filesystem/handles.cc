@@ -313,6 +313,7 @@ Result<void> Filesystem::Release(HandleId id) {
     MutexLock lock(file.mutex);
     auto const& record = handle->record;
     auto const version = file.version;
+    auto const synced_at = file.synced_at;
     is_stub = version == nullptr;
     if (handle->MayWrite()) written = version->id();
     auto const released = store_.Update([&](Transaction& transaction) -> Result<void> {
@@ -342,7 +343,7 @@ Result<void> Filesystem::Release(HandleId id) {
         inode->content = inode->reason.empty() ? Content::kSettling : Content::kInterrupted;
         // Who has called fsync(2) before the close need not wait for the settler's.
         inode->synced = inode->synced_size == inode->size && inode->rewrite == Rewrite::kNone &&
-                        file.synced_at == std::pair(version->id(), version->changes());
+                        synced_at == std::pair(version->id(), version->changes());
         settles = true;
       }
       PutInode(transaction, *inode);

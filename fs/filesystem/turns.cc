@@ -85,14 +85,12 @@ bool Turns::MayGo(VersionId file, Room room, SteadyTime now) {
 
 bool Turns::IsNextToFail(VersionId file, SteadyTime now) {
   if (failed_ != 0 && failed_at_ + kToClose > now) return failed_ == file;
-  auto const last = [&](VersionId a, VersionId b) {
-    auto const of_a = writers_.at(a).taken;
-    auto const of_b = writers_.at(b).taken;
-    return of_a != of_b ? of_a < of_b : a > b;
-  };
+  auto const own = writers_.at(file).taken;
   for (auto const& [other, since] : waiting_) {
-    bool const has_asked = writers_.contains(other);
-    if (other != file && has_asked && last(other, file)) return false;
+    auto const found = writers_.find(other);
+    if (other == file || found == writers_.end()) continue;
+    auto const theirs = found->second.taken;
+    if (theirs != own ? theirs < own : other > file) return false;
   }
   failed_ = file;
   failed_at_ = now;

@@ -295,6 +295,7 @@ Result<void> Version::CutTail() {
 }
 
 Result<std::uint64_t> Version::TakeTail() {
+  MutexLock change(changing_);
   MutexLock lock(mutex_);
   struct stat status {};
   if (::fstat(fd_.get(), &status) != 0) return FailErrno("spool");

@@ -94,7 +94,7 @@ class Version {
 
   /// Takes what the disk has behind size() into the version, which is then as long as its file.
   /// Returns how long. Errors: of fstat(2).
-  [[nodiscard]] Result<std::uint64_t> TakeTail() EXCLUDES(mutex_);
+  [[nodiscard]] Result<std::uint64_t> TakeTail() EXCLUDES(changing_, mutex_);
 
   /// Gives the disk back what [0, end) takes, down to whole blocks; these bytes cannot be read any
   /// more. Only after the synced commit that says so. Errors: of fallocate(2).
