@@ -5,6 +5,8 @@
 // have less, and then says so.
 #include <algorithm>
 
+#include "catalog/tables.h"
+#include "uploader/target.h"
 #include "world.h"
 
 namespace tusfs_life {
@@ -100,15 +102,34 @@ void World::ReconcileBytes(bool power_failed, std::map<std::string, Seen> const&
   for (auto const& file : model_.files()) file->unanswered = false;
 }
 
-void World::AfterPowerCut(std::string const&, FilePtr const& file, Seen const& seen,
+// What the server had last under this name and of this length; nothing where the disk has failed them.
+std::optional<std::string> World::BytesOnServer(std::string const& path, std::uint64_t size) const {
+  std::optional<std::string> bytes;
+  for (auto const& publication : server_.publications()) {
+    bool const may_be = publication.path == tusfs::TargetPath(path);
+    if (may_be && publication.upload->bytes.size() == size) bytes = publication.upload->bytes;
+  }
+  return bytes;
+}
+
+// Called failed is what the server has refused, too, and that is complete.
+bool World::IsCutShort(tusfs::InodeId inode) {
+  auto const row =
+      machine_.store().Read([&](tusfs::View const& view) { return GetInode(view, inode); });
+  if (!row) Break("an inode cannot be read: " + tusfs::Describe(row.error()));
+  return row->content == tusfs::Content::kInterrupted || row->content == tusfs::Content::kFailed;
+}
+
+void World::AfterPowerCut(std::string const& path, FilePtr const& file, Seen const& seen,
                           Listed const& listed) {
   auto const bytes = ReadAll(seen);
   if (!bytes) {
-    file->bytes.resize(seen.size);  // the server has them, or the disk has failed them
+    file->bytes.resize(seen.size);
+    if (auto const theirs = BytesOnServer(path, seen.size)) file->bytes = *theirs;
     return;
   }
   bool const is_whole = *bytes == file->bytes;
-  bool const waits = listed.state == "interrupted" || listed.state == "failed";
+  bool const waits = IsCutShort(seen.inode);
   if (file->synced && bytes->substr(0, file->bytes.size()) != file->bytes) {
     Break(Sentence(file) + " was fsynced, and the power cut has left " +
           std::to_string(bytes->size()) + " bytes of it");

@@ -180,6 +180,9 @@ class World {
   void ReconcileBytes(bool power_failed, std::map<std::string, Seen> const& seen);
   void AfterPowerCut(std::string const& path, FilePtr const& file, Seen const& seen,
                      Listed const& listed);
+  [[nodiscard]] std::optional<std::string> BytesOnServer(std::string const& path,
+                                                         std::uint64_t size) const;
+  [[nodiscard]] bool IsCutShort(tusfs::InodeId inode);
   [[nodiscard]] bool Fits(Names const& names, std::map<std::string, Seen> const& seen) const;
 
   History const history_;
