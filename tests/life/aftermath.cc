@@ -102,7 +102,8 @@ void World::ReconcileBytes(bool power_failed, std::map<std::string, Seen> const&
   for (auto const& file : model_.files()) file->unanswered = false;
 }
 
-// What the server had last under this name and of this length; nothing where the disk has failed them.
+// What the server had last under this name and of this length; nothing where the disk has failed
+// them.
 std::optional<std::string> World::BytesOnServer(std::string const& path, std::uint64_t size) const {
   std::optional<std::string> bytes;
   for (auto const& publication : server_.publications()) {
