@@ -10,7 +10,8 @@ jobs=${TUSFS_JOBS:-$(nproc)}
 failed=
 . tests/dependencies.sh
 
-say() { printf '\n== %s\n' "$*"; }
+started=$(date +%s)
+say() { printf '\n== %s (%d s)\n' "$*" $(($(date +%s) - started)); }
 fail() {
   failed="$failed
   $*"
