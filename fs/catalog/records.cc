@@ -14,7 +14,7 @@ constexpr std::uint8_t kInodeVersion = 4;
 /// 1 did not know who had opened it.
 constexpr std::uint8_t kHandleVersion = 2;
 /// 1 had neither an expiry nor a time of rest, 2 not which one was published last.
-constexpr std::uint8_t kUploadVersion = 3;
+constexpr std::uint8_t kUploadVersion = 4;
 
 // Values are numbered from 1 without a gap; anything else is damage.
 template <auto kLast>
@@ -40,6 +40,14 @@ Result<Record> Checked(Decoder const& decoder, std::uint8_t version, Record reco
     return Fail(EUCLEAN, std::string("the catalog has a damaged record: ") + what);
   }
   return record;
+}
+
+// Releases before the fourth version of the record kept the phase alone.
+UploadEnd EndOfOld(Upload const& upload) {
+  bool const all_sent = upload.frontier > 0 && upload.frontier == upload.length;
+  if (upload.phase == UploadPhase::kFinalSent) return UploadEnd::kSent;
+  if (upload.phase == UploadPhase::kRefused && all_sent) return UploadEnd::kRefused;
+  return UploadEnd::kNotSent;
 }
 
 }  // namespace
@@ -220,7 +228,10 @@ std::string Encode(Upload const& upload) {
       .Text(upload.receipt)
       .Number(upload.expires)
       .Number(upload.at_rest)
-      .Number(std::uint8_t{upload.last});
+      .Number(std::uint8_t{upload.last})
+      .Number(Byte(upload.end))
+      .Text(upload.end_words)
+      .Number(std::uint8_t{upload.lost_an_end});
   return encoder.Take();
 }
 
@@ -247,9 +258,16 @@ Result<Upload> DecodeUpload(Uuid const& id, std::string_view bytes) {
     upload.at_rest = decoder.Number<FileTime>();
   }
   // Those before did not know; what a file owns is what it was published as last.
-  upload.last = version == kUploadVersion
-                    ? decoder.Number<std::uint8_t>() != 0
-                    : upload.owner != 0 && upload.phase == UploadPhase::kComplete;
+  upload.last = version >= 3 ? decoder.Number<std::uint8_t>() != 0
+                             : upload.owner != 0 && upload.phase == UploadPhase::kComplete;
+  if (version >= kUploadVersion) {
+    upload.end = ReadEnum<UploadEnd::kFailed>(decoder);
+    upload.end_words = decoder.Text();
+    upload.lost_an_end = decoder.Number<std::uint8_t>() != 0;
+  } else {
+    upload.end = EndOfOld(upload);
+    if (upload.end == UploadEnd::kRefused) upload.end_words = upload.error;
+  }
   bool const known = version >= kRecordVersion && version <= kUploadVersion;
   return Checked(decoder, known ? kRecordVersion : version, std::move(upload), "upload");
 }

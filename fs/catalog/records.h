@@ -139,6 +139,15 @@ enum class UploadPhase : std::uint8_t {
   kVerifying = 7,    ///< complete; what the server has is being compared with what was sent
 };
 
+/// What became of the request that completes an upload, as tusclient/judge.h has it.
+enum class UploadEnd : std::uint8_t {
+  kNotSent = 1,
+  kSent = 2,     ///< its answer is not known
+  kRefused = 3,  ///< it was answered 4xx
+  kMissed = 4,   ///< it was answered 404 or 410
+  kFailed = 5,   ///< it was answered 5xx
+};
+
 struct Upload {
   Uuid id;            ///< the key, not in the record
   InodeId owner = 0;  ///< 0: nobody's any more; to be terminated
@@ -157,6 +166,9 @@ struct Upload {
   bool last = false;
   std::string error;    ///< the last one, empty after success
   std::string receipt;  ///< headers and body of the final answer
+  UploadEnd end = UploadEnd::kNotSent;
+  std::string end_words{};   ///< with which it was answered, for a person
+  bool lost_an_end = false;  ///< the answer to an earlier one is not known: it may still arrive
 };
 
 [[nodiscard]] std::string Encode(Inode const& inode);

@@ -1,8 +1,21 @@
 #include "uploader/endpoint.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace tusfs {
+namespace {
+
+/// So many uploads in a row are no coincidence.
+constexpr int kMostDoubts = 8;
+
+/// A gateway that answers OPTIONS itself, as for CORS, or forbids it, may have a tus server behind
+/// it.
+bool SaysNothing(tus::Error const& error) {
+  return error.http_status != 0 && (error.http_status < 500 || error.http_status == 501);
+}
+
+}  // namespace
 
 Endpoint::Endpoint(EndpointOptions options, std::function<double()> random, Clock const& clock,
                    Logger logger)
@@ -22,7 +35,8 @@ Endpoint::Admission Endpoint::Enter() {
   if (probing_) return {Gate::kWait, now + std::chrono::seconds(1)};
   if (now < next_probe_) return {Gate::kWait, next_probe_};
   probing_ = true;
-  return {Gate::kProbe, {}};
+  trying_ = std::exchange(try_next_, false);
+  return {trying_ ? Gate::kTry : Gate::kProbe, {}};
 }
 
 void Endpoint::Probed(tus::Result<tus::ServerInfo> const& answer) {
@@ -30,21 +44,39 @@ void Endpoint::Probed(tus::Result<tus::ServerInfo> const& answer) {
   probing_ = false;
   if (!answer) {
     if (answer.error().code == tus::ErrorCode::kCancelled) return;
+    try_next_ = SaysNothing(answer.error());
     Close(answer.error());
+    if (try_next_) next_probe_ = clock_.Steady();
     return;
   }
   profile_.Announced(*answer);
-  if (!state_.reachable) {
-    logger_->Info("server answers as a tus server url={} defer_length={}", options_.url,
-                  answer->creation_defer_length);
-    state_ = {.answered = true, .reachable = true, .since = clock_.Wall(), .error = {}};
-    answered_.NotifyAll();
-  }
+  Open();
+}
+
+void Endpoint::Tried() {
+  MutexLock lock(mutex_);
+  probing_ = trying_ = false;
+}
+
+void Endpoint::Open() {
+  if (state_.reachable) return;
+  logger_->Info("server answers as a tus server url={} defer_length={}", options_.url,
+                profile_.MayDefer());
+  state_ = {.answered = true, .reachable = true, .since = clock_.Wall(), .error = {}};
+  answered_.NotifyAll();
 }
 
 void Endpoint::Succeeded() {
   MutexLock lock(mutex_);
-  failures_ = 0;
+  failures_ = doubts_ = 0;
+  if (trying_) Open();
+}
+
+void Endpoint::Doubted(tus::Error const& error) {
+  MutexLock lock(mutex_);
+  if (++doubts_ < kMostDoubts) return;
+  doubts_ = 0;
+  Close(error);
 }
 
 void Endpoint::Failed(tus::Error const& error) {

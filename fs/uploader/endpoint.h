@@ -35,19 +35,24 @@ class Endpoint {
   Endpoint(EndpointOptions options, std::function<double()> random, Clock const& clock,
            Logger logger);
 
-  enum class Gate { kOpen, kProbe, kWait };
+  /// kTry: OPTIONS says nothing about this server, so that one upload has to find out.
+  enum class Gate { kOpen, kProbe, kTry, kWait };
   struct Admission {
     Gate gate = Gate::kOpen;
     SteadyTime until;  ///< of kWait: when to ask again
   };
-  /// What the calling transfer thread may do now. After kProbe it must call Probed.
+  /// What the calling transfer thread may do now. After kProbe it must call Probed, after
+  /// kTry Tried.
   [[nodiscard]] Admission Enter() EXCLUDES(mutex_);
   void Probed(tus::Result<tus::ServerInfo> const& answer) EXCLUDES(mutex_);
+  void Tried() EXCLUDES(mutex_);
 
   /// The server did what it was asked to.
   void Succeeded() EXCLUDES(mutex_);
   /// An outage, or credentials that it does not take.
   void Failed(tus::Error const& error) EXCLUDES(mutex_);
+  /// Trouble of one upload, which is the endpoint's where many have it and none succeeds.
+  void Doubted(tus::Error const& error) EXCLUDES(mutex_);
 
   struct State {
     bool answered = false;   ///< whether the first question has been answered or has failed
@@ -74,6 +79,7 @@ class Endpoint {
 
  private:
   void Close(tus::Error const& error) REQUIRES(mutex_);
+  void Open() REQUIRES(mutex_);
 
   EndpointOptions const options_;
   std::function<double()> const random_;
@@ -83,7 +89,11 @@ class Endpoint {
   mutable Mutex mutex_;
   mutable CondVar answered_;
   State state_ GUARDED_BY(mutex_);
-  bool probing_ GUARDED_BY(mutex_) = false;
+  bool probing_ GUARDED_BY(mutex_) = false;  ///< somebody asks, or tries
+  bool trying_ GUARDED_BY(mutex_) = false;
+  bool try_next_ GUARDED_BY(mutex_) =
+      false;                             ///< OPTIONS was answered, and not as a tus server does
+  int doubts_ GUARDED_BY(mutex_) = 0;    ///< in a row, until something succeeded
   int failures_ GUARDED_BY(mutex_) = 0;  ///< in a row, until something succeeded
   SteadyTime next_probe_ GUARDED_BY(mutex_);
 };

@@ -7,6 +7,7 @@
 #include "catalog/kept.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
+#include "uploader/facts.h"
 #include "uploader/target.h"
 
 namespace tusfs {
@@ -182,6 +183,7 @@ Result<bool> Ledger::Announce(Work const& work, Range const& range) {
     upload.frontier = std::max(upload.frontier, range.end);
     if (!range.last) return true;
     upload.phase = UploadPhase::kFinalSent;
+    if (upload.end == UploadEnd::kNotSent) upload.end = UploadEnd::kSent;
     return WillBeLast(transaction, upload).has_value();
   });
   if (announced && *announced && range.last) {
@@ -191,6 +193,16 @@ Result<bool> Ledger::Announce(Work const& work, Range const& range) {
   bool const goes_out = announced && *announced;
   if (range.last && !goes_out) version.Unseal();
   return announced;
+}
+
+Result<bool> Ledger::NoteEnd(Work const& work, tus::UploadFacts const& facts) {
+  auto const changed = Change(work, [&](Transaction&, Inode&, Upload& upload) {
+    KeepEnd(facts, upload);
+    if (upload.end == UploadEnd::kNotSent) upload.phase = UploadPhase::kCreated;
+    return true;
+  });
+  if (changed && *changed && facts.end == tus::UploadFacts::End::kNotSent) work.version->Unseal();
+  return changed;
 }
 
 Result<bool> Ledger::Confirmed(Work const& work, tus::Patched const& answer) {
@@ -203,8 +215,10 @@ Result<bool> Ledger::Confirmed(Work const& work, tus::Patched const& answer) {
   });
 }
 
-Result<bool> Ledger::Incomplete(Work const& work, tus::UploadStatus const& status) {
+Result<bool> Ledger::Incomplete(Work const& work, tus::UploadStatus const& status,
+                                tus::UploadFacts const& facts) {
   auto const changed = Change(work, [&](Transaction&, Inode&, Upload& upload) {
+    KeepEnd(facts, upload);
     upload.offset = status.offset;
     upload.length = status.length;
     if (status.expires) upload.expires = TimeOf(status.expires);

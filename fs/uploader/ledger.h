@@ -10,6 +10,7 @@
 #pragma once
 
 #include <tusclient/client.h>
+#include <tusclient/judge.h>
 
 #include <cstdint>
 #include <functional>
@@ -39,6 +40,10 @@ struct Work {
   bool ignored = false;       ///< its name is one that is never uploaded
 
   [[nodiscard]] bool finished() const { return inode.content == Content::kFinished; }
+  /// Bytes of the file from `offset` on.
+  [[nodiscard]] std::uint64_t LeftFrom(std::uint64_t offset) const {
+    return inode.size > offset ? inode.size - offset : 0;
+  }
 };
 
 /// Bytes [begin, end) of a version.
@@ -72,9 +77,13 @@ class Ledger {
   /// version and is durable. Errors: ENODATA where the spool cannot read the bytes.
   [[nodiscard]] Result<bool> Announce(Work const& work, Range const& range);
 
+  /// What became of the request that completes it, where that was not answered 2xx.
+  [[nodiscard]] Result<bool> NoteEnd(Work const& work, tus::UploadFacts const& facts);
+
   [[nodiscard]] Result<bool> Confirmed(Work const& work, tus::Patched const& answer);
   /// HEAD said how far the server is, and that the upload is not complete.
-  [[nodiscard]] Result<bool> Incomplete(Work const& work, tus::UploadStatus const& status);
+  [[nodiscard]] Result<bool> Incomplete(Work const& work, tus::UploadStatus const& status,
+                                        tus::UploadFacts const& facts);
   /// The server has all of it, which remains to be verified.
   [[nodiscard]] Result<bool> Verifying(Work const& work, std::string const& receipt);
   [[nodiscard]] Result<bool> Complete(Work const& work, std::string const& receipt);

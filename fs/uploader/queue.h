@@ -38,14 +38,15 @@ struct Candidate {
 
 /// What a job remembers from one step to the next, for as long as the process lives.
 struct JobMemory {
-  bool recheck = true;         ///< ask the server for its offset before sending
-  bool after_finish = false;   ///< send only when the file is finished: it is rewritten in place
-  int failures = 0;            ///< in a row
-  int mismatches = 0;          ///< of checksums, in a row
-  std::uint64_t most = 0;      ///< bytes that the server ever had, as its answers said
-  int lock_waits = 0;          ///< in a row: the server could not lock the upload
-  int wrong = 0;               ///< how often the server had other bytes than were sent
-  Uuid verifying;              ///< the upload that `verified` is of
+  bool recheck = true;        ///< ask the server for its offset before sending
+  bool after_finish = false;  ///< send only when the file is finished: it is rewritten in place
+  int failures = 0;           ///< in a row
+  int mismatches = 0;         ///< of checksums, in a row
+  std::uint64_t most = 0;     ///< bytes that the server ever had, as its answers said
+  std::uint64_t handed = 0;   ///< end of the bytes that were handed to the network, as far as known
+  int locks = 0;              ///< in a row: the server could not lock the upload
+  int wrong = 0;              ///< how often the server had other bytes than were sent
+  Uuid verifying;             ///< the upload that `verified` is of
   std::uint64_t verified = 0;  ///< blocks, from the first one on, that were right
   std::optional<Candidate> candidate;
   std::vector<Uuid> unfit;                  ///< uploads that are not this file's

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <tusclient/client.h>
+#include <tusclient/judge.h>
 #include <tusclient/retry_policy.h>
 
 #include <chrono>
@@ -43,8 +44,10 @@ struct TransferOptions {
   std::chrono::milliseconds gone_after{10'000};
   /// How long an upload that lost its file is kept for another copy of that; 0: not at all.
   std::chrono::milliseconds adopt_timeout{0};
-  /// A refused file is tried again after this long.
+  /// A refused file is tried again after this long; but not where the server has refused what it
+  /// is: that is the same the next time.
   std::chrono::milliseconds retry_failed{3'600'000};
+  bool retry_refused = false;  ///< that, too
 };
 
 class Transfer {
@@ -96,33 +99,40 @@ class Transfer {
   [[nodiscard]] std::optional<std::string> WhyNotDeclarable(Work const& work) const;
   Outcome Create(Work const& work, JobMemory& memory);
   Outcome CreateFailed(Work const& work, tus::Error const& error, JobMemory& memory);
+  /// As CreateFailed, where credentials or a rule allow this file no upload, or none at all.
+  Outcome Denied(Work const& work, tus::Error const& error, JobMemory& memory);
 
   /// When to send an empty PATCH, so that a server that counts from the last one does not let the
   /// upload of a slow writer expire; nothing where it does not expire, or where that did not help.
   [[nodiscard]] std::optional<SteadyTime> RefreshAt(Work const& work,
                                                     JobMemory const& memory) const;
   Outcome Refresh(Work const& work, JobMemory& memory, std::stop_token stop);
-  /// Whether the server waited for a lock again and again, as after it was killed in a container.
-  [[nodiscard]] bool StaysLocked(tus::Error const& error, SteadyTime asked,
-                                 JobMemory& memory) const;
 
   /// A file that the server has refused before.
   Outcome TryAgain(Work const& work, JobMemory& memory, std::stop_token stop);
-  Outcome Recheck(Work const& work, JobMemory& memory, std::stop_token stop);
-  Outcome Reconcile(Work const& work, tus::UploadStatus const& status, JobMemory& memory);
-  Outcome Gone(Work const& work, JobMemory& memory, std::stop_token stop);
+  Outcome Ask(Work const& work, JobMemory& memory, std::stop_token stop);
+  /// Of an upload that is not found: when to look again; nothing where that is to be believed.
+  [[nodiscard]] std::optional<Outcome> SecondLook(Work const& work, tus::Error const& error,
+                                                  JobMemory& memory, std::stop_token stop);
+  /// `error`: what came back, where it was one.
+  Outcome CarryOut(Work const& work, tus::Judgement const& judgement, tus::Error const* error,
+                   std::uint64_t bytes_left, JobMemory& memory);
 
   Outcome Patch(Work const& work, JobMemory& memory, std::stop_token stop);
-  Outcome Mismatch(Work const& work, tus::Error const& error, JobMemory& memory);
-  Outcome Confirmed(Work const& work, Range const& range, tus::Patched const& answer,
-                    JobMemory& memory);
-  [[nodiscard]] tus::Result<tus::Patched> SendRange(Work const& work, Range const& range,
-                                                    std::stop_token stop);
-  Outcome PatchFailed(Work const& work, Range const& range, tus::Error const& error,
-                      SteadyTime asked, JobMemory& memory);
+  Outcome SendAndJudge(Work const& work, Range const& range, JobMemory& memory,
+                       std::stop_token stop);
+  /// Notes in `range` what left the machine.
+  [[nodiscard]] tus::Result<tus::Patched> SendRange(Work const& work, tus::SentRange& range,
+                                                    JobMemory& memory, std::stop_token stop);
+  Outcome PatchFailed(Work const& work, tus::SentRange const& sent, tus::UploadFacts const& facts,
+                      tus::Judgement const& judgement, tus::Error const& error, JobMemory& memory);
+  [[nodiscard]] static bool WantsLength(Work const& work, tus::SentRange const& sent,
+                                        tus::Judgement const& judgement, tus::Error const& error);
 
   Outcome Verify(Work const& work, JobMemory& memory, std::stop_token stop);
   Outcome VerifyBytes(Work const& work, JobMemory& memory, std::stop_token stop);
+  Outcome VerifyGone(Work const& work, tus::Error const& error, JobMemory& memory,
+                     std::stop_token stop);
   Outcome Wrong(Work const& work, std::string const& how, JobMemory& memory);
   /// A server that does not give its uploads back, or that gives something else.
   Outcome NotReadable(Work const& work, tus::Error const& error, JobMemory& memory);
@@ -145,6 +155,8 @@ class Transfer {
   Outcome Unconfirmed(Work const& work, std::string const& why);
   Outcome RefuseSize(Work const& work, std::uint64_t most, JobMemory& memory);
   Outcome Refuse(Work const& work, std::string const& why, JobMemory& memory);
+  Outcome RefuseFor(std::chrono::milliseconds time, Work const& work, std::string const& why,
+                    JobMemory& memory);
   Outcome LostBytes(InodeId id, std::optional<VersionId> version, std::string const& why);
   /// A request that failed: backoff for this upload, or an outage of the endpoint.
   Outcome BackOff(tus::Error const& error, JobMemory& memory);

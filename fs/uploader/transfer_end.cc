@@ -60,12 +60,17 @@ Transfer::Outcome Transfer::Unconfirmed(Work const& work, std::string const& why
 }
 
 Transfer::Outcome Transfer::Refuse(Work const& work, std::string const& why, JobMemory& memory) {
+  return RefuseFor(shared_.options.retry_failed, work, why, memory);
+}
+
+Transfer::Outcome Transfer::RefuseFor(std::chrono::milliseconds time, Work const& work,
+                                      std::string const& why, JobMemory& memory) {
   shared_.logger->Error("a file is refused, its bytes are kept path=\"{}\" error=\"{}\"",
                         Printable(work.path), why);
   auto const recorded = ledger_.Stuck(work, UploadPhase::kRefused, why);
   if (!recorded) return Postpone(recorded.error());
   memory.recheck = true;
-  memory.refused_until = shared_.clock.Steady() + shared_.options.retry_failed;
+  memory.refused_until = shared_.clock.Steady() + time;
   return {.next = memory.refused_until};
 }
 
@@ -83,8 +88,11 @@ Transfer::Outcome Transfer::LostBytes(InodeId id, std::optional<VersionId> versi
 Transfer::Outcome Transfer::BackOff(tus::Error const& error, JobMemory& memory) {
   memory.recheck = true;
   if (error.code == tus::ErrorCode::kCancelled) return Now();
-  if (tus::IsOutage(error.code) || error.code == tus::ErrorCode::kUnauthorized) {
+  bool const is_denial = tus::IsDenial(error);
+  if (tus::IsOutage(error.code) || (error.code == tus::ErrorCode::kUnauthorized && !is_denial)) {
     shared_.endpoint.Failed(error);
+  } else if (tus::IsDoubtful(error)) {
+    shared_.endpoint.Doubted(error);
   }
   // Without a connection it is the endpoint that backs off; what came back for one upload may be
   // about that one alone.

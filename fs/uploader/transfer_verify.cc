@@ -65,7 +65,9 @@ Transfer::Outcome Transfer::Verify(Work const& work, JobMemory& memory, std::sto
   auto const& upload = *work.upload;
   if (shared_.options.verify == Verification::kOff) return Uploaded(work, upload.receipt);
   auto const status = client_.Head(upload.url, stop);
-  if (!status && status.error().code == tus::ErrorCode::kGone) return Gone(work, memory, stop);
+  if (!status && tus::IsMiss(status.error())) {
+    return VerifyGone(work, status.error(), memory, stop);
+  }
   if (!status && status.error().code == tus::ErrorCode::kRefused) {
     return NotReadable(work, status.error(), memory);
   }
@@ -101,7 +103,7 @@ Transfer::Outcome Transfer::VerifyBytes(Work const& work, JobMemory& memory, std
   if (!end.server) return Uploaded(work, work.upload->receipt);
   switch (end.server->code) {
     case tus::ErrorCode::kGone:
-      return Gone(work, memory, stop);
+      return VerifyGone(work, *end.server, memory, stop);
     case tus::ErrorCode::kRefused:
     case tus::ErrorCode::kProtocol:
     case tus::ErrorCode::kNotTus:
@@ -109,6 +111,14 @@ Transfer::Outcome Transfer::VerifyBytes(Work const& work, JobMemory& memory, std
     default:
       return NoteAndBackOff(work, *end.server, memory);
   }
+}
+
+Transfer::Outcome Transfer::VerifyGone(Work const& work, tus::Error const& error, JobMemory& memory,
+                                       std::stop_token stop) {
+  if (auto const wait = SecondLook(work, error, memory, std::move(stop))) return *wait;
+  return Unconfirmed(work,
+                     "the server has confirmed all of it, and does not know it any more: it cannot "
+                     "be verified");
 }
 
 Transfer::Outcome Transfer::Wrong(Work const& work, std::string const& how, JobMemory& memory) {

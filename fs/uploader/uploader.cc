@@ -131,10 +131,15 @@ bool Uploader::Serve(Transfer& transfer, Endpoint::Gate gate, std::stop_token co
     return true;
   }
   auto job = queue_.Take(stop, deadline);
-  if (!job) return false;
-  auto const outcome = transfer.Step(job->key, job->memory, job->stop);
-  queue_.Finish(*job, outcome.next, outcome.bytes_left, outcome.over);
-  return true;
+  if (job) {
+    auto const outcome = transfer.Step(job->key, job->memory, job->stop);
+    queue_.Finish(*job, outcome.next, outcome.bytes_left, outcome.over);
+  }
+  if (gate == Endpoint::Gate::kTry) {
+    endpoint_.Tried();
+    queue_.Wake();
+  }
+  return job.has_value();
 }
 
 void Uploader::Nudge(InodeId inode) {

@@ -141,13 +141,31 @@ Upload SomeUpload() {
           .at_rest = 7,
           .last = true,
           .error = "oops",
-          .receipt = "h: v\n\nbody"};
+          .receipt = "h: v\n\nbody",
+          .end = UploadEnd::kFailed,
+          .end_words = "the hook says no",
+          .lost_an_end = true};
 }
 
 auto Fields(Upload const& upload) {
   return std::make_tuple(upload.id, upload.owner, upload.version, upload.phase, upload.url,
                          upload.path, upload.offset, upload.frontier, upload.length, upload.created,
-                         upload.expires, upload.at_rest, upload.last, upload.error, upload.receipt);
+                         upload.expires, upload.at_rest, upload.last, upload.error, upload.receipt,
+                         upload.end, upload.end_words, upload.lost_an_end);
+}
+
+// As the first versions of the record had it: without what follows `last`.
+std::string WithoutEnd(Upload const& upload) {
+  auto bytes = Encode(upload);
+  auto const text = sizeof(std::uint32_t) + upload.end_words.size();
+  bytes.resize(bytes.size() - 2 - text);
+  return bytes;
+}
+
+void ForgetEnd(Upload& upload, UploadEnd end) {
+  upload.end = end;
+  upload.end_words = end == UploadEnd::kRefused ? upload.error : "";
+  upload.lost_an_end = false;
 }
 
 TEST(Records, EveryFieldOfAFileComesBack) {
@@ -196,9 +214,10 @@ TEST(Records, EveryFieldOfAnUploadComesBackWithALengthOrWithout) {
 
 TEST(Records, AnUploadOfAnOldReleaseHasNoExpiry) {
   auto upload = SomeUpload();
-  auto bytes = Encode(upload);
+  auto bytes = WithoutEnd(upload);
   bytes.resize(bytes.size() - 1 - 2 * sizeof(FileTime));
   bytes[0] = 1;
+  ForgetEnd(upload, UploadEnd::kSent);
   upload.expires = upload.at_rest = 0;
   upload.last = false;
   EXPECT_EQ(Fields(DecodeUpload(upload.id, bytes).value()), Fields(upload));
@@ -212,10 +231,24 @@ TEST(Records, OfTheReleaseBeforeWhatAFileHasAndIsCompleteWasPublishedLast) {
     auto upload = SomeUpload();
     upload.owner = owner;
     upload.phase = phase;
-    auto bytes = Encode(upload);
+    auto bytes = WithoutEnd(upload);
     bytes.resize(bytes.size() - 1);
     bytes[0] = 2;
     upload.last = last;
+    ForgetEnd(upload, phase == UploadPhase::kFinalSent ? UploadEnd::kSent : UploadEnd::kNotSent);
+    EXPECT_EQ(Fields(DecodeUpload(upload.id, bytes).value()), Fields(upload));
+  }
+}
+
+TEST(Records, OfTheReleaseBeforeARefusalAfterAllWasSentIsOneOfTheEnd) {
+  for (auto const& [frontier, end] : {std::pair{std::uint64_t{3}, UploadEnd::kRefused},
+                                      std::pair{std::uint64_t{2}, UploadEnd::kNotSent}}) {
+    auto upload = SomeUpload();
+    upload.phase = UploadPhase::kRefused;
+    upload.frontier = frontier;
+    auto bytes = WithoutEnd(upload);
+    bytes[0] = 3;
+    ForgetEnd(upload, end);
     EXPECT_EQ(Fields(DecodeUpload(upload.id, bytes).value()), Fields(upload));
   }
 }

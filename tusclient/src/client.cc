@@ -164,9 +164,9 @@ Result<HttpRequest> Client::CreationRequest(Metadata const& metadata,
 
 Result<Created> Client::TakeCreated(HttpRequest const& request, HttpResponse response,
                                     std::uint64_t most) const {
-  // tusd greets with 200 whoever posts to a path that is not its endpoint.
+  // Some servers say 200 or 202; tusd greets so, without Location, on a path that is not its
+  // endpoint.
   auto const location = response.Find("Location");
-  if (response.status != 201) return BadAnswer(response, "instead of 201 to a creation");
   if (!location) return BadAnswer(response, "without Location to a creation");
   auto url = ResolveUrl(request.url, std::string(*location));
   if (!url) return BadAnswer(response, "with a bad Location: " + url.error().message);
@@ -206,8 +206,11 @@ Result<Created> Client::Create(CreateRequest const& create) {
     request->headers.push_back({"Upload-Defer-Length", "1"});
   }
   if (create.partial) request->headers.push_back({"Upload-Concat", "partial"});
-  if (create.body_length > 0) {
+  // An empty upload has its body with its creation: stores of objects keep nothing of it otherwise.
+  if (create.body_length > 0 || create.length == 0) {
     request->headers.push_back({"Content-Type", "application/offset+octet-stream"});
+  }
+  if (create.body_length > 0) {
     request->body = create.source;
     request->body_length = create.body_length;
     request->on_sent = create.on_sent;

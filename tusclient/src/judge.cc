@@ -54,7 +54,8 @@ Judgement Completed(UploadFacts& facts) {
       return Unconfirmed(facts, "the server says that it has all of it");
     case End::kNotSent:
       // The creation of an empty upload is its end too.
-      if (facts.size == 0 || facts.complete) break;
+      // And what was lost may have arrived late.
+      if (facts.size == 0 || facts.complete || facts.lost_an_end) break;
       return StartOver(facts, "the server completed it before it was finished", false);
     case End::kSent:
       break;
@@ -98,6 +99,7 @@ std::optional<Judgement> JudgeTrouble(UploadFacts& facts, Error const& error,
   switch (error.code) {
     case ErrorCode::kUnreachable:
     case ErrorCode::kNotTus: {
+      if (IsMiss(error)) return Gone(facts, error);
       auto judgement = Ask(Pause::kBackoff, error.message);
       judgement.endpoint = true;
       return judgement;
@@ -131,6 +133,8 @@ End EndAfter(UploadFacts const& facts, SentRange const& sent, Error const& error
   bool const all_left = sent.left == 0 || sent.left >= sent.end - sent.begin;
   if (!all_left || error.code == ErrorCode::kUnreachable) return End::kNotSent;
   if (error.http_status == 0 || error.code == ErrorCode::kNotTus) return End::kSent;
+  // Who waited for a lock in vain has done nothing, and whoever holds it may.
+  if (error.code == ErrorCode::kLocked && error.http_status >= 500) return End::kSent;
   switch (error.http_status) {
     case 408:
     case 425:
@@ -166,6 +170,20 @@ void Announce(UploadFacts& facts, SentRange const& range) {
   facts.announced = std::max(facts.announced, range.end);
   if (range.last && facts.end == End::kNotSent) facts.end = End::kSent;
 }
+
+bool IsMiss(Error const& error) {
+  if (error.code == ErrorCode::kGone) return true;
+  return error.code == ErrorCode::kNotTus && (error.http_status == 404 || error.http_status == 410);
+}
+
+bool IsRefusedCreation(Error const& error) {
+  // Supabase says 409 where the name is taken; nothing else would lock what is not there yet.
+  bool const is_taken = error.http_status == 409 || error.http_status == 423;
+  return error.code == ErrorCode::kRefused || error.code == ErrorCode::kTooLarge ||
+         error.code == ErrorCode::kGone || (is_taken && error.code != ErrorCode::kNotTus);
+}
+
+bool IsDenial(Error const& error) { return error.http_status == 403 || error.http_status == 406; }
 
 Judgement JudgeStatus(UploadFacts& facts, Result<UploadStatus> const& came,
                       std::chrono::nanoseconds elapsed) {

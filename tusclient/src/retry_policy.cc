@@ -3,6 +3,13 @@
 #include <algorithm>
 
 namespace tus {
+namespace {
+
+/// A server may be wrong about when it is back, and whatever answers in its place knows nothing.
+constexpr std::chrono::seconds kMostForServer{300};
+constexpr std::chrono::seconds kMostForOthers{30};
+
+}  // namespace
 
 std::chrono::milliseconds RetryPolicy::Delay(int failures, Error const& error,
                                              std::function<double()> const& random) const {
@@ -14,8 +21,9 @@ std::chrono::milliseconds RetryPolicy::Delay(int failures, Error const& error,
   // The tenth keeps a lucky draw from hammering a server that has just failed.
   auto const fraction = 0.1 + 0.9 * std::clamp(random(), 0.0, 1.0);
   auto const delay = std::chrono::duration_cast<std::chrono::milliseconds>(bound * fraction);
-  if (error.retry_after) return std::max<std::chrono::milliseconds>(delay, *error.retry_after);
-  return delay;
+  if (!error.retry_after) return delay;
+  auto const most = error.code == ErrorCode::kNotTus ? kMostForOthers : kMostForServer;
+  return std::max<std::chrono::milliseconds>(delay, std::min(*error.retry_after, most));
 }
 
 bool IsTransient(ErrorCode code) {
@@ -39,6 +47,10 @@ bool IsTransient(ErrorCode code) {
       return false;
   }
   return false;
+}
+
+bool IsDoubtful(Error const& error) {
+  return error.code == ErrorCode::kInterrupted || error.http_status == 403;
 }
 
 bool IsOutage(ErrorCode code) {

@@ -133,7 +133,6 @@ Result<void> Sending::Create() {
     if (!length_ && created.error().code == ErrorCode::kRefused) profile_.DeferRefused();
     return Trouble(created.error());
   }
-  if (!length_) profile_.DeferWorked();
   stored_ = {.url = created->url,
              .length = length_,
              .end = whole ? UploadFacts::End::kSent : UploadFacts::End::kNotSent,
@@ -160,7 +159,7 @@ Result<void> Sending::Ask() {
   auto const start = options_.now();
   auto const status = client_.Head(stored_.url, stop_);
   if (status) return TakeStatus(*status);
-  if (status.error().code == ErrorCode::kGone) {
+  if (IsMiss(status.error())) {
     auto const missed = IsMissed();
     if (!missed) return Trouble(missed.error());
     facts_.is_missed = *missed;
@@ -290,6 +289,8 @@ Result<void> Sending::SendChunk() {
   }
   if (!patched) return CarryOut(judgement, &patched.error());
   profile_.Measured(request.length, elapsed);
+  // Some servers take such a creation, and then no bytes.
+  if (!stored_.length && patched->offset > 0) profile_.DeferWorked();
   if (auto confirmed = Confirmed(*patched); !confirmed) return confirmed;
   if (judgement.next != Judgement::Next::kComplete) return CarryOut(judgement, nullptr);
   Complete(std::move(patched->headers), std::move(patched->body));

@@ -4,25 +4,26 @@
 // out the Judgement: Upload (upload.h) does, and so may a program with threads and records of its
 // own. Pure functions of their arguments: no I/O, no clock, no lock; any thread.
 //
-//   came back                        while the end was not sent     once the end may have arrived
-//   -------------------------------  -----------------------------  ------------------------------
-//   HEAD: an offset                  send from there                the same: the end did not
-//   arrive HEAD: complete                   start over, delete nothing     as the end was answered:
-//   4xx refused,
-//                                                                   5xx unconfirmed, lost complete
-//   HEAD: what was never sent        start over                     unconfirmed
-//   404, 410, twice or expired       start over                     unconfirmed; refused, if the
-//   end was;
-//                                                                   start over, if that got 404 too
-//   locked, again and again          ask; start over after 10       ask; unconfirmed after 100
-//   another 4xx to a HEAD            refused                        unconfirmed; refused, if the
-//   end was 2xx to a PATCH                   send from its offset           complete where that is
-//   the length 409, 423, 5xx, no answer         ask, with backoff              the same 401, 403
-//   ask, with other credentials    the same 413                              ask, then a smaller
-//   body       the same 460                              send again; ask after 3        the same
-//   another 4xx to a PATCH           refused                        refused
-//   not a tus server's answer        ask, and the endpoint as a     the same
-//                                    whole is in trouble
+//   came back                      while the end was not sent   once the end may have arrived
+//   -----------------------------  ---------------------------  --------------------------------
+//   HEAD: an offset                send from there              the same: the end did not arrive
+//   HEAD: complete                 start over, delete nothing   as the end was answered: 4xx
+//                                                               refused, 5xx unconfirmed, lost
+//                                                               complete
+//   HEAD: what was never sent      start over                   unconfirmed
+//   404, 410, twice or expired     start over                   unconfirmed; refused, if the end
+//                                                               was; start over, if that got 404
+//   locked, again and again        ask; start over after 10     ask; unconfirmed after 100
+//   another 4xx to a HEAD          refused                      unconfirmed; refused, if the end
+//                                                               was
+//   2xx to a PATCH                 send from its offset         complete, where that is the length
+//   409, 423, 5xx, no answer       ask, with backoff            the same
+//   401, 403                       ask, with other credentials  the same
+//   413                            ask, then a smaller body     the same
+//   460                            send again; ask after 3      the same
+//   another 4xx to a PATCH         refused                      refused
+//   not a tus server's answer      ask, and the endpoint as a   the same
+//                                  whole is in trouble
 //
 // "The end" is the request that completes the upload: the last PATCH, with its last byte handed to
 // the network. Before that byte has left nothing can have been published. After it has been
@@ -121,5 +122,16 @@ struct Judgement {
 
 /// Before a PATCH goes out: what has to be on record then.
 void Announce(UploadFacts& facts, SentRange const& range);
+
+/// Whether an upload was not found: 404 or 410, from the tus server or, for some servers say so
+/// without Tus-Resumable, from whatever answers in its place.
+[[nodiscard]] bool IsMiss(Error const& error);
+
+/// Whether a creation was refused for good: what is asked for, or a name that is there already.
+[[nodiscard]] bool IsRefusedCreation(Error const& error);
+
+/// Whether a rule of the server, or of a firewall before it, does not allow this request: it may be
+/// about the one file, or about all.
+[[nodiscard]] bool IsDenial(Error const& error);
 
 }  // namespace tus

@@ -1,0 +1,116 @@
+// Asking the server how an upload is, and carrying out what the judge of the protocol
+// (tusclient/judge.h) makes of an answer. Nothing here decides by status or message.
+#include "base/text.h"
+#include "uploader/facts.h"
+#include "uploader/transfer.h"
+
+namespace tusfs {
+namespace {
+
+using Next = tus::Judgement::Next;
+using Pause = tus::Judgement::Pause;
+
+}  // namespace
+
+Transfer::Outcome Transfer::Ask(Work const& work, JobMemory& memory, std::stop_token stop) {
+  auto const asked = shared_.clock.Steady();
+  auto const status = client_.Head(work.upload->url, stop);
+  auto facts = FactsOf(work, memory, shared_.clock.Wall());
+  if (status) {
+    shared_.endpoint.Succeeded();
+    memory.gone_at.reset();
+    if (status->Complete() && !work.finished()) return {};  // its end will tell
+  } else if (tus::IsMiss(status.error())) {
+    if (auto const wait = SecondLook(work, status.error(), memory, stop)) return *wait;
+    facts.is_missed = true;
+  }
+  auto const judgement = tus::JudgeStatus(facts, status, shared_.clock.Steady() - asked);
+  Remember(facts, memory);
+  if (status && judgement.next == Next::kSend) {
+    auto const recorded = ledger_.Incomplete(work, *status, facts);
+    if (!recorded) return Postpone(recorded.error());
+  }
+  auto const* const error = status ? nullptr : &status.error();
+  return CarryOut(work, judgement, error, work.LeftFrom(facts.confirmed), memory);
+}
+
+// A proxy that is being redeployed answers 404 too, so the server is asked twice, and then whether
+// it is one.
+std::optional<Transfer::Outcome> Transfer::SecondLook(Work const& work, tus::Error const& error,
+                                                      JobMemory& memory, std::stop_token stop) {
+  bool const is_first = !memory.gone_at;
+  auto const now = shared_.clock.Steady();
+  if (is_first) memory.gone_at = now;
+  auto const believed = *memory.gone_at + shared_.options.gone_after;
+  bool const expired = work.upload->expires != 0 && work.upload->expires < shared_.clock.Wall();
+  bool const waits = now < believed && !expired;
+  // What does not answer as a tus server may be another one altogether.
+  bool const asks = !waits || (is_first && error.code == tus::ErrorCode::kNotTus);
+  if (asks) {
+    if (auto const info = client_.Options(std::move(stop)); !info) {
+      return BackOff(info.error(), memory);
+    }
+  }
+  if (waits) return Outcome{.next = believed};
+  memory.gone_at.reset();
+  return std::nullopt;
+}
+
+Transfer::Outcome Transfer::CarryOut(Work const& work, tus::Judgement const& judgement,
+                                     tus::Error const* error, std::uint64_t bytes_left,
+                                     JobMemory& memory) {
+  if (judgement.progressed) memory.failures = 0;
+  switch (judgement.next) {
+    case Next::kSend:
+    case Next::kAsk:
+      break;
+    case Next::kComplete:
+      return Complete(work, "");
+    case Next::kRefused:
+    case Next::kLost:
+      return Refuse(work, judgement.why, memory);
+    case Next::kStartOver:
+      return StartOver(work, judgement.why, memory, GiveUpFor::kOtherBytes);
+    case Next::kUnconfirmed:
+      return Unconfirmed(work, judgement.why);
+    case Next::kFail:
+      if (error->code == tus::ErrorCode::kSource) {
+        return LostBytes(work.inode.id, work.version->id(), error->message);
+      }
+      return Refuse(work, error->message, memory);
+  }
+  memory.recheck = judgement.next == Next::kAsk;
+  if (judgement.pause == Pause::kNone) return Now(bytes_left);
+  if (judgement.pause == Pause::kSecondLook) {
+    if (!memory.gone_at) memory.gone_at = shared_.clock.Steady();
+    return {.next = *memory.gone_at + shared_.options.gone_after, .bytes_left = bytes_left};
+  }
+  auto trouble = error != nullptr ? *error : tus::Error{.code = tus::ErrorCode::kTransient};
+  trouble.message = judgement.why;
+  bool const asks = memory.recheck;
+  // The words of a refusal stay until there is another answer.
+  bool const is_refused = work.upload->phase == UploadPhase::kRefused;
+  auto const outcome =
+      is_refused ? BackOff(trouble, memory) : NoteAndBackOff(work, trouble, memory);
+  memory.recheck = asks;
+  return outcome;
+}
+
+// A file that the server has refused before.
+Transfer::Outcome Transfer::TryAgain(Work const& work, JobMemory& memory, std::stop_token stop) {
+  auto const kept = WhyNotGivenUp(work.inode, *work.upload, GiveUpFor::kTrouble);
+  if (!kept && work.upload->path != work.path) {
+    return StartOver(work, "it has another name now", memory);
+  }
+  // What it is will be refused again; without words somebody wants it tried.
+  auto const end = work.upload->end;
+  bool const is_content = end == UploadEnd::kRefused || end == UploadEnd::kMissed;
+  if (is_content && !work.upload->error.empty() && !shared_.options.retry_refused) return {};
+  if (memory.refused_until && shared_.clock.Steady() < *memory.refused_until) {
+    return {.next = memory.refused_until};
+  }
+  if (kept) return Ask(work, memory, std::move(stop));
+  return StartOver(work, "it was refused before, trying again", memory);
+}
+
+}  // namespace tusfs

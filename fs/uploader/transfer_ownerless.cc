@@ -1,0 +1,44 @@
+// Uploads that have lost their file: kept for another copy of it for a while, then terminated.
+#include "uploader/transfer.h"
+
+namespace tusfs {
+
+Transfer::Outcome Transfer::Terminate(Uuid const& id, JobMemory& memory, std::stop_token stop) {
+  auto const upload = ledger_.FindOwnerless(id);
+  if (!upload) return Postpone(upload.error());
+  if (!*upload) return Over();
+  auto const until =
+      ledger_.Rest(**upload, std::chrono::nanoseconds(shared_.options.adopt_timeout).count());
+  if (!until) return Postpone(until.error());
+  if (auto const left = until->value_or(0) - shared_.clock.Wall(); *until && left > 0) {
+    return {.next = shared_.clock.Steady() + std::chrono::nanoseconds(left)};
+  }
+  if (auto retired = ledger_.Retire(**upload); !retired) return Postpone(retired.error());
+  return End(**upload, memory, std::move(stop));
+}
+
+Transfer::Outcome Transfer::End(Upload const& upload, JobMemory& memory, std::stop_token stop) {
+  // What is published belongs to the ingest and is never deleted from here.
+  if (upload.phase == UploadPhase::kComplete) {
+    auto const dropped = ledger_.Forget(upload);
+    return dropped ? Over() : Postpone(dropped.error());
+  }
+  auto const status = client_.Head(upload.url, stop);
+  bool const is_final = !status && (status.error().code == tus::ErrorCode::kGone ||
+                                    status.error().code == tus::ErrorCode::kRefused);
+  if (!status && !is_final) return BackOff(status.error(), memory);
+  if (status && !status->Complete()) {
+    auto const ended = client_.Terminate(upload.url, stop);
+    if (!ended && ended.error().code != tus::ErrorCode::kRefused) {
+      return BackOff(ended.error(), memory);
+    }
+    if (!ended) {
+      shared_.logger->Info("the server keeps an abandoned upload tusfsId={} error=\"{}\"",
+                           upload.id.ToString(), ended.error().message);
+    }
+  }
+  auto const dropped = ledger_.Forget(upload);
+  return dropped ? Over() : Postpone(dropped.error());
+}
+
+}  // namespace tusfs

@@ -1,0 +1,209 @@
+// Sending: which bytes go out next, and the request that carries them.
+#include <algorithm>
+#include <numeric>
+#include <span>
+
+#include "base/text.h"
+#include "uploader/facts.h"
+#include "uploader/transfer.h"
+
+namespace tusfs {
+namespace {
+
+constexpr std::size_t kLargestReceiptHead = 8192;
+constexpr std::size_t kLargestReceiptBody = 4096;
+constexpr FileTime kSecond = 1'000'000'000;
+/// An upload is refreshed so long before it expires, or a tenth of its life, if that is less.
+constexpr FileTime kRefreshMargin = 300 * kSecond;
+
+// The uploader's view of a version, for tusclient.
+class VersionSource : public tus::DataSource {
+ public:
+  explicit VersionSource(Version const& version) : version_(version) {}
+
+  tus::Result<std::size_t> ReadAt(std::uint64_t offset, std::span<std::byte> out) override {
+    auto got = version_.Read(offset, out);
+    if (got) return *got;
+    tus::Error error;
+    error.code = tus::ErrorCode::kSource;
+    error.message = Describe(got.error());
+    return tl::unexpected(error);
+  }
+
+ private:
+  Version const& version_;
+};
+
+std::string ReceiptOf(tus::Patched const& answer) {
+  std::string receipt;
+  for (auto const& header : answer.headers) {
+    auto const line = header.name + ": " + header.value + "\n";
+    if (receipt.size() + line.size() <= kLargestReceiptHead) receipt += line;
+  }
+  return receipt + "\n" + answer.body.substr(0, kLargestReceiptBody);
+}
+
+}  // namespace
+
+std::optional<Range> Transfer::Available(Work const& work, JobMemory& memory, std::uint64_t offset,
+                                         std::optional<SteadyTime>& look_again) const {
+  auto const& profile = shared_.endpoint.profile();
+  auto const& rules = profile.rules();
+  auto const chunk = profile.NextChunk(offset);
+  if (work.finished()) {
+    auto const end = std::min(work.inode.size, offset + chunk);
+    return Range{offset, end, end == work.inode.size};
+  }
+  bool const declared = work.upload && work.upload->length;
+  if (memory.after_finish || declared || !shared_.endpoint.MayDefer()) return std::nullopt;
+  // Servers notice only at the end that a file of unknown length has grown too large.
+  auto const most = shared_.endpoint.profile().MaxSize();
+  if (most && work.version->size() > *most) return std::nullopt;
+  auto const granule =
+      rules.exact ? chunk : std::min(std::lcm(Version::kGranule, rules.multiple), chunk);
+  auto const whole_chunk = chunk / granule * granule;
+  // The last byte stays here until the length is known: it is what publishes the file.
+  auto const held_back = std::max<std::uint64_t>(work.version->prefix(), 1) - 1;
+  auto const sendable = held_back > offset ? (held_back - offset) / granule * granule : 0;
+  if (sendable >= whole_chunk) {
+    memory.hold_until.reset();
+    return Range{offset, offset + whole_chunk, false};
+  }
+  auto const now = shared_.clock.Steady();
+  if (sendable < std::max<std::uint64_t>(rules.least, 1)) {
+    memory.hold_until.reset();
+    auto const enough = std::max(granule, rules.least);
+    if (work.version->NotifyAt(offset + enough + 1)) look_again = now;
+    return std::nullopt;
+  }
+  if (!memory.hold_until) memory.hold_until = now + shared_.options.patience;
+  if (now >= *memory.hold_until) {
+    memory.hold_until.reset();
+    return Range{offset, offset + sendable, false};
+  }
+  look_again = work.version->NotifyAt(offset + whole_chunk + 1) ? now : *memory.hold_until;
+  return std::nullopt;
+}
+
+Transfer::Outcome Transfer::Patch(Work const& work, JobMemory& memory, std::stop_token stop) {
+  std::optional<SteadyTime> look_again;
+  auto const range = Available(work, memory, work.upload->offset, look_again);
+  if (!range) {
+    auto const refresh = RefreshAt(work, memory);
+    if (refresh && *refresh <= shared_.clock.Steady()) return Refresh(work, memory, stop);
+    if (refresh && (!look_again || *refresh < *look_again)) look_again = refresh;
+    return {.next = look_again, .bytes_left = work.LeftFrom(work.upload->offset)};
+  }
+  auto const announced = ledger_.Announce(work, *range);
+  if (!announced && announced.error().code == ENODATA) {
+    return LostBytes(work.inode.id, work.version->id(), announced.error().context);
+  }
+  if (!announced) return Postpone(announced.error());
+  if (!*announced) return Now();
+  return SendAndJudge(work, *range, memory, std::move(stop));
+}
+
+Transfer::Outcome Transfer::SendAndJudge(Work const& work, Range const& range, JobMemory& memory,
+                                         std::stop_token stop) {
+  tus::SentRange sent{.begin = range.begin, .end = range.end, .last = range.last};
+  auto facts = FactsOf(work, memory, shared_.clock.Wall());
+  tus::Announce(facts, sent);
+  auto const asked = shared_.clock.Steady();
+  auto const answer = SendRange(work, sent, memory, std::move(stop));
+  auto const elapsed = shared_.clock.Steady() - asked;
+  auto const judgement = tus::JudgePatch(facts, sent, answer, elapsed);
+  Remember(facts, memory);
+  if (!answer) return PatchFailed(work, sent, facts, judgement, answer.error(), memory);
+
+  shared_.endpoint.Succeeded();
+  auto& profile = shared_.endpoint.profile();
+  if (sent.end > sent.begin) profile.Measured(sent.end - sent.begin, elapsed);
+  if (!work.upload->length && answer->offset > 0) profile.DeferWorked();
+  if (judgement.next == tus::Judgement::Next::kComplete) {
+    return Complete(work, ReceiptOf(*answer));
+  }
+  auto const recorded = ledger_.Confirmed(work, *answer);
+  if (!recorded) return Postpone(recorded.error());
+  return CarryOut(work, judgement, nullptr, work.LeftFrom(answer->offset), memory);
+}
+
+tus::Result<tus::Patched> Transfer::SendRange(Work const& work, tus::SentRange& range,
+                                              JobMemory& memory, std::stop_token stop) {
+  VersionSource source(*work.version);
+  tus::PatchRequest request;
+  request.url = work.upload->url;
+  request.offset = range.begin;
+  request.length = range.end - range.begin;
+  request.source = &source;
+  request.on_sent = [&range](std::uint64_t bytes) { range.left += bytes; };
+  request.stop = std::move(stop);
+  if (range.last && !work.upload->length) request.declare_length = range.end;
+  if (shared_.options.checksums) request.checksum = shared_.endpoint.profile().Checksum();
+  range.checksum = request.checksum.has_value();
+  auto answer = client_.Patch(request);
+  // What left the machine before, as far as this process knows: not what was about to.
+  auto const before = std::clamp(memory.handed, range.begin, range.end) - range.begin;
+  memory.handed = std::max(memory.handed, range.begin + range.left);
+  if (auto counted = ledger_.Count(range.left, std::min(range.left, before)); !counted) {
+    shared_.logger->Warn("counters not kept error=\"{}\"", Describe(counted.error()));
+  }
+  return answer;
+}
+
+Transfer::Outcome Transfer::PatchFailed(Work const& work, tus::SentRange const& sent,
+                                        tus::UploadFacts const& facts,
+                                        tus::Judgement const& judgement, tus::Error const& error,
+                                        JobMemory& memory) {
+  memory.recheck = judgement.next != tus::Judgement::Next::kSend;
+  if (sent.last) {
+    auto const noted = ledger_.NoteEnd(work, facts);
+    if (!noted) return Postpone(noted.error());
+    if (!*noted) return Now();  // it is another file by now
+  }
+  if (WantsLength(work, sent, judgement, error)) {
+    shared_.endpoint.LearnNoDefer();
+    memory.after_finish = !work.finished();
+    return StartOver(work, "the server wants the length with the first bytes", memory);
+  }
+  switch (judgement.lesson) {
+    case tus::Judgement::Lesson::kNone:
+      break;
+    case tus::Judgement::Lesson::kSmallerBody:
+      if (shared_.endpoint.LearnTooLarge(sent.end - sent.begin)) return Now();
+      return Refuse(work, error.message, memory);
+    case tus::Judgement::Lesson::kNoChecksum:
+      if (shared_.endpoint.LearnNoChecksum()) return Now();
+      return Refuse(work, error.message, memory);
+  }
+  if (judgement.next == tus::Judgement::Next::kAsk && error.code != tus::ErrorCode::kCancelled) {
+    shared_.logger->Info("upload interrupted, it will go on path=\"{}\" offset={} error=\"{}\"",
+                         Printable(work.path), sent.begin, error.message);
+  }
+  return CarryOut(work, judgement, &error, work.LeftFrom(facts.confirmed), memory);
+}
+
+// Some servers take the creation of an upload of unknown length, and then no bytes of it.
+bool Transfer::WantsLength(Work const& work, tus::SentRange const& sent,
+                           tus::Judgement const& judgement, tus::Error const& error) {
+  return judgement.next == tus::Judgement::Next::kRefused && error.http_status == 400 &&
+         !work.upload->length && sent.begin == 0 && !sent.last;
+}
+
+// ---- against expiry
+
+std::optional<SteadyTime> Transfer::RefreshAt(Work const& work, JobMemory const& memory) const {
+  auto const& upload = *work.upload;
+  if (upload.expires == 0 || upload.expires == memory.refreshed) return std::nullopt;
+  auto const margin =
+      std::clamp<FileTime>((upload.expires - upload.created) / 10, 0, kRefreshMargin);
+  auto const left = upload.expires - margin - shared_.clock.Wall();
+  return shared_.clock.Steady() + std::chrono::nanoseconds(std::max<FileTime>(left, 0));
+}
+
+Transfer::Outcome Transfer::Refresh(Work const& work, JobMemory& memory, std::stop_token stop) {
+  memory.refreshed = work.upload->expires;  // once, unless the server moves it
+  auto const at = work.upload->offset;
+  return SendAndJudge(work, {at, at, false}, memory, std::move(stop));
+}
+
+}  // namespace tusfs
