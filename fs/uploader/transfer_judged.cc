@@ -30,6 +30,11 @@ Transfer::Outcome Transfer::Ask(Work const& work, JobMemory& memory, std::stop_t
     auto const recorded = ledger_.Incomplete(work, *status, facts);
     if (!recorded) return Postpone(recorded.error());
   }
+  bool const refused_before = work.upload->phase == UploadPhase::kRefused;
+  if (status && status->Complete() && refused_before && judgement.next == Next::kRefused) {
+    return Unconfirmed(
+        work, "the server refused it, and says now that it has all of it: " + judgement.why);
+  }
   auto const* const error = status ? nullptr : &status.error();
   return CarryOut(work, judgement, error, work.LeftFrom(facts.confirmed), memory);
 }
@@ -67,8 +72,9 @@ Transfer::Outcome Transfer::CarryOut(Work const& work, tus::Judgement const& jud
     case Next::kComplete:
       return Complete(work, "");
     case Next::kRefused:
-    case Next::kLost:
       return Refuse(work, judgement.why, memory);
+    case Next::kLost:
+      return Refuse(work, judgement.why + " (trim=confirmed)", memory);
     case Next::kStartOver:
       return StartOver(work, judgement.why, memory, GiveUpFor::kOtherBytes);
     case Next::kUnconfirmed:
@@ -102,14 +108,15 @@ Transfer::Outcome Transfer::TryAgain(Work const& work, JobMemory& memory, std::s
   if (!kept && work.upload->path != work.path) {
     return StartOver(work, "it has another name now", memory);
   }
-  // What it is will be refused again; without words somebody wants it tried.
-  auto const end = work.upload->end;
-  bool const is_content = end == UploadEnd::kRefused || end == UploadEnd::kMissed;
-  if (is_content && !work.upload->error.empty() && !shared_.options.retry_refused) return {};
   if (memory.refused_until && shared_.clock.Steady() < *memory.refused_until) {
     return {.next = memory.refused_until};
   }
   if (kept) return Ask(work, memory, std::move(stop));
+  // What it is will be refused again; without words somebody wants it tried.
+  auto const end = work.upload->end;
+  bool const is_content = end == UploadEnd::kRefused || end == UploadEnd::kMissed;
+  bool const is_wanted = work.upload->error.empty() || shared_.options.retry_refused;
+  if (is_content && !is_wanted) return {};
   return StartOver(work, "it was refused before, trying again", memory);
 }
 

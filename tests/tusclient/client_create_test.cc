@@ -109,13 +109,27 @@ TEST_F(ClientCreate, BadMetadataIsNotSent) {
   EXPECT_EQ(created.error().code, ErrorCode::kInvalidArgument);
 }
 
-TEST_F(ClientCreate, NeedsExactly201WithAUsableLocation) {
-  EXPECT_EQ(CreateAnd(TusAnswer(200, {{"Location", "/files/1"}})).error().code,
-            ErrorCode::kProtocol);
+TEST_F(ClientCreate, TakesASuccessWithAUsableLocation) {
+  for (int const status : {200, 201, 202}) {
+    EXPECT_TRUE(CreateAnd(TusAnswer(status, {{"Location", "/files/1"}}))) << status;
+  }
+  EXPECT_EQ(CreateAnd(TusAnswer(200)).error().code, ErrorCode::kProtocol);
   EXPECT_EQ(CreateAnd(TusAnswer(201)).error().code, ErrorCode::kProtocol);
   EXPECT_EQ(CreateAnd(TusAnswer(201, {{"Location", ""}})).error().code, ErrorCode::kProtocol);
   EXPECT_EQ(CreateAnd(TusAnswer(201, {{"Location", "ftp://a/1"}})).error().code,
             ErrorCode::kProtocol);
+}
+
+TEST_F(ClientCreate, AnEmptyUploadHasItsBodyWithIt) {
+  for (std::uint64_t const length : {0, 1}) {
+    transport_.Next("POST", "http://tus:1080/files/", [&](HttpRequest const& request) {
+      EXPECT_EQ(HeaderOf(request, "Content-Type"),
+                length == 0 ? "application/offset+octet-stream" : "(none)");
+      EXPECT_EQ(request.body_length, 0U);
+      return TusAnswer(201, {{"Location", "1"}});
+    });
+    EXPECT_TRUE(client_.Create({.length = length, .metadata = {}, .stop = {}}));
+  }
 }
 
 TEST_F(ClientCreate, RefusesAnOffsetForBytesThatWereNotSent) {

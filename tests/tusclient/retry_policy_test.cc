@@ -50,6 +50,14 @@ TEST(RetryPolicy, NeverComesBackBeforeRetryAfter) {
   EXPECT_EQ(RetryPolicy{}.Delay(1, error, Always(1.0)), milliseconds(500));
 }
 
+TEST(RetryPolicy, BelievesARetryAfterForFiveMinutesAndAStrangersForThirtySeconds) {
+  Error error;
+  error.retry_after = seconds(86'400);
+  EXPECT_EQ(RetryPolicy{}.Delay(1, error, Always(0.5)), seconds(300));
+  error.code = ErrorCode::kNotTus;
+  EXPECT_EQ(RetryPolicy{}.Delay(1, error, Always(0.5)), seconds(30));
+}
+
 TEST(IsTransient, IsTrueForWhatPassesByItself) {
   for (auto const code : {ErrorCode::kUnreachable, ErrorCode::kInterrupted, ErrorCode::kNotTus,
                           ErrorCode::kTransient, ErrorCode::kChecksumMismatch}) {

@@ -174,6 +174,51 @@ TEST_F(EndpointTest, TheLargestUploadIsAsAnnounced) {
   EXPECT_EQ(endpoint_.profile().MaxSize(), 4711U);
 }
 
+TEST_F(EndpointTest, WhereOptionsSaysNothingAnUploadFindsOut) {
+  for (int const status : {200, 204, 401, 404, 405, 501}) {
+    Endpoint endpoint{{.url = "http://tus/"}, [] { return 0.5; }, clock_, QuietLogger()};
+    ASSERT_EQ(endpoint.Enter().gate, Endpoint::Gate::kProbe);
+    endpoint.Probed(tl::unexpected(
+        tus::Error{.code = tus::ErrorCode::kNotTus, .http_status = status, .message = "CORS"}));
+    EXPECT_FALSE(endpoint.state().reachable);
+    ASSERT_EQ(endpoint.Enter().gate, Endpoint::Gate::kTry) << status;
+    EXPECT_EQ(endpoint.Enter().gate, Endpoint::Gate::kWait) << "one at a time";
+    endpoint.Succeeded();
+    endpoint.Tried();
+    EXPECT_TRUE(endpoint.state().reachable);
+    EXPECT_EQ(endpoint.Enter().gate, Endpoint::Gate::kOpen);
+  }
+}
+
+TEST_F(EndpointTest, AnUploadThatFindsNothingEitherMeansGrowingPauses) {
+  tus::Error const portal{.code = tus::ErrorCode::kNotTus, .http_status = 200, .message = "log in"};
+  auto pause = SteadyTime::duration::zero();
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_EQ(endpoint_.Enter().gate, Endpoint::Gate::kProbe);
+    endpoint_.Probed(tl::unexpected(portal));
+    ASSERT_EQ(endpoint_.Enter().gate, Endpoint::Gate::kTry);
+    endpoint_.Failed(portal);
+    endpoint_.Tried();
+    auto const admission = endpoint_.Enter();
+    ASSERT_EQ(admission.gate, Endpoint::Gate::kWait);
+    EXPECT_GT(admission.until - clock_.Steady(), pause);
+    pause = admission.until - clock_.Steady();
+    clock_.Advance(pause);
+  }
+  EXPECT_FALSE(endpoint_.state().reachable);
+}
+
+TEST_F(EndpointTest, TroubleOfManyUploadsInARowIsTheEndpoints) {
+  tus::Error const broken{.code = tus::ErrorCode::kInterrupted, .message = "it broke"};
+  Reach();
+  for (int i = 0; i < 7; ++i) endpoint_.Doubted(broken);
+  endpoint_.Succeeded();
+  for (int i = 0; i < 7; ++i) endpoint_.Doubted(broken);
+  EXPECT_TRUE(endpoint_.state().reachable);
+  endpoint_.Doubted(broken);
+  EXPECT_FALSE(endpoint_.state().reachable);
+}
+
 TEST_F(EndpointTest, WhoeverAwaitsTheFirstAnswerIsWoken) {
   std::atomic<bool> reachable = false;
   std::jthread const waiter([&] {

@@ -75,9 +75,9 @@ bool IsLocked(UploadFacts const& facts, Error const& error, std::chrono::nanosec
 Judgement Locked(UploadFacts& facts, Error const& error) {
   ++facts.locks;
   bool const ended = MayHaveEnded(facts);
-  if (facts.locks < (ended ? kMostLocksAtEnd : kMostLocks)) {
-    return Ask(Pause::kBackoff, error.message);
-  }
+  // Where bytes are nowhere else there is nothing to do but to wait.
+  bool const goes_on = facts.locks < (ended ? kMostLocksAtEnd : kMostLocks) || facts.floor > 0;
+  if (goes_on) return Ask(Pause::kBackoff, error.message);
   facts.locks = 0;
   return StartOver(facts, "the server keeps it locked", true);
 }
@@ -234,10 +234,11 @@ Judgement JudgePatch(UploadFacts& facts, SentRange const& sent, Result<Patched> 
     }
     bool const is_short = came->offset != sent.end;
     // A server may take back between two answers what it has confirmed, again and again.
-    bool const stands = came->offset == sent.begin || (is_short && !progressed);
+    bool const is_empty = sent.end == sent.begin;
+    bool const stands = !is_empty && (came->offset == sent.begin || (is_short && !progressed));
     // Whether a length that came with a short answer counts as declared only the server knows.
     bool const asks = stands || (sent.last && is_short);
-    if (!stands || sent.end == sent.begin) {
+    if (!stands) {
       return {.next = asks ? Next::kAsk : Next::kSend, .progressed = progressed};
     }
     auto judgement = Ask(Pause::kBackoff, "the server takes no more bytes at the moment");
