@@ -70,6 +70,7 @@ struct Options {
   std::string ip_version = "any";  ///< or "4", "6"
   bool http2 = false;
   bool method_override = false;
+  bool retry_refused = false;
 
   std::string log_level = "info";
   bool core_dumps = false;

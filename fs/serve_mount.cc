@@ -121,6 +121,7 @@ Result<UploaderOptions> UploaderOptionsOf(Options const& options, std::string co
   wanted.rules = *std::move(publishing);
   wanted.transfer.metadata = rules->metadata;
   wanted.transfer.adopt_timeout = options.adopt_timeout;
+  wanted.transfer.retry_refused = options.retry_refused;
   wanted.transfer.checksums = options.checksum == "auto";
   wanted.transfer.verify = VerificationOf(options);
   wanted.make_transport = [transport = TransportOptionsOf(options, mount.bandwidth)] {

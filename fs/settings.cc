@@ -285,6 +285,8 @@ std::vector<Setting> MakeSettings() {
       Flag<&Options::http2>("http2", "use HTTP/2 where TLS negotiates it"),
       Flag<&Options::method_override>("method-override",
                                       "send PATCH and DELETE as POST, for old proxies"),
+      Flag<&Options::retry_refused>("retry-refused",
+                                    "send again each hour what the server has refused at its end"),
       Choice<&Options::log_level>("log-level", "LEVEL", "debug, info, warn or error (default info)",
                                   {"debug", "info", "warn", "error"}),
       Flag<&Options::core_dumps>("core-dumps",

@@ -114,8 +114,8 @@ sanitize() {
   sanitizer=$2
   shift 2
   say "unit tests under the $sanitizer sanitizer"
-  if configure "$directory" -DTUSFS_WERROR=ON -DTUSFS_SANITIZE="$sanitizer" -DTUSFS_MOUNT_TESTS=OFF &&
-    "$@" cmake --build "$directory" -j "$jobs"; then
+  if configure "$directory" -DTUSFS_WERROR=ON -DTUSFS_SANITIZE="$sanitizer" -DTUSFS_MOUNT_TESTS=OFF \
+    -DTUSCLIENT_EXAMPLES=OFF && "$@" cmake --build "$directory" -j "$jobs"; then
     prefix=$*
     # shellcheck disable=SC2086 # a command in words
     $prefix ctest --test-dir "$directory" --output-on-failure -j "$jobs" --no-tests=error \

@@ -410,7 +410,7 @@ TEST_F(CommandLineTest, SaysEveryOption) {
   for (auto const& more :
        {kUploadOptions,
         {"--spool-size=64MiB", "--reserve=0", "--keep=1MiB", "--trim=confirmed", "--read-back"},
-        {"--core-dumps"},
+        {"--core-dumps", "--retry-refused"},
         {"--url-file=" + UrlFile("http://tus/files/?token=s3cret\n")},
         {"--token-file=/a"},
         {"--basic-file=/a"},
