@@ -11,9 +11,10 @@ constexpr std::uint8_t kRecordVersion = 1;
 /// 1 had neither special files nor what a file has gone through, 2 not what is kept of its bytes, 3
 /// not what a power cut has left of them, or may.
 constexpr std::uint8_t kInodeVersion = 4;
-/// 1 did not know who had opened it.
-constexpr std::uint8_t kHandleVersion = 2;
-/// 1 had neither an expiry nor a time of rest, 2 not which one was published last.
+/// 1 did not know who had opened it, 2 not how others had ended beside it.
+constexpr std::uint8_t kHandleVersion = 3;
+/// 1 had neither an expiry nor a time of rest, 2 not which one was published last, 3 no word about
+/// the end.
 constexpr std::uint8_t kUploadVersion = 4;
 
 // Values are numbered from 1 without a gap; anything else is damage.
@@ -183,7 +184,7 @@ std::string Encode(Handle const& handle) {
       .Number(handle.connection)
       .Number(static_cast<std::uint32_t>(handle.writers.size()));
   for (auto const process : handle.writers) encoder.Number(process);
-  encoder.Number(handle.opener);
+  encoder.Number(handle.opener).Number(std::uint8_t{handle.beside_bad});
   return encoder.Take();
 }
 
@@ -208,6 +209,7 @@ Result<Handle> DecodeHandle(HandleId id, std::string_view bytes) {
     handle.writers.insert(decoder.Number<std::int32_t>());
   }
   if (version != kRecordVersion) handle.opener = decoder.Number<std::int32_t>();
+  if (version >= kHandleVersion) handle.beside_bad = decoder.Number<std::uint8_t>() != 0;
   bool const known = version >= kRecordVersion && version <= kHandleVersion;
   return Checked(decoder, known ? kRecordVersion : version, std::move(handle), "handle");
 }

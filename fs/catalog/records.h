@@ -116,6 +116,8 @@ struct Handle {
   /// truncated.
   std::set<std::int32_t> writers;
   std::int32_t opener = 0;  ///< the process that opened it for writing; 0: not known
+  /// Another writer of the file ended badly while this one was open: its close does not mend that.
+  bool beside_bad = false;
 };
 
 /// How a request of the kernel ended that must not be executed twice. A successor of a daemon that

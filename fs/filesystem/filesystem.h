@@ -260,6 +260,13 @@ class Filesystem {
       REQUIRES(file.mutex);
   void NoteRead(OpenHandle& handle, Version const& version);
   void NoteAccess(InodeId inode);
+  /// Of a close by the program that opened it, and that others have written for: that it was
+  /// killed.
+  [[nodiscard]] std::optional<Judgement> JudgeOpener(Handle const& record,
+                                                     Caller const& caller) const;
+  /// A writer of the file has ended badly. Returns those that have it open beside that one.
+  [[nodiscard]] std::vector<std::shared_ptr<OpenHandle>> Taint(Transaction& transaction,
+                                                               InodeId inode) const;
   [[nodiscard]] Judgement JudgeCopy(ActiveFile& file, Caller const& caller) const
       REQUIRES(file.mutex);
   void NoteFailedWrite(OpenHandle& handle, std::uint64_t offset, Error const& error);

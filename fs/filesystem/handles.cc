@@ -247,13 +247,18 @@ Result<void> Filesystem::Flush(Caller const& caller, HandleId id) {
   auto& file = *handle->file;
   MutexLock lock(file.mutex);
   auto& record = handle->record;
-  // Whoever did not write (a shell that opened the file for its command) has no say.
+  // Whoever did not write (a shell that opened the file for its command) has no say, unless it is
+  // killed: its next command would have written on.
   auto const& writers = record.writers;
   bool const speaks = record.changed && (writers.empty() || writers.contains(caller.pid) ||
                                          writers.contains(processes_.ProcessOf(caller.pid)));
-  if (!file.version || (!speaks && !file.version->modified())) return {};
+  auto const killed = speaks ? std::nullopt : JudgeOpener(record, caller);
+  if (!file.version || (!speaks && !killed && !file.version->modified())) return {};
   Handle next = record;
-  if (speaks && record.failed_write) {
+  if (killed) {
+    next.verdict = killed->verdict;
+    next.reason = killed->reason;
+  } else if (speaks && record.failed_write) {
     next.dirty = false;  // whoever closes it, and however
   } else if (speaks) {
     auto judgement = processes_.JudgeClose(caller.pid);
@@ -279,7 +284,8 @@ Result<void> Filesystem::Flush(Caller const& caller, HandleId id) {
     CatchUp(*inode, version.get());
     // What the local disk has failed no close makes good.
     bool const is_clean = speaks && next.verdict == Verdict::kClean && !next.dirty;
-    if (is_clean && inode->content != Content::kFailed) inode->reason.clear();
+    bool const mends = is_clean && !next.beside_bad;
+    if (mends && inode->content != Content::kFailed) inode->reason.clear();
     PutInode(transaction, *inode);
     PutHandle(transaction, next);
     Remember(transaction, caller, record.inode, id);
@@ -292,12 +298,34 @@ Result<void> Filesystem::Flush(Caller const& caller, HandleId id) {
   return {};
 }
 
+std::optional<Judgement> Filesystem::JudgeOpener(Handle const& record, Caller const& caller) const {
+  bool const may_be = record.changed && record.opener != 0 && caller.pid > 0;
+  if (!may_be || record.opener != processes_.ProcessOf(caller.pid)) return std::nullopt;
+  auto judgement = processes_.JudgeClose(caller.pid);
+  if (!judgement.killed) return std::nullopt;
+  judgement.reason += ", which had opened it for others";
+  return judgement;
+}
+
 // A copying program whose source failed goes on with its next file, and says so much later.
 Judgement Filesystem::JudgeCopy(ActiveFile& file, Caller const& caller) const {
   auto inode = store_.Read([&](View const& view) { return GetInode(view, file.inode); });
   if (!inode) return {Verdict::kClean, {}};
   CatchUp(*inode, file.version.get());
   return processes_.JudgeCopy(caller.pid, inode->name, inode->changed);
+}
+
+// Whoever has it open beside one that ended badly does not know of it: closing what they have
+// written says nothing about the rest. Whoever opens it later may have come to mend it.
+std::vector<std::shared_ptr<OpenHandle>> Filesystem::Taint(Transaction& transaction,
+                                                           InodeId inode) const {
+  auto writing = open_.Writing(inode);
+  for (auto const& other : writing) {
+    auto record = other->record;
+    record.beside_bad = true;
+    PutHandle(transaction, record);
+  }
+  return writing;
 }
 
 Result<void> Filesystem::Release(HandleId id) {
@@ -309,6 +337,7 @@ Result<void> Filesystem::Release(HandleId id) {
   OpenFiles::Left left;
   VersionId written = 0;
   bool is_stub = false;
+  std::vector<std::shared_ptr<OpenHandle>> tainted;
   {
     MutexLock lock(file.mutex);
     auto const& record = handle->record;
@@ -333,11 +362,14 @@ Result<void> Filesystem::Release(HandleId id) {
       CatchUp(*inode, version.get());
       if (record.changed && inode->content != Content::kFailed) {
         bool const unclosed = record.dirty && record.wrote && !uploader_.rules().publish_unknown;
+        bool const silent = record.reason.empty();
         if (unclosed) {
           inode->reason = "nobody who wrote to it has closed it";
-        } else if (record.verdict != Verdict::kClean) {
+        } else if (record.verdict != Verdict::kClean && !(silent && record.beside_bad)) {
           inode->reason = record.reason;
         }  // else that close has cleared it, and what is there came later
+        bool const is_bad = unclosed || (record.verdict != Verdict::kClean && !silent);
+        if (is_bad) tainted = Taint(transaction, file.inode);
       }
       if (inode->content == Content::kWriting && left.writing == 0) {
         inode->content = inode->reason.empty() ? Content::kSettling : Content::kInterrupted;
@@ -351,6 +383,7 @@ Result<void> Filesystem::Release(HandleId id) {
     });
     if (!released) return released;
     if (handle->MayWrite()) version->SetModified(std::nullopt);
+    for (auto const& other : tainted) other->record.beside_bad = true;
   }
   if (left.writing == 0 && written != 0) turns_.Leave(written);
   if (left.handles == 0 && is_stub && remote_ != nullptr) remote_->Close(file.inode);

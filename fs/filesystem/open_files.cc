@@ -18,6 +18,7 @@ void OpenHandle::Update(Handle next) {
   record.verdict = next.verdict;
   record.reason = std::move(next.reason);
   record.writers = std::move(next.writers);
+  record.beside_bad = next.beside_bad;
 }
 
 OpenFiles::Pin OpenFiles::Activate(InodeId inode) {
@@ -65,6 +66,15 @@ OpenFiles::Left OpenFiles::Remove(OpenHandle const& handle) {
   auto const left = count;
   if (left.handles == 0 && found->second.pins == 0) files_.erase(found);
   return left;
+}
+
+std::vector<std::shared_ptr<OpenHandle>> OpenFiles::Writing(InodeId inode) const {
+  MutexLock lock(mutex_);
+  std::vector<std::shared_ptr<OpenHandle>> writing;
+  for (auto const& [id, handle] : handles_) {
+    if (handle->file->inode == inode && handle->MayWrite()) writing.push_back(handle);
+  }
+  return writing;
 }
 
 OpenFiles::Left OpenFiles::Count(InodeId inode) const {

@@ -88,6 +88,9 @@ class OpenFiles {
   };
   Left Remove(OpenHandle const& handle) EXCLUDES(mutex_);
   [[nodiscard]] Left Count(InodeId inode) const EXCLUDES(mutex_);
+  /// The handles of a file that may write to it.
+  [[nodiscard]] std::vector<std::shared_ptr<OpenHandle>> Writing(InodeId inode) const
+      EXCLUDES(mutex_);
 
  private:
   struct Row {

@@ -100,7 +100,8 @@ Judgement JudgeStat(std::string const& stat, bool may_see_status) {
     auto const* const name = ::sigabbrev_np(WTERMSIG(status));
     return {Verdict::kDied,
             "its writer was killed by SIG" +
-                (name != nullptr ? std::string(name) : std::to_string(WTERMSIG(status)))};
+                (name != nullptr ? std::string(name) : std::to_string(WTERMSIG(status))),
+            true};
   }
   return {Verdict::kDied, "its writer ended with status " + std::to_string(WEXITSTATUS(status)) +
                               " without closing it"};

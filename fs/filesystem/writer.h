@@ -12,7 +12,8 @@ namespace tusfs {
 
 struct Judgement {
   Verdict verdict = Verdict::kUnknown;
-  std::string reason;  ///< for a person, where the verdict is not clean
+  std::string reason{};  ///< for a person, where the verdict is not clean
+  bool killed = false;   ///< by a signal
 };
 
 /// How /proc sees processes; a seam for tests.

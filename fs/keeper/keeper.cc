@@ -289,12 +289,13 @@ void Keeper::OnDaemonEnd(int status) {
 
 void Keeper::OnCrash(std::string const& how) {
   auto& entry = options_.entry;
-  entry.last_end = how;
   bool const served = serving_since_ != Clock::time_point();
   if (candidate_ && !served) {
     entry.problem = "the installed program did not start (" + how + "): the one before it goes on";
     logger_->Error("{} program={}", entry.problem, candidate_->path().string());
     candidate_.reset();
+  } else {
+    entry.last_end = how;
   }
   bool const quick = !served || Clock::now() - serving_since_ < kQuickEnd;
   quick_ends_ = quick ? quick_ends_ + 1 : 0;

@@ -24,6 +24,12 @@ bool HasCrashed(int status) {
          number == SIGILL;
 }
 
+bool Program::IsScript(int image) {
+  char begin[2] = {};
+  return ::pread(image, begin, sizeof begin, 0) == sizeof begin && begin[0] == '#' &&
+         begin[1] == '!';
+}
+
 Result<Program> Program::Own() {
   std::error_code failed;
   auto path = std::filesystem::read_symlink("/proc/self/exe", failed).string();
@@ -59,7 +65,9 @@ Result<pid_t> Program::Start(std::vector<std::string> const& arguments,
   sigset_t none{};
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::fexecve(image_.get(), argv.data(), envp.data());
+  // Its interpreter would look for a script behind a descriptor that exec has closed.
+  if (is_script_) ::execve(path_.c_str(), argv.data(), envp.data());
+  if (!is_script_) ::fexecve(image_.get(), argv.data(), envp.data());
   std::fprintf(stderr, "tusfs: '%s' cannot be executed: %s\n", path_.c_str(),
                std::generic_category().message(errno).c_str());
   ::_exit(kCannotExecute);

@@ -38,10 +38,12 @@ class Program {
 
  private:
   Program(std::filesystem::path path, UniqueFd image)
-      : path_(std::move(path)), image_(std::move(image)) {}
+      : path_(std::move(path)), image_(std::move(image)), is_script_(IsScript(image_.get())) {}
+  static bool IsScript(int image);
 
   std::filesystem::path path_;
   UniqueFd image_;
+  bool is_script_;
 };
 
 }  // namespace tusfs

@@ -109,13 +109,14 @@ Handle SomeHandle() {
           .reason = "killed",
           .connection = 56,
           .writers = {1, 4'194'304},
-          .opener = 17};
+          .opener = 17,
+          .beside_bad = true};
 }
 
 auto Fields(Handle const& handle) {
   return std::make_tuple(handle.id, handle.inode, handle.flags, handle.changed, handle.wrote,
                          handle.dirty, handle.failed_write, handle.verdict, handle.reason,
-                         handle.connection, handle.writers, handle.opener);
+                         handle.connection, handle.writers, handle.opener, handle.beside_bad);
 }
 
 Reply SomeReply() {
@@ -265,6 +266,10 @@ TEST(Records, AFileOfTheReleaseBeforeIsNotKnownToBeOnDisk) {
 TEST(Records, AHandleOfTheReleaseBeforeHasNoOpener) {
   auto handle = SomeHandle();
   auto bytes = Encode(handle);
+  bytes.resize(bytes.size() - 1);
+  bytes[0] = 2;
+  handle.beside_bad = false;
+  EXPECT_EQ(Fields(DecodeHandle(handle.id, bytes).value()), Fields(handle));
   bytes.resize(bytes.size() - sizeof handle.opener);
   bytes[0] = 1;
   handle.opener = 0;

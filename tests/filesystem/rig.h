@@ -46,7 +46,10 @@ class FakeProcesses : public ProcessTable {
     auto const found = processes_.find(thread);
     return found == processes_.end() ? thread : found->second;
   }
-  void Kill(pid_t thread) { judgements_[thread] = {Verdict::kDied, "killed by SIGKILL"}; }
+  void Kill(pid_t thread) { judgements_[thread] = {Verdict::kDied, "killed by SIGKILL", true}; }
+  void EndWithStatus(pid_t thread, int status) {
+    judgements_[thread] = {Verdict::kDied, "ended with status " + std::to_string(status)};
+  }
   void Hide(pid_t thread) { judgements_[thread] = {Verdict::kUnknown, "hidden"}; }
   /// It copies a file of this name, and gives up before its end.
   void LeaveUnread(pid_t thread, std::string const& name) { unread_[thread] = name; }

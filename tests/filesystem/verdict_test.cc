@@ -112,12 +112,59 @@ TEST_F(VerdictTest, AShellThatOpenedItForItsCommandHasNoSay) {
   EXPECT_EQ(ContentOf(created), Content::kInterrupted);
 }
 
-TEST_F(VerdictTest, AKilledShellHasNoSayEither) {
+TEST_F(VerdictTest, AShellThatIsKilledBetweenTwoCommandsLeavesItInterrupted) {
+  // ( head …; sleep 300; head … ) > file
   auto const created = Create("a", O_WRONLY, &doomed_);
-  Write(created.handle, 0, "whole", &me_);
+  Write(created.handle, 0, "half", &me_);
   Flush(created.handle, &me_);
   processes_.Kill(doomed_.pid);
   Close(created.handle, &doomed_);
+  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+  EXPECT_THAT(ReasonOf(created), HasSubstr("killed"));
+}
+
+TEST_F(VerdictTest, ACommandThatOutlivesItsShellFinishesItsFile) {
+  auto const created = Create("a", O_WRONLY, &doomed_);
+  Write(created.handle, 0, "whole", &me_);
+  processes_.Kill(doomed_.pid);
+  Flush(created.handle, &doomed_);
+  Close(created.handle, &me_);
+  EXPECT_EQ(ContentOf(created), Content::kSettling);
+}
+
+TEST_F(VerdictTest, AShellThatEndsWithAnErrorHasNoSay) {
+  // ( make; false ) > log
+  auto const created = Create("a", O_WRONLY, &doomed_);
+  Write(created.handle, 0, "whole", &me_);
+  Flush(created.handle, &me_);
+  processes_.EndWithStatus(doomed_.pid, 1);
+  Close(created.handle, &doomed_);
+  EXPECT_EQ(ContentOf(created), Content::kSettling);
+}
+
+TEST_F(VerdictTest, WhoClosesBesideAKilledWriterDoesNotMendWhatThatHasLeft) {
+  auto const created = Create("a", O_WRONLY, &me_);
+  auto const other = fs_->Open(doomed_, created.attributes.inode, O_WRONLY).value();
+  Write(created.handle, 100, "second", &me_);
+  Write(other, 0, "fir", &doomed_);
+  processes_.Kill(doomed_.pid);
+  Close(other, &doomed_);
+  Close(created.handle, &me_);
+  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+  EXPECT_THAT(ReasonOf(created), HasSubstr("killed"));
+}
+
+TEST_F(VerdictTest, WhoOpensItAfterTheDeathOfAnotherMayMendIt) {
+  auto const created = Create("a", O_WRONLY, &me_);
+  auto const other = fs_->Open(doomed_, created.attributes.inode, O_WRONLY).value();
+  Write(created.handle, 100, "second", &me_);
+  Write(other, 0, "fir", &doomed_);
+  processes_.Kill(doomed_.pid);
+  Close(other, &doomed_);
+  auto const third = fs_->Open(me_, created.attributes.inode, O_WRONLY).value();
+  Write(third, 0, "first", &me_);
+  Close(created.handle, &me_);
+  Close(third, &me_);
   EXPECT_EQ(ContentOf(created), Content::kSettling);
 }
 
@@ -388,10 +435,10 @@ TEST_F(VerdictTest, ADeathSticksWhenTheOtherOnlyHadItOpen) {
 
 TEST_F(VerdictTest, ADeathSticksUntilALaterWriterClosesCleanly) {
   auto const created = Create("a", O_WRONLY, &doomed_);
-  auto const second = Open(created.attributes.inode, O_WRONLY, &other_);
   Write(created.handle, 0, "half", &doomed_);
   processes_.Kill(doomed_.pid);
   Close(created.handle, &doomed_);
+  auto const second = Open(created.attributes.inode, O_WRONLY, &other_);
   Write(second, 4, "rest", &other_);
   Close(second, &other_);
   EXPECT_EQ(ContentOf(created), Content::kSettling);

@@ -30,6 +30,8 @@ struct File {
   /// The last word of those who wrote to it was not clean.
   bool bad = false;
   std::set<tusfs::HandleId> writers;  ///< open handles that may write
+  /// Of these, those that were open when another one ended badly: they do not mend that.
+  std::set<tusfs::HandleId> beside_bad;
   /// Hashes of what it was when it was complete.
   std::set<std::uint64_t> closed;
   std::int64_t closed_at = 0;  ///< when it was so last, by the virtual clock

@@ -221,7 +221,8 @@ void World::CheckReports() {
     if (listed.finishes) Break(how + ", and says that it finishes by itself: " + listed.error);
     if (listed.error.empty()) Break(how + " without a word");
     bool const waits = listed.state == "settling";
-    bool const may_fail = disk_failed_ && listed.state == "failed";
+    // What the server has refused when it had all of it is the same the next time.
+    bool const may_fail = listed.state == "failed" && (disk_failed_ || IsRefused(path));
     if (file->fate == Fate::kPublish && !waits && !may_fail && listed.state != "unconfirmed") {
       Break(how + ": " + listed.error);
     }

@@ -322,7 +322,9 @@ void World::Close(Program& program) {
   file->writers.erase(handle);
   bool const ends = file->writers.empty();
   auto const bad = file->bad;
-  if (ending.wrote) file->bad = ending.failed;
+  bool const mends = !file->beside_bad.contains(handle);
+  if (ending.wrote) file->bad = ending.failed || (bad && !mends);
+  if (ending.failed) file->beside_bad = file->writers;
   auto const fate = file->fate;
   if (ends && !file->bad) {
     file->fate = Fate::kMay;  // it may be closed, until that was answered
@@ -342,7 +344,9 @@ void World::Close(Program& program) {
 
 /// The shell has it open on.
 void World::ChildCloses(Program& program) {
-  if (program.wrote) program.file->bad = program.failed;
+  auto const file = program.file;
+  bool const mends = !file->beside_bad.contains(program.handle);
+  if (program.wrote) file->bad = program.failed || (file->bad && !mends);
   static_cast<void>(Ask(program.pid, [&](Caller const& caller) {
     return machine_.fs().Flush(caller, program.handle);
   }));
@@ -360,6 +364,7 @@ void World::KillProgram(Program& program) {
   if (ending.wrote) {
     file->bad = true;
     file->fate = Fate::kHold;
+    file->beside_bad = file->writers;
   }
   static_cast<void>(Ask(ending.pid, [&](Caller const& caller) {
     return machine_.fs().Flush(caller, ending.handle);

@@ -354,6 +354,8 @@ void World::People() {
       Publish(path);
     } else if (listed.state == "settling" && !listed.finishes) {
       Rename(path, "named-" + std::to_string(++names_made_), 0);
+    } else if (listed.state == "failed" && IsRefused(path)) {
+      if (!machine_.decisions().Retry(path)) Break(path + " cannot be tried again");
     } else if (listed.state == "failed" && (disk_failed_ || file->fate != Fate::kPublish)) {
       Unlink(path);
     } else if (listed.state == "unconfirmed") {

@@ -183,6 +183,10 @@ class World {
   [[nodiscard]] std::optional<std::string> BytesOnServer(std::string const& path,
                                                          std::uint64_t size) const;
   [[nodiscard]] bool IsCutShort(tusfs::InodeId inode);
+  /// By the server, of a file that is complete and called failed.
+  [[nodiscard]] bool IsRefused(std::string const& path) {
+    return !IsCutShort(Look().at(path).inode);
+  }
   [[nodiscard]] bool Fits(Names const& names, std::map<std::string, Seen> const& seen) const;
 
   History const history_;
