@@ -303,7 +303,7 @@ std::optional<Judgement> Filesystem::JudgeOpener(Handle const& record, Caller co
   if (!may_be || record.opener != processes_.ProcessOf(caller.pid)) return std::nullopt;
   auto judgement = processes_.JudgeClose(caller.pid);
   if (!judgement.killed) return std::nullopt;
-  judgement.reason += ", which had opened it for others";
+  judgement.reason = "the program that had it open for others was killed";
   return judgement;
 }
 
