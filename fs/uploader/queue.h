@@ -44,9 +44,12 @@ struct JobMemory {
   int mismatches = 0;         ///< of checksums, in a row
   std::uint64_t most = 0;     ///< bytes that the server ever had, as its answers said
   std::uint64_t handed = 0;   ///< end of the bytes that were handed to the network, as far as known
-  int locks = 0;              ///< in a row: the server could not lock the upload
-  int wrong = 0;              ///< how often the server had other bytes than were sent
-  Uuid verifying;             ///< the upload that `verified` is of
+  int taken = 0;              ///< creations in a row that something was in the way of
+  std::uint64_t cut_at = 0;   ///< where the body that broke last began
+  std::uint64_t cut_left = 0;  ///< bytes of it that had left; 0: none broke
+  int locks = 0;               ///< in a row: the server could not lock the upload
+  int wrong = 0;               ///< how often the server had other bytes than were sent
+  Uuid verifying;              ///< the upload that `verified` is of
   std::uint64_t verified = 0;  ///< blocks, from the first one on, that were right
   std::optional<Candidate> candidate;
   std::vector<Uuid> unfit;                  ///< uploads that are not this file's

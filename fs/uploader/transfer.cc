@@ -10,6 +10,8 @@
 namespace tusfs {
 namespace {
 
+/// A name that is taken so often in a row is there, and no creation of it is under way.
+constexpr int kMostTaken = 5;
 /// Rights are given by people and by timers.
 constexpr std::chrono::seconds kAfterDenial{10};
 
@@ -163,7 +165,9 @@ Transfer::Outcome Transfer::Create(Work const& work, JobMemory& memory) {
 
 Transfer::Outcome Transfer::CreateFailed(Work const& work, tus::Error const& error,
                                          JobMemory& memory) {
-  bool const refused = tus::IsRefusedCreation(error);
+  bool const stays_taken = tus::IsTaken(error) && ++memory.taken >= kMostTaken;
+  bool const refused = tus::IsRefusedCreation(error) || stays_taken;
+  if (stays_taken) memory.taken = 0;
   if (!work.finished() && refused) {
     // It may be this file's name, or the unknown length: the finished file will tell.
     shared_.endpoint.LearnNoDefer();

@@ -1,5 +1,7 @@
 // Asking the server how an upload is, and carrying out what the judge of the protocol
 // (tusclient/judge.h) makes of an answer. Nothing here decides by status or message.
+#include <utility>
+
 #include "base/text.h"
 #include "uploader/facts.h"
 #include "uploader/transfer.h"
@@ -19,6 +21,8 @@ Transfer::Outcome Transfer::Ask(Work const& work, JobMemory& memory, std::stop_t
   if (status) {
     shared_.endpoint.Succeeded();
     memory.gone_at.reset();
+    auto const cut = std::exchange(memory.cut_left, 0);
+    if (cut > 0 && status->offset <= memory.cut_at) shared_.endpoint.profile().NothingKept(cut);
     if (status->Complete() && !work.finished()) return {};  // its end will tell
   } else if (tus::IsMiss(status.error())) {
     if (auto const wait = SecondLook(work, status.error(), memory, stop)) return *wait;

@@ -155,6 +155,10 @@ Transfer::Outcome Transfer::PatchFailed(Work const& work, tus::SentRange const& 
                                         tus::Judgement const& judgement, tus::Error const& error,
                                         JobMemory& memory) {
   memory.recheck = judgement.next != tus::Judgement::Next::kSend;
+  if (error.code == tus::ErrorCode::kInterrupted) {
+    memory.cut_at = sent.begin;
+    memory.cut_left = sent.left;
+  }
   if (sent.last) {
     auto const noted = ledger_.NoteEnd(work, facts);
     if (!noted) return Postpone(noted.error());

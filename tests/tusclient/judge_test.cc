@@ -93,6 +93,33 @@ TEST_F(Judge, TakesTheServersWordWhereTheAnswerToTheEndWasLost) {
   EXPECT_EQ(Head(At(kSize)).next, Next::kComplete);
 }
 
+TEST_F(Judge, TakesAnOddSuccessForNoWordAboutTheEnd) {
+  Patch(Last(), Answered(204, ErrorCode::kProtocol));
+  EXPECT_EQ(Head(At(kSize)).next, Next::kComplete);
+}
+
+TEST_F(Judge, TakesALocksTimeOutForNoWordAboutTheEnd) {
+  Patch(Last(), Answered(500, ErrorCode::kLocked));
+  EXPECT_EQ(Head(At(kSize)).next, Next::kComplete);
+}
+
+TEST_F(Judge, KnowsALateArrivalOfALostEnd) {
+  Patch(Last(), NoAnswer());
+  EXPECT_EQ(Head(At(60)).next, Next::kSend);
+  EXPECT_EQ(Head(At(kSize)).next, Next::kComplete);
+}
+
+TEST_F(Judge, TellsANoThatIsNotThereFromAPortal) {
+  EXPECT_EQ(Head(Answered(404, ErrorCode::kNotTus)).pause, Pause::kSecondLook);
+  facts_.is_missed = true;
+  EXPECT_EQ(Head(Answered(410, ErrorCode::kNotTus)).next, Next::kStartOver);
+  EXPECT_TRUE(Head(Answered(200, ErrorCode::kNotTus)).endpoint);
+}
+
+TEST_F(Judge, GoesOnAfterAnEmptyBodyThatWasTaken) {
+  EXPECT_EQ(Patch({.begin = 60, .end = 60}, 60).next, Next::kSend);
+}
+
 TEST_F(Judge, NeverTakesAnAnsweredRefusalForSuccess) {
   for (int const status : {400, 401, 403, 404, 409, 413, 415, 422, 423}) {
     facts_ = {.confirmed = 60, .announced = 60, .size = kSize};

@@ -20,6 +20,44 @@ TEST(ServerProfile, KnowsNothingBeforeItIsTold) {
   EXPECT_FALSE(profile.MaxSize());
 }
 
+TEST(ServerProfile, OneRefusedBodyIsForgottenWhenEnoughOfTheNextLengthWereTaken) {
+  ServerProfile profile({.size = 8 * kMiB});
+  profile.Measured(8 * kMiB, std::chrono::milliseconds(1));
+  for (std::uint64_t length = 8 * kMiB; profile.TooLarge(length);) length = profile.MaxBody();
+  EXPECT_EQ(profile.MaxBody(), 64 * kKiB);
+  int bodies = 0;
+  for (; profile.MaxBody() < 8 * kMiB && bodies < 10'000; ++bodies) {
+    profile.Measured(profile.NextChunk(0), std::chrono::microseconds(1));
+  }
+  EXPECT_GT(bodies, 100) << "and not at once";
+  EXPECT_EQ(profile.NextChunk(0), 8 * kMiB);
+}
+
+TEST(ServerProfile, ALimitThatStandsIsTriedMoreAndMoreRarely) {
+  ServerProfile profile({.size = 8 * kMiB});
+  profile.Measured(8 * kMiB, std::chrono::milliseconds(1));
+  int refused = 0;
+  for (int body = 0; body < 2'000; ++body) {
+    auto const length = profile.NextChunk(0);
+    if (length <= kMiB) {
+      profile.Measured(length, std::chrono::microseconds(1));
+    } else {
+      ++refused;
+      EXPECT_TRUE(profile.TooLarge(length));
+    }
+  }
+  EXPECT_LT(refused, 14);
+}
+
+TEST(ServerProfile, BodiesOfWhichNothingIsKeptBecomeSmaller) {
+  ServerProfile profile({.size = 8 * kMiB});
+  auto const first = profile.NextChunk(0);
+  profile.NothingKept(first / 2);
+  EXPECT_EQ(profile.NextChunk(0), first / 4);
+  for (int i = 0; i < 20; ++i) profile.NothingKept(profile.NextChunk(0));
+  EXPECT_EQ(profile.NextChunk(0), 64 * kKiB);
+}
+
 TEST(ServerProfile, BelievesBehaviourMoreThanAnnouncements) {
   ServerProfile profile;
   profile.Announced({.creation_defer_length = true, .checksum_algorithms = {"sha1"}});

@@ -137,7 +137,7 @@ TEST_F(TusUploadInTrouble, SaysWhenTheServerTakesNoStandardInput) {
 TEST_F(TusUploadInTrouble, SaysWhenItIsUnknownWhetherTheFileArrived) {
   server_.AddFault({.method = "PATCH", .nth = 2, .action = Fault::LoseAnswer()});
   server_.AddFault({.method = "HEAD", .nth = 0, .action = Fault::ForgetUpload()});
-  ExpectSentence(Run({"--quiet", server_.Url(), file_}), "may have taken it",
+  ExpectSentence(Run({"--quiet", server_.Url(), file_}), "may have been published",
                  "look for it on the server; where it is missing, run this command with --abandon");
   EXPECT_EQ(Run({"--abandon", server_.Url(), file_}).code, 0);
   server_.ClearFaults();

@@ -122,6 +122,19 @@ TEST_F(TransferTrouble, SentAgainIsOnlyWhatLeftBefore) {
   EXPECT_EQ(totals.resent, 200U);
 }
 
+TEST_F(TransferTrouble, ABodyOfWhichTheServerKeepsNothingIsMadeSmaller) {
+  Created(1000);
+  Next("PATCH", kUrl, [](HttpRequest const& request) {
+    request.on_sent(200'000);
+    return Broken(ErrorCode::kInterrupted);
+  });
+  Steps(1);
+  clock_.Advance(std::chrono::minutes(2));
+  Next("HEAD", kUrl, HeadAnswer(0, 1000));
+  Steps(1);
+  EXPECT_EQ(endpoint_.profile().MaxBody(), 100'000U);
+}
+
 // ---- creations
 
 TEST_F(TransferTrouble, ANameThatIsTakenIsARefusalWithItsWords) {
@@ -130,8 +143,12 @@ TEST_F(TransferTrouble, ANameThatIsTakenIsARefusalWithItsWords) {
       Append(1000);
       FinishFile();
     }
-    Next("POST", kEndpoint, TusAnswer(status, {}, "the resource already exists"));
-    Steps(1);
+    for (int i = 0; i < 5; ++i) {
+      EXPECT_NE(TheUpload().value_or(Upload{}).phase, UploadPhase::kRefused);
+      Next("POST", kEndpoint, TusAnswer(status, {}, "the resource already exists"));
+      Steps(1);
+      clock_.Advance(std::chrono::minutes(2));
+    }
     EXPECT_EQ(TheUpload()->phase, UploadPhase::kRefused) << status;
     EXPECT_THAT(TheUpload()->error, HasSubstr("already exists")) << status;
     clock_.Advance(shared_.options.retry_failed);

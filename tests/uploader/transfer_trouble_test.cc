@@ -180,7 +180,7 @@ TEST_F(TransferTrouble, GoneAfterTheFinalRequestIsUnconfirmedAndNeverSentAgain) 
   FinalAnswerLost(1000);
   ServerHasForgotten();
   EXPECT_EQ(TheUpload()->phase, UploadPhase::kUnconfirmed);
-  EXPECT_THAT(TheUpload()->error, HasSubstr("may have taken it"));
+  EXPECT_THAT(TheUpload()->error, HasSubstr("may have been published"));
   EXPECT_EQ(TheInode().content, Content::kFinished) << "its bytes are kept";
   clock_.Advance(std::chrono::hours(48));
   Steps(3);

@@ -34,7 +34,7 @@ Judgement Unconfirmed(UploadFacts const& facts, std::string why) {
 /// As another upload, where that is harmless.
 Judgement StartOver(UploadFacts const& facts, std::string const& why, bool deletes) {
   if (MayHaveEnded(facts)) {
-    return Unconfirmed(facts, "its last bytes were sent, and the server may have taken it: " + why);
+    return Unconfirmed(facts, "its last bytes were sent, and it may have been published: " + why);
   }
   if (facts.floor > 0) {
     return Say(Next::kLost, "its first " + std::to_string(facts.floor) +
@@ -132,7 +132,8 @@ End EndAfter(UploadFacts const& facts, SentRange const& sent, Error const& error
   // A transport that counted nothing may have sent everything.
   bool const all_left = sent.left == 0 || sent.left >= sent.end - sent.begin;
   if (!all_left || error.code == ErrorCode::kUnreachable) return End::kNotSent;
-  if (error.http_status == 0 || error.code == ErrorCode::kNotTus) return End::kSent;
+  bool const is_word = error.http_status >= 400 && error.code != ErrorCode::kNotTus;
+  if (!is_word) return End::kSent;
   // Who waited for a lock in vain has done nothing, and whoever holds it may.
   if (error.code == ErrorCode::kLocked && error.http_status >= 500) return End::kSent;
   switch (error.http_status) {
@@ -177,10 +178,12 @@ bool IsMiss(Error const& error) {
 }
 
 bool IsRefusedCreation(Error const& error) {
-  // Supabase says 409 where the name is taken; nothing else would lock what is not there yet.
-  bool const is_taken = error.http_status == 409 || error.http_status == 423;
   return error.code == ErrorCode::kRefused || error.code == ErrorCode::kTooLarge ||
-         error.code == ErrorCode::kGone || (is_taken && error.code != ErrorCode::kNotTus);
+         error.code == ErrorCode::kGone;
+}
+
+bool IsTaken(Error const& error) {
+  return (error.http_status == 409 || error.http_status == 423) && error.code != ErrorCode::kNotTus;
 }
 
 bool IsDenial(Error const& error) { return error.http_status == 403 || error.http_status == 406; }

@@ -15,6 +15,8 @@ constexpr std::uint64_t kSmallestBody = std::uint64_t{64} << 10;
 constexpr std::uint64_t kFirstBody = std::uint64_t{1} << 20;
 /// Shorter exchanges say more of the latency than of the rate.
 constexpr std::uint64_t kSmallestSample = std::uint64_t{256} << 10;
+/// Bodies of a length that is taken, before a longer one is tried.
+constexpr int kMostBeforeGrowth = 1024;
 
 std::uint64_t RoundDown(std::uint64_t number, std::uint64_t multiple) {
   return number / multiple * multiple;
@@ -122,6 +124,7 @@ void ServerProfile::Measured(std::uint64_t bytes, std::chrono::nanoseconds elaps
   if (elapsed <= std::chrono::nanoseconds(0)) return;
   auto const rate = static_cast<double>(bytes) / std::chrono::duration<double>(elapsed).count();
   std::lock_guard const lock(mutex_);
+  Grow(bytes);
   if (bytes < std::min(kSmallestSample, Affordable())) return;
   // A network that became slower is believed at once, one that became faster step by step.
   rate_ = rate_ == 0 || rate < rate_ ? rate : (rate_ + rate) / 2;
@@ -135,10 +138,27 @@ std::uint64_t ServerProfile::Rate() const {
 
 bool ServerProfile::TooLarge(std::uint64_t length) {
   std::lock_guard const lock(mutex_);
+  return Shrink(length);
+}
+
+void ServerProfile::NothingKept(std::uint64_t length) {
+  std::lock_guard const lock(mutex_);
+  static_cast<void>(Shrink(length));  // at the smallest there is nothing to do but to try again
+}
+
+bool ServerProfile::Shrink(std::uint64_t length) {
   auto const smallest = std::max(kSmallestBody, Smallest(rules_));
   if (rules_.exact || length <= smallest) return false;
   max_body_ = std::min(max_body_, std::max(smallest, length / 2));
+  grows_after_ = std::min(2 * grows_after_, kMostBeforeGrowth);
+  taken_ = 0;
   return true;
+}
+
+void ServerProfile::Grow(std::uint64_t taken) {
+  if (taken < max_body_ || ++taken_ < grows_after_) return;
+  taken_ = 0;
+  max_body_ = max_body_ >= rules_.size / 2 ? ChunkRules::kUnlimited : 2 * max_body_;
 }
 
 std::uint64_t ServerProfile::MaxBody() const {

@@ -127,8 +127,12 @@ void Announce(UploadFacts& facts, SentRange const& range);
 /// without Tus-Resumable, from whatever answers in its place.
 [[nodiscard]] bool IsMiss(Error const& error);
 
-/// Whether a creation was refused for good: what is asked for, or a name that is there already.
+/// Whether a creation was refused for good.
 [[nodiscard]] bool IsRefusedCreation(Error const& error);
+
+/// Whether a creation was refused because something is in its way: for a while, or, as some servers
+/// say of a name that is there already, until somebody takes that away.
+[[nodiscard]] bool IsTaken(Error const& error);
 
 /// Whether a rule of the server, or of a firewall before it, does not allow this request: it may be
 /// about the one file, or about all.

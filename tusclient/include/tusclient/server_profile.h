@@ -71,8 +71,12 @@ class ServerProfile {
   [[nodiscard]] std::uint64_t Rate() const;
 
   /// A body of `length` bytes was too large (413). Returns whether a smaller one may be tried:
-  /// down to 64 KiB, and never against the rules. Remembered for all uploads.
+  /// down to 64 KiB, and never against the rules. Remembered for all uploads, until some bodies of
+  /// that length were taken: then longer ones are tried, each time after more of them.
   bool TooLarge(std::uint64_t length);
+  /// Of a body the server has kept nothing when `length` bytes of it had left and the connection
+  /// broke: as TooLarge.
+  void NothingKept(std::uint64_t length);
   /// Largest body in bytes that was not refused.
   [[nodiscard]] std::uint64_t MaxBody() const;
 
@@ -84,9 +88,14 @@ class ServerProfile {
   bool defer_worked_ = false;
   bool checksum_refused_ = false;
   std::uint64_t max_body_ = ChunkRules::kUnlimited;
-  double rate_ = 0;  // bytes per second
+  int taken_ = 0;        // bodies of that length, since it became so
+  int grows_after_ = 2;  // so many of them
+  double rate_ = 0;      // bytes per second
 
-  [[nodiscard]] std::uint64_t Affordable() const;  // with mutex_ held
+  // With mutex_ held.
+  [[nodiscard]] std::uint64_t Affordable() const;
+  [[nodiscard]] bool Shrink(std::uint64_t length);
+  void Grow(std::uint64_t taken);
 };
 
 }  // namespace tus
