@@ -108,24 +108,37 @@ test_build() {
   grep -h '^SKIPPED: ' "$directory/Testing/Temporary/LastTest.log" >>build/skipped.txt
 }
 
-# sanitize DIRECTORY NAME PREFIX…: the unit tests once more, and short storms, under a sanitizer.
-sanitize() {
+# begin_build DIRECTORY OPTION…: in the background, while the tests of another build run, which wait
+# for most of their time. The prefix is of what the build runs itself, the lists of tests.
+begin_build() {
   directory=$1
-  sanitizer=$2
-  shift 2
-  say "unit tests under the $sanitizer sanitizer"
-  if configure "$directory" -DTUSFS_WERROR=ON -DTUSFS_SANITIZE="$sanitizer" -DTUSFS_MOUNT_TESTS=OFF \
-    -DTUSCLIENT_EXAMPLES=OFF && "$@" cmake --build "$directory" -j "$jobs"; then
-    prefix=$*
+  shift
+  say "$directory is built meanwhile"
+  {
     # shellcheck disable=SC2086 # a command in words
-    $prefix ctest --test-dir "$directory" --output-on-failure -j "$jobs" --no-tests=error \
-      --repeat until-pass:2 -LE mount ||
-      fail "tests in $directory"
-    # shellcheck disable=SC2086
-    storms "$directory" $prefix
-  else
-    fail "build of $directory"
-  fi
+    configure "$directory" -DTUSFS_WERROR=ON "$@" &&
+      nice -n 5 $prefix cmake --build "$directory" -j "$jobs"
+  } >"build/$directory.log" 2>&1 &
+  building=$!
+}
+
+# end_build DIRECTORY
+end_build() {
+  wait "$building" && return
+  tail -60 "build/$1.log"
+  fail "build of $1"
+  return 1
+}
+
+# test_sanitized DIRECTORY: its unit tests, and short storms.
+test_sanitized() {
+  say "unit tests in $1"
+  # shellcheck disable=SC2086
+  $prefix ctest --test-dir "$1" --output-on-failure -j "$jobs" --no-tests=error \
+    --repeat until-pass:2 -LE mount ||
+    fail "tests in $1"
+  # shellcheck disable=SC2086
+  storms "$1" $prefix
 }
 
 # storms DIRECTORY PREFIX…: short ones with the daemons of that build, whose sanitizer writes what it
@@ -177,20 +190,32 @@ export TUSFS_KILL_TABLE="$root/build/kill-table.txt"
 export TUSFS_PROGRAM_TABLE="$root/build/program-table.txt"
 export TUSFS_STORM_TABLE="$root/build/storm-table.txt"
 rm -f "$TUSFS_KILL_TABLE" "$TUSFS_PROGRAM_TABLE" "$TUSFS_STORM_TABLE"
+prefix=
+sanitizers=${TUSFS_SANITIZERS:-1}
+sanitized="-DTUSFS_MOUNT_TESTS=OFF -DTUSCLIENT_EXAMPLES=OFF"
+# shellcheck disable=SC2086 # options in words
+[ "$sanitizers" = 0 ] || begin_build build-asan $sanitized -DTUSFS_SANITIZE=address
 test_build build
 
-if [ "${TUSFS_SANITIZERS:-1}" != 0 ]; then
-  sanitize build-asan address
+if [ "$sanitizers" != 0 ]; then
+  end_build build-asan && asan=1
   # Without address randomisation: the thread sanitizer of g++ 12 does not start on kernels that
   # randomise widely.
-  if setarch -R true 2>/dev/null; then
-    sanitize build-tsan thread setarch -R
-  else
-    sanitize build-tsan thread
-  fi
+  without_randomisation=
+  if setarch -R true 2>/dev/null; then without_randomisation="setarch -R"; fi
+  prefix=$without_randomisation
+  # shellcheck disable=SC2086
+  begin_build build-tsan $sanitized -DTUSFS_SANITIZE=thread
+  prefix=
+  [ -z "${asan:-}" ] || test_sanitized build-asan
+  prefix=$without_randomisation
+  end_build build-tsan && tsan=1
+  prefix=
   say "clang, with its check of the locks"
-  { configure build-clang -DTUSFS_WERROR=ON -DTUSFS_TESTS=OFF -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang &&
-    cmake --build build-clang -j "$jobs"; } || fail "build with clang"
+  begin_build build-clang -DTUSFS_TESTS=OFF -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang
+  prefix=$without_randomisation
+  [ -z "${tsan:-}" ] || test_sanitized build-tsan
+  end_build build-clang
 fi
 
 if [ -s "$TUSFS_KILL_TABLE" ]; then

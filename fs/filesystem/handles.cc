@@ -368,8 +368,8 @@ Result<void> Filesystem::Release(HandleId id) {
         } else if (record.verdict != Verdict::kClean && !(silent && record.beside_bad)) {
           inode->reason = record.reason;
         }  // else that close has cleared it, and what is there came later
-        bool const is_bad = unclosed || (record.verdict != Verdict::kClean && !silent);
-        if (is_bad) tainted = Taint(transaction, file.inode);
+        // Pages that the kernel writes for a map after the last close are nobody's bad end.
+        if (record.verdict == Verdict::kDied) tainted = Taint(transaction, file.inode);
       }
       if (inode->content == Content::kWriting && left.writing == 0) {
         inode->content = inode->reason.empty() ? Content::kSettling : Content::kInterrupted;
