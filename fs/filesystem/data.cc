@@ -100,8 +100,9 @@ Result<void> Filesystem::Restore(ActiveFile& file, Inode& inode) {
     Discard(**empty);
     return given;
   }
-  file.version = std::move(*empty);
-  return {};
+  // Found again, it is not taken for a version that was never sent: what is empty was uploaded so.
+  empty->reset();
+  return LoadVersion(file, inode);
 }
 
 // Truncation to nothing: the old bytes stay as they were sent until the change is durable.

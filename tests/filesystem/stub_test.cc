@@ -156,6 +156,27 @@ TEST_F(StubTest, AnEmptyOneNeedsNoServer) {
   EXPECT_EQ(BytesOf(inode), "now");
 }
 
+TEST_F(StubTest, WhatAnEmptyOneBecomesIsNotWhatWasUploaded) {
+  for (auto const* name : {"written", "longer", "opened"}) {
+    auto const inode = MakeFile(name);
+    GiveUpload(inode, 0, UploadPhase::kComplete);
+    ChangeRow(inode, [](Inode& row) { row.content = Content::kUploaded; });
+    ASSERT_TRUE(fs_->Evict(inode).value_or(false));
+  }
+  auto const written = InodeOf("written");
+  auto const handle = Open(written, O_WRONLY);
+  Write(handle, 0, "now");
+  Close(handle);
+  EXPECT_TRUE(Row(written).upload.IsNil());
+  auto const longer = InodeOf("longer");
+  SetSize(longer, 3);
+  EXPECT_TRUE(Row(longer).upload.IsNil());
+  auto const opened = InodeOf("opened");
+  Close(Open(opened, O_WRONLY));
+  EXPECT_FALSE(Row(opened).upload.IsNil());
+  EXPECT_EQ(Row(opened).content, Content::kUploaded);
+}
+
 TEST_F(StubTest, OutlivesTheDaemonWhileItIsOpenAndTheMount) {
   auto const inode = MakeStub("f", "12345");
   auto const handle = Open(inode, O_RDONLY);
