@@ -191,6 +191,15 @@ void World::CheckTree() {
   }
 }
 
+// The server has confirmed all of it, and that is being verified.
+bool World::IsLookedAt(InodeId inode) {
+  auto const upload = machine_.store().Read([&](tusfs::View const& view) {
+    return FindUpload(view, GetInode(view, inode).value().upload);
+  });
+  if (!upload) Break("an upload cannot be read: " + tusfs::Describe(upload.error()));
+  return *upload && (*upload)->phase == tusfs::UploadPhase::kVerifying;
+}
+
 // All is safe when the server has all bytes of all files that are to be uploaded.
 void World::CheckSafety(std::map<std::string, Listed> const& listed) {
   auto const status = machine_.reporter().Status();
@@ -204,8 +213,7 @@ void World::CheckSafety(std::map<std::string, Listed> const& listed) {
     if (file->is_directory || file->bytes.empty() || row == listed.end()) continue;
     if (row->second.state == "uploaded" || row->second.state == "local-only") continue;
     if (row->second.state == "unconfirmed") continue;
-    if (row->second.state == "uploading" && machine_.settings.verifies)
-      continue;  // it is looked at
+    if (row->second.state == "uploading" && IsLookedAt(file->inode)) continue;
     Break("all is said to be safe, and " + Sentence(file) + " is " + row->second.state);
   }
 }

@@ -163,6 +163,7 @@ class World {
   void CheckServer();
   void CheckTree();
   void CheckSafety(std::map<std::string, Listed> const& listed);
+  [[nodiscard]] bool IsLookedAt(tusfs::InodeId inode);
   void CheckCatalog();
   void CheckReports();
   void CheckEnd();
