@@ -88,6 +88,7 @@ int Disk::FailureOf(Call call, Node const* node) {
     if (failure.call != call || failure.times == 0) continue;
     if (named->first.find(failure.part) == std::string::npos) continue;
     --failure.times;
+    ++failed_;
     return failure.code;
   }
   return 0;

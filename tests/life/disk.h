@@ -55,6 +55,8 @@ class Disk {
   /// The next `times` such calls for files whose path contains `part` fail.
   void Fail(Call call, std::string part, int code, int times);
   void Heal() { failures_.clear(); }
+  /// How many calls have failed so.
+  [[nodiscard]] std::uint64_t failed() const { return failed_; }
 
   // ---- what libc calls; each as the system call of its name, with -errno for an error
 
@@ -135,6 +137,7 @@ class Disk {
   Names synced_names_;
   std::vector<Change> unsynced_names_;
   std::vector<Failure> failures_;
+  std::uint64_t failed_ = 0;
   std::uint64_t changes_ = 0;
   std::optional<std::uint64_t> dies_at_;
   bool dead_ = false;

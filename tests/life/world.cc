@@ -151,17 +151,17 @@ void World::LookForDeath() {
   Succeed();
 }
 
+// A call of the disk that fails is the end of one successor, and not of the next.
 void World::Succeed() {
-  for (int tries = 0; tries < 3; ++tries) {
+  while (true) {
     disk_.Die();
     machine_.Bury();
     disk_.Revive();
+    auto const failed = disk_.failed();
     auto const taken = machine_.TakeOver();
-    // A disk that fails once fails one of them.
-    if (!taken && (tries == 2 || !disk_failed_)) {
-      Break("no successor can take over: " + tusfs::Describe(taken.error()));
-    }
     if (taken && !disk_.dead()) return;
+    if (disk_.failed() > failed) continue;
+    Break("no successor can take over" + (taken ? "" : ": " + tusfs::Describe(taken.error())));
   }
 }
 
@@ -189,21 +189,23 @@ void World::Crash(Death death, std::uint64_t again) {
 
 void World::MountAgain(Death death, std::uint64_t changes) {
   if (changes > 0) disk_.DieAfter(changes);
+  auto failed = disk_.failed();
   auto mounted = machine_.Mount();
-  if (disk_.dead()) {
+  bool again = disk_.dead();
+  if (again && death == Death::kPower) {
     machine_.Bury();
-    if (death == Death::kPower) {
-      CutPower();
-      machine_.Reboot();
-    }
+    CutPower();
+    machine_.Reboot();
+  }
+  // As in Succeed.
+  while (again || (!mounted && disk_.failed() > failed)) {
+    machine_.Bury();
     disk_.Revive();
+    failed = disk_.failed();
     mounted = machine_.Mount();
+    again = false;
   }
   disk_.Revive();
-  if (!mounted && disk_failed_) {
-    machine_.Bury();
-    mounted = machine_.Mount();
-  }
   if (!mounted) Break("it cannot be mounted: " + tusfs::Describe(mounted.error()));
 }
 
