@@ -34,25 +34,39 @@ void World::Reconcile(bool power_failed) {
   auto const seen = Look();
   ReconcileNames(power_failed, seen);
   readers_.clear();
-  for (auto& [number, program] : programs_) {
-    if (!program.file) continue;
-    program.file->bad = program.wrote || program.file->bad;
-    if (program.wrote) program.file->fate = Fate::kHold;
-    // The last close of whoever had opened it: that it was not the last one of all nobody can know.
-    if (program.wrote && program.has_handed_on && !program.failed) {
-      Complete(program.file);
-      program.file->fate = Fate::kMay;
-      program.file->writers.erase(program.handle);
-    }
-    program = {};
-  }
+  EndPrograms();
   for (auto const& file : model_.files()) {
-    if (!file->writers.empty()) file->fate = Fate::kHold;
+    // Who has only opened it has no say, but what is open is not known to be on disk.
+    if (power_failed && !file->writers.empty()) file->fate = Fate::kHold;
     file->writers.clear();
   }
   ReconcileBytes(power_failed, seen);
   unanswered_names_.reset();
   CheckTree();
+}
+
+void World::EndPrograms() {
+  // The last close of whoever had opened it: that it was not the last one of all nobody can know.
+  for (auto const& [number, program] : programs_) {
+    bool const is_closed = program.wrote && program.has_handed_on && !program.failed;
+    if (!program.file || !is_closed) continue;
+    auto& file = *program.file;
+    Complete(program.file);
+    file.fate = Fate::kMay;
+    file.bad = false;
+    file.writers.erase(program.handle);
+    file.before = file.bytes;
+    file.unanswered = true;
+  }
+  for (auto& [number, program] : programs_) {
+    bool const is_closed = program.has_handed_on && !program.failed;
+    bool const has_changed = program.wrote || program.failed;
+    if (program.file && has_changed && !is_closed) {
+      program.file->bad = true;
+      program.file->fate = Fate::kHold;
+    }
+    program = {};
+  }
 }
 
 void World::ReconcileNames(bool power_failed, std::map<std::string, Seen> const& seen) {
@@ -92,14 +106,29 @@ void World::ReconcileBytes(bool power_failed, std::map<std::string, Seen> const&
     if (power_failed) {
       AfterPowerCut(path, file, what, row->second);
     } else if (file->unanswered) {
-      auto const bytes = ReadAll(what);
-      if (bytes && *bytes != file->bytes && *bytes != file->before) {
-        Break(Sentence(file) + " has neither the bytes from before a call nor those after it");
-      }
-      if (bytes) file->bytes = *bytes;
+      AfterUnanswered(file, what);
     }
   }
   for (auto const& file : model_.files()) file->unanswered = false;
+}
+
+// It was done, or not begun. Of bytes that cannot be read the number says which.
+void World::AfterUnanswered(FilePtr const& file, Seen const& seen) {
+  auto const bytes = ReadAll(seen);
+  bool const is_done = bytes ? *bytes == file->bytes : seen.size == file->bytes.size();
+  bool const is_undone = bytes ? *bytes == file->before : seen.size == file->before.size();
+  if (!is_done && !is_undone) {
+    Break(Sentence(file) + " has neither the bytes from before a call nor those after it");
+  }
+  if (!is_done) file->bytes = file->before;
+  // A change that was begun by somebody who has the file open cuts it short, and another does not.
+  bool const is_cut = IsCutShort(seen.inode);
+  file->bad = file->bad || is_cut;
+  if (is_cut) {
+    file->fate = Fate::kHold;
+  } else if (!file->bad) {
+    file->fate = Fate::kMay;
+  }
 }
 
 // What the server had last under this name and of this length; nothing where the disk has failed

@@ -75,7 +75,7 @@ void World::DoProgram(Step const& step) {
       break;
     case Kind::kRewrite:
     case Kind::kAppend: {
-      Program editor;
+      auto& editor = NewProgram();
       if (!OpenFor(editor, name, O_WRONLY)) break;
       bool const appends = step.kind == Kind::kAppend;
       Write(editor, appends ? editor.file->bytes.size() : step.b, appends ? step.b : step.c);
@@ -150,10 +150,13 @@ void World::DoReader(Step const& step) {
 
 // ---- opening and writing
 
+// One that a step starts, and ends unless somebody dies over it.
+World::Program& World::NewProgram() { return programs_[--last_passing_]; }
+
 bool World::OpenFor(Program& program, std::string const& path, int flags) {
   auto const file = model_.Find(path);
   if (!file || file->is_directory) return false;
-  program.pid = ++next_pid_;
+  program.pid = program.opener = ++next_pid_;
   bool const empties = (flags & O_TRUNC) != 0;
   auto const fate = file->fate;
   if (empties) {
@@ -190,14 +193,16 @@ void World::Begin(Program& program, std::string const& path, std::uint64_t size,
   } else {
     auto const file = model_.NewFile(false);
     file->fate = Fate::kHold;
+    file->unanswered = true;
     auto after = model_.names();
     after[path] = file;
     unanswered_names_ = after;
-    program.pid = ++next_pid_;
+    program.pid = program.opener = ++next_pid_;
     auto const created = Ask(program.pid, [&](Caller const& caller) {
       return machine_.fs().Create(caller, model_.ParentOf(path), NameOf(path), 0644, O_WRONLY);
     });
     unanswered_names_.reset();
+    file->unanswered = false;
     if (!created) return;
     file->inode = created->attributes.inode;
     NoteInode(file);
@@ -211,7 +216,7 @@ void World::Begin(Program& program, std::string const& path, std::uint64_t size,
 }
 
 void World::Copy(std::string const& path, std::uint64_t size, std::uint64_t content) {
-  Program program;
+  auto& program = NewProgram();
   Begin(program, path, size, content);
   if (program.file) Close(program);
 }
@@ -280,13 +285,16 @@ void World::NoteFailedWrite(Program& program) {
 // Each fits, all do not: one of them finishes, at least.
 void World::CopyAtOnce(std::uint32_t first, std::uint64_t size) {
   struct Copier {
-    Program program;
+    Program& program;
     std::uint64_t written = 0;
     bool waits = false;
   };
-  std::vector<Copier> copiers(3);
-  for (std::uint32_t i = 0; i < 3; ++i) Begin(copiers[i].program, NameAt(first + i), 0);
-  std::erase_if(copiers, [](Copier const& copier) { return !copier.program.file; });
+  std::vector<Copier> copiers;
+  for (std::uint32_t i = 0; i < 3; ++i) {
+    auto& program = NewProgram();
+    Begin(program, NameAt(first + i), 0);
+    if (program.file) copiers.push_back({program});
+  }
   auto const bytes = MakeBytes(size, 1'000 + ++bytes_made_);
   std::size_t over = 0;
   for (int round = 0; over < copiers.size(); ++round) {
@@ -330,15 +338,20 @@ void World::Close(Program& program) {
     file->fate = Fate::kMay;  // it may be closed, until that was answered
     Complete(file);
   }
+  file->before = file->bytes;
+  file->unanswered = true;
   auto const flushed =
       Ask(ending.pid, [&](Caller const& caller) { return machine_.fs().Flush(caller, handle); });
   if (!flushed) {
     file->bad = bad;
     file->fate = Fate::kHold;
   }
+  // Whoever gets a file from its opener has the last word only when nobody has it open any more.
+  file->unanswered = ending.pid != ending.opener;
   auto const released =
       Ask(ending.pid, [&](Caller const&) { return machine_.fs().Release(handle); });
   if (!released) Break("a release fails: " + tusfs::Describe(released.error()));
+  file->unanswered = false;
   if (ends && flushed) file->fate = file->bad ? Fate::kHold : ending.wrote ? Fate::kPublish : fate;
 }
 
@@ -347,10 +360,10 @@ void World::ChildCloses(Program& program) {
   auto const file = program.file;
   bool const mends = !file->beside_bad.contains(program.handle);
   if (program.wrote) file->bad = program.failed || (file->bad && !mends);
+  program.has_handed_on = true;
   static_cast<void>(Ask(program.pid, [&](Caller const& caller) {
     return machine_.fs().Flush(caller, program.handle);
   }));
-  program.has_handed_on = true;
   program.pid = ++next_pid_;  // of the next child
 }
 

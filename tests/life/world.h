@@ -51,6 +51,7 @@ class World {
     FilePtr file;
     tusfs::HandleId handle = 0;
     pid_t pid = 0;
+    pid_t opener = 0;  ///< the first of them
     bool wrote = false;
     bool failed = false;         ///< one of its writes
     bool has_handed_on = false;  ///< the one that wrote has closed it, cleanly
@@ -127,6 +128,7 @@ class World {
   void NoteFailedWrite(Program& program);
   void Close(Program& program);
   void ChildCloses(Program& program);
+  [[nodiscard]] Program& NewProgram();
   void KillProgram(Program& program);
   void Fsync(Program& program);
   bool OpenFor(Program& program, std::string const& path, int flags);
@@ -177,8 +179,10 @@ class World {
 
   // aftermath.cc
   void Reconcile(bool power_failed);
+  void EndPrograms();
   void ReconcileNames(bool power_failed, std::map<std::string, Seen> const& seen);
   void ReconcileBytes(bool power_failed, std::map<std::string, Seen> const& seen);
+  void AfterUnanswered(FilePtr const& file, Seen const& seen);
   void AfterPowerCut(std::string const& path, FilePtr const& file, Seen const& seen,
                      Listed const& listed);
   [[nodiscard]] std::optional<std::string> BytesOnServer(std::string const& path,
@@ -197,7 +201,8 @@ class World {
   Server server_;
   Machine machine_;
   Model model_;
-  std::map<int, Program> programs_;
+  std::map<int, Program> programs_;  ///< of steps: from 0 on; others: below
+  int last_passing_ = 0;
   std::map<int, Reader> readers_;
   Death death_ = Death::kDaemon;
   std::uint64_t unique_ = 0;
