@@ -38,6 +38,7 @@ struct Candidate {
 
 /// What a job remembers from one step to the next, for as long as the process lives.
 struct JobMemory {
+  VersionId version = 0;      ///< of the body that it is about; 0: of the next that is looked at
   bool recheck = true;        ///< ask the server for its offset before sending
   bool after_finish = false;  ///< send only when the file is finished: it is rewritten in place
   int failures = 0;           ///< in a row

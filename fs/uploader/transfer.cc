@@ -66,6 +66,9 @@ Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token 
   if (!looked) return Postpone(looked.error());
   if (!*looked) return Over();
   auto const& work = **looked;
+  // Nothing that was found out about one body is true of another.
+  if (memory.version != 0 && memory.version != work.inode.version) memory = JobMemory{};
+  memory.version = work.inode.version;
   bool const streams =
       work.inode.content == Content::kWriting || work.inode.content == Content::kSettling;
   if (!streams && !work.finished()) return Over();

@@ -231,6 +231,21 @@ TEST_F(Adoption, ARewrittenBeginningIsNeverMixedWithWhatTheServerHas) {
   ExpectPublished();
 }
 
+TEST_F(Adoption, WhatWasComparedOfOneBodyProvesNothingOfTheNext) {
+  Copy(bytes_);
+  ExpectPublished();
+  ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "clip")));
+  Copy(bytes_, ".clip.aB3dEf");
+  auto const inode = fs_->Lookup(kRootInode, ".clip.aB3dEf").value().inode;
+  auto const row = store_->Read([&](View const& view) { return GetInode(view, inode); });
+  auto const version = spool_->Find(row.value().version, kSize, 0).value();
+  ASSERT_TRUE(WaitFor([&] { return version->WasSent(kSize - 1) && !uploader_->IsSending(inode); }));
+  Copy(RandomBytes(kSize, 2), ".clip.aB3dEf");
+  ASSERT_TRUE(Ok(fs_->Rename(me_, kRootInode, ".clip.aB3dEf", kRootInode, "clip", 0)));
+  ExpectPublished();
+  EXPECT_EQ(server_.Stats().published, 2);
+}
+
 TEST_F(Adoption, WhatNobodyAdoptsIsTerminatedInTheEnd) {
   Unmount();
   adopt_timeout_ = std::chrono::milliseconds(300);
