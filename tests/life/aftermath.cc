@@ -4,6 +4,7 @@
 // was about to make. Bytes are what they were; after a power cut a file that nobody had synced may
 // have less, and then says so.
 #include <algorithm>
+#include <utility>
 
 #include "catalog/tables.h"
 #include "uploader/target.h"
@@ -51,12 +52,14 @@ void World::EndPrograms() {
     bool const is_closed = program.wrote && program.has_handed_on && !program.failed;
     if (!program.file || !is_closed) continue;
     auto& file = *program.file;
+    // What nobody was answered came after that close.
+    if (!std::exchange(file.unanswered, true)) file.before = file.bytes;
+    auto const now = std::exchange(file.bytes, file.before);
     Complete(program.file);
+    file.bytes = now;
     file.fate = Fate::kMay;
     file.bad = false;
     file.writers.erase(program.handle);
-    file.before = file.bytes;
-    file.unanswered = true;
   }
   for (auto& [number, program] : programs_) {
     bool const is_closed = program.has_handed_on && !program.failed;

@@ -279,7 +279,8 @@ void World::NoteFailedWrite(Program& program) {
   auto const seen = machine_.fs().GetAttributes(program.file->inode);
   if (!seen || seen->size == program.file->bytes.size()) return;
   auto const bytes = ReadAll({program.file->inode, false, seen->size});
-  if (bytes) program.file->bytes = *bytes;
+  // Of bytes that cannot be read their number is known.
+  program.file->bytes = bytes ? *bytes : program.file->bytes.substr(0, seen->size);
 }
 
 // Each fits, all do not: one of them finishes, at least.
