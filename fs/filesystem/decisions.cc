@@ -1,6 +1,7 @@
 #include "filesystem/decisions.h"
 
 #include <functional>
+#include <utility>
 
 #include "catalog/adoptable.h"
 #include "catalog/kept.h"
@@ -106,6 +107,7 @@ struct Decisions::Decision {
 };
 
 Result<Decisions::Outcomes> Decisions::Publish(std::string const& path, Rest rest) {
+  std::optional<Uuid> ownerless;
   return Apply(
       path,
       {.refuse = [&](Case const& file) { return WhyNotPublish(file, uploader_.rules(), rest); },
@@ -118,7 +120,9 @@ Result<Decisions::Outcomes> Decisions::Publish(std::string const& path, Rest res
          auto& inode = file.inode;
          if (inode.content == Content::kFinished) return {};
          if (inode.IsCut()) {
-           if (auto ended = filesystem_.EndCut(inode, rest == Rest::kTake); !ended) return ended;
+           auto ended = filesystem_.EndCut(transaction, inode, rest == Rest::kTake);
+           if (!ended) return Failure(ended.error());
+           ownerless = *ended;
          }
          inode.content = Content::kSettling;
          inode.reason.clear();
@@ -126,7 +130,11 @@ Result<Decisions::Outcomes> Decisions::Publish(std::string const& path, Rest res
          PutInode(transaction, inode);
          return {};
        },
-       .afterwards = [&](InodeId inode) { uploader_.SettleNow(inode); }});
+       .afterwards =
+           [&](InodeId inode) {
+             if (auto const gone = std::exchange(ownerless, {})) uploader_.Abandoned(inode, gone);
+             uploader_.SettleNow(inode);
+           }});
 }
 
 Result<Decisions::Outcomes> Decisions::Retry(std::string const& path) {

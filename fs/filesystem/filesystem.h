@@ -160,8 +160,10 @@ class Filesystem {
   [[nodiscard]] Result<bool> DiscardFile(InodeId inode);
   /// Ends the doubt about a file that a power cut has cut short (Inode::IsCut) and that nobody has
   /// open for writing: what lies behind its size becomes a part of it, or goes. Changes the record
-  /// in memory; for whoever puts it, inside that transaction.
-  [[nodiscard]] Result<void> EndCut(Inode& inode, bool take);
+  /// in memory; for whoever puts it, inside that transaction. Returns an upload to abandon behind
+  /// it. Errors: EIO where the file cannot get another upload and its own cannot become longer.
+  [[nodiscard]] Result<std::optional<Uuid>> EndCut(Transaction& transaction, Inode& inode,
+                                                   bool take);
   /// What will become of the unfinished files without anybody's help (outlook.cc).
   struct Outlook {
     bool goes_on = false;     ///< bytes of some of them will go

@@ -3,12 +3,29 @@
 #include <cerrno>
 
 #include "base/block_digest.h"
+#include "catalog/give_up.h"
 #include "catalog/kept.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
 #include "filesystem/filesystem.h"
 
 namespace tusfs {
+namespace {
+
+// What is complete, or knows its length, cannot become a longer file's.
+Result<std::optional<Uuid>> DetachEnded(Transaction& transaction, Inode& inode) {
+  auto const upload = FindUpload(transaction, inode.upload);
+  if (!upload) return Failure(upload.error());
+  bool const has_ended =
+      *upload && ((*upload)->length || (*upload)->phase >= UploadPhase::kFinalSent);
+  if (!has_ended) return std::optional<Uuid>();
+  if (auto const kept = WhyNotGivenUp(inode, **upload, GiveUpFor::kOtherBytes)) {
+    return Fail(EIO, "what was sent of it cannot be changed any more: " + *kept);
+  }
+  return DetachUpload(transaction, inode);
+}
+
+}  // namespace
 
 Result<Spool::Space> Filesystem::MeasureSpace() const {
   auto space = spool_.Measure();
@@ -121,19 +138,23 @@ Result<bool> Filesystem::DiscardFile(InodeId id) {
   return discarded;
 }
 
-Result<void> Filesystem::EndCut(Inode& inode, bool take) {
+Result<std::optional<Uuid>> Filesystem::EndCut(Transaction& transaction, Inode& inode, bool take) {
   auto const version = spool_.Find(inode.version, inode.size, inode.trimmed);
   if (!version) return Failure(version.error());
+  bool const grows = take && inode.held > 0;
+  auto ownerless =
+      grows ? DetachEnded(transaction, inode) : Result<std::optional<Uuid>>(std::nullopt);
+  if (!ownerless) return ownerless;
   if (take) {
     auto const size = (*version)->TakeTail();
     if (!size) return Failure(size.error());
     inode.synced = inode.synced && *size == inode.size;
     inode.size = *size;
   } else if (auto dropped = (*version)->DropTail(); !dropped) {
-    return dropped;
+    return Failure(dropped.error());
   }
   inode.size_before = inode.held = 0;
-  return {};
+  return ownerless;
 }
 
 }  // namespace tusfs

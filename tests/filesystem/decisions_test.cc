@@ -190,6 +190,21 @@ TEST_F(CutFilesTest, ArePublishedWithWhatIsKnownToBeWhole) {
   EXPECT_EQ(std::filesystem::file_size(PathOf(inode)), 5U);
 }
 
+TEST_F(CutFilesTest, ThatTheServerHasAreSentAgainWithAllThatIsHere) {
+  auto const taken = CutFile("taken", 8);
+  auto const dropped = CutFile("dropped", 8);
+  auto const streamed = CutFile("streamed", 8);
+  GiveUpload(taken, 5, UploadPhase::kComplete);
+  GiveUpload(dropped, 5, UploadPhase::kComplete);
+  GiveUpload(streamed, 5);
+  EXPECT_EQ(PublishWith("taken", Decisions::Rest::kTake), "");
+  EXPECT_EQ(PublishWith("dropped", Decisions::Rest::kDrop), "");
+  EXPECT_EQ(PublishWith("streamed", Decisions::Rest::kTake), "");
+  EXPECT_TRUE(Row(taken).upload.IsNil());
+  EXPECT_FALSE(Row(dropped).upload.IsNil()) << "these are the bytes that it has";
+  EXPECT_FALSE(Row(streamed).upload.IsNil()) << "it can still become longer";
+}
+
 TEST_F(CutFilesTest, AreSaidOfADirectoryToo) {
   auto const d = MakeDir("d");
   auto const whole = FileThatIs("whole", Content::kInterrupted, d);
