@@ -50,7 +50,7 @@ void World::EndPrograms() {
   // The last close of whoever had opened it: that it was not the last one of all nobody can know.
   for (auto const& [number, program] : programs_) {
     bool const is_closed = program.wrote && program.has_handed_on && !program.failed;
-    if (!program.file || !is_closed) continue;
+    if (!program.file || !is_closed || program.file->bad) continue;
     auto& file = *program.file;
     // What nobody was answered came after that close.
     if (!std::exchange(file.unanswered, true)) file.before = file.bytes;
@@ -58,7 +58,6 @@ void World::EndPrograms() {
     Complete(program.file);
     file.bytes = now;
     file.fate = Fate::kMay;
-    file.bad = false;
     file.writers.erase(program.handle);
   }
   for (auto& [number, program] : programs_) {

@@ -51,12 +51,19 @@ void World::Complete(FilePtr const& file) {
 void World::Become(Names const& names) {
   auto const before = model_.names();
   model_.Become(names, now());
+  std::set<FilePtr> lose;
+  for (auto const& [path, file] : before) {
+    auto const found = names.find(path);
+    if (found == names.end() || found->second != file) lose.insert(file);
+  }
 
   for (auto const& [path, file] : names) {
     auto const found = before.find(path);
     bool const is_new = found == before.end() || found->second != file;
     bool const is_complete = file->fate != Fate::kHold && file->writers.empty();
-    if (!is_new || !is_complete || file->is_directory) continue;
+    // A file that loses one of its names is renamed to those that it has.
+    bool const is_left = Waits(path) && lose.contains(file);
+    if (!(is_new || is_left) || !is_complete || file->is_directory) continue;
     auto const hash = HashOf(file->bytes);
     if (file->closed.contains(hash)) Allow(tusfs::TargetPath(path), hash);
   }

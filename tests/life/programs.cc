@@ -332,7 +332,8 @@ void World::Close(Program& program) {
   bool const ends = file->writers.empty();
   auto const bad = file->bad;
   bool const mends = !file->beside_bad.contains(handle);
-  if (ending.wrote) file->bad = ending.failed || (bad && !mends);
+  // Of what another one has written that one's close has told.
+  if (ending.wrote && !ending.has_handed_on) file->bad = ending.failed || (bad && !mends);
   if (ending.failed) file->beside_bad = file->writers;
   auto const fate = file->fate;
   if (ends && !file->bad) {
