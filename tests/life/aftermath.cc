@@ -155,6 +155,7 @@ bool World::IsCutShort(tusfs::InodeId inode) {
 void World::AfterPowerCut(std::string const& path, FilePtr const& file, Seen const& seen,
                           Listed const& listed) {
   auto const bytes = ReadAll(seen);
+  file->is_guess = !bytes;
   if (!bytes) {
     file->bytes.resize(seen.size);
     if (auto const theirs = BytesOnServer(path, seen.size)) file->bytes = *theirs;

@@ -26,6 +26,8 @@ struct File {
   tusfs::InodeId inode = 0;  ///< 0: its making was not answered
   bool is_directory = false;
   std::string bytes;
+  /// A power cut has left it with bytes that only the server has: these may be others.
+  bool is_guess = false;
   Fate fate = Fate::kPublish;
   /// The last word of those who wrote to it was not clean.
   bool bad = false;

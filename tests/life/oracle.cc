@@ -264,8 +264,7 @@ void World::CheckPublished(std::string const& path, FilePtr const& file, Listed 
   Server::Publication const* last = nullptr;
   bool is_there = false;
   for (auto const& publication : server_.publications()) {
-    // After a power cut it may be what it was before, with bytes that only the server has.
-    bool const may_be = cuts_ > 0 && publication.path == tusfs::TargetPath(path) &&
+    bool const may_be = file->is_guess && publication.path == tusfs::TargetPath(path) &&
                         publication.upload->bytes.size() == file->bytes.size();
     is_there = is_there || may_be || HashOf(publication.upload->bytes) == hash;
     if (publication.path == tusfs::TargetPath(path)) last = &publication;

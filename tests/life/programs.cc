@@ -175,7 +175,7 @@ bool World::OpenFor(Program& program, std::string const& path, int flags) {
   }
   file->unanswered = false;
   if (empties) {
-    file->synced = file->bad = false;
+    file->synced = file->bad = file->is_guess = false;
     file->fate = Fate::kHold;
   }
   program.file = file;
@@ -425,6 +425,7 @@ void World::Truncate(std::string const& path, std::uint64_t size) {
     return;
   }
   if (changes) file->synced = false;
+  if (size == 0) file->is_guess = false;
   if (settles) file->fate = file->bad ? Fate::kHold : Fate::kPublish;
 }
 
