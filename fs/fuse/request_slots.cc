@@ -203,7 +203,7 @@ std::span<std::byte const> RequestSlots::init() const {
 
 void RequestSlots::SaveInit(std::span<std::byte const> request) {
   auto const size = std::min(request.size(), kLongestInit);
-  std::memcpy(header().init, request.data(), size);
+  std::copy_n(request.data(), size, header().init);
   header().init_size = static_cast<std::uint32_t>(size);
 }
 
