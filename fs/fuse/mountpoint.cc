@@ -183,14 +183,23 @@ bool IsConnected(UniqueFd const& device) {
   return ::poll(&state, 1, 0) >= 0 && (state.revents & (POLLERR | POLLNVAL)) == 0;
 }
 
+namespace {
+
+bool IsDeadMount(std::string const& path) {
+  struct statfs alive {};
+  // It asks the daemon; what stat says the kernel may still remember of a dead one. A request that
+  // waits while the last process of a mount dies is aborted.
+  return ::statfs(path.c_str(), &alive) != 0 && (errno == ENOTCONN || errno == ECONNABORTED);
+}
+
+}  // namespace
+
 Result<std::string> PrepareMountpoint(std::string const& mountpoint, bool nonempty,
                                       Logger const& logger) {
   auto path = std::filesystem::absolute(mountpoint).lexically_normal().string();
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   struct stat status {};
-  struct statfs alive {};
-  // statfs asks the daemon; what stat says the kernel may still remember of a dead one.
-  if (::statfs(path.c_str(), &alive) != 0 && errno == ENOTCONN) {
+  if (IsDeadMount(path)) {
     auto const type = MountedType(path);
     if (type && *type != kType) {
       return Fail(ENOTCONN, "'" + path + "' is a dead mount of another program (" + *type +
