@@ -90,10 +90,24 @@ Result<void> CutToSynced(Transaction& transaction, Spool& spool, Inode& inode) {
   return {};
 }
 
+// Of bytes that the disk has failed another boot may find fewer. A file that shows the size that it
+// had would be taken for whole, by a copy that looks at size and time.
+Result<void> ShowWhatIsLeft(Spool& spool, Inode& inode) {
+  auto const body = spool.Find(inode.version, kAsOnDisk, inode.trimmed);
+  if (!body && body.error().code == ENOENT) return {};
+  if (!body) return Failure(body.error());
+  if ((*body)->size() >= inode.size) return {};
+  inode.size_before = std::max(inode.size_before, inode.size);
+  inode.size = (*body)->size();
+  inode.synced_size = std::min(inode.synced_size, inode.size);
+  return {};
+}
+
 // Puts one unfinished file right.
 Result<void> Mend(Transaction& transaction, Spool& spool, Unfinished const& unfinished,
                   LastEnd last, Inode& inode) {
-  if (inode.content == Content::kFinished || inode.content == Content::kFailed) return {};
+  if (inode.content == Content::kFinished) return {};
+  if (inode.content == Content::kFailed) return ShowWhatIsLeft(spool, inode);
   if (last == LastEnd::kOtherBoot) return CutToSynced(transaction, spool, inode);
   EndWriting(spool, unfinished, inode);
   return {};

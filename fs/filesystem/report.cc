@@ -124,10 +124,13 @@ Result<FileReport> Reporter::Describe(View const& view, Inode const& inode,
   }
   report.state = StateOf(inode, *upload, uploader_.IsSending(inode.id));
   report.error = inode.reason;
-  if (inode.content == Content::kInterrupted && inode.IsCut()) {
+  bool const is_interrupted = inode.content == Content::kInterrupted;
+  if (inode.IsCut() && (is_interrupted || inode.content == Content::kFailed)) {
     report.held = inode.held;
     auto const left = report.size + report.held;
     report.missing = inode.size_before - std::min(inode.size_before, left);
+  }
+  if (inode.IsCut() && is_interrupted) {
     report.error +=
         (report.error.empty() ? "" : "; ") + DescribeCut(inode) + " (see tusfsctl publish --rest)";
   }

@@ -5,6 +5,7 @@
 
 #include <csignal>
 
+#include "filesystem/report.h"
 #include "filesystem/rig.h"
 
 namespace tusfs {
@@ -259,6 +260,27 @@ TEST_F(RecoveryTest, AfterAnotherBootTheBytesBehindTheSyncedSizeAreKeptAndSaid) 
     EXPECT_EQ(Row(never).size, 0U);
     EXPECT_EQ(Row(never).held, 4U);
   }
+}
+
+// A copy of the same size and time would else be taken for one that is there.
+TEST_F(RecoveryTest, AFileThatTheDiskHasFailedShowsTheSizeOfWhatIsLeft) {
+  auto const cut = MakeFile("cut", "12345");
+  auto const gone = MakeFile("gone", "12345");
+  auto const whole = MakeFile("whole", "12345");
+  for (auto const inode : {cut, gone, whole}) {
+    ChangeRow(inode, [](Inode& row) { row.content = Content::kFailed; });
+  }
+  auto const bodies = std::pair(PathOf(cut), PathOf(gone));
+  Unmount();
+  std::filesystem::resize_file(bodies.first, 3);
+  std::filesystem::remove(bodies.second);
+  Mount(kNextBoot);
+  EXPECT_EQ(Stat(cut).size, 3U);
+  EXPECT_EQ(BytesOf(cut), "123");
+  EXPECT_EQ(Stat(gone).size, 5U) << "it cannot be opened either";
+  EXPECT_EQ(Stat(whole).size, 5U);
+  EXPECT_EQ(Row(cut).content, Content::kFailed);
+  EXPECT_EQ(Reporter(*store_, *spool_, *uploader_).Status().value().accepted, 15U);
 }
 
 TEST_F(RecoveryTest, WhatThePowerCutHasLeftIsForgottenWhenTheFileIsChanged) {
