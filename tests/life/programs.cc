@@ -332,8 +332,9 @@ void World::Close(Program& program) {
   bool const ends = file->writers.empty();
   auto const bad = file->bad;
   bool const mends = !file->beside_bad.contains(handle);
-  // Of what another one has written that one's close has told.
-  if (ending.wrote && !ending.has_handed_on) file->bad = ending.failed || (bad && !mends);
+  // Of what another one has written that one's close has told; of a write that failed all do.
+  bool const speaks = ending.failed || (ending.wrote && !ending.has_handed_on);
+  if (speaks) file->bad = ending.failed || (bad && !mends);
   if (ending.failed) file->beside_bad = file->writers;
   auto const fate = file->fate;
   if (ends && !file->bad) {
