@@ -405,6 +405,8 @@ void World::Truncate(std::string const& path, std::uint64_t size) {
   file->unanswered = true;
   bool const changes = file->bytes.size() != size;
   auto const fate = file->fate;
+  auto const synced = file->synced;
+  if (changes) file->synced = false;
   file->bytes.resize(size, '\0');
   bool const settles = changes && file->writers.empty();
   if (settles) {
@@ -423,9 +425,9 @@ void World::Truncate(std::string const& path, std::uint64_t size) {
   if (!done) {
     file->bytes = file->before;
     file->fate = fate;
+    file->synced = synced;
     return;
   }
-  if (changes) file->synced = false;
   if (size == 0) file->is_guess = false;
   if (settles) file->fate = file->bad ? Fate::kHold : Fate::kPublish;
 }
