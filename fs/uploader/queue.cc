@@ -111,12 +111,15 @@ void Queue::Unblock(JobKey const& key, bool after_finish) {
 }
 
 void Queue::Cancel(JobKey const& key, std::optional<JobKey> const& then) {
+  std::optional<Candidate> gone;  // behind the lock: the disk may take long to free what it holds
   MutexLock lock(mutex_);
   auto const found = jobs_.find(key);
   bool const running = found != jobs_.end() && found->second.running;
   if (running) {
     found->second.again = true;
     found->second.stop.request_stop();
+  } else if (found != jobs_.end()) {
+    gone = std::exchange(found->second.memory.candidate, std::nullopt);
   }
   if (!then) return;
   if (running) {
@@ -127,10 +130,12 @@ void Queue::Cancel(JobKey const& key, std::optional<JobKey> const& then) {
 }
 
 void Queue::Forget(JobKey const& key) {
+  std::optional<Candidate> gone;  // as in Cancel
   MutexLock lock(mutex_);
   auto const found = jobs_.find(key);
   if (found == jobs_.end() || found->second.running || found->second.blocks > 0) return;
   Delist(key, found->second);
+  gone = std::move(found->second.memory.candidate);
   jobs_.erase(found);
 }
 

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <stop_token>
@@ -27,9 +28,13 @@ struct JobKey {
   auto operator<=>(JobKey const&) const = default;
 };
 
+class Version;
+
 /// An ownerless upload that a file may take over, as far as its bytes have been compared.
 struct Candidate {
   Uuid id;
+  /// Whose bytes: kept open, so that it knows which of them nobody may change unseen.
+  std::shared_ptr<Version const> version{};
   std::uint64_t offset = 0;               ///< bytes that the server has
   std::optional<std::uint64_t> length{};  ///< declared
   bool complete = false;

@@ -90,7 +90,7 @@ class Transfer {
 
   /// Nothing where there is no upload that might be this file's.
   std::optional<Outcome> Adopt(Work const& work, JobMemory& memory, std::stop_token stop);
-  Outcome Consider(Upload const& upload, JobMemory& memory, std::stop_token stop);
+  Outcome Consider(Work const& work, Upload const& upload, JobMemory& memory, std::stop_token stop);
   Outcome Compare(Work const& work, Upload const& upload, JobMemory& memory);
   Outcome TakeOver(Work const& work, JobMemory& memory);
   Outcome Differs(Work const& work, Upload const& upload, JobMemory& memory);

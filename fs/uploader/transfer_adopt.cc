@@ -34,15 +34,16 @@ std::optional<Transfer::Outcome> Transfer::Adopt(Work const& work, JobMemory& me
     if (std::find(unfit.begin(), unfit.end(), upload.id) != unfit.end()) continue;
     // Asking for an upload cuts a PATCH that is still on its way to it.
     if (upload.at_rest == 0) return Outcome{.next = shared_.clock.Steady() + kUnrest};
-    if (!memory.candidate || memory.candidate->id != upload.id) {
-      return Consider(upload, memory, std::move(stop));
+    auto const& candidate = memory.candidate;
+    if (!candidate || candidate->id != upload.id || candidate->version != work.version) {
+      return Consider(work, upload, memory, std::move(stop));
     }
     return Compare(work, upload, memory);
   }
   return std::nullopt;
 }
 
-Transfer::Outcome Transfer::Consider(Upload const& upload, JobMemory& memory,
+Transfer::Outcome Transfer::Consider(Work const& work, Upload const& upload, JobMemory& memory,
                                      std::stop_token stop) {
   auto const status = client_.Head(upload.url, std::move(stop));
   bool const is_useless = !status && (status.error().code == tus::ErrorCode::kGone ||
@@ -56,6 +57,7 @@ Transfer::Outcome Transfer::Consider(Upload const& upload, JobMemory& memory,
     return Now();
   }
   memory.candidate = Candidate{.id = upload.id,
+                               .version = work.version,
                                .offset = status->offset,
                                .length = status->length,
                                .complete = status->Complete(),

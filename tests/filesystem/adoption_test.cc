@@ -46,6 +46,20 @@ class Adoption : public PublishingRig {
     ASSERT_TRUE(Ok(fs_->Release(file.handle)));
   }
 
+  /// A second copy of what was published, under a temporary name; all of it has been compared.
+  InodeId CopyThatIsCompared() {
+    Copy(bytes_);
+    ExpectPublished();
+    EXPECT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "clip")));
+    Copy(bytes_, ".clip.aB3dEf");
+    auto const inode = fs_->Lookup(kRootInode, ".clip.aB3dEf").value().inode;
+    auto const row = store_->Read([&](View const& view) { return GetInode(view, inode); });
+    auto const version = spool_->Find(row.value().version, kSize, 0).value();
+    EXPECT_TRUE(
+        WaitFor([&] { return version->WasSent(kSize - 1) && !uploader_->IsSending(inode); }));
+    return inode;
+  }
+
   [[nodiscard]] std::uint64_t Received() const { return server_.Stats().received_bytes; }
 
   std::string const bytes_ = RandomBytes(kSize, 1);
@@ -232,15 +246,18 @@ TEST_F(Adoption, ARewrittenBeginningIsNeverMixedWithWhatTheServerHas) {
 }
 
 TEST_F(Adoption, WhatWasComparedOfOneBodyProvesNothingOfTheNext) {
-  Copy(bytes_);
-  ExpectPublished();
-  ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "clip")));
-  Copy(bytes_, ".clip.aB3dEf");
-  auto const inode = fs_->Lookup(kRootInode, ".clip.aB3dEf").value().inode;
-  auto const row = store_->Read([&](View const& view) { return GetInode(view, inode); });
-  auto const version = spool_->Find(row.value().version, kSize, 0).value();
-  ASSERT_TRUE(WaitFor([&] { return version->WasSent(kSize - 1) && !uploader_->IsSending(inode); }));
+  CopyThatIsCompared();
   Copy(RandomBytes(kSize, 2), ".clip.aB3dEf");
+  ASSERT_TRUE(Ok(fs_->Rename(me_, kRootInode, ".clip.aB3dEf", kRootInode, "clip", 0)));
+  ExpectPublished();
+  EXPECT_EQ(server_.Stats().published, 2);
+}
+
+TEST_F(Adoption, NorOfOneThatIsOpenedOnceMoreAndWrittenOver) {
+  auto const inode = CopyThatIsCompared();
+  auto const handle = fs_->Open(me_, inode, O_WRONLY).value();
+  Write(handle, "changed", 5'000'000);
+  Close(handle);
   ASSERT_TRUE(Ok(fs_->Rename(me_, kRootInode, ".clip.aB3dEf", kRootInode, "clip", 0)));
   ExpectPublished();
   EXPECT_EQ(server_.Stats().published, 2);
