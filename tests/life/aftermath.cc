@@ -152,6 +152,18 @@ bool World::IsCutShort(tusfs::InodeId inode) {
   return row->content == tusfs::Content::kInterrupted || row->content == tusfs::Content::kFailed;
 }
 
+// Not even an orderly end has brought to the disk what that has failed.
+void World::ShortenFailed() {
+  if (!disk_failed_) return;
+  for (auto const& [path, seen] : Look()) {
+    auto const file = model_.Find(path);
+    auto const row = machine_.store().Read(
+        [inode = seen.inode](tusfs::View const& view) { return GetInode(view, inode); });
+    bool const has_failed = file && row && row->content == tusfs::Content::kFailed;
+    if (has_failed && seen.size < file->bytes.size()) file->bytes.resize(seen.size);
+  }
+}
+
 void World::AfterPowerCut(std::string const& path, FilePtr const& file, Seen const& seen,
                           Listed const& listed) {
   auto const bytes = ReadAll(seen);

@@ -187,6 +187,7 @@ class World {
                      Listed const& listed);
   [[nodiscard]] std::optional<std::string> BytesOnServer(std::string const& path,
                                                          std::uint64_t size) const;
+  void ShortenFailed();
   [[nodiscard]] bool IsCutShort(tusfs::InodeId inode);
   /// By the server, of a file that is complete and called failed.
   [[nodiscard]] bool IsRefused(std::string const& path) {
