@@ -77,7 +77,7 @@ done </proc/self/cgroup
 # The host's systemd, where there is one, is not to be asked for anything.
 mkdir -p /run/systemd && mount -t tmpfs tmpfs /run/systemd
 status=0
-timeout --kill-after=10 170 systemd-nspawn --quiet --directory="$work/root" --boot --register=no \
+timeout --kill-after=10 400 systemd-nspawn --quiet --directory="$work/root" --boot --register=no \
     --keep-unit --private-network --capability=CAP_IPC_LOCK --bind=/dev/fuse \
     --bind="$shared:/test" --console=read-only systemd.unified_cgroup_hierarchy=1 \
     </dev/null >"$work/console" 2>&1 || status=$?
