@@ -196,11 +196,27 @@ void EndAlone(MountEntry const& entry, std::filesystem::path const& runtime) {
   UnregisterMount(runtime, entry.mount);
 }
 
+/// What a daemon knows of its keeper.
+struct Keeper {
+  pid_t process;
+  std::atomic<bool> dead = false;
+  std::atomic<bool> told = false;  ///< to end the mount
+};
+
+// A keeper that was told to end the mount, and died over it or was dead already, has left that to
+// the daemon: it tells itself.
+void OnKeeperDeath(Keeper& keeper) {
+  keeper.dead = true;
+  if (keeper.told) ::kill(::getpid(), SIGTERM);
+}
+
 // Whoever tells a daemon to end means the mount, which is its keeper's to end: where nobody uses
 // it, it is unmounted, and that is seen as any umount is. Returns whether it was the last word.
-bool OnEndSignal(pid_t sender, pid_t keeper, bool alone, MountEntry const& entry,
-                 FuseServer& server, Logger const& logger) {
-  if (!alone && sender != keeper && ::kill(keeper, SIGTERM) == 0) return false;
+bool OnEndSignal(pid_t sender, Keeper& keeper, MountEntry const& entry, FuseServer& server,
+                 Logger const& logger) {
+  keeper.told = true;
+  bool const alone = keeper.dead;
+  if (!alone && sender != keeper.process && ::kill(keeper.process, SIGTERM) == 0) return false;
   logger->Info("ending mount={}", entry.mount);
   if (alone && IsService()) {
     server.Stop();
@@ -241,7 +257,7 @@ void EndOrderly(Mount& mount, HandlesLeft left, bool publish_unknown, Logger con
 
 Result<void> ServeMount(Options const& options, std::string const& url, KeeperLine line,
                         Logger const& logger) {
-  auto const keeper = ::getppid();
+  Keeper keeper{.process = ::getppid()};
   ::prctl(PR_SET_NAME, "tusfs");  // it was started by descriptor, so the kernel has named it by one
   auto const signals = BlockEndSignals();
   RaiseDescriptorLimit();
@@ -274,7 +290,6 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
   (*server)->TakeOver();
   line.SayServing();
 
-  std::atomic<bool> alone = false;
   auto watch = line.Watch(
       {.is_alive =
            [&] {
@@ -284,11 +299,11 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
        .hand_over = [&] { (*server)->Stop(); },
        .alone =
            [&] {
-             alone = true;
              logger->Error(
                  "the keeper has died: the mount goes on, and ends with this daemon; mount it "
                  "again when nothing is being written mount={}",
                  entry.mount);
+             OnKeeperDeath(keeper);
            }});
   Reclaimer reclaimer(*mount.state.store, *mount.state.spool, *mount.filesystem, mount.clock,
                       ReclaimOptionsOf(options), logger);
@@ -313,7 +328,7 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
   });
   auto const end = [&] {
     SignalWatch const signal_watch(signals, [&](pid_t sender) {
-      return OnEndSignal(sender, keeper, alone, entry, **server, logger);
+      return OnEndSignal(sender, keeper, entry, **server, logger);
     });
     return (*server)->Serve();
   }();
@@ -329,7 +344,7 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
   if (auto const left = LeftBy(end, mounted)) {
     EndOrderly(mount, *left, mount.uploader->rules().publish_unknown, logger);
   }
-  if (alone) EndAlone(entry, *runtime);
+  if (keeper.dead) EndAlone(entry, *runtime);
   logger->Info("{} mount={}", end == ServingEnd::kUnmounted ? "unmounted" : "stopped", entry.mount);
   if (end == ServingEnd::kFailed) return Fail(EIO, "/dev/fuse cannot be read");
   return {};

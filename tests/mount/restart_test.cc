@@ -127,6 +127,27 @@ TEST_F(RestartTest, WithoutItsKeeperTheDaemonGoesOn) {
   EXPECT_TRUE(WaitFor([&] { return HasEnded(daemon); }));
 }
 
+/// It was sent to the process, which has not taken it.
+bool IsPending(pid_t pid, int signal) {
+  auto const status = ReadFile("/proc/" + std::to_string(pid) + "/status");
+  constexpr std::string_view kLabel = "\nShdPnd:\t";
+  auto const at = status.find(kLabel);
+  if (at == std::string::npos) return false;
+  auto const mask = std::strtoull(status.c_str() + at + kLabel.size(), nullptr, 16);
+  return (mask >> (signal - 1) & 1) != 0;
+}
+
+TEST_F(RestartTest, AnOrderToEndThatTheKeeperTakesToItsGraveIsTheDaemons) {
+  auto const daemon = mount_->DaemonPid();
+  auto const keeper = mount_->KeeperPid();
+  ASSERT_EQ(::kill(keeper, SIGSTOP), 0);
+  ASSERT_EQ(::kill(daemon, SIGTERM), 0);
+  EXPECT_TRUE(WaitFor([&] { return IsPending(keeper, SIGTERM); }));
+  ASSERT_EQ(::kill(keeper, SIGKILL), 0);
+  EXPECT_TRUE(WaitFor([&] { return HasEnded(daemon); }));
+  EXPECT_FALSE(IsMounted(mount_->mountpoint()));
+}
+
 // A state directory that later daemons cannot use, until it is repaired.
 TEST_F(RestartTest, ADaemonThatCannotStartIsTriedAgainWithPausesAndTheMountIsKept) {
   WriteFile(*mount_ / "file", "bytes");
