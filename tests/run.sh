@@ -100,10 +100,10 @@ make_booted_tree() {
 test_build() {
   directory=$1
   shift
-  # Some tests hold a time limit (cancelled within 100 ms), and the machine may be shared: one more
-  # try tells its noise from a fault. The first failure is printed all the same.
+  # Some tests hold a time limit (cancelled within 100 ms), the machine may be shared, and the next
+  # build runs beside them: two more tries tell noise from a fault. Each failure is printed all the same.
   ctest --test-dir "$directory" --output-on-failure -j "$jobs" --no-tests=error \
-    --repeat until-pass:2 "$@" ||
+    --repeat until-pass:3 "$@" ||
     fail "tests in $directory"
   grep -h '^SKIPPED: ' "$directory/Testing/Temporary/LastTest.log" >>build/skipped.txt
 }
@@ -135,7 +135,7 @@ test_sanitized() {
   say "unit tests in $1"
   # shellcheck disable=SC2086
   $prefix ctest --test-dir "$1" --output-on-failure -j "$jobs" --no-tests=error \
-    --repeat until-pass:2 -LE mount ||
+    --repeat until-pass:3 -LE mount ||
     fail "tests in $1"
   # shellcheck disable=SC2086
   storms "$1" $prefix
