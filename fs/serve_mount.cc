@@ -215,8 +215,11 @@ void OnKeeperDeath(Keeper& keeper) {
 bool OnEndSignal(pid_t sender, Keeper& keeper, MountEntry const& entry, FuseServer& server,
                  Logger const& logger) {
   keeper.told = true;
+  if (!keeper.dead && sender != keeper.process) {
+    if (::kill(keeper.process, SIGTERM) == 0) return false;
+    keeper.dead = true;  // its line has not told yet
+  }
   bool const alone = keeper.dead;
-  if (!alone && sender != keeper.process && ::kill(keeper.process, SIGTERM) == 0) return false;
   logger->Info("ending mount={}", entry.mount);
   if (alone && IsService()) {
     server.Stop();
