@@ -101,23 +101,31 @@ test_build() {
   directory=$1
   shift
   # Some tests hold a time limit (cancelled within 100 ms), the machine may be shared, and the next
-  # build runs beside them: two more tries tell noise from a fault. Each failure is printed all the same.
+  # build runs beside them: one more try tells noise from a fault. The first failure is printed all the same.
   ctest --test-dir "$directory" --output-on-failure -j "$jobs" --no-tests=error \
-    --repeat until-pass:3 "$@" ||
+    --repeat until-pass:2 "$@" ||
     fail "tests in $directory"
   grep -h '^SKIPPED: ' "$directory/Testing/Temporary/LastTest.log" >>build/skipped.txt
 }
 
+# prefix_of DIRECTORY: of what runs programs of that build. The thread sanitizer of g++ 12 does not
+# start on kernels that randomise addresses widely.
+prefix_of() {
+  case $1 in
+    build-tsan) if setarch -R true 2>/dev/null; then echo setarch -R; fi ;;
+  esac
+}
+
 # begin_build DIRECTORY OPTION…: in the background, while the tests of another build run, which wait
-# for most of their time. The prefix is of what the build runs itself, the lists of tests.
+# for most of their time.
 begin_build() {
   directory=$1
   shift
   say "$directory is built meanwhile"
   {
-    # shellcheck disable=SC2086 # a command in words
+    # shellcheck disable=SC2046 # a command in words
     configure "$directory" -DTUSFS_WERROR=ON "$@" &&
-      nice -n 5 $prefix cmake --build "$directory" -j "$jobs"
+      nice -n 5 $(prefix_of "$directory") cmake --build "$directory" -j "$jobs"
   } >"build/$directory.log" 2>&1 &
   building=$!
 }
@@ -133,12 +141,12 @@ end_build() {
 # test_sanitized DIRECTORY: its unit tests, and short storms.
 test_sanitized() {
   say "unit tests in $1"
-  # shellcheck disable=SC2086
-  $prefix ctest --test-dir "$1" --output-on-failure -j "$jobs" --no-tests=error \
-    --repeat until-pass:3 -LE mount ||
+  # shellcheck disable=SC2046
+  $(prefix_of "$1") ctest --test-dir "$1" --output-on-failure -j "$jobs" --no-tests=error \
+    --repeat until-pass:2 -LE mount ||
     fail "tests in $1"
-  # shellcheck disable=SC2086
-  storms "$1" $prefix
+  # shellcheck disable=SC2046
+  storms "$1" $(prefix_of "$1")
 }
 
 # storms DIRECTORY PREFIX…: short ones with the daemons of that build, whose sanitizer writes what it
@@ -190,7 +198,6 @@ export TUSFS_KILL_TABLE="$root/build/kill-table.txt"
 export TUSFS_PROGRAM_TABLE="$root/build/program-table.txt"
 export TUSFS_STORM_TABLE="$root/build/storm-table.txt"
 rm -f "$TUSFS_KILL_TABLE" "$TUSFS_PROGRAM_TABLE" "$TUSFS_STORM_TABLE"
-prefix=
 sanitizers=${TUSFS_SANITIZERS:-1}
 sanitized="-DTUSFS_MOUNT_TESTS=OFF -DTUSCLIENT_EXAMPLES=OFF"
 # shellcheck disable=SC2086 # options in words
@@ -198,23 +205,15 @@ sanitized="-DTUSFS_MOUNT_TESTS=OFF -DTUSCLIENT_EXAMPLES=OFF"
 test_build build
 
 if [ "$sanitizers" != 0 ]; then
-  end_build build-asan && asan=1
-  # Without address randomisation: the thread sanitizer of g++ 12 does not start on kernels that
-  # randomise widely.
-  without_randomisation=
-  if setarch -R true 2>/dev/null; then without_randomisation="setarch -R"; fi
-  prefix=$without_randomisation
+  has_asan=0 has_tsan=0
+  end_build build-asan && has_asan=1
   # shellcheck disable=SC2086
   begin_build build-tsan $sanitized -DTUSFS_SANITIZE=thread
-  prefix=
-  [ -z "${asan:-}" ] || test_sanitized build-asan
-  prefix=$without_randomisation
-  end_build build-tsan && tsan=1
-  prefix=
-  say "clang, with its check of the locks"
+  [ $has_asan = 0 ] || test_sanitized build-asan
+  end_build build-tsan && has_tsan=1
+  # With its check of the locks.
   begin_build build-clang -DTUSFS_TESTS=OFF -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang
-  prefix=$without_randomisation
-  [ -z "${tsan:-}" ] || test_sanitized build-tsan
+  [ $has_tsan = 0 ] || test_sanitized build-tsan
   end_build build-clang
 fi
 

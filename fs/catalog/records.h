@@ -81,7 +81,7 @@ struct Inode {
   std::uint64_t held = 0;         ///< bytes behind `size` that the spool has kept, whole or not
   Rewrite rewrite = Rewrite::kNone;
 
-  /// Nobody may take it for what it was. Of one that is interrupted.
+  /// Nobody may take it for what it was. Of one that is interrupted, or failed.
   [[nodiscard]] bool IsCut() const { return held > 0 || size_before > size; }
 };
 

@@ -362,10 +362,10 @@ Result<void> Filesystem::Release(HandleId id) {
       CatchUp(*inode, version.get());
       if (record.changed && inode->content != Content::kFailed) {
         bool const unclosed = record.dirty && record.wrote && !uploader_.rules().publish_unknown;
-        bool const silent = record.reason.empty();
         if (unclosed) {
           inode->reason = "nobody who wrote to it has closed it";
-        } else if (record.verdict != Verdict::kClean && !(silent && record.beside_bad)) {
+        } else if (record.verdict != Verdict::kClean &&
+                   !(record.reason.empty() && record.beside_bad)) {
           inode->reason = record.reason;
         }  // else that close has cleared it, and what is there came later
         // Pages that the kernel writes for a map after the last close are nobody's bad end.

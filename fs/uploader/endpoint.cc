@@ -1,5 +1,7 @@
 #include "uploader/endpoint.h"
 
+#include <tusclient/judge.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -8,12 +10,6 @@ namespace {
 
 /// So many uploads in a row are no coincidence.
 constexpr int kMostDoubts = 8;
-
-/// A gateway that answers OPTIONS itself, as for CORS, or forbids it, may have a tus server behind
-/// it.
-bool SaysNothing(tus::Error const& error) {
-  return error.http_status != 0 && (error.http_status < 500 || error.http_status == 501);
-}
 
 }  // namespace
 
@@ -44,7 +40,7 @@ void Endpoint::Probed(tus::Result<tus::ServerInfo> const& answer) {
   probing_ = false;
   if (!answer) {
     if (answer.error().code == tus::ErrorCode::kCancelled) return;
-    try_next_ = SaysNothing(answer.error());
+    try_next_ = tus::SaysNothing(answer.error());
     Close(answer.error());
     if (try_next_) next_probe_ = clock_.Steady();
     return;

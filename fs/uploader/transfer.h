@@ -126,8 +126,6 @@ class Transfer {
                                                     JobMemory& memory, std::stop_token stop);
   Outcome PatchFailed(Work const& work, tus::SentRange const& sent, tus::UploadFacts const& facts,
                       tus::Judgement const& judgement, tus::Error const& error, JobMemory& memory);
-  [[nodiscard]] static bool WantsLength(Work const& work, tus::SentRange const& sent,
-                                        tus::Judgement const& judgement, tus::Error const& error);
 
   Outcome Verify(Work const& work, JobMemory& memory, std::stop_token stop);
   Outcome VerifyBytes(Work const& work, JobMemory& memory, std::stop_token stop);

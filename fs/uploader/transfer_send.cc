@@ -140,6 +140,7 @@ tus::Result<tus::Patched> Transfer::SendRange(Work const& work, tus::SentRange& 
   if (range.last && !work.upload->length) request.declare_length = range.end;
   if (shared_.options.checksums) request.checksum = shared_.endpoint.profile().Checksum();
   range.checksum = request.checksum.has_value();
+  range.deferred = !work.upload->length && !request.declare_length;
   auto answer = client_.Patch(request);
   // What left the machine before, as far as this process knows: not what was about to.
   auto const before = std::clamp(memory.handed, range.begin, range.end) - range.begin;
@@ -164,11 +165,6 @@ Transfer::Outcome Transfer::PatchFailed(Work const& work, tus::SentRange const& 
     if (!noted) return Postpone(noted.error());
     if (!*noted) return Now();  // it is another file by now
   }
-  if (WantsLength(work, sent, judgement, error)) {
-    shared_.endpoint.LearnNoDefer();
-    memory.after_finish = !work.finished();
-    return StartOver(work, "the server wants the length with the first bytes", memory);
-  }
   switch (judgement.lesson) {
     case tus::Judgement::Lesson::kNone:
       break;
@@ -178,19 +174,16 @@ Transfer::Outcome Transfer::PatchFailed(Work const& work, tus::SentRange const& 
     case tus::Judgement::Lesson::kNoChecksum:
       if (shared_.endpoint.LearnNoChecksum()) return Now();
       return Refuse(work, error.message, memory);
+    case tus::Judgement::Lesson::kNoDefer:
+      shared_.endpoint.LearnNoDefer();
+      memory.after_finish = !work.finished();
+      break;
   }
   if (judgement.next == tus::Judgement::Next::kAsk && error.code != tus::ErrorCode::kCancelled) {
     shared_.logger->Info("upload interrupted, it will go on path=\"{}\" offset={} error=\"{}\"",
                          Printable(work.path), sent.begin, error.message);
   }
   return CarryOut(work, judgement, &error, work.LeftFrom(facts.confirmed), memory);
-}
-
-// Some servers take the creation of an upload of unknown length, and then no bytes of it.
-bool Transfer::WantsLength(Work const& work, tus::SentRange const& sent,
-                           tus::Judgement const& judgement, tus::Error const& error) {
-  return judgement.next == tus::Judgement::Next::kRefused && error.http_status == 400 &&
-         !work.upload->length && sent.begin == 0 && !sent.last;
 }
 
 // ---- against expiry

@@ -9,7 +9,6 @@
 
 #include "base/fakes.h"
 #include "randomness.h"
-#include "uploader/publish_rules.h"
 
 namespace tusfs_life {
 namespace {
@@ -340,47 +339,6 @@ void World::Finish() {
   CheckReports();
   for (int round = 0; round < 4; ++round) People();
   CheckEnd();
-}
-
-// Whoever is named does what he is asked to.
-void World::People() {
-  bool acted = false;
-  for (auto const& [path, listed] : List()) {
-    auto const file = model_.Find(path);
-    if (!file || file->is_directory) continue;
-    bool const is_temporary = tusfs::PublishRules().IsTemporary(path);
-    if (listed.state == "interrupted" && is_temporary) {
-      Rename(path, "named-" + std::to_string(++names_made_), 0);
-    } else if (listed.state == "interrupted") {
-      Publish(path);
-    } else if (listed.state == "settling" && !listed.finishes && !is_temporary) {
-      Publish(path);
-    } else if (listed.state == "settling" && !listed.finishes) {
-      Rename(path, "named-" + std::to_string(++names_made_), 0);
-    } else if (listed.state == "failed" && IsRefused(path)) {
-      if (!machine_.decisions().Retry(path)) Break(path + " cannot be tried again");
-    } else if (listed.state == "failed" && (disk_failed_ || file->fate != Fate::kPublish)) {
-      Unlink(path);
-    } else if (listed.state == "unconfirmed") {
-      // He looks on the server.
-      auto const hash = HashOf(file->bytes);
-      bool const is_there = std::any_of(
-          server_.publications().begin(), server_.publications().end(), [&](auto const& other) {
-            return !other.upload->was_asked_away && HashOf(other.upload->bytes) == hash;
-          });
-      if (!is_there) {
-        for (auto& [key, times] : allowed_) times += key.second == hash ? 1 : 0;
-      }
-      auto const decided =
-          is_there ? machine_.decisions().Accept(path) : machine_.decisions().Retry(path);
-      if (!decided) Break(path + " can neither be accepted nor retried");
-    } else {
-      continue;
-    }
-    acted = true;
-  }
-  if (acted) Pass(hours(2));
-  CheckServer();
 }
 
 }  // namespace tusfs_life

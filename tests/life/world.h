@@ -91,7 +91,6 @@ class World {
   void MountAgain(Death death = Death::kAll, std::uint64_t changes = 0);
   void EndOrderly(bool reboots, bool by_power_switch);
   void Finish();
-  void People();
   [[noreturn]] static void Break(std::string const& sentence, std::source_location const& where =
                                                                   std::source_location::current());
   /// Nanoseconds that nobody sets.
@@ -148,10 +147,13 @@ class World {
     return done;
   }
   void DoReader(Step const& step);
+
+  // people.cc
   void DoPerson(Step const& step);
   void LookForDeathOfAsked();
   void Publish(std::string const& path);
   void Discard(std::string const& path);
+  void People();
 
   // oracle.cc
   /// These bytes are complete, under every name of the file.

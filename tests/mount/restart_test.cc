@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "mount/mount_test.h"
@@ -39,6 +40,12 @@ class RestartTest : public MountTest {
     struct stat status {};
     auto const link = "/proc/" + std::to_string(pid) + "/exe";
     return ::stat(link.c_str(), &status) == 0 ? status.st_ino : 0;
+  }
+
+  /// It waits for the answer to a statfs(2).
+  static bool IsAsking(pid_t pid) {
+    auto const call = ReadFile("/proc/" + std::to_string(pid) + "/syscall");
+    return call.starts_with(std::to_string(SYS_statfs) + " ");
   }
 
   void ExpectServes() {
@@ -96,6 +103,37 @@ TEST_F(RestartTest, AProgramThatDoesNotStartIsReplacedByTheOneBeforeIt) {
   EXPECT_EQ(Restart().code, 0);
   EXPECT_TRUE(mount_->Status()["problem"].is_null());
   EXPECT_EQ(mount_->Unmount(), 0);
+}
+
+TEST_F(RestartTest, AScriptIsStartedToo) {
+  WriteFile(dir_ / "script", "#!/bin/sh\nexec '" + TusfsProgram() + "' \"$@\"\n");
+  Install(dir_ / "script");
+  auto const restarted = Restart();
+  EXPECT_EQ(restarted.code, 0) << restarted.err;
+  ExpectServes();
+  EXPECT_EQ(mount_->Unmount(), 0);
+}
+
+TEST_F(RestartTest, WhatNeverServedHasNotCrashed) {
+  Install("/bin/false");
+  EXPECT_EQ(Restart().code, 1);
+  EXPECT_TRUE(mount_->Status()["last_end"].is_null()) << mount_->Status();
+}
+
+// Its first look at the mount point is a request that nobody answers, and that is aborted then.
+TEST_F(RestartTest, AMountBesideOneThatIsJustDyingSucceeds) {
+  pid_t const keeper = mount_->KeeperPid();
+  pid_t const daemon = mount_->DaemonPid();
+  ASSERT_EQ(::kill(keeper, SIGSTOP), 0);
+  ASSERT_EQ(::kill(daemon, SIGSTOP), 0);
+  ChildProcess next;
+  next.Start(mount_->StartCommand(), dir_ / "next.out", dir_ / "next.err");
+  EXPECT_TRUE(WaitFor([&] { return IsAsking(next.pid()); }));
+  mount_->Kill9();
+  EXPECT_TRUE(WaitFor([&] { return mount_->DaemonPid() != 0; })) << ReadFile(dir_ / "next.err");
+  ExpectServes();
+  EXPECT_TRUE(mount_->UmountOnly());
+  EXPECT_EQ(next.Wait(std::chrono::seconds(20))->code, 0);
 }
 
 TEST_F(RestartTest, SigtermToEitherProcessEndsTheMount) {

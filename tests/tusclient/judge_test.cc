@@ -223,6 +223,20 @@ TEST_F(Judge, LearnsFromWhatIsRefused) {
   EXPECT_EQ(Patch(Middle(), Answered(400, ErrorCode::kRefused)).next, Next::kRefused);
 }
 
+TEST_F(Judge, LearnsThatAServerWantsTheLengthWithTheFirstBytes) {
+  auto const refused = Answered(400, ErrorCode::kRefused);
+  facts_ = {.confirmed = 0, .announced = 0};
+  SentRange first{.begin = 0, .end = 20, .deferred = true, .left = 20};
+  auto const judgement = Patch(first, refused);
+  EXPECT_EQ(judgement.next, Next::kStartOver);
+  EXPECT_EQ(judgement.lesson, Lesson::kNoDefer);
+  EXPECT_TRUE(judgement.deletes);
+  first.deferred = false;
+  EXPECT_EQ(Patch(first, refused).next, Next::kRefused);
+  EXPECT_EQ(Patch({.begin = 20, .end = 40, .deferred = true, .left = 20}, refused).next,
+            Next::kRefused);
+}
+
 TEST_F(Judge, SendsADamagedBodyAgainAndAsksAfterThree) {
   auto const mismatch = Answered(460, ErrorCode::kChecksumMismatch);
   EXPECT_EQ(Patch(Last(), mismatch).next, Next::kSend);

@@ -340,6 +340,16 @@ TEST_F(UploadGrows, OnlyWhereTheServerTakesUnknownLengths) {
   EXPECT_THAT(receipt.error().message, HasSubstr("size is not known"));
 }
 
+TEST_F(UploadGrows, LearnsWhereNoBytesOfUnknownLengthAreTaken) {
+  ScriptedPipe pipe("0123456789");
+  ExpectCreation();
+  ExpectPatch(0, "0123", TusAnswer(400, {}, "Upload-Length is missing"));
+  transport_.Next("DELETE", kUrl, TusAnswer(204));
+  auto const receipt = SendPipe(pipe);
+  EXPECT_EQ(receipt.error().code, ErrorCode::kRefused);
+  EXPECT_THAT(receipt.error().message, HasSubstr("size is not known"));
+}
+
 TEST_F(UploadGrows, ComparesWhatIsFedAgainBeforeItGoesOn) {
   std::string const before = "01234";
   store_.uploads["f"] = {.url = kUrl,

@@ -93,24 +93,14 @@ TEST_F(TransferTrouble, AFinishingStepThatTakesVeryLongIsWaitedForAndInTheEndUnc
 
 TEST_F(TransferTrouble, AnEndOfWhichBytesNeverLeftIsNoReasonToAskAPerson) {
   Created(1000);
-  Next("PATCH", kUrl, [](HttpRequest const& request) {
-    request.on_sent(200);
-    return Broken(ErrorCode::kInterrupted);
-  });
-  Steps(1);
-  clock_.Advance(std::chrono::minutes(2));
+  NextPatchBreaksAfter(200);
   ServerHasForgotten();
   EXPECT_FALSE(TheUpload()) << "it is made anew";
 }
 
 TEST_F(TransferTrouble, SentAgainIsOnlyWhatLeftBefore) {
   Created(1000);
-  Next("PATCH", kUrl, [](HttpRequest const& request) {
-    request.on_sent(200);
-    return Broken(ErrorCode::kInterrupted);
-  });
-  Steps(1);
-  clock_.Advance(std::chrono::minutes(2));
+  NextPatchBreaksAfter(200);
   Next("HEAD", kUrl, HeadAnswer(0, 1000));
   Next("PATCH", kUrl, [](HttpRequest const& request) {
     request.on_sent(1000);
@@ -124,12 +114,7 @@ TEST_F(TransferTrouble, SentAgainIsOnlyWhatLeftBefore) {
 
 TEST_F(TransferTrouble, ABodyOfWhichTheServerKeepsNothingIsMadeSmaller) {
   Created(1000);
-  Next("PATCH", kUrl, [](HttpRequest const& request) {
-    request.on_sent(200'000);
-    return Broken(ErrorCode::kInterrupted);
-  });
-  Steps(1);
-  clock_.Advance(std::chrono::minutes(2));
+  NextPatchBreaksAfter(200'000);
   Next("HEAD", kUrl, HeadAnswer(0, 1000));
   Steps(1);
   EXPECT_EQ(endpoint_.profile().MaxBody(), 100'000U);
@@ -167,10 +152,7 @@ TEST_F(TransferTrouble, ADeniedCreationIsThatFilesAlone) {
   EXPECT_GE(outcome.next, clock_.Steady() + std::chrono::seconds(10));
   clock_.Advance(std::chrono::minutes(5));
   Steps(1);
-  Next("POST", kEndpoint, CreatedAt(kUrl));
-  NextPatch(kUrl, 0, 1000, "(none)");
-  Steps(2);
-  EXPECT_EQ(TheInode().content, Content::kUploaded);
+  ExpectSentWhole(kUrl);
 }
 
 TEST_F(TransferTrouble, ACreationWhoseLocationCannotBeUsedIsTheEndpointsTrouble) {

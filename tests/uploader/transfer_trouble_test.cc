@@ -304,10 +304,7 @@ TEST_F(TransferTrouble, WhatTheServerHasRefusedAtItsEndIsNotSentAgainUntilSomebo
   }
   ChangeUpload([](Upload& upload) { upload.error.clear(); });
   Steps(1);
-  Next("POST", kEndpoint, CreatedAt(kSecondUrl));
-  NextPatch(kSecondUrl, 0, 1000, "(none)");
-  Steps(2);
-  EXPECT_EQ(TheInode().content, Content::kUploaded);
+  ExpectSentWhole(kSecondUrl);
 }
 
 TEST_F(TransferTrouble, ARefusedFileIsTriedAgainSlowly) {
@@ -318,10 +315,7 @@ TEST_F(TransferTrouble, ARefusedFileIsTriedAgainSlowly) {
   EXPECT_EQ(outcome.next, clock_.Steady() + shared_.options.retry_failed);
   clock_.Advance(shared_.options.retry_failed);
   Steps(1);
-  Next("POST", kEndpoint, CreatedAt(kSecondUrl));
-  NextPatch(kSecondUrl, 0, 1000, "(none)");
-  Steps(2);
-  EXPECT_EQ(TheInode().content, Content::kUploaded);
+  ExpectSentWhole(kSecondUrl);
 }
 
 TEST_F(TransferTrouble, ARefusedCreationFailsTheFileAndNotTheEndpoint) {

@@ -25,6 +25,24 @@ class TransferTrouble : public TransferRig {
     clock_.Advance(std::chrono::minutes(2));
   }
 
+  // The next PATCH breaks when so many bytes of it have left; the one after it may come.
+  void NextPatchBreaksAfter(std::uint64_t bytes) {
+    Next("PATCH", kUrl, [bytes](tus::HttpRequest const& request) {
+      request.on_sent(bytes);
+      return Broken(tus::ErrorCode::kInterrupted);
+    });
+    Steps(1);
+    clock_.Advance(std::chrono::minutes(2));
+  }
+
+  // As a new upload of its whole body.
+  void ExpectSentWhole(std::string const& url) {
+    Next("POST", kEndpoint, CreatedAt(url));
+    NextPatch(url, 0, body_.size(), "(none)");
+    Steps(2);
+    EXPECT_EQ(TheInode().content, Content::kUploaded);
+  }
+
   // 404 twice, with the time between them after which it is believed.
   void ServerHasForgotten() {
     Next("HEAD", kUrl, tus::TusAnswer(404));

@@ -40,6 +40,26 @@ namespace {
 constexpr int kDone = 0;
 constexpr int kFailed = 1;
 
+// Ctrl-C goes to a whole pipeline. Whoever feeds this program may have died of it before this
+// program knows, and the end of half an input is not the end of the upload.
+class StandardInputSource : public tus::PipeSource {
+ public:
+  explicit StandardInputSource(StopOnSignal const& stop) : PipeSource(STDIN_FILENO), stop_(stop) {}
+
+  tus::Result<Extent> Await(std::uint64_t from, std::uint64_t end,
+                            std::chrono::milliseconds patience, std::stop_token stop) override {
+    auto extent = PipeSource::Await(from, end, patience, std::move(stop));
+    if (!extent || !extent->ended || !stop_.HasCome()) return extent;
+    tus::Error error;
+    error.code = tus::ErrorCode::kCancelled;
+    error.message = "the upload was cancelled";
+    return tl::unexpected(error);
+  }
+
+ private:
+  StopOnSignal const& stop_;
+};
+
 class Session {
  public:
   /// All of it outlives the session.
@@ -134,7 +154,7 @@ class Session {
                      Bytes((*stored)->checked_length) +
                      " that were read for it are compared with the input first");
     }
-    tus::PipeSource source(STDIN_FILENO);
+    StandardInputSource source(stop_);
     auto const upload = UploadOptions(tus::Expand(options_.metadata, facts), key);
     auto const receipt = tus::Upload(client_, upload).Send(source, stop_.token());
     if (!receipt) return Failed(options_.name, receipt.error());

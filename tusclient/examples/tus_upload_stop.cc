@@ -28,6 +28,14 @@ StopOnSignal::~StopOnSignal() {
   waiter_.join();
 }
 
+bool StopOnSignal::HasCome() const {
+  sigset_t pending;
+  ::sigpending(&pending);
+  bool const comes = ::sigismember(&pending, SIGINT) == 1 || ::sigismember(&pending, SIGTERM) == 1;
+  if (comes) came_.wait(false);  // the waiter is about to take it
+  return source_.stop_requested();
+}
+
 void StopOnSignal::Wait() {
   auto const signals = Signals();
   int received = 0;
@@ -35,6 +43,8 @@ void StopOnSignal::Wait() {
   if (leaving_) return;
   signal_ = received;
   source_.request_stop();
+  came_ = true;
+  came_.notify_all();
 }
 
 }  // namespace tus_upload

@@ -186,6 +186,10 @@ bool IsTaken(Error const& error) {
   return (error.http_status == 409 || error.http_status == 423) && error.code != ErrorCode::kNotTus;
 }
 
+bool SaysNothing(Error const& error) {
+  return error.http_status != 0 && (error.http_status < 500 || error.http_status == 501);
+}
+
 bool IsDenial(Error const& error) { return error.http_status == 403 || error.http_status == 406; }
 
 Judgement JudgeStatus(UploadFacts& facts, Result<UploadStatus> const& came,
@@ -267,6 +271,12 @@ Judgement JudgePatch(UploadFacts& facts, SentRange const& sent, Result<Patched> 
   if (sent.checksum && error.http_status == 400) {
     auto judgement = Ask(Pause::kNone, error.message);
     judgement.lesson = Lesson::kNoChecksum;
+    return judgement;
+  }
+  // Some servers take the creation of an upload of unknown length, and then no bytes of it.
+  if (sent.deferred && sent.begin == 0 && error.http_status == 400) {
+    auto judgement = StartOver(facts, "the server wants the length with the first bytes", true);
+    judgement.lesson = Lesson::kNoDefer;
     return judgement;
   }
   return Say(Next::kRefused, error.message);

@@ -273,6 +273,7 @@ Result<void> Sending::SendChunk() {
     request.sha256 = growing_ != nullptr ? growing_->Sha256() : options_.sha256;
   }
   range->checksum = request.checksum.has_value();
+  range->deferred = !stored_.length && !request.declare_length;
   request.on_sent = [&left = range->left, count = CountSent(range->begin)](std::uint64_t bytes) {
     left += bytes;
     count(bytes);
@@ -341,6 +342,11 @@ Result<void> Sending::CarryOut(Judgement const& judgement, Error const* error) {
       state_ = State::kUnknown;
       return Pause(judgement, error != nullptr ? *error : as_error(ErrorCode::kTransient));
     case Judgement::Next::kStartOver:
+      // Where the source has ended by then, its length is known.
+      if (judgement.lesson == Judgement::Lesson::kNoDefer) {
+        static_cast<void>(profile_.DeferRefused());
+        return StartOver(judgement, nullptr);
+      }
       return StartOver(judgement, error);
     case Judgement::Next::kRefused:
       // A HEAD may say "complete" all the same, and nobody shall believe that later.

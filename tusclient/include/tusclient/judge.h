@@ -21,6 +21,8 @@
 //   401, 403                       ask, with other credentials  the same
 //   413                            ask, then a smaller body     the same
 //   460                            send again; ask after 3      the same
+//   400 to the first bytes of an   start over, with its length  -
+//   upload of unknown length
 //   another 4xx to a PATCH         refused                      refused
 //   not a tus server's answer      ask, and the endpoint as a   the same
 //                                  whole is in trouble
@@ -80,6 +82,7 @@ struct SentRange {
   std::uint64_t end = 0;
   bool last = false;      ///< completes the upload
   bool checksum = false;  ///< with Upload-Checksum
+  bool deferred = false;  ///< neither this request nor an earlier one says the upload's length
   /// Of its bytes, how many were handed to the network; 0 where that is not known.
   std::uint64_t left = 0;
 };
@@ -101,7 +104,7 @@ struct Judgement {
     kSecondLook,   ///< until an upload that is not found is looked for again, see is_missed
     kCredentials,  ///< until somebody has renewed them
   };
-  enum class Lesson { kNone, kSmallerBody, kNoChecksum };
+  enum class Lesson { kNone, kSmallerBody, kNoChecksum, kNoDefer };
 
   Next next = Next::kAsk;
   Pause pause = Pause::kNone;
@@ -133,6 +136,10 @@ void Announce(UploadFacts& facts, SentRange const& range);
 /// Whether a creation was refused because something is in its way: for a while, or, as some servers
 /// say of a name that is there already, until somebody takes that away.
 [[nodiscard]] bool IsTaken(Error const& error);
+
+/// Whether the answer to OPTIONS is a gateway's that answers by itself, as for CORS, or forbids it: a
+/// tus server may be behind it all the same.
+[[nodiscard]] bool SaysNothing(Error const& error);
 
 /// Whether a rule of the server, or of a firewall before it, does not allow this request: it may be
 /// about the one file, or about all.
