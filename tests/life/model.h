@@ -36,7 +36,8 @@ struct File {
   std::set<tusfs::HandleId> beside_bad;
   /// Hashes of what it was when it was complete.
   std::set<std::uint64_t> closed;
-  std::int64_t closed_at = 0;  ///< when it was so last, by the virtual clock
+  std::int64_t closed_at = 0;          ///< when it was so last, by the virtual clock
+  std::vector<std::string> closed_as;  ///< its names at that time
   /// What was fsynced, while nothing has changed since.
   bool synced = false;
   /// What an unanswered call was about to change.

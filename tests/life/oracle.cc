@@ -43,7 +43,8 @@ void World::Complete(FilePtr const& file) {
   auto const hash = HashOf(file->bytes);
   file->closed.insert(hash);
   file->closed_at = now();
-  for (auto const& name : model_.NamesOf(file)) {
+  file->closed_as = model_.NamesOf(file);
+  for (auto const& name : file->closed_as) {
     if (!Waits(name)) Allow(tusfs::TargetPath(name), hash);
   }
 }
@@ -86,6 +87,7 @@ void World::CheckServer() {
   if (!server_.complaints().empty()) Break(server_.complaints().front());
   for (; publications_seen_ < server_.publications().size(); ++publications_seen_) {
     auto const& [path, upload] = server_.publications()[publications_seen_];
+    published_at_[path] = now();
     auto const hash = HashOf(upload->bytes);
     auto const allowed = allowed_.find({path, hash});
     if (allowed == allowed_.end()) {
@@ -270,8 +272,12 @@ void World::CheckPublished(std::string const& path, FilePtr const& file, Listed 
     if (publication.path == tusfs::TargetPath(path)) last = &publication;
   }
   if (!is_there) Break(Sentence(file) + " is uploaded, and the server never had it");
-  if (has_moved || shared_targets_.contains(tusfs::TargetPath(path))) return;
+  if (shared_targets_.contains(tusfs::TargetPath(path))) return;
   if (tusfs::PublishRules().IsTemporary(path)) return;
+  // It came under this name when it was uploaded already, which it says.
+  bool const is_of_this_name = std::count(file->closed_as.begin(), file->closed_as.end(), path) > 0;
+  bool const is_newest = last != nullptr && file->closed_at > published_at_.at(last->path);
+  if (has_moved && !(is_of_this_name && is_newest)) return;
   if (last == nullptr) Break(Sentence(file) + " is uploaded, and under another name");
   if (HashOf(last->upload->bytes) != hash) {
     Break(Sentence(file) + " is uploaded, and the server's last one of this name is another: " +

@@ -220,6 +220,7 @@ class World {
   std::map<std::pair<std::string, std::uint64_t>, int> allowed_;
   std::map<std::pair<std::string, std::uint64_t>, int> published_;
   std::size_t publications_seen_ = 0;
+  std::map<std::string, std::int64_t> published_at_;  ///< by path: when something was so last
   std::set<tusfs::InodeId> inodes_given_;
   bool server_forgot_ = false;  ///< something, at some time: what it says then is not ours
   bool disk_failed_ = false;    ///< at some time
