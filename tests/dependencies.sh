@@ -1,7 +1,7 @@
 # Sourced by run.sh and demo.sh: the packages of Debian 12 that they need, installed where missing,
 # and the configuration of a build tree. Works as root or with sudo. Touches apt only when something is missing.
 
-BUILD_PACKAGES="g++ cmake ninja-build pkg-config libfuse3-dev fuse3 libcurl4-openssl-dev liblmdb-dev
+BUILD_PACKAGES="g++ cmake ninja-build pkg-config libfuse3-dev fuse3 libcurl4-openssl-dev libidn2-dev liblmdb-dev
   libspdlog-dev libcli11-dev libexpected-dev libtomlplusplus-dev nlohmann-json3-dev libxxhash-dev
   libssl-dev libsystemd-dev libgtest-dev libgmock-dev libboost-dev scdoc media-types"
 

@@ -206,7 +206,8 @@ Result<bool> Ledger::NoteEnd(Work const& work, tus::UploadFacts const& facts) {
 }
 
 Result<bool> Ledger::Confirmed(Work const& work, tus::Patched const& answer) {
-  spool_.budget().NoteProgress(clock_.Steady());
+  // Not what only keeps the upload from expiring.
+  if (answer.offset > work.upload->offset) spool_.budget().NoteProgress(clock_.Steady());
   return Change(work, [&](Transaction&, Inode&, Upload& upload) {
     upload.offset = answer.offset;
     if (answer.expires) upload.expires = TimeOf(answer.expires);

@@ -4,6 +4,8 @@
 #include <random>
 #include <sstream>
 
+#include "scenes.h"
+
 namespace tusfs_life {
 namespace {
 
@@ -152,6 +154,10 @@ History MakeHistory(std::uint64_t seed) {
   std::vector<std::uint32_t> used;
   auto const count = 5 + below(60);
   for (std::uint32_t i = 0; i < count; ++i) {
+    if (below(25) == 0) {
+      auto const scene = MakeScene(random);
+      history.steps.insert(history.steps.end(), scene.begin(), scene.end());
+    }
     int at = static_cast<int>(below(static_cast<std::uint64_t>(total)));
     auto const* weight = kWeights.data();
     while (at >= weight->weight) at -= (weight++)->weight;

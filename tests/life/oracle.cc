@@ -83,6 +83,16 @@ void World::AllowHeld() {
   if (file->closed.contains(hash)) Allow(kHeldName, hash);
 }
 
+// What cannot be sent again keeps the name that it was declared under.
+bool World::IsTrimmed(std::uint64_t hash) {
+  auto const& files = model_.files();
+  return machine_.settings.trims && std::any_of(files.begin(), files.end(), [&](auto const& file) {
+           auto const row = machine_.store().Read(
+               [&](tusfs::View const& view) { return GetInode(view, file->inode); });
+           return file->closed.contains(hash) && row && (row->trimmed > 0 || row->version == 0);
+         });
+}
+
 void World::CheckServer() {
   if (!server_.complaints().empty()) Break(server_.complaints().front());
   for (; publications_seen_ < server_.publications().size(); ++publications_seen_) {
@@ -90,16 +100,17 @@ void World::CheckServer() {
     published_at_[path] = now();
     auto const hash = HashOf(upload->bytes);
     auto const allowed = allowed_.find({path, hash});
-    if (allowed == allowed_.end()) {
+    if (allowed == allowed_.end() && !IsTrimmed(hash)) {
       Break("published as " + path + ": " + Amount(upload->bytes) +
             " that nobody has closed as complete under this name");
     }
     // The creation of an empty upload is its completion, and its answer can be lost.
     if (upload->refused) continue;  // it may be sent again
     auto const times = ++published_[{path, hash}];
-    if (times > allowed->second && !upload->bytes.empty()) {
+    auto const most = allowed == allowed_.end() ? 1 : allowed->second;
+    if (times > most && !upload->bytes.empty()) {
       Break("published as " + path + " " + std::to_string(times) + " times, and was closed " +
-            std::to_string(allowed->second) + " times: " + Amount(upload->bytes));
+            std::to_string(most) + " times: " + Amount(upload->bytes));
     }
   }
 }

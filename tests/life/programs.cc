@@ -19,6 +19,8 @@ using tusfs::Turn;
 constexpr std::uint64_t kLarge = 4'500'000;
 constexpr std::uint64_t kMostInACall = 1024 * 1024;
 constexpr std::uint64_t kPiece = 64 * 1024;
+constexpr std::chrono::seconds kWaitForRoom{5};
+constexpr int kMostWaitsForRoom = 1000;  // more than an hour
 
 std::string MakeBytes(std::uint64_t size, std::uint64_t seed) {
   std::string bytes(size, '\0');
@@ -225,9 +227,10 @@ void World::Write(Program& program, std::uint64_t offset, std::uint64_t size,
   for (std::uint64_t done = 0; done < size && !program.failed;) {
     auto const piece = std::min(kMostInACall, size - done);
     auto turn = WritePiece(program, offset + done, bytes.substr(done, piece));
-    while (turn && *turn == Turn::kWait) {
+    for (int waits = 0; turn && *turn == Turn::kWait; ++waits) {
       // The program sleeps; others go on.
-      Pass(std::chrono::seconds(5));
+      Pass(kWaitForRoom);
+      if (waits > kMostWaitsForRoom) Break("a write waits for room for ever");
       turn = machine_.fs().AskTurn(program.handle, offset + done);
       if (!turn) NoteFailedWrite(program);
     }
@@ -407,6 +410,8 @@ void World::Truncate(std::string const& path, std::uint64_t size) {
   if (changes) file->synced = false;
   file->bytes.resize(size, '\0');
   bool const settles = changes && file->writers.empty();
+  auto const closed_at = file->closed_at;
+  auto const closed_as = file->closed_as;
   if (settles) {
     if (size == 0) file->bad = false;
     if (!file->bad) {
@@ -424,6 +429,8 @@ void World::Truncate(std::string const& path, std::uint64_t size) {
     file->bytes = file->before;
     file->fate = fate;
     file->synced = synced;
+    file->closed_at = closed_at;
+    file->closed_as = closed_as;
     return;
   }
   if (size == 0) file->is_guess = false;

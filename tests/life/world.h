@@ -164,6 +164,7 @@ class World {
   /// The tree is another one.
   void Become(Names const& names);
   void Allow(std::string const& path, std::uint64_t hash, int times = 1);
+  [[nodiscard]] bool IsTrimmed(std::uint64_t hash);
   void CheckServer();
   void CheckTree();
   void CheckSafety(std::map<std::string, Listed> const& listed);

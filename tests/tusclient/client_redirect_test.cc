@@ -109,6 +109,41 @@ TEST_F(ClientRedirect, WithoutAUsableLocationIsAnError) {
   EXPECT_EQ(client_.Head("http://tus:1080/1").error().code, ErrorCode::kRefused);
 }
 
+TEST_F(ClientRedirect, AMissingSlashIsAddedWhateverKindOfRedirectSaysSo) {
+  for (int const status : {301, 302, 307, 308}) {
+    Client client({.endpoint = "http://tus:1080/files", .headers = {{"Authorization", "token"}}},
+                  transport_);
+    transport_.Next("POST", "http://tus:1080/files", RedirectTo("/files/", status));
+    transport_.Next("POST", "http://tus:1080/files/",
+                    WithAuthorization("token", TusAnswer(201, {{"Location", "/files/1"}})));
+    CreateRequest request;
+    request.length = 10;
+    auto const created = client.Create(request);
+    ASSERT_TRUE(created) << status << ": " << created.error().message;
+    EXPECT_EQ(created->url, "http://tus:1080/files/1");
+  }
+}
+
+TEST_F(ClientRedirect, AnUploadAtAnotherHostThatDoesNotAnswerIsToldApartFromTheEndpoint) {
+  transport_.Next("HEAD", "https://localhost/1", [](HttpRequest const&) -> Result<HttpResponse> {
+    return tl::unexpected(Error{.code = ErrorCode::kUnreachable, .message = "could not connect"});
+  });
+  auto const status = client_.Head("https://localhost/1");
+  ASSERT_FALSE(status);
+  EXPECT_THAT(status.error().message, HasSubstr("could not connect"));
+  EXPECT_THAT(status.error().message, HasSubstr("https://localhost in Location"));
+}
+
+TEST_F(ClientRedirect, AnUploadHostThatWantsCredentialsNamesTheOptionThatTrustsIt) {
+  transport_.Next("HEAD", "http://cdn:1081/1", TusAnswer(401));
+  auto const status = client_.Head("http://cdn:1081/1");
+  ASSERT_FALSE(status);
+  EXPECT_THAT(status.error().message, HasSubstr("--trust-origin http://cdn:1081"));
+  transport_.Next("HEAD", "http://tus:1080/files/1", TusAnswer(401));
+  EXPECT_THAT(client_.Head("http://tus:1080/files/1").error().message,
+              testing::Not(HasSubstr("--trust-origin")));
+}
+
 TEST_F(ClientRedirect, OthersAreNotFollowed) {
   for (int const status : {301, 302, 303}) {
     transport_.Next("POST", "http://tus:1080/files/", RedirectTo("https://portal/", status));

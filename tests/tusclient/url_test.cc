@@ -19,6 +19,27 @@ TEST(NormalizeEndpoint, TakesHttpAndHttps) {
   EXPECT_EQ(NormalizeEndpoint("http://example.com/a b/"), "http://example.com/a%20b/");
 }
 
+TEST(NormalizeEndpoint, TakesNamesBeyondAsciiByTheirAsciiForm) {
+  EXPECT_EQ(NormalizeEndpoint("https://bücher.example/files/"),
+            "https://xn--bcher-kva.example/files/");
+  EXPECT_EQ(NormalizeEndpoint("https://BÜCHER.example:8443/"),
+            "https://xn--bcher-kva.example:8443/");
+  EXPECT_EQ(OriginOf("https://bücher.example/").value(),
+            OriginOf("https://xn--bcher-kva.example/files/1").value());
+  EXPECT_EQ(ResolveUrl("https://xn--bcher-kva.example/files/", "https://bücher.example/files/1"),
+            "https://xn--bcher-kva.example/files/1");
+}
+
+TEST(DifferInSlash, IsAboutTheEndOfThePathAlone) {
+  EXPECT_TRUE(DifferInSlash("https://tus/files", "https://tus/files/"));
+  EXPECT_TRUE(DifferInSlash("https://tus/files/?a=b", "https://tus/files?a=b"));
+  EXPECT_FALSE(DifferInSlash("https://tus/files", "https://tus/files"));
+  EXPECT_FALSE(DifferInSlash("https://tus/files", "https://other/files/"));
+  EXPECT_FALSE(DifferInSlash("https://tus/files", "http://tus/files/"));
+  EXPECT_FALSE(DifferInSlash("https://tus/files?a=b", "https://tus/files?a=b/"));
+  EXPECT_FALSE(DifferInSlash("https://tus/login", "https://tus/files/"));
+}
+
 TEST(RedactUrl, LeavesWhatIsNoSecret) {
   for (auto const* const url : {"https://tus.example/files/", "http://[::1]:1080/files/",
                                 "https://tus.example/@team/files/", "not a url", ""}) {

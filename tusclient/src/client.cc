@@ -60,6 +60,34 @@ std::string_view Complaint(CreateRequest const& request) {
   return {};
 }
 
+/// Where the answer sends the request; nothing where it does not, or must not be followed. A POST
+/// that is moved (301, 302) becomes a GET elsewhere; where only a slash was missing, what is meant
+/// is clear.
+std::optional<std::string> RedirectOf(HttpRequest const& request, HttpResponse const& response) {
+  bool const keeps_method = response.status == 307 || response.status == 308;
+  bool const is_moved = response.status == 301 || response.status == 302;
+  auto const location = response.Find("Location");
+  if (!location || !(keeps_method || is_moved)) return std::nullopt;
+  auto next = ResolveUrl(request.url, std::string(*location));
+  if (!next || (is_moved && !DifferInSlash(request.url, *next))) return std::nullopt;
+  return *std::move(next);
+}
+
+/// What a person can do about an upload whose host is not the endpoint's.
+std::string AdviceFor(Error const& error, Origin const& origin, bool has_credentials) {
+  if (error.code == ErrorCode::kUnreachable) {
+    return " (the server named " + origin.Text() +
+           " in Location: behind a proxy it has to be told its public address, as tusd is with "
+           "-behind-proxy)";
+  }
+  bool const is_refused = error.http_status == 401 || error.http_status == 403;
+  if (is_refused && has_credentials) {
+    return " (no credentials are sent to " + origin.Text() +
+           ", unless it is trusted: --trust-origin " + origin.Text() + ")";
+  }
+  return {};
+}
+
 }  // namespace
 
 Client::Client(ClientOptions options, HttpTransport& transport)
@@ -108,22 +136,23 @@ Result<HttpResponse> Client::ExchangeOnce(HttpRequest& request, bool about_uploa
       }
     }
     if (about_upload) secrets.AddUrl(request.url, options_.endpoint);
+    bool const has_credentials = !private_headers.empty() || options_.credentials != nullptr;
+    auto const advised = [&](Error error) {
+      if (about_upload && !trusted) error.message += AdviceFor(error, *origin, has_credentials);
+      return tl::unexpected(std::move(error));
+    };
     auto response = transport_.Perform(request);
-    if (!response) return response;
+    if (!response) return advised(response.error());
 
-    auto const location = response->Find("Location");
-    if ((response->status == 307 || response->status == 308) && location &&
-        redirects < kMaxRedirects) {
-      if (auto next = ResolveUrl(request.url, std::string(*location)); next) {
-        request.url = *std::move(next);
-        continue;
-      }
+    if (auto next = RedirectOf(request, *response); next && redirects < kMaxRedirects) {
+      request.url = *std::move(next);
+      continue;
     }
     Question const question{.method = method,
                             .origin = origin->Text(),
                             .about_upload = about_upload,
                             .secrets = secrets};
-    if (auto error = Classify(*response, question)) return tl::unexpected(*std::move(error));
+    if (auto error = Classify(*response, question)) return advised(*std::move(error));
     return response;
   }
 }

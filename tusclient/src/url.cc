@@ -1,6 +1,7 @@
 #include "url.h"
 
 #include <curl/curl.h>
+#include <idn2.h>
 
 #include <algorithm>
 #include <memory>
@@ -45,9 +46,22 @@ bool SetPart(CURLU* url, CURLUPart part, char const* text, unsigned flags = 0) {
   return curl_url_set(url, part, text, flags) == CURLUE_OK;
 }
 
+/// Names beyond ASCII are compared, and resolved, by their ASCII form. Empty where there is none.
+std::string AsciiOf(std::string const& host) {
+  bool const is_ascii =
+      std::all_of(host.begin(), host.end(), [](char c) { return (c & 0x80) == 0; });
+  if (is_ascii) return host;
+  char* text = nullptr;
+  int const flags = IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL;
+  if (idn2_to_ascii_8z(host.c_str(), &text, flags) != IDN2_OK) return {};
+  std::string ascii(text);
+  idn2_free(text);
+  return ascii;
+}
+
 /// Lower case, so that comparing is comparing bytes.
 std::string LowerHost(CURLU* url) {
-  auto host = Part(url, CURLUPART_HOST);
+  auto host = AsciiOf(Part(url, CURLUPART_HOST));
   std::transform(host.begin(), host.end(), host.begin(), [](char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   });
@@ -79,10 +93,11 @@ bool IsSameAgain(CURLU* url) {
 std::string_view Complaint(CURLU* url) {
   auto const scheme = Part(url, CURLUPART_SCHEME);
   if (scheme != "http" && scheme != "https") return "has a scheme other than http and https";
-  auto const host = Part(url, CURLUPART_HOST);
-  if (host.empty()) return "names no host";
-  if (host.find('%') != std::string::npos || FirstWords(HostOf(url), kMaxHost) != HostOf(url) ||
-      !IsSameAgain(url)) {
+  auto const written = Part(url, CURLUPART_HOST);
+  if (written.empty()) return "names no host";
+  auto const host = HostOf(url);
+  bool const is_escaped = written.find('%') != std::string::npos;
+  if (is_escaped || host.empty() || FirstWords(host, kMaxHost) != host || !IsSameAgain(url)) {
     return "names a host that cannot be";
   }
   if (Has(url, CURLUPART_USER) || Has(url, CURLUPART_PASSWORD)) {  // empty ones, too
@@ -181,6 +196,14 @@ Result<std::string> ResolveUrl(std::string const& base, std::string const& refer
     return Fail(ErrorCode::kProtocol, "the URL that the server gave cannot be used");
   }
   return normalized;
+}
+
+bool DifferInSlash(std::string const& one, std::string const& other) {
+  auto const& [longer, shorter] =
+      one.size() > other.size() ? std::pair(one, other) : std::pair(other, one);
+  auto const query = std::min(longer.find('?'), longer.size());
+  if (query == 0 || longer[query - 1] != '/') return false;
+  return longer.substr(0, query - 1) + longer.substr(query) == shorter;
 }
 
 std::string RedactUrl(std::string_view url) {

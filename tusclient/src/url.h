@@ -10,7 +10,7 @@ namespace tus {
 /// Who answers under a URL. Credentials are sent to one origin only.
 struct Origin {
   std::string scheme;  ///< "http" or "https"
-  std::string host;    ///< lower case; IPv6 in brackets
+  std::string host;    ///< lower case, in ASCII (IDNA); IPv6 in brackets
   std::string port;    ///< always there
 
   bool operator==(Origin const&) const = default;
@@ -30,5 +30,8 @@ struct Origin {
 /// misconfigured proxies make servers say so. Errors: kProtocol for another scheme, for user names
 /// and for http on another host; the message does not repeat the URL.
 [[nodiscard]] Result<std::string> ResolveUrl(std::string const& base, std::string const& reference);
+
+/// Whether two normalized URLs are the same but for a slash at the end of the path.
+[[nodiscard]] bool DifferInSlash(std::string const& one, std::string const& other);
 
 }  // namespace tus
