@@ -71,6 +71,8 @@ struct Options {
   bool http2 = false;
   bool method_override = false;
   bool retry_refused = false;
+  std::chrono::seconds give_up{0};  ///< 0: never
+  std::string create_command;       ///< words, split at blanks
 
   std::string log_level = "info";
   bool core_dumps = false;

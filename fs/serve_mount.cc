@@ -122,6 +122,8 @@ Result<UploaderOptions> UploaderOptionsOf(Options const& options, std::string co
   wanted.transfer.metadata = rules->metadata;
   wanted.transfer.adopt_timeout = options.adopt_timeout;
   wanted.transfer.retry_refused = options.retry_refused;
+  wanted.transfer.give_up = options.give_up;
+  wanted.transfer.create = CreateCommandOf(options);
   wanted.transfer.checksums = options.checksum == "auto";
   wanted.transfer.verify = VerificationOf(options);
   wanted.make_transport = [transport = TransportOptionsOf(options, mount.bandwidth)] {

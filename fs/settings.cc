@@ -18,7 +18,7 @@ namespace tusfs {
 namespace {
 
 constexpr std::uint64_t kChunkMultiple = 256 * 1024;
-constexpr std::int64_t kLongestAdoption = 30 * 86'400;  // seconds
+constexpr std::int64_t kLongestTime = 30 * 86'400;  // seconds
 
 using Kind = Setting::Kind;
 
@@ -27,17 +27,6 @@ std::vector<std::string> Unless(bool is_default, std::string text) {
 }
 
 // ---- one by one
-
-Result<void> SetAdoptTimeout(Options& options, std::string const& value) {
-  std::int64_t seconds = 0;
-  auto const* const end = value.data() + value.size();
-  auto const parsed = std::from_chars(value.data(), end, seconds);
-  if (parsed.ec != std::errc() || parsed.ptr != end || seconds < 0 || seconds > kLongestAdoption) {
-    return InvalidValue("adopt-timeout", value, "it takes seconds from 0 to 2592000");
-  }
-  options.adopt_timeout = std::chrono::seconds(seconds);
-  return {};
-}
 
 Result<void> SetChunkSize(Options& options, std::string const& value) {
   auto const size = ParseSize(value);
@@ -171,6 +160,29 @@ Setting Seconds(char const* name, char const* help) {
       }};
 }
 
+/// Whole ones, up to 30 days.
+template <auto kMember>
+Setting LongSeconds(char const* name, char const* help) {
+  return {name,
+          "SECONDS",
+          help,
+          Kind::kValue,
+          [name](Options& options, std::string const& value) -> Result<void> {
+            std::int64_t seconds = 0;
+            auto const* const end = value.data() + value.size();
+            auto const parsed = std::from_chars(value.data(), end, seconds);
+            bool const is_whole = parsed.ec == std::errc() && parsed.ptr == end;
+            if (!is_whole || seconds < 0 || seconds > kLongestTime) {
+              return InvalidValue(name, value, "it takes seconds from 0 to 2592000");
+            }
+            options.*kMember = std::chrono::seconds(seconds);
+            return {};
+          },
+          [](Options const& options) {
+            return std::vector{std::to_string((options.*kMember).count())};
+          }};
+}
+
 template <auto kMember>
 Setting File(char const* name, char const* help) {
   return {
@@ -237,12 +249,9 @@ std::vector<Setting> MakeSettings() {
       Seconds<&Options::settle_limit>(
           "settle-limit",
           "longest quiet time of a file that changes again and again (default 900)"),
-      {"adopt-timeout", "SECONDS",
-       "keep an upload that lost its file so long for a copy of it (default 86400)", Kind::kValue,
-       SetAdoptTimeout,
-       [](Options const& options) {
-         return std::vector{std::to_string(options.adopt_timeout.count())};
-       }},
+      LongSeconds<&Options::adopt_timeout>(
+          "adopt-timeout",
+          "keep an upload that lost its file so long for a copy of it (default 86400)"),
       {"chunk-size", "SIZE", "largest PATCH body, a multiple of 256KiB (default 32MiB)",
        Kind::kValue, SetChunkSize, GetSize<&Options::chunk_size>},
       {"chunk-multiple", "SIZE", "every PATCH body but a file's last is a multiple of this",
@@ -287,6 +296,11 @@ std::vector<Setting> MakeSettings() {
                                       "send PATCH and DELETE as POST, for old proxies"),
       Flag<&Options::retry_refused>("retry-refused",
                                     "send again each hour what the server has refused at its end"),
+      LongSeconds<&Options::give_up>(
+          "give-up",
+          "a file of which the server takes nothing for so long fails (default 0, never)"),
+      Text<&Options::create_command>("create-command", "COMMAND",
+                                     "says where and how each upload is made, in JSON"),
       Choice<&Options::log_level>("log-level", "LEVEL", "debug, info, warn or error (default info)",
                                   {"debug", "info", "warn", "error"}),
       Flag<&Options::core_dumps>("core-dumps",

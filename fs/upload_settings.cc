@@ -37,6 +37,8 @@ Result<UploadRules> UploadRulesOf(Options const& options) {
   if (auto const checked = rules.chunks.Check(); !checked) {
     return Fail(EINVAL, checked.error().message);
   }
+  // Whoever makes uploads elsewhere has to say how long they are.
+  if (!options.create_command.empty()) rules.defer_length = false;
   for (auto const& added : options.metadata) {
     std::erase_if(rules.metadata, [&](auto const& other) { return other.key == added.key; });
     if (!added.value.empty()) rules.metadata.push_back(added);
@@ -54,6 +56,10 @@ Result<UploadRules> UploadRulesOf(Options const& options) {
 Verification VerificationOf(Options const& options) {
   if (options.verify == "head") return Verification::kHead;
   return options.verify == "download" ? Verification::kDownload : Verification::kOff;
+}
+
+CreateCommandOptions CreateCommandOf(Options const& options) {
+  return {.argv = Words(options.create_command)};
 }
 
 std::unique_ptr<tus::Credentials> MakeCredentials(Options const& options) {

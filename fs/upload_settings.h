@@ -24,9 +24,10 @@ struct UploadRules {
 /// A preset's rules, changed by what was given beside it. Errors: EINVAL with a sentence.
 [[nodiscard]] Result<UploadRules> UploadRulesOf(Options const& options);
 
-/// Nothing where none were configured. Nothing is read yet.
 [[nodiscard]] Verification VerificationOf(Options const& options);
+[[nodiscard]] CreateCommandOptions CreateCommandOf(Options const& options);
 
+/// Nothing where none were configured. Nothing is read yet.
 [[nodiscard]] std::unique_ptr<tus::Credentials> MakeCredentials(Options const& options);
 
 /// `bandwidth` outlives the transports.

@@ -4,13 +4,14 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <optional>
+#include <span>
 #include <system_error>
 
 #include "base/file.h"
@@ -26,8 +27,14 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kMostWords = 200;  // bytes
 constexpr int kPollMilliseconds = 20;
 
+struct Descriptors {
+  int input;
+  int output;
+  int words;
+};
+
 /// 0 or an errno.
-int Spawn(pid_t& pid, std::vector<std::string> const& argv, int output) {
+int Spawn(pid_t& pid, std::vector<std::string> const& argv, Descriptors const& descriptors) {
   std::vector<char*> words;
   for (auto const& word : argv) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
@@ -35,9 +42,9 @@ int Spawn(pid_t& pid, std::vector<std::string> const& argv, int output) {
   posix_spawnattr_t attributes{};
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawnattr_init(&attributes);
-  ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-  ::posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, descriptors.input, STDIN_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, descriptors.output, STDOUT_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, descriptors.words, STDERR_FILENO);
   ::posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
   // Signals as every program expects them.
   sigset_t none{};
@@ -56,14 +63,56 @@ int Spawn(pid_t& pid, std::vector<std::string> const& argv, int output) {
   return code;
 }
 
-/// Keeps the first words of what is there; whether there may be more.
-bool Drain(int fd, std::string& words) {
-  std::array<char, 4096> block{};
-  auto const count = ::read(fd, block.data(), block.size());
-  if (count < 0) return errno == EINTR;
-  words.append(block.data(), std::min(static_cast<std::size_t>(count), kMostWords - words.size()));
-  return count > 0;
+/// A file without a name that is read from its beginning: no program is too slow to take it.
+Result<UniqueFd> FileOf(std::string const& text) {
+  UniqueFd file(::memfd_create("input", MFD_CLOEXEC));
+  if (!file) return FailErrno("cannot be started");
+  auto const written = WriteFully(file.get(), std::as_bytes(std::span(text)), 0);
+  if (!written) return Failure(written.error());
+  return file;
 }
+
+/// What comes out of a pipe, as much of it as is wanted; the rest is read, too, and counted.
+class Outlet {
+ public:
+  explicit Outlet(std::size_t most) : most_(most) {}
+
+  Result<void> Open() {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return FailErrno("cannot be started");
+    reading_ = UniqueFd(ends[0]);
+    writing_ = UniqueFd(ends[1]);
+    return {};
+  }
+  [[nodiscard]] int writing() const { return writing_.get(); }
+  void WasHandedOn() { writing_.Reset(); }
+
+  [[nodiscard]] pollfd Question() const {
+    return {.fd = is_over_ ? -1 : reading_.get(), .events = POLLIN, .revents = 0};
+  }
+  void Drain() {
+    std::array<char, 4096> block{};
+    auto const count = ::read(reading_.get(), block.data(), block.size());
+    if (count < 0 && errno == EINTR) return;
+    is_over_ = count <= 0;
+    if (is_over_) return;
+    auto const came = static_cast<std::size_t>(count);
+    text_.append(block.data(), std::min(came, most_ - text_.size()));
+    total_ += came;
+  }
+
+  [[nodiscard]] bool is_over() const { return is_over_; }
+  [[nodiscard]] bool is_cut() const { return total_ > most_; }
+  [[nodiscard]] std::string const& text() const { return text_; }
+
+ private:
+  std::size_t const most_;
+  UniqueFd reading_;
+  UniqueFd writing_;
+  bool is_over_ = false;
+  std::size_t total_ = 0;
+  std::string text_;
+};
 
 std::string OneLine(std::string words) {
   while (!words.empty() && words.back() == '\n') words.pop_back();
@@ -71,41 +120,59 @@ std::string OneLine(std::string words) {
   return Printable(words);
 }
 
-}  // namespace
-
-Result<void> RunProgram(std::vector<std::string> const& argv, std::chrono::milliseconds timeout,
-                        std::stop_token stop) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return FailErrno("cannot be started");
-  UniqueFd const reading(ends[0]);
-  UniqueFd writing(ends[1]);
-  pid_t pid = 0;
-  if (int const code = Spawn(pid, argv, writing.get()); code != 0) {
-    return Fail(code, "cannot be started: " + std::generic_category().message(code));
-  }
-  writing.Reset();
-  auto const deadline = Clock::now() + timeout;
-  std::string words;
+/// Until it has ended; its status.
+Result<int> Await(pid_t pid, Outlet& output, Outlet& words, ProgramRun const& run,
+                  std::stop_token const& stop) {
+  auto const deadline = Clock::now() + run.timeout;
   int status = 0;
-  pollfd output{.fd = reading.get(), .events = POLLIN, .revents = 0};
   while (true) {
-    ::poll(&output, 1, kPollMilliseconds);
-    // A child of the program that keeps the pipe open is not waited for.
-    bool const silent = output.revents == 0;
-    if (!silent && !Drain(reading.get(), words)) output.fd = -1;
-    if ((silent || output.fd < 0) && ::waitpid(pid, &status, WNOHANG) == pid) break;
+    std::array questions{output.Question(), words.Question()};
+    ::poll(questions.data(), questions.size(), kPollMilliseconds);
+    if (questions[0].revents != 0) output.Drain();
+    if (questions[1].revents != 0) words.Drain();
+    // A child of the program that keeps a pipe open is not waited for.
+    bool const silent = questions[0].revents == 0 && questions[1].revents == 0;
+    bool const is_over = output.is_over() && words.is_over();
+    if ((silent || is_over) && ::waitpid(pid, &status, WNOHANG) == pid) return status;
     if (!stop.stop_requested() && Clock::now() < deadline) continue;
     ::kill(-pid, SIGKILL);
     while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
     }
     if (stop.stop_requested()) return Fail(ECANCELED, "was stopped");
-    return Fail(ETIMEDOUT, "did not end within " + std::to_string(timeout.count() / 1000) + " s");
+    return Fail(ETIMEDOUT,
+                "did not end within " + std::to_string(run.timeout.count() / 1000) + " s");
   }
-  if (status == 0) return {};
-  auto const said = OneLine(words);
+}
+
+}  // namespace
+
+Result<std::string> RunProgram(ProgramRun const& run, std::stop_token stop) {
+  bool const is_wanted = run.most_output > 0;
+  Outlet output(run.most_output);
+  Outlet words(kMostWords);
+  auto const input = FileOf(run.input);
+  if (!input) return Failure(input.error());
+  if (auto opened = words.Open(); !opened) return Failure(opened.error());
+  if (auto opened = output.Open(); !opened) return Failure(opened.error());
+  pid_t pid = 0;
+  Descriptors const descriptors{.input = input->get(),
+                                .output = is_wanted ? output.writing() : words.writing(),
+                                .words = words.writing()};
+  if (int const code = Spawn(pid, run.argv, descriptors); code != 0) {
+    return Fail(code, "cannot be started: " + std::generic_category().message(code));
+  }
+  output.WasHandedOn();
+  words.WasHandedOn();
+  auto const status = Await(pid, output, words, run, stop);
+  if (!status) return Failure(status.error());
+  if (*status == 0 && is_wanted && output.is_cut()) {
+    return Fail(EFBIG, "printed more than " + std::to_string(run.most_output) + " bytes");
+  }
+  if (*status == 0) return output.text();
+  auto const said = OneLine(words.text());
   return Fail(ECHILD,
-              (WIFEXITED(status) ? "exited with status " + std::to_string(WEXITSTATUS(status))
-                                 : "was killed by signal " + std::to_string(WTERMSIG(status))) +
+              (WIFEXITED(*status) ? "exited with status " + std::to_string(WEXITSTATUS(*status))
+                                  : "was killed by signal " + std::to_string(WTERMSIG(*status))) +
                   (said.empty() ? "" : ": " + said));
 }
 

@@ -14,8 +14,8 @@ constexpr std::uint8_t kInodeVersion = 4;
 /// 1 did not know who had opened it, 2 not how others had ended beside it.
 constexpr std::uint8_t kHandleVersion = 3;
 /// 1 had neither an expiry nor a time of rest, 2 not which one was published last, 3 no word about
-/// the end.
-constexpr std::uint8_t kUploadVersion = 4;
+/// the end, 4 neither headers nor whether it was given up.
+constexpr std::uint8_t kUploadVersion = 5;
 
 // Values are numbered from 1 without a gap; anything else is damage.
 template <auto kLast>
@@ -233,7 +233,9 @@ std::string Encode(Upload const& upload) {
       .Number(std::uint8_t{upload.last})
       .Number(Byte(upload.end))
       .Text(upload.end_words)
-      .Number(std::uint8_t{upload.lost_an_end});
+      .Number(std::uint8_t{upload.lost_an_end})
+      .Number(std::uint8_t{upload.given_up})
+      .Text(upload.headers);
   return encoder.Take();
 }
 
@@ -262,13 +264,17 @@ Result<Upload> DecodeUpload(Uuid const& id, std::string_view bytes) {
   // Those before did not know; what a file owns is what it was published as last.
   upload.last = version >= 3 ? decoder.Number<std::uint8_t>() != 0
                              : upload.owner != 0 && upload.phase == UploadPhase::kComplete;
-  if (version >= kUploadVersion) {
+  if (version >= 4) {
     upload.end = ReadEnum<UploadEnd::kFailed>(decoder);
     upload.end_words = decoder.Text();
     upload.lost_an_end = decoder.Number<std::uint8_t>() != 0;
   } else {
     upload.end = EndOfOld(upload);
     if (upload.end == UploadEnd::kRefused) upload.end_words = upload.error;
+  }
+  if (version >= 5) {
+    upload.given_up = decoder.Number<std::uint8_t>() != 0;
+    upload.headers = decoder.Text();
   }
   bool const known = version >= kRecordVersion && version <= kUploadVersion;
   return Checked(decoder, known ? kRecordVersion : version, std::move(upload), "upload");

@@ -171,6 +171,9 @@ struct Upload {
   UploadEnd end = UploadEnd::kNotSent;
   std::string end_words{};   ///< with which it was answered, for a person
   bool lost_an_end = false;  ///< the answer to an earlier one is not known: it may still arrive
+  /// Refused by us, for nothing went on: what the server has of it may still be gone on with.
+  bool given_up = false;
+  std::string headers{};  ///< secret; "Name: value" lines that go with each request about it
 };
 
 [[nodiscard]] std::string Encode(Inode const& inode);

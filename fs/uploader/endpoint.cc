@@ -58,7 +58,11 @@ void Endpoint::Open() {
   if (state_.reachable) return;
   logger_->Info("server answers as a tus server url={} defer_length={}", options_.url,
                 profile_.MayDefer());
-  state_ = {.answered = true, .reachable = true, .since = clock_.Wall(), .error = {}};
+  state_ = {.answered = true,
+            .reachable = true,
+            .since = clock_.Wall(),
+            .changed = clock_.Steady(),
+            .error = {}};
   answered_.NotifyAll();
 }
 
@@ -92,6 +96,7 @@ void Endpoint::Close(tus::Error const& error) {
     logger_->Warn("server cannot be used, uploads wait url={} error=\"{}\"", options_.url,
                   error.message);
     state_.since = clock_.Wall();
+    state_.changed = now;
   }
   state_.answered = true;
   state_.reachable = false;

@@ -58,6 +58,7 @@ class Endpoint {
     bool answered = false;   ///< whether the first question has been answered or has failed
     bool reachable = false;  ///< as a tus server
     FileTime since = 0;      ///< of the last change of `reachable`
+    SteadyTime changed;      ///< the same, by the other clock
     std::string error;       ///< what was seen, where it is not reachable
   };
   [[nodiscard]] State state() const EXCLUDES(mutex_);

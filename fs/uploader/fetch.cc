@@ -5,6 +5,7 @@
 
 #include "catalog/adoptable.h"
 #include "catalog/tables.h"
+#include "uploader/create_command.h"
 
 namespace tusfs {
 namespace {
@@ -77,7 +78,11 @@ Result<Remote> FindRemote(View const& view, InodeId id) {
   if (!*upload || (*upload)->url.empty()) {
     return Fail(EIO, "its bytes are on the server alone, and where is not known any more");
   }
-  return Remote{.inode = id, .upload = inode->upload, .url = (*upload)->url, .size = inode->size};
+  return Remote{.inode = id,
+                .upload = inode->upload,
+                .url = (*upload)->url,
+                .headers = HeadersOf(**upload),
+                .size = inode->size};
 }
 
 FetchEnd FetchBlocks(tus::Client& client, Store const& store, Remote const& remote,
@@ -87,6 +92,7 @@ FetchEnd FetchBlocks(tus::Client& client, Store const& store, Remote const& remo
   bool enough = false;
   auto const done =
       client.Download({.url = remote.url,
+                       .headers = remote.headers,
                        .offset = first * kDigestBlock,
                        .length = remote.size,
                        .sink =

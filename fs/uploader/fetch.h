@@ -30,7 +30,8 @@ namespace tusfs {
 struct Remote {
   InodeId inode = 0;
   Uuid upload{};
-  std::string url{};  ///< secret
+  std::string url{};                   ///< secret
+  std::vector<tus::Header> headers{};  ///< of this upload, secret
   std::uint64_t size = 0;
 
   [[nodiscard]] std::uint64_t blocks() const { return (size + kDigestBlock - 1) / kDigestBlock; }

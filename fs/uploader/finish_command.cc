@@ -63,7 +63,7 @@ void FinishCommand::Run(std::stop_token stop) {
     }
     auto argv = rules_.finish_command;
     argv.push_back(rules_.mount + "/" + question->path);
-    auto const ran = RunProgram(argv, options_.timeout, stop);
+    auto const ran = RunProgram({.argv = argv, .timeout = options_.timeout}, stop);
     if (stop.stop_requested()) return;
     if (!ran) {
       logger_->Info("the command does not call a file complete path=\"{}\" answer=\"{}\"",

@@ -143,9 +143,11 @@ Result<std::optional<Upload>> Ledger::Intend(Work const& work) {
   });
 }
 
-Result<bool> Ledger::Created(Work const& work, tus::Created const& created) {
+Result<bool> Ledger::Created(Work const& work, tus::Created const& created,
+                             std::string const& headers) {
   return Change(work, [&](Transaction&, Inode&, Upload& upload) {
     upload.url = created.url;
+    upload.headers = headers;
     upload.offset = created.offset;
     upload.expires = TimeOf(created.expires);
     upload.phase = UploadPhase::kCreated;
@@ -154,9 +156,20 @@ Result<bool> Ledger::Created(Work const& work, tus::Created const& created) {
   });
 }
 
-Result<void> Ledger::CreatedForNobody(Upload upload, tus::Created const& created) {
+Result<bool> Ledger::Renewed(Work const& work, std::optional<std::string> const& url,
+                             std::string const& headers) {
+  return Change(work, [&](Transaction&, Inode&, Upload& upload) {
+    if (url) upload.url = *url;
+    upload.headers = headers;
+    return true;
+  });
+}
+
+Result<void> Ledger::CreatedForNobody(Upload upload, tus::Created const& created,
+                                      std::string const& headers) {
   upload.owner = 0;
   upload.url = created.url;
+  upload.headers = headers;
   upload.phase = UploadPhase::kCreated;
   return store_.Update([&](Transaction& transaction) -> Result<void> {
     PutUpload(transaction, upload);
@@ -205,13 +218,14 @@ Result<bool> Ledger::NoteEnd(Work const& work, tus::UploadFacts const& facts) {
   return changed;
 }
 
-Result<bool> Ledger::Confirmed(Work const& work, tus::Patched const& answer) {
+Result<bool> Ledger::Confirmed(Work const& work, tus::Patched const& answer,
+                               std::string const& warning) {
   // Not what only keeps the upload from expiring.
   if (answer.offset > work.upload->offset) spool_.budget().NoteProgress(clock_.Steady());
   return Change(work, [&](Transaction&, Inode&, Upload& upload) {
     upload.offset = answer.offset;
     if (answer.expires) upload.expires = TimeOf(answer.expires);
-    upload.error.clear();
+    upload.error = warning;
     return true;
   });
 }
@@ -225,6 +239,7 @@ Result<bool> Ledger::Incomplete(Work const& work, tus::UploadStatus const& statu
     if (status.expires) upload.expires = TimeOf(status.expires);
     // What completes it did not arrive, and nothing is on its way: it can still be given up.
     upload.phase = UploadPhase::kCreated;
+    upload.given_up = false;
     upload.error.clear();
     return true;
   });
@@ -270,6 +285,15 @@ Result<bool> Ledger::Complete(Work const& work, std::string const& receipt) {
 Result<bool> Ledger::Stuck(Work const& work, UploadPhase phase, std::string const& why) {
   return Change(work, [&](Transaction&, Inode&, Upload& upload) {
     upload.phase = phase;
+    upload.error = why;
+    return true;
+  });
+}
+
+Result<bool> Ledger::GivenUp(Work const& work, std::string const& why) {
+  return Change(work, [&](Transaction&, Inode&, Upload& upload) {
+    upload.phase = UploadPhase::kRefused;
+    upload.given_up = true;
     upload.error = why;
     return true;
   });

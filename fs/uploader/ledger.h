@@ -68,10 +68,15 @@ class Ledger {
   /// length where the file is finished. Nothing where the file has changed.
   [[nodiscard]] Result<std::optional<Upload>> Intend(Work const& work);
 
-  /// The server has made it.
-  [[nodiscard]] Result<bool> Created(Work const& work, tus::Created const& created);
+  /// The server has made it. `headers`: of its own, as Upload has them.
+  [[nodiscard]] Result<bool> Created(Work const& work, tus::Created const& created,
+                                     std::string const& headers = {});
   /// The server has made it, but its file went away meanwhile: it waits for its termination.
-  [[nodiscard]] Result<void> CreatedForNobody(Upload upload, tus::Created const& created);
+  [[nodiscard]] Result<void> CreatedForNobody(Upload upload, tus::Created const& created,
+                                              std::string const& headers = {});
+  /// It has got other headers, and maybe another URL, under which it is the same upload.
+  [[nodiscard]] Result<bool> Renewed(Work const& work, std::optional<std::string> const& url,
+                                     std::string const& headers);
 
   /// `range` is about to be sent. Raises the version's frontier; for the last range, seals the
   /// version and is durable. Errors: ENODATA where the spool cannot read the bytes.
@@ -80,7 +85,9 @@ class Ledger {
   /// What became of the request that completes it, where that was not answered 2xx.
   [[nodiscard]] Result<bool> NoteEnd(Work const& work, tus::UploadFacts const& facts);
 
-  [[nodiscard]] Result<bool> Confirmed(Work const& work, tus::Patched const& answer);
+  /// `warning`: what a person should know all the same, or nothing.
+  [[nodiscard]] Result<bool> Confirmed(Work const& work, tus::Patched const& answer,
+                                       std::string const& warning = {});
   /// HEAD said how far the server is, and that the upload is not complete.
   [[nodiscard]] Result<bool> Incomplete(Work const& work, tus::UploadStatus const& status,
                                         tus::UploadFacts const& facts);
@@ -90,6 +97,8 @@ class Ledger {
 
   /// kRefused or kUnconfirmed, with the reason for a person.
   [[nodiscard]] Result<bool> Stuck(Work const& work, UploadPhase phase, std::string const& why);
+  /// kRefused by us, for nothing goes on: a later try may go on with it.
+  [[nodiscard]] Result<bool> GivenUp(Work const& work, std::string const& why);
   [[nodiscard]] Result<bool> NoteError(Work const& work, std::string const& message);
 
   struct StartedOver {

@@ -47,11 +47,15 @@ struct JobMemory {
   bool recheck = true;        ///< ask the server for its offset before sending
   bool after_finish = false;  ///< send only when the file is finished: it is rewritten in place
   int failures = 0;           ///< in a row
-  int mismatches = 0;         ///< of checksums, in a row
-  std::uint64_t most = 0;     ///< bytes that the server ever had, as its answers said
-  std::uint64_t handed = 0;   ///< end of the bytes that were handed to the network, as far as known
-  int taken = 0;              ///< creations in a row that something was in the way of
-  std::uint64_t cut_at = 0;   ///< where the body that broke last began
+  std::optional<SteadyTime> stalled_since;  ///< of the first trouble since the server took more
+  int expiries = 0;                         ///< how often the server has deleted it unfinished
+  std::string warning;                      ///< for a person, while it goes on
+  bool renew = false;                       ///< its headers were refused: ask for others
+  int mismatches = 0;                       ///< of checksums, in a row
+  std::uint64_t most = 0;                   ///< bytes that the server ever had, as its answers said
+  std::uint64_t handed = 0;  ///< end of the bytes that were handed to the network, as far as known
+  int taken = 0;             ///< creations in a row that something was in the way of
+  std::uint64_t cut_at = 0;  ///< where the body that broke last began
   std::uint64_t cut_left = 0;  ///< bytes of it that had left; 0: none broke
   int locks = 0;               ///< in a row: the server could not lock the upload
   int wrong = 0;               ///< how often the server had other bytes than were sent

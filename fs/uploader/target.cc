@@ -176,17 +176,21 @@ std::string PercentEncode(std::string_view path) {
   return encoded;
 }
 
+tus::FileFacts FactsFor(Upload const& upload, FileTime modified) {
+  return {.path = IsText(upload.path) ? upload.path : PercentEncode(upload.path),
+          .type = MimeTypeOf(upload.path),
+          .modified = modified / 1'000'000'000,
+          .size = upload.length,
+          .id = upload.id.ToString()};
+}
+
 tus::Metadata MetadataFor(std::span<tus::MetadataTemplate const> templates, Upload const& upload,
                           FileTime modified) {
-  tus::FileFacts facts{.path = upload.path,
-                       .type = MimeTypeOf(upload.path),
-                       .modified = modified / 1'000'000'000,
-                       .size = upload.length,
-                       .id = upload.id.ToString()};
-  auto metadata = tus::Expand(templates, facts);
-  if (IsText(upload.path)) return metadata;
-  facts.path = PercentEncode(upload.path);
+  auto facts = FactsFor(upload, modified);
   auto encoded = tus::Expand(templates, facts);
+  if (IsText(upload.path)) return encoded;
+  facts.path = upload.path;
+  auto const metadata = tus::Expand(templates, facts);
   bool const is_said = std::any_of(encoded.begin(), encoded.end(),
                                    [](auto const& pair) { return pair.first == kEncodingKey; });
   if (encoded != metadata && !is_said) encoded.emplace_back(kEncodingKey, "percent");

@@ -36,6 +36,9 @@ namespace tusfs {
 /// `path` with its control characters, '%' and the bytes that are no UTF-8 as %XX.
 [[nodiscard]] std::string PercentEncode(std::string_view path);
 
+/// What is known of an upload that is about to be created; its path is as MetadataFor sends it.
+[[nodiscard]] tus::FileFacts FactsFor(Upload const& upload, FileTime modified);
+
 /// What `templates` make of an upload that is about to be created. A path that is UTF-8 without
 /// control characters goes as it is; another one percent-encoded, and tusfsEncoding=percent is
 /// added, by which a server knows.

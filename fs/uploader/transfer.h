@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/logger.h"
+#include "uploader/create_command.h"
 #include "uploader/endpoint.h"
 #include "uploader/ledger.h"
 #include "uploader/queue.h"
@@ -48,6 +49,9 @@ struct TransferOptions {
   /// is: that is the same the next time.
   std::chrono::milliseconds retry_failed{3'600'000};
   bool retry_refused = false;  ///< that, too
+  /// A file of which the server, while it answers, has taken no more for so long fails; 0: none.
+  std::chrono::milliseconds give_up{0};
+  CreateCommandOptions create{};
 };
 
 class Transfer {
@@ -98,6 +102,16 @@ class Transfer {
   /// Why the server cannot be told of this file; nothing where it can.
   [[nodiscard]] std::optional<std::string> WhyNotDeclarable(Work const& work) const;
   Outcome Create(Work const& work, JobMemory& memory);
+  /// Records what was made, here or by the create command; nothing where it is the file's now.
+  std::optional<Outcome> NotKept(Work const& work, tus::Created const& made,
+                                 std::vector<tus::Header> const& headers);
+  /// What the create command makes of it.
+  [[nodiscard]] Result<CreateAnswer> AskHowToCreate(Work const& work) const;
+  /// It did not say.
+  Outcome NotAnswered(Work const& work, Error const& error, JobMemory& memory);
+  /// Other headers for an upload whose own were refused, after a pause.
+  Outcome RenewLater(Work const& work, tus::Error const& error, JobMemory& memory);
+  Outcome Renew(Work const& work, JobMemory& memory);
   Outcome CreateFailed(Work const& work, tus::Error const& error, JobMemory& memory);
   /// As CreateFailed, where credentials or a rule allow this file no upload, or none at all.
   Outcome Denied(Work const& work, tus::Error const& error, JobMemory& memory);
@@ -114,6 +128,8 @@ class Transfer {
   /// Of an upload that is not found: when to look again; nothing where that is to be believed.
   [[nodiscard]] std::optional<Outcome> SecondLook(Work const& work, tus::Error const& error,
                                                   JobMemory& memory, std::stop_token stop);
+  /// The server has deleted it before its end.
+  void NoteExpiry(Work const& work, JobMemory& memory) const;
   /// `error`: what came back, where it was one.
   Outcome CarryOut(Work const& work, tus::Judgement const& judgement, tus::Error const* error,
                    std::uint64_t bytes_left, JobMemory& memory);
@@ -153,9 +169,14 @@ class Transfer {
   Outcome Unconfirmed(Work const& work, std::string const& why);
   Outcome RefuseSize(Work const& work, std::uint64_t most, JobMemory& memory);
   Outcome Refuse(Work const& work, std::string const& why, JobMemory& memory);
+  /// With growing pauses.
+  Outcome RefuseForNow(Work const& work, tus::Error const& error, JobMemory& memory);
   Outcome RefuseFor(std::chrono::milliseconds time, Work const& work, std::string const& why,
                     JobMemory& memory);
   Outcome LostBytes(InodeId id, std::optional<VersionId> version, std::string const& why);
+  /// Whether it is time to give the file up (give_up).
+  [[nodiscard]] bool HasStalled(tus::Error const& error, JobMemory& memory) const;
+  Outcome GiveUpTrying(Work const& work, tus::Error const& error, JobMemory& memory);
   /// A request that failed: backoff for this upload, or an outage of the endpoint.
   Outcome BackOff(tus::Error const& error, JobMemory& memory);
   Outcome NoteAndBackOff(Work const& work, tus::Error const& error, JobMemory& memory);

@@ -45,7 +45,7 @@ std::optional<Transfer::Outcome> Transfer::Adopt(Work const& work, JobMemory& me
 
 Transfer::Outcome Transfer::Consider(Work const& work, Upload const& upload, JobMemory& memory,
                                      std::stop_token stop) {
-  auto const status = client_.Head(upload.url, std::move(stop));
+  auto const status = client_.Head(upload.url, std::move(stop), HeadersOf(upload));
   bool const is_useless = !status && (status.error().code == tus::ErrorCode::kGone ||
                                       status.error().code == tus::ErrorCode::kRefused);
   if (!status && !is_useless) return BackOff(status.error(), memory);

@@ -33,6 +33,13 @@ Transfer::Outcome Transfer::StartOver(Work const& work, std::string const& why, 
   if (auto const kept = WhyNotGivenUp(work.inode, *work.upload, reason)) {
     return Refuse(work, why + ", and " + *kept, memory);
   }
+  // What a program makes again and again, and nothing goes into it, somebody should look at.
+  auto const& upload = *work.upload;
+  bool const is_useless = shared_.options.create.IsSet() && upload.phase == UploadPhase::kCreated &&
+                          upload.offset == 0 && !adoptable;
+  if (is_useless) {
+    return RefuseForNow(work, {.code = tus::ErrorCode::kRefused, .message = why}, memory);
+  }
   auto const over = ledger_.StartOver(work, reason, adoptable);
   if (!over) return Postpone(over.error());
   if (over->kept) return Now();  // it has become another case meanwhile
@@ -85,6 +92,32 @@ Transfer::Outcome Transfer::LostBytes(InodeId id, std::optional<VersionId> versi
   return recorded ? Over() : Postpone(recorded.error());
 }
 
+bool Transfer::HasStalled(tus::Error const& error, JobMemory& memory) const {
+  bool const is_its_own = !tus::IsOutage(error.code) && error.code != tus::ErrorCode::kCancelled;
+  if (shared_.options.give_up.count() == 0 || !is_its_own) return false;
+  auto const now = shared_.clock.Steady();
+  if (!memory.stalled_since) memory.stalled_since = now;
+  // While the server does not answer it is not the file's fault.
+  auto const since = std::max(*memory.stalled_since, shared_.endpoint.state().changed);
+  return now - since >= shared_.options.give_up;
+}
+
+Transfer::Outcome Transfer::GiveUpTrying(Work const& work, tus::Error const& error,
+                                         JobMemory& memory) {
+  auto const seconds = std::chrono::ceil<std::chrono::seconds>(shared_.options.give_up).count();
+  auto const why = "given up: for " + std::to_string(seconds) +
+                   " s the server has taken no more of it, and said: " + error.message;
+  memory.stalled_since.reset();
+  if (MayBePublished(work.upload)) return Unconfirmed(work, why);
+  shared_.logger->Error("a file is given up for now, its bytes are kept path=\"{}\" error=\"{}\"",
+                        Printable(work.path), why);
+  auto const recorded = ledger_.GivenUp(work, why);
+  if (!recorded) return Postpone(recorded.error());
+  memory.recheck = true;
+  memory.refused_until = shared_.clock.Steady() + shared_.options.retry_failed;
+  return {.next = memory.refused_until};
+}
+
 Transfer::Outcome Transfer::BackOff(tus::Error const& error, JobMemory& memory) {
   memory.recheck = true;
   if (error.code == tus::ErrorCode::kCancelled) return Now();
@@ -104,6 +137,7 @@ Transfer::Outcome Transfer::BackOff(tus::Error const& error, JobMemory& memory) 
 
 Transfer::Outcome Transfer::NoteAndBackOff(Work const& work, tus::Error const& error,
                                            JobMemory& memory) {
+  if (HasStalled(error, memory)) return GiveUpTrying(work, error, memory);
   if (auto noted = ledger_.NoteError(work, error.message); !noted) {
     shared_.logger->Warn("error not kept path=\"{}\" error=\"{}\"", Printable(work.path),
                          Describe(noted.error()));

@@ -16,7 +16,7 @@ using Pause = tus::Judgement::Pause;
 
 Transfer::Outcome Transfer::Ask(Work const& work, JobMemory& memory, std::stop_token stop) {
   auto const asked = shared_.clock.Steady();
-  auto const status = client_.Head(work.upload->url, stop);
+  auto const status = client_.Head(work.upload->url, stop, HeadersOf(*work.upload));
   auto facts = FactsOf(work, memory, shared_.clock.Wall());
   if (status) {
     shared_.endpoint.Succeeded();
@@ -39,8 +39,24 @@ Transfer::Outcome Transfer::Ask(Work const& work, JobMemory& memory, std::stop_t
     return Unconfirmed(
         work, "the server refused it, and says now that it has all of it: " + judgement.why);
   }
+  if (judgement.next == Next::kStartOver && facts.expired) NoteExpiry(work, memory);
   auto const* const error = status ? nullptr : &status.error();
   return CarryOut(work, judgement, error, work.LeftFrom(facts.confirmed), memory);
+}
+
+void Transfer::NoteExpiry(Work const& work, JobMemory& memory) const {
+  constexpr FileTime kSecond = 1'000'000'000;
+  if (++memory.expiries < 2) return;
+  auto const& upload = *work.upload;
+  memory.warning =
+      "the server has deleted it " + std::to_string(memory.expiries) +
+      " times before its end, last " + std::to_string((upload.expires - upload.created) / kSecond) +
+      " s after its creation with " + std::to_string(upload.offset) + " of " +
+      std::to_string(work.inode.size) +
+      " bytes: it needs a faster link, fewer files at once (--transfers), or a server that waits "
+      "longer";
+  shared_.logger->Warn("an upload expires again and again path=\"{}\" error=\"{}\"",
+                       Printable(work.path), memory.warning);
 }
 
 // A proxy that is being redeployed answers 404 too, so the server is asked twice, and then whether
@@ -68,7 +84,10 @@ std::optional<Transfer::Outcome> Transfer::SecondLook(Work const& work, tus::Err
 Transfer::Outcome Transfer::CarryOut(Work const& work, tus::Judgement const& judgement,
                                      tus::Error const* error, std::uint64_t bytes_left,
                                      JobMemory& memory) {
-  if (judgement.progressed) memory.failures = 0;
+  if (judgement.progressed) {
+    memory.failures = 0;
+    memory.stalled_since.reset();
+  }
   switch (judgement.next) {
     case Next::kSend:
     case Next::kAsk:
@@ -95,6 +114,9 @@ Transfer::Outcome Transfer::CarryOut(Work const& work, tus::Judgement const& jud
     if (!memory.gone_at) memory.gone_at = shared_.clock.Steady();
     return {.next = *memory.gone_at + shared_.options.gone_after, .bytes_left = bytes_left};
   }
+  // Headers of its own are asked for again; the endpoint's credentials are another matter.
+  bool const renews = judgement.pause == Pause::kCredentials && shared_.options.create.IsSet();
+  if (renews) return RenewLater(work, *error, memory);
   auto trouble = error != nullptr ? *error : tus::Error{.code = tus::ErrorCode::kTransient};
   trouble.message = judgement.why;
   bool const asks = memory.recheck;
@@ -115,7 +137,8 @@ Transfer::Outcome Transfer::TryAgain(Work const& work, JobMemory& memory, std::s
   if (memory.refused_until && shared_.clock.Steady() < *memory.refused_until) {
     return {.next = memory.refused_until};
   }
-  if (kept) return Ask(work, memory, std::move(stop));
+  bool const goes_on = work.upload->given_up && !work.upload->url.empty();
+  if (kept || goes_on) return Ask(work, memory, std::move(stop));
   // What it is will be refused again; without words somebody wants it tried.
   auto const end = work.upload->end;
   bool const is_content = end == UploadEnd::kRefused || end == UploadEnd::kMissed;

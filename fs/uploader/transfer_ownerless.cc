@@ -23,12 +23,12 @@ Transfer::Outcome Transfer::End(Upload const& upload, JobMemory& memory, std::st
     auto const dropped = ledger_.Forget(upload);
     return dropped ? Over() : Postpone(dropped.error());
   }
-  auto const status = client_.Head(upload.url, stop);
+  auto const status = client_.Head(upload.url, stop, HeadersOf(upload));
   bool const is_final = !status && (status.error().code == tus::ErrorCode::kGone ||
                                     status.error().code == tus::ErrorCode::kRefused);
   if (!status && !is_final) return BackOff(status.error(), memory);
   if (status && !status->Complete()) {
-    auto const ended = client_.Terminate(upload.url, stop);
+    auto const ended = client_.Terminate(upload.url, stop, HeadersOf(upload));
     if (!ended && ended.error().code != tus::ErrorCode::kRefused) {
       return BackOff(ended.error(), memory);
     }

@@ -122,7 +122,7 @@ Transfer::Outcome Transfer::SendAndJudge(Work const& work, Range const& range, J
   if (judgement.next == tus::Judgement::Next::kComplete) {
     return Complete(work, ReceiptOf(*answer));
   }
-  auto const recorded = ledger_.Confirmed(work, *answer);
+  auto const recorded = ledger_.Confirmed(work, *answer, memory.warning);
   if (!recorded) return Postpone(recorded.error());
   return CarryOut(work, judgement, nullptr, work.LeftFrom(answer->offset), memory);
 }
@@ -132,6 +132,7 @@ tus::Result<tus::Patched> Transfer::SendRange(Work const& work, tus::SentRange& 
   VersionSource source(*work.version);
   tus::PatchRequest request;
   request.url = work.upload->url;
+  request.headers = HeadersOf(*work.upload);
   request.offset = range.begin;
   request.length = range.end - range.begin;
   request.source = &source;

@@ -64,7 +64,7 @@ class Comparison : public BlockSink {
 Transfer::Outcome Transfer::Verify(Work const& work, JobMemory& memory, std::stop_token stop) {
   auto const& upload = *work.upload;
   if (shared_.options.verify == Verification::kOff) return Uploaded(work, upload.receipt);
-  auto const status = client_.Head(upload.url, stop);
+  auto const status = client_.Head(upload.url, stop, HeadersOf(upload));
   if (!status && tus::IsMiss(status.error())) {
     return VerifyGone(work, status.error(), memory, stop);
   }
@@ -95,6 +95,7 @@ Transfer::Outcome Transfer::VerifyBytes(Work const& work, JobMemory& memory, std
   Remote const remote{.inode = work.inode.id,
                       .upload = work.upload->id,
                       .url = work.upload->url,
+                      .headers = HeadersOf(*work.upload),
                       .size = work.inode.size};
   auto const end = FetchBlocks(client_, shared_.store, remote, memory.verified, comparison, stop);
   if (memory.verified > before) memory.failures = 0;

@@ -19,7 +19,7 @@ using testing::StartsWith;
 constexpr std::chrono::seconds kLong{60};
 
 std::string WhatIsWrong(std::vector<std::string> const& argv, std::chrono::milliseconds timeout) {
-  auto const ran = RunProgram(argv, timeout, {});
+  auto const ran = RunProgram({.argv = argv, .timeout = timeout}, {});
   return ran ? "" : Describe(ran.error());
 }
 
@@ -35,6 +35,36 @@ TEST(RunProgram, ThatFailsSaysHowWithItsFirstWords) {
   EXPECT_EQ(WhatIsWrong({"sh", "-c", "kill -TERM $$"}, kLong), "was killed by signal 15");
   auto const much = WhatIsWrong({"sh", "-c", "yes | head -c 1000000; exit 1"}, kLong);
   EXPECT_LT(much.size(), 1000U);
+}
+
+TEST(RunProgram, ThatIsWantedForWhatItPrintsGetsItsInput) {
+  std::string const input(100'000, 'x');
+  auto const counted = RunProgram({.argv = {"sh", "-c", "wc -c; echo aside >&2"},
+                                   .timeout = kLong,
+                                   .input = input,
+                                   .most_output = 100},
+                                  {});
+  ASSERT_TRUE(counted) << Describe(counted.error());
+  EXPECT_EQ(*counted, "100000\n");
+  EXPECT_TRUE(RunProgram({.argv = {"true"}, .timeout = kLong, .input = input}, {}))
+      << "it need not read it";
+}
+
+TEST(RunProgram, ThatPrintsTooMuchFailsWithoutFillingTheMemory) {
+  auto const ran = RunProgram(
+      {.argv = {"sh", "-c", "yes | head -c 10000000"}, .timeout = kLong, .most_output = 1000}, {});
+  ASSERT_FALSE(ran);
+  EXPECT_EQ(ran.error().code, EFBIG);
+  EXPECT_THAT(Describe(ran.error()), HasSubstr("more than 1000 bytes"));
+}
+
+TEST(RunProgram, ThatFailsIsNotQuotedWithWhatItPrintsForUs) {
+  auto const ran = RunProgram({.argv = {"sh", "-c", "echo s3cret; echo no quota >&2; exit 3"},
+                               .timeout = kLong,
+                               .most_output = 1000},
+                              {});
+  ASSERT_FALSE(ran);
+  EXPECT_EQ(Describe(ran.error()), "exited with status 3: no quota");
 }
 
 TEST(RunProgram, ThatIsNotThereSaysSo) {
@@ -68,7 +98,7 @@ TEST(RunProgram, AChildThatKeepsItsOutputOpenIsNotWaitedFor) {
 TEST(RunProgram, EndsAtOnceWhenItIsToldTo) {
   std::stop_source stop;
   std::jthread const stopper([&] { stop.request_stop(); });
-  auto const ran = RunProgram({"sleep", "600"}, kLong, stop.get_token());
+  auto const ran = RunProgram({.argv = {"sleep", "600"}, .timeout = kLong}, stop.get_token());
   EXPECT_EQ(CodeOf(ran), ECANCELED);
 }
 

@@ -145,28 +145,32 @@ Upload SomeUpload() {
           .receipt = "h: v\n\nbody",
           .end = UploadEnd::kFailed,
           .end_words = "the hook says no",
-          .lost_an_end = true};
+          .lost_an_end = true,
+          .given_up = true,
+          .headers = "Signature: s3cret\n"};
 }
 
 auto Fields(Upload const& upload) {
   return std::make_tuple(upload.id, upload.owner, upload.version, upload.phase, upload.url,
                          upload.path, upload.offset, upload.frontier, upload.length, upload.created,
                          upload.expires, upload.at_rest, upload.last, upload.error, upload.receipt,
-                         upload.end, upload.end_words, upload.lost_an_end);
+                         upload.end, upload.end_words, upload.lost_an_end, upload.given_up,
+                         upload.headers);
 }
 
 // As the first versions of the record had it: without what follows `last`.
 std::string WithoutEnd(Upload const& upload) {
   auto bytes = Encode(upload);
-  auto const text = sizeof(std::uint32_t) + upload.end_words.size();
-  bytes.resize(bytes.size() - 2 - text);
+  auto const texts = 2 * sizeof(std::uint32_t) + upload.end_words.size() + upload.headers.size();
+  bytes.resize(bytes.size() - 3 - texts);
   return bytes;
 }
 
 void ForgetEnd(Upload& upload, UploadEnd end) {
   upload.end = end;
   upload.end_words = end == UploadEnd::kRefused ? upload.error : "";
-  upload.lost_an_end = false;
+  upload.lost_an_end = upload.given_up = false;
+  upload.headers.clear();
 }
 
 TEST(Records, EveryFieldOfAFileComesBack) {

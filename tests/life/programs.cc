@@ -232,7 +232,12 @@ void World::Write(Program& program, std::uint64_t offset, std::uint64_t size,
       Pass(kWaitForRoom);
       if (waits > kMostWaitsForRoom) Break("a write waits for room for ever");
       turn = machine_.fs().AskTurn(program.handle, offset + done);
-      if (!turn) NoteFailedWrite(program);
+      if (disk_.dead()) {  // before it could answer: a successor does the write again
+        LookForDeath();
+        turn = WritePiece(program, offset + done, bytes.substr(done, piece));
+      } else if (!turn) {
+        NoteFailedWrite(program);
+      }
     }
     done += piece;
   }
@@ -305,6 +310,7 @@ void World::CopyAtOnce(std::uint32_t first, std::uint64_t size) {
       if (!program.file) continue;
       if (waits) {
         auto const turn = machine_.fs().AskTurn(program.handle, written);
+        LookForDeath();
         if (turn && *turn == Turn::kWait) continue;
         waits = false;
         if (!turn) NoteFailedWrite(program);

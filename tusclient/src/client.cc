@@ -90,17 +90,25 @@ std::string AdviceFor(Error const& error, Origin const& origin, bool has_credent
 
 }  // namespace
 
+/// What a request is about, beside itself.
+struct Client::Asking {
+  bool about_upload = false;
+  std::vector<Header> own_headers{};  ///< for the origin of its URL
+  Secrets secrets{};
+};
+
 Client::Client(ClientOptions options, HttpTransport& transport)
     : options_(std::move(options)), transport_(transport) {}
 
-Result<HttpResponse> Client::Exchange(HttpRequest& request, bool about_upload, Secrets secrets) {
-  secrets.AddHeaders(options_.headers);
-  if (options_.credentials == nullptr) return ExchangeOnce(request, about_upload, {}, secrets);
+Result<HttpResponse> Client::Exchange(HttpRequest& request, Asking asking) {
+  asking.secrets.AddHeaders(options_.headers);
+  asking.secrets.AddHeaders(asking.own_headers);
+  if (options_.credentials == nullptr) return ExchangeOnce(request, asking, {});
   auto const original = request;
   auto const known = options_.credentials->Headers(request.stop);
   if (!known) return tl::unexpected(known.error());
-  secrets.AddHeaders(*known);
-  auto response = ExchangeOnce(request, about_upload, *known, secrets);
+  asking.secrets.AddHeaders(*known);
+  auto response = ExchangeOnce(request, asking, *known);
   if (response || (response.error().http_status != 401 && response.error().http_status != 403)) {
     return response;
   }
@@ -108,15 +116,16 @@ Result<HttpResponse> Client::Exchange(HttpRequest& request, bool about_upload, S
   auto const newer = options_.credentials->Headers(request.stop);
   if (!newer || *newer == *known) return response;
   request = original;
-  secrets.AddHeaders(*newer);
-  return ExchangeOnce(request, about_upload, *newer, secrets);
+  asking.secrets.AddHeaders(*newer);
+  return ExchangeOnce(request, asking, *newer);
 }
 
-Result<HttpResponse> Client::ExchangeOnce(HttpRequest& request, bool about_upload,
-                                          std::vector<Header> const& credentials,
-                                          Secrets& secrets) {
+Result<HttpResponse> Client::ExchangeOnce(HttpRequest& request, Asking& asking,
+                                          std::vector<Header> const& credentials) {
   auto const endpoint = OriginOf(options_.endpoint);
   if (!endpoint) return tl::unexpected(endpoint.error());
+  auto const first = OriginOf(request.url);
+  if (!first) return tl::unexpected(first.error());
   auto private_headers = options_.headers;
   private_headers.insert(private_headers.end(), credentials.begin(), credentials.end());
   std::string const method = request.method;
@@ -135,10 +144,15 @@ Result<HttpResponse> Client::ExchangeOnce(HttpRequest& request, bool about_uploa
         request.netrc_file = options_.credentials->NetrcFile().string();
       }
     }
-    if (about_upload) secrets.AddUrl(request.url, options_.endpoint);
+    if (*origin == *first) {
+      auto const& own = asking.own_headers;
+      request.headers.insert(request.headers.end(), own.begin(), own.end());
+    }
+    if (asking.about_upload) asking.secrets.AddUrl(request.url, options_.endpoint);
     bool const has_credentials = !private_headers.empty() || options_.credentials != nullptr;
     auto const advised = [&](Error error) {
-      if (about_upload && !trusted) error.message += AdviceFor(error, *origin, has_credentials);
+      if (asking.about_upload && !trusted)
+        error.message += AdviceFor(error, *origin, has_credentials);
       return tl::unexpected(std::move(error));
     };
     auto response = transport_.Perform(request);
@@ -150,8 +164,8 @@ Result<HttpResponse> Client::ExchangeOnce(HttpRequest& request, bool about_uploa
     }
     Question const question{.method = method,
                             .origin = origin->Text(),
-                            .about_upload = about_upload,
-                            .secrets = secrets};
+                            .about_upload = asking.about_upload,
+                            .secrets = asking.secrets};
     if (auto error = Classify(*response, question)) return advised(*std::move(error));
     return response;
   }
@@ -218,7 +232,7 @@ Result<ServerInfo> Client::Options(std::stop_token stop) {
   request.method = "OPTIONS";
   request.url = *endpoint;
   request.stop = std::move(stop);
-  auto const response = Exchange(request, false, {});
+  auto const response = Exchange(request, {});
   if (!response) return tl::unexpected(response.error());
   return ReadAnnouncements(*response);
 }
@@ -244,7 +258,7 @@ Result<Created> Client::Create(CreateRequest const& create) {
     request->body_length = create.body_length;
     request->on_sent = create.on_sent;
   }
-  auto response = Exchange(*request, false, {});
+  auto response = Exchange(*request, {.own_headers = create.headers});
   if (!response) return tl::unexpected(response.error());
   return TakeCreated(*request, *std::move(response), create.body_length);
 }
@@ -277,15 +291,16 @@ Result<Created> Client::Concatenate(ConcatenateRequest const& concatenate) {
       CreationRequest(concatenate.metadata, concatenate.idempotency_key, concatenate.stop);
   if (!request) return tl::unexpected(request.error());
   request->headers.push_back({"Upload-Concat", std::move(value)});
-  auto response = Exchange(*request, false, std::move(secrets));
+  auto response = Exchange(*request, {.secrets = std::move(secrets)});
   if (!response) return tl::unexpected(response.error());
   return TakeCreated(*request, *std::move(response), std::numeric_limits<std::int64_t>::max());
 }
 
-Result<UploadStatus> Client::Head(std::string const& url, std::stop_token stop) {
+Result<UploadStatus> Client::Head(std::string const& url, std::stop_token stop,
+                                  std::vector<Header> const& headers) {
   auto request = UploadRequest("HEAD", url, std::move(stop));
   if (!request) return tl::unexpected(request.error());
-  auto const response = Exchange(*request, true, {});
+  auto const response = Exchange(*request, {.about_upload = true, .own_headers = headers});
   if (!response) return tl::unexpected(response.error());
   return ReadStatus(*response);
 }
@@ -317,7 +332,7 @@ Result<Patched> Client::Patch(PatchRequest const& patch) {
           {"Upload-Checksum", std::string(Name(*patch.checksum)) + " " + EncodeBase64(*digest)});
     }
   }
-  auto response = Exchange(*request, true, {});
+  auto response = Exchange(*request, {.about_upload = true, .own_headers = patch.headers});
   if (!response) return tl::unexpected(response.error());
 
   auto const offset = Number(*response, "Upload-Offset");
@@ -349,13 +364,15 @@ Result<void> Client::Download(DownloadRequest const& download) {
   request->on_body = [&](HttpResponse const& head, std::span<std::byte const> bytes) {
     return arrival.Take(head, bytes);
   };
-  return arrival.Finish(Exchange(*request, true, {}));
+  return arrival.Finish(
+      Exchange(*request, {.about_upload = true, .own_headers = download.headers}));
 }
 
-Result<void> Client::Terminate(std::string const& url, std::stop_token stop) {
+Result<void> Client::Terminate(std::string const& url, std::stop_token stop,
+                               std::vector<Header> const& headers) {
   auto request = UploadRequest("DELETE", url, std::move(stop));
   if (!request) return tl::unexpected(request.error());
-  auto const response = Exchange(*request, true, {});
+  auto const response = Exchange(*request, {.about_upload = true, .own_headers = headers});
   if (!response && response.error().code != ErrorCode::kGone) {
     return tl::unexpected(response.error());
   }

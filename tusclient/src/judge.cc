@@ -88,7 +88,10 @@ Judgement Gone(UploadFacts& facts, Error const& error) {
   if (facts.end == End::kRefused) return Say(Next::kRefused, facts.end_words);
   // Both say that it was not there when its end came.
   if (facts.end == End::kMissed) facts.end = End::kNotSent;
-  return StartOver(facts, "the server does not know it any more", false);
+  auto const why = facts.expired ? "the server has deleted it unfinished, its time was over with " +
+                                       std::to_string(facts.confirmed) + " bytes"
+                                 : std::string("the server does not know it any more");
+  return StartOver(facts, why, false);
 }
 
 /// What both requests have in common; nothing where it depends on which it was.

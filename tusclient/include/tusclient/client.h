@@ -52,6 +52,9 @@ struct CreateRequest {
   /// Sent as Idempotency-Key: the same for every try to create this upload, of no other. Servers
   /// that know it do not create two; the others do not mind.
   std::string idempotency_key{};
+  /// Of this creation alone, as a signature that a service wants; they may be secrets, and go to
+  /// the endpoint's own origin only.
+  std::vector<Header> headers{};
   /// Bytes [0, body_length) of `source` go along (tus: creation-with-upload). When the answer is
   /// lost, so is the URL: for small uploads only.
   DataSource* source = nullptr;
@@ -87,8 +90,9 @@ struct UploadStatus {
 
 struct PatchRequest {
   std::string url{};
-  std::uint64_t offset = 0;  ///< first byte of `source` to send, and the Upload-Offset
-  std::uint64_t length = 0;  ///< bytes to send; 0 is allowed, to declare a length alone
+  std::vector<Header> headers{};  ///< see Client::Head
+  std::uint64_t offset = 0;       ///< first byte of `source` to send, and the Upload-Offset
+  std::uint64_t length = 0;       ///< bytes to send; 0 is allowed, to declare a length alone
   /// Declares the length of the whole upload (creation-defer-length), exactly once.
   std::optional<std::uint64_t> declare_length{};
   DataSource* source = nullptr;
@@ -109,8 +113,9 @@ struct Patched {
 
 struct DownloadRequest {
   std::string url{};
-  std::uint64_t offset = 0;  ///< first byte that is wanted
-  std::uint64_t length = 0;  ///< bytes of the whole upload; what is wanted ends there
+  std::vector<Header> headers{};  ///< see Client::Head
+  std::uint64_t offset = 0;       ///< first byte that is wanted
+  std::uint64_t length = 0;       ///< bytes of the whole upload; what is wanted ends there
   /// Gets the bytes in order, each once: where they begin in the upload, and some of them. May
   /// block, and has to look at `stop` itself while it does. False ends the download.
   std::function<bool(std::uint64_t offset, std::span<std::byte const> bytes)> sink{};
@@ -146,8 +151,10 @@ class Client {
   [[nodiscard]] Result<Created> Concatenate(ConcatenateRequest const& request);
 
   /// Asks how many bytes the server has. Never call it while a PATCH of that upload is open:
-  /// servers cut the PATCH.
-  [[nodiscard]] Result<UploadStatus> Head(std::string const& url, std::stop_token stop = {});
+  /// servers cut the PATCH. `headers` are this upload's own; they may be secrets, and go to the
+  /// origin of `url` only.
+  [[nodiscard]] Result<UploadStatus> Head(std::string const& url, std::stop_token stop = {},
+                                          std::vector<Header> const& headers = {});
 
   /// Sends bytes. An offset in the answer that was never sent or was confirmed before is kProtocol.
   [[nodiscard]] Result<Patched> Patch(PatchRequest const& request);
@@ -162,16 +169,19 @@ class Client {
   [[nodiscard]] Result<void> Download(DownloadRequest const& request);
 
   /// Deletes an upload (tus: termination). An upload that is gone already is success.
-  [[nodiscard]] Result<void> Terminate(std::string const& url, std::stop_token stop = {});
+  /// `headers`: see Head.
+  [[nodiscard]] Result<void> Terminate(std::string const& url, std::stop_token stop = {},
+                                       std::vector<Header> const& headers = {});
 
  private:
   ClientOptions options_;
   HttpTransport& transport_;
 
+  struct Asking;
   /// Performs `request` through redirects; afterwards request.url is the one that answered.
-  Result<HttpResponse> Exchange(HttpRequest& request, bool about_upload, Secrets secrets);
-  Result<HttpResponse> ExchangeOnce(HttpRequest& request, bool about_upload,
-                                    std::vector<Header> const& credentials, Secrets& secrets);
+  Result<HttpResponse> Exchange(HttpRequest& request, Asking asking);
+  Result<HttpResponse> ExchangeOnce(HttpRequest& request, Asking& asking,
+                                    std::vector<Header> const& credentials);
   Result<HttpRequest> UploadRequest(std::string method, std::string const& url,
                                     std::stop_token stop) const;
   Result<HttpRequest> CreationRequest(Metadata const& metadata, std::string const& idempotency_key,
