@@ -133,15 +133,19 @@ void World::AfterUnanswered(FilePtr const& file, Seen const& seen) {
   }
 }
 
-// What the server had last under this name and of this length; nothing where the disk has failed
-// them.
-std::optional<std::string> World::BytesOnServer(std::string const& path, std::uint64_t size) const {
-  std::optional<std::string> bytes;
+// What the server had last under this name, or of this file under another one, and of this length;
+// nothing where the disk has failed them.
+std::optional<std::string> World::BytesOnServer(std::string const& path, File const& file,
+                                                std::uint64_t size) const {
+  std::optional<std::string> here;
+  std::optional<std::string> elsewhere;
   for (auto const& publication : server_.publications()) {
-    bool const may_be = publication.path == tusfs::TargetPath(path);
-    if (may_be && publication.upload->bytes.size() == size) bytes = publication.upload->bytes;
+    auto const& bytes = publication.upload->bytes;
+    if (bytes.size() != size) continue;
+    if (publication.path == tusfs::TargetPath(path)) here = bytes;
+    if (file.closed.contains(HashOf(bytes))) elsewhere = bytes;
   }
-  return bytes;
+  return here ? here : elsewhere;
 }
 
 // Called failed is what the server has refused, too, and that is complete.
@@ -170,10 +174,12 @@ void World::AfterPowerCut(std::string const& path, FilePtr const& file, Seen con
   file->is_guess = !bytes;
   if (!bytes) {
     file->bytes.resize(seen.size);
-    if (auto const theirs = BytesOnServer(path, seen.size)) file->bytes = *theirs;
+    if (auto const theirs = BytesOnServer(path, *file, seen.size)) file->bytes = *theirs;
+    file->closed_as.clear();  // whichever close it was
     return;
   }
   bool const is_whole = *bytes == file->bytes;
+  if (!is_whole) file->closed_as.clear();
   bool const waits = IsCutShort(seen.inode);
   if (file->synced && bytes->substr(0, file->bytes.size()) != file->bytes) {
     Break(Sentence(file) + " was fsynced, and the power cut has left " +

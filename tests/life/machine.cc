@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "catalog/check.h"
 #include "filesystem/orderly_end.h"
 #include "filesystem/recovery.h"
 
@@ -40,7 +41,8 @@ Result<void> Machine::OpenState() {
   auto store = tusfs::Store::Open(directory / "catalog", options, logger_);
   if (!store) return tusfs::Failure(store.error());
   store_ = std::move(*store);
-  return {};
+  // The program would set it aside, and read the spool instead.
+  return tusfs::CheckCatalog(*store_);
 }
 
 Result<void> Machine::Mount() {

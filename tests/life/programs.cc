@@ -303,6 +303,12 @@ void World::CopyAtOnce(std::uint32_t first, std::uint64_t size) {
     if (program.file) copiers.push_back({program});
   }
   auto const bytes = MakeBytes(size, 1'000 + ++bytes_made_);
+  // Of the spool, the others never take more than a third.
+  auto const space = machine_.fs().MeasureSpace();
+  bool const fits = space && machine_.settings.spool_size != 0 && !machine_.settings.trims &&
+                    copiers.size() > 1 && space->free >= size + machine_.settings.spool_size / 3;
+  auto const failed_before = disk_.failed();
+  std::size_t finished = 0;
   std::size_t over = 0;
   for (int round = 0; over < copiers.size(); ++round) {
     bool goes = false;
@@ -322,12 +328,16 @@ void World::CopyAtOnce(std::uint32_t first, std::uint64_t size) {
       }
       goes = true;
       if (program.failed || (!waits && written == size)) {
+        finished += program.failed ? 0 : 1;
         Close(program);
         ++over;
       }
     }
     if (!goes) Pass(std::chrono::seconds(5));
     if (round > 5'000) Break("copies wait for room for ever");
+  }
+  if (fits && finished == 0 && disk_.failed() == failed_before) {
+    Break("of several copies none finished, and each fits");
   }
 }
 

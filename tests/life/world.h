@@ -188,7 +188,7 @@ class World {
   void AfterUnanswered(FilePtr const& file, Seen const& seen);
   void AfterPowerCut(std::string const& path, FilePtr const& file, Seen const& seen,
                      Listed const& listed);
-  [[nodiscard]] std::optional<std::string> BytesOnServer(std::string const& path,
+  [[nodiscard]] std::optional<std::string> BytesOnServer(std::string const& path, File const& file,
                                                          std::uint64_t size) const;
   void ShortenFailed();
   [[nodiscard]] bool IsCutShort(tusfs::InodeId inode);

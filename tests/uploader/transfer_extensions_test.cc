@@ -158,6 +158,8 @@ TEST_F(TransferExpiryTest, ASlowWritersUploadIsRefreshedBeforeItPasses) {
   auto const next = Step().next;
   ASSERT_TRUE(next);
   EXPECT_GT(*next - clock_.Steady(), std::chrono::minutes(50));
+  EXPECT_LT(spool_->budget().last_progress(), clock_.Steady() - std::chrono::minutes(50))
+      << "whoever waits for room is told in the end that there is none";
 }
 
 TEST_F(TransferExpiryTest, AServerThatDoesNotMoveItIsAskedOnce) {
