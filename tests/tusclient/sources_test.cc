@@ -100,6 +100,18 @@ TEST_F(FileSourceTest, WhatIsNoRegularFileIsRefusedWithASentence) {
             "'" + (dir_ / "none").string() + "' cannot be read: No such file or directory");
 }
 
+TEST_F(FileSourceTest, ALinkIsFollowedUnlessItIsRefused) {
+  auto const link = dir_ / "link";
+  WriteFile(path_, "bytes");
+  std::filesystem::create_symlink(path_, link);
+  ASSERT_TRUE(FileSource::Open(link));
+  auto const refused = FileSource::Open(link, FileSource::Links::kRefuse);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kSource);
+  EXPECT_EQ(refused.error().message, "'" + link.string() + "' is a symbolic link");
+  EXPECT_TRUE(FileSource::Open(path_, FileSource::Links::kRefuse));
+}
+
 TEST_F(FileSourceTest, AFileThatGrowsMeanwhileIsAnError) {
   WriteFile(path_, "0123456789");
   auto const source = FileSource::Open(path_);

@@ -29,6 +29,32 @@ TEST_F(UploadSends, ChunkByChunkAndForgetsWhatIsComplete) {
   EXPECT_THAT(store_.uploads, IsEmpty());
 }
 
+TEST_F(UploadSends, TellsThatItIsCompleteBeforeItForgetsIt) {
+  auto options = Options();
+  std::vector<Receipt> told;
+  options.on_completed = [&](Receipt const& receipt) {
+    told.push_back(receipt);
+    EXPECT_THAT(store_.uploads, SizeIs(1));
+  };
+  ExpectCreation();
+  ExpectPatch(0, "0123");
+  ExpectPatch(4, "4567");
+  ExpectPatch(8, "89");
+  ASSERT_TRUE(Send(options));
+  EXPECT_THAT(store_.uploads, IsEmpty());
+  ASSERT_THAT(told, SizeIs(1));
+  EXPECT_EQ(told[0].url, kUrl);
+  EXPECT_EQ(told[0].size, 10U);
+}
+
+TEST_F(UploadSends, DoesNotTellThatItIsCompleteWhenItIsNot) {
+  auto options = Options();
+  options.on_completed = [](Receipt const&) { FAIL(); };
+  ExpectCreation();
+  ExpectPatch(0, "0123", TusAnswer(400));
+  EXPECT_FALSE(Send(options));
+}
+
 TEST_F(UploadSends, AsksAServerThatItDoesNotKnow) {
   ServerProfile unknown{SmallChunks()};
   auto options = Options();

@@ -28,9 +28,12 @@ Time ModifiedOf(struct stat const& status) {
 
 }  // namespace
 
-Result<std::unique_ptr<FileSource>> FileSource::Open(std::filesystem::path const& path) {
+Result<std::unique_ptr<FileSource>> FileSource::Open(std::filesystem::path const& path,
+                                                     Links links) {
   // Without O_NONBLOCK a fifo would wait here for its writer.
-  int const fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  int const follow = links == Links::kFollow ? 0 : O_NOFOLLOW;
+  int const fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | follow);
+  if (fd < 0 && follow != 0 && errno == ELOOP) return Trouble(path, "is a symbolic link");
   if (fd < 0) return Trouble(path, "cannot be read: " + Words(errno));
   // Now, because the program may change its directory. Two ways to write one path are one upload.
   std::error_code failed;

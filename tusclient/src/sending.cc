@@ -50,6 +50,7 @@ Result<Receipt> Sending::Run() {
     if (stop_.stop_requested()) return Fail(ErrorCode::kCancelled, "the upload was cancelled");
     if (auto const step = Step(); !step) return tl::unexpected(step.error());
   }
+  if (options_.on_completed) options_.on_completed(receipt_);
   if (auto const forgotten = Forget(); !forgotten) return tl::unexpected(forgotten.error());
   return std::move(receipt_);
 }

@@ -40,8 +40,12 @@ class MemorySource : public DataSource {
 /// is kSource, because the bytes sent would be of two files.
 class FileSource : public DataSource {
  public:
+  /// Whether the path may be a symbolic link itself; those in the folders before it are followed.
+  enum class Links { kFollow, kRefuse };
+
   /// Errors: kSource with a sentence that names the file; what is no regular file, too.
-  [[nodiscard]] static Result<std::unique_ptr<FileSource>> Open(std::filesystem::path const& path);
+  [[nodiscard]] static Result<std::unique_ptr<FileSource>> Open(std::filesystem::path const& path,
+                                                                Links links = Links::kFollow);
   ~FileSource() override;
   FileSource(FileSource const&) = delete;
   FileSource& operator=(FileSource const&) = delete;

@@ -32,6 +32,17 @@
 
 namespace tus {
 
+/// A completed upload.
+struct Receipt {
+  std::string url;         ///< a bearer secret
+  std::uint64_t size = 0;  ///< bytes
+  std::uint64_t sent = 0;  ///< bytes that went over the wire for it in this call
+  bool resumed = false;    ///< an upload of an earlier process was gone on with
+  /// Of the answer that completed it; both empty where that was lost and a HEAD said "complete".
+  std::vector<Header> headers;
+  std::string body;
+};
+
 struct UploadOptions {
   Metadata metadata{};
   /// Key in `store`: equal when, and only when, the bytes are. Empty: cannot be resumed by another
@@ -63,23 +74,15 @@ struct UploadOptions {
   std::function<void(Error const&, std::chrono::milliseconds)> on_retry{};
   /// The upload was made anew from its first byte, with the reason.
   std::function<void(std::string const&)> on_restart{};
+  /// It is complete, and not yet forgotten in `store`: what is remembered of it here instead leaves
+  /// no moment in which a killed program would know nothing of it.
+  std::function<void(Receipt const&)> on_completed{};
 
   // Injected by tests.
   std::function<double()> random{};  ///< in [0, 1)
   std::function<std::chrono::steady_clock::time_point()> now{};
   /// Returns after the time or when stopped, whichever comes first.
   std::function<void(std::chrono::milliseconds, std::stop_token)> wait{};
-};
-
-/// A completed upload.
-struct Receipt {
-  std::string url;         ///< a bearer secret
-  std::uint64_t size = 0;  ///< bytes
-  std::uint64_t sent = 0;  ///< bytes that went over the wire for it in this call
-  bool resumed = false;    ///< an upload of an earlier process was gone on with
-  /// Of the answer that completed it; both empty where that was lost and a HEAD said "complete".
-  std::vector<Header> headers;
-  std::string body;
 };
 
 class Upload {
