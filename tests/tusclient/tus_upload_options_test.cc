@@ -143,6 +143,10 @@ TEST_F(TusUploadOptions, WrongOnesAreNamed) {
   ExpectRejected({"--ip-version", "5", url, file_}, "--ip-version is '5'");
   ExpectRejected({"--metadata", "alone", url, file_}, "it takes KEY=TEMPLATE");
   ExpectRejected({"--metadata", "a={colour}", url, file_}, "{colour}");
+  for (auto const* const jobs : {"0", "65", "-1", "many", ""}) {
+    ExpectRejected({"--jobs", jobs, url, file_}, "--jobs");
+  }
+  ExpectRejected({"-j", "2x", url, file_}, "--jobs is '2x': it takes a number from 1 to 64");
   ExpectRejected({"--preset", "nowhere", url, file_}, "there is no preset");
   ExpectRejected({"--preset", "supabase", url, file_}, "needs --metadata bucketName=");
   ExpectRejected({"--preset", "opencloud", url, "-"}, "write it to a file and upload this");

@@ -26,13 +26,6 @@ class TusUploadResumes : public TusUpload {
     EXPECT_EQ(server_.Stats().published, 1);
     EXPECT_THAT(server_.Stats().received_bytes, Le(kSize + kChunk));
   }
-  [[nodiscard]] int Records() const {
-    int records = 0;
-    for (auto const& entry : std::filesystem::directory_iterator(temp_ / "state")) {
-      records += entry.path().filename() == "lock" ? 0 : 1;
-    }
-    return records;
-  }
 };
 
 TEST_F(TusUploadResumes, AFileAfterSigkill) {

@@ -23,6 +23,7 @@ namespace {
 
 constexpr int kUsageError = 2;
 constexpr std::chrono::seconds kCommandTimeout{30};
+constexpr unsigned kMostJobs = 64;
 constexpr double kLongestPatience = 10 * 365 * 86'400.0;  // seconds
 
 /// A value, or a sentence about what is wrong with the command line.
@@ -37,6 +38,7 @@ tl::unexpected<std::string> Wrong(std::string sentence) {
 struct Given {
   std::string url;
   std::vector<std::string> files;
+  std::string jobs = "1";
   std::string name = "stdin";
   std::string state_dir;
   std::optional<double> give_up;
@@ -63,6 +65,10 @@ void AddSending(CLI::App& app, Given& given, Options& options) {
     option->expected(1)->allow_extra_args(false)->multi_option_policy(
         CLI::MultiOptionPolicy::TakeAll);
   };
+  app.add_flag("--recursive,-r", options.recursive,
+               "upload all files in FILE where it is a folder");
+  app.add_option("--jobs,-j", given.jobs, "how many files go at once, up to 64 (default 1)")
+      ->option_text("N");
   app.add_option("--name", given.name, "what standard input is called (default stdin)")
       ->option_text("NAME");
   app.add_option("--state-dir", given.state_dir, "where unfinished uploads are remembered")
@@ -143,6 +149,17 @@ Checked<std::uint64_t> Size(char const* option, std::string const& text) {
                  ": write bytes, or a number and KiB, MiB or GiB");
   }
   return number << shift->second;
+}
+
+Checked<unsigned> Jobs(std::string const& text) {
+  unsigned number = 0;
+  auto const* const end = text.data() + text.size();
+  auto const parsed = std::from_chars(text.data(), end, number);
+  if (parsed.ec == std::errc() && parsed.ptr == end && number >= 1 && number <= kMostJobs) {
+    return number;
+  }
+  return Wrong("--jobs is " + Quoted(text) + ": it takes a number from 1 to " +
+               std::to_string(kMostJobs));
 }
 
 Checked<void> CheckReadable(char const* option, std::string const& file) {
@@ -289,6 +306,9 @@ Checked<void> SetWhat(Options& options, Given const& given) {
   if (standard_input && options.files.size() > 1) {
     return Wrong("standard input (-) is uploaded alone: run tus-upload once more for the files");
   }
+  auto const jobs = Jobs(given.jobs);
+  if (!jobs) return Wrong(jobs.error());
+  options.jobs = *jobs;
   if (given.name.empty()) return Wrong("--name is empty: it takes a name for standard input");
   options.name = given.name;
   options.state_dir =
@@ -320,8 +340,7 @@ Invocation Rejected(std::string const& sentence) {
 Invocation ParseCommandLine(int argc, char const* const* argv) {
   CLI::App app{
       "Uploads files, or standard input where FILE is -, to a tus server. What was interrupted "
-      "goes "
-      "on when the same command is run again.",
+      "goes on when the same command is run again.",
       "tus-upload"};
   app.set_version_flag("--version,-V", std::string("tus-upload " TUS_UPLOAD_VERSION));
   Given given;

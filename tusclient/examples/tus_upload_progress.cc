@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <optional>
 #include <utility>
 
 #include "tus_upload_text.h"
@@ -15,9 +16,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kBarInterval{100};
 constexpr std::chrono::seconds kLineInterval{10};
-constexpr double kRateMemory = 3;  // seconds
-constexpr std::size_t kBarWidth = 20;
-constexpr std::size_t kMinName = 12;
 
 std::size_t Columns() {
   struct winsize size {};
@@ -25,70 +23,82 @@ std::size_t Columns() {
   return known ? size.ws_col : 80;
 }
 
-double Fraction(std::uint64_t done, std::uint64_t all) {
-  return all == 0 ? 1 : std::min(1.0, static_cast<double>(done) / static_cast<double>(all));
-}
-
-double SecondsBetween(std::chrono::steady_clock::time_point from,
-                      std::chrono::steady_clock::time_point to) {
-  return std::chrono::duration<double>(to - from).count();
-}
-
-std::string Bar(double fraction) {
-  auto const filled = static_cast<std::size_t>(fraction * kBarWidth);
-  return "[" + std::string(filled, '#') + std::string(kBarWidth - filled, '.') + "]";
-}
-
-std::string Percent(double fraction) {
-  return std::to_string(static_cast<int>(fraction * 100)) + "%";
-}
-
-std::string Rate(double bytes_per_second) {
-  return Bytes(static_cast<std::uint64_t>(bytes_per_second)) + "/s";
-}
-
 }  // namespace
 
-Progress::Progress(Words words) : words_(words), terminal_(::isatty(STDERR_FILENO) != 0) {}
+/// Methods without a lock of their own are called with the mutex held.
+class Progress::File : public FileReport {
+ public:
+  File(Progress& all, std::string name, std::uint64_t planned)
+      : all_(all), name_(std::move(name)), counted_(planned) {}
+  ~File() override;
 
-Progress::~Progress() { EraseBar(); }
+  void Begin(std::optional<std::uint64_t> size) override;
+  void Sent(std::uint64_t offset) override;
+  void Confirmed(std::uint64_t offset) override;
+  void Retry(tus::Error const& error, std::chrono::milliseconds delay) override;
+  void Restart(std::string const& why) override { Note("starts over from its first byte: " + why); }
+  void Note(std::string const& sentence) override;
+  void Detail(std::string const& sentence) override;
+  void Done(tus::Receipt const& receipt) override;
+  void WasDone(std::uint64_t, std::string const&) override {
+    Note("was uploaded before this command was interrupted");
+  }
+  void Abandoned(bool there) override {
+    Note(there ? "its unfinished upload is deleted" : "no unfinished upload is known");
+  }
+  void Failed(std::string const& sentence, tus::Error const*) override { all_.Complain(sentence); }
+  [[nodiscard]] std::uint64_t confirmed() const override { return confirmed_; }
 
-void Progress::Begin(std::string name, std::optional<std::uint64_t> size) {
-  name_ = std::move(name);
-  size_ = size;
-  position_ = 0;
-  confirmed_ = 0;
-  located_ = false;
-  last_trouble_.clear();
-  begun_ = Clock::now();
-  shown_ = begun_;
-  measured_ = begun_;
-  measured_position_ = 0;
-  rate_ = 0;
+ private:
+  Progress& all_;
+  std::string const name_;
+  std::uint64_t counted_;  ///< bytes of the sum that are this file's
+  std::uint64_t confirmed_ = 0;
+  bool located_ = false;  ///< the server has said where it is
+  std::string last_trouble_;
+  Meter meter_;
+  Clock::time_point shown_;
+
+  void Show();
+  void Count(std::uint64_t size);
+};
+
+// What is not going to be sent any more is no part of the sum.
+Progress::File::~File() {
+  std::lock_guard const lock(all_.mutex_);
+  Count(meter_.position());
+  ++all_.ended_;
 }
 
-void Progress::Sent(std::uint64_t offset) {
-  position_ = offset;
+void Progress::File::Begin(std::optional<std::uint64_t> size) {
+  std::lock_guard const lock(all_.mutex_);
+  shown_ = Clock::now();
+  meter_.Begin(shown_, size);
+  Count(size.value_or(0));
+}
+
+void Progress::File::Sent(std::uint64_t offset) {
+  std::lock_guard const lock(all_.mutex_);
+  all_.sum_.Move(meter_.position(), offset);
+  meter_.Move(meter_.position(), offset);
   located_ = true;
   Show();
 }
 
-void Progress::Confirmed(std::uint64_t offset) {
+void Progress::File::Confirmed(std::uint64_t offset) {
   confirmed_ = offset;
   if (!std::exchange(located_, true) && offset > 0) {
     Note("goes on after the " + Bytes(offset) + " that the server has");
   }
-  if (position_ != offset) {
-    position_ = offset;
-    measured_position_ = offset;
-    measured_ = Clock::now();
-  }
   last_trouble_.clear();
-  Detail("the server has " + HowFar(offset));
+  Detail("the server has " + HowFar(offset, meter_.size()));
+  std::lock_guard const lock(all_.mutex_);
+  all_.sum_.Jump(meter_.position(), offset);
+  meter_.Jump(meter_.position(), offset);
   Show();
 }
 
-void Progress::Retry(tus::Error const& error, std::chrono::milliseconds delay) {
+void Progress::File::Retry(tus::Error const& error, std::chrono::milliseconds delay) {
   auto const seconds = std::max<std::int64_t>(1, (delay.count() + 500) / 1000);
   auto const sentence = error.message + "; trying again in " + std::to_string(seconds) + " s";
   // An outage is told once, not at each attempt.
@@ -97,9 +107,8 @@ void Progress::Retry(tus::Error const& error, std::chrono::milliseconds delay) {
   Note(sentence);
 }
 
-void Progress::Done(tus::Receipt const& receipt) {
-  EraseBar();
-  auto const seconds = SecondsBetween(begun_, Clock::now());
+void Progress::File::Done(tus::Receipt const& receipt) {
+  auto const seconds = std::chrono::duration<double>(Clock::now() - meter_.begun()).count();
   auto sentence = "uploaded, " + Bytes(receipt.size);
   if (receipt.sent < receipt.size) sentence += ", of these " + Bytes(receipt.sent) + " now";
   if (seconds >= 1) {
@@ -109,63 +118,69 @@ void Progress::Done(tus::Receipt const& receipt) {
   Note(sentence);
 }
 
-void Progress::Note(std::string const& sentence) {
-  if (words_ != Words::kFew) Print(Printable(name_) + ": " + Printable(sentence));
+void Progress::File::Note(std::string const& sentence) {
+  std::lock_guard const lock(all_.mutex_);
+  if (all_.words_ != Words::kFew) all_.Print(Printable(name_) + ": " + Printable(sentence));
 }
 
-void Progress::Detail(std::string const& sentence) {
-  if (words_ == Words::kMany) Note(sentence);
+void Progress::File::Detail(std::string const& sentence) {
+  if (all_.words_ == Words::kMany) Note(sentence);
 }
+
+void Progress::File::Show() {
+  auto const now = Clock::now();
+  if (all_.words_ == Words::kFew) return;
+  if (all_.terminal_ && all_.together_) return all_.ShowSum(now);
+  bool const due = now - shown_ >= (all_.terminal_ ? Clock::duration(kBarInterval) : kLineInterval);
+  if (!due) return;
+  shown_ = now;
+  meter_.Measure(now);
+  if (all_.terminal_) return all_.DrawBar(meter_, Printable(name_));
+  all_.Print(Printable(name_) + ": " + meter_.Words());
+}
+
+void Progress::File::Count(std::uint64_t size) {
+  all_.sum_.Resize(std::exchange(counted_, size), size);
+}
+
+Progress::Progress(Words words, unsigned jobs)
+    : words_(words), jobs_(jobs), terminal_(::isatty(STDERR_FILENO) != 0) {}
+
+Progress::~Progress() { EraseBar(); }
+
+void Progress::Planned(std::size_t files, std::uint64_t bytes) {
+  std::lock_guard const lock(mutex_);
+  together_ = jobs_ > 1 && files > 1;
+  files_ = files;
+  sum_shown_ = Clock::now();
+  sum_.Begin(sum_shown_, bytes);
+}
+
+std::unique_ptr<FileReport> Progress::Open(std::string name, std::uint64_t planned) {
+  return std::make_unique<File>(*this, std::move(name), planned);
+}
+
+void Progress::Skipped(std::string const& name, std::string const& why) {
+  std::lock_guard const lock(mutex_);
+  if (words_ != Words::kFew) Print(Printable(name) + ": " + Printable(why));
+}
+
+void Progress::Failed(std::string const&, std::string const& sentence) { Complain(sentence); }
 
 void Progress::Complain(std::string const& sentence) {
+  std::lock_guard const lock(mutex_);
   Print("tus-upload: " + Printable(sentence));
 }
 
-std::string Progress::HowFar(std::uint64_t offset) const {
-  return Bytes(offset) + (size_ ? " of " + Bytes(*size_) : "");
+void Progress::ShowSum(Clock::time_point now) {
+  if (now - sum_shown_ < kBarInterval) return;
+  sum_shown_ = now;
+  sum_.Measure(now);
+  DrawBar(sum_, std::to_string(ended_) + " of " + std::to_string(files_) + " files");
 }
 
-void Progress::Measure(Clock::time_point now) {
-  auto const elapsed = SecondsBetween(measured_, now);
-  auto const moved = position_ > measured_position_ ? position_ - measured_position_ : 0;
-  if (elapsed <= 0) return;
-  auto const sample = static_cast<double>(moved) / elapsed;
-  // In the beginning the average of all there is: a first burst says little.
-  auto const weight =
-      std::max(1 - std::exp(-elapsed / kRateMemory), elapsed / SecondsBetween(begun_, now));
-  rate_ += weight * (sample - rate_);
-  measured_ = now;
-  measured_position_ = position_;
-}
-
-void Progress::Show() {
-  auto const now = Clock::now();
-  bool const due = now - shown_ >= (terminal_ ? Clock::duration(kBarInterval) : kLineInterval);
-  if (words_ == Words::kFew || !due) return;
-  shown_ = now;
-  Measure(now);
-  if (terminal_) return DrawBar();
-  Note((size_ ? Percent(Fraction(position_, *size_)) + ", " : "") + HowFar(position_) + " at " +
-       Rate(rate_));
-}
-
-void Progress::DrawBar() {
-  std::string numbers = "  " + HowFar(position_) + "  " + Rate(rate_);
-  if (size_ && rate_ >= 1 && *size_ > position_) {
-    auto const left = static_cast<double>(*size_ - position_) / rate_;
-    if (left < 360'000) numbers += "  " + Duration(std::chrono::seconds(std::llround(left)));
-  }
-  auto const columns = Columns() - 1;
-  if (size_) {
-    auto const fraction = Fraction(position_, *size_);
-    auto const percent = Percent(fraction);
-    numbers = std::string(4 - percent.size(), ' ') + percent + numbers;
-    bool const room = numbers.size() + kBarWidth + kMinName + 4 <= columns;
-    if (room) numbers = Bar(fraction) + " " + numbers;
-  }
-  auto const room = columns > numbers.size() + 2 ? columns - numbers.size() - 2 : 1;
-  auto const line = Shortened(Printable(name_), room) + "  " + numbers;
-  std::fprintf(stderr, "\r%s\033[K", Shortened(line, columns).c_str());
+void Progress::DrawBar(Meter const& meter, std::string const& title) {
+  std::fprintf(stderr, "\r%s\033[K", meter.Line(title, Columns() - 1).c_str());
   std::fflush(stderr);
   bar_shown_ = true;
 }

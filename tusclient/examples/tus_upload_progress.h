@@ -1,66 +1,54 @@
 // What a person sees: a bar on a terminal, lines elsewhere, all of it on standard error, so that
-// standard output is for upload URLs. For one thread.
+// standard output is for upload URLs. Where several files go at once, the bar is of all together.
 #pragma once
 
-#include <tusclient/error.h>
-#include <tusclient/upload.h>
-
-#include <chrono>
+#include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <memory>
+#include <mutex>
 #include <string>
+
+#include "tus_upload_meter.h"
+#include "tus_upload_report.h"
 
 namespace tus_upload {
 
-class Progress {
+/// Thread-safe; no line is cut by another.
+class Progress : public Report {
  public:
   enum class Words { kFew, kNormal, kMany };
 
-  explicit Progress(Words words);
-  ~Progress();  // leaves no half bar behind
+  /// `jobs`: how many files go at once, at most.
+  Progress(Words words, unsigned jobs);
+  ~Progress() override;  // leaves no half bar behind
   Progress(Progress const&) = delete;
   Progress& operator=(Progress const&) = delete;
 
-  /// What follows is about `name`, of `size` bytes where that is known.
-  void Begin(std::string name, std::optional<std::uint64_t> size);
-  void Sent(std::uint64_t offset);
-  void Confirmed(std::uint64_t offset);
-  void Retry(tus::Error const& error, std::chrono::milliseconds delay);
-  void Done(tus::Receipt const& receipt);
-
-  /// A line about what was begun last.
-  void Note(std::string const& sentence);
-  /// Likewise, for those who want to know everything.
-  void Detail(std::string const& sentence);
-  /// Shown whatever was asked for.
-  void Complain(std::string const& sentence);
-
-  /// Bytes of what was begun last that the server has.
-  [[nodiscard]] std::uint64_t confirmed() const { return confirmed_; }
-  /// "12.0 MiB of 40.0 MiB", or the first alone while the size is not known.
-  [[nodiscard]] std::string HowFar(std::uint64_t offset) const;
+  void Planned(std::size_t files, std::uint64_t bytes) override;
+  [[nodiscard]] std::unique_ptr<FileReport> Open(std::string name, std::uint64_t planned) override;
+  void Skipped(std::string const& name, std::string const& why) override;
+  void Failed(std::string const& name, std::string const& sentence) override;
+  void Complain(std::string const& sentence) override;
+  void End(Summary const&) override {}
 
  private:
-  using Clock = std::chrono::steady_clock;
+  class File;
+  using Clock = Meter::Clock;
 
   Words const words_;
+  unsigned const jobs_;
   bool const terminal_;
-  std::string name_;
-  std::optional<std::uint64_t> size_;
-  std::uint64_t position_ = 0;
-  std::uint64_t confirmed_ = 0;
-  bool located_ = false;  ///< the server has said where it is
+  std::mutex mutex_;  // over standard error and what follows
+  bool together_ = false;
   bool bar_shown_ = false;
-  std::string last_trouble_;
-  Clock::time_point begun_;
-  Clock::time_point shown_;
-  Clock::time_point measured_;
-  std::uint64_t measured_position_ = 0;
-  double rate_ = 0;  // bytes per second
+  std::size_t files_ = 0;
+  std::size_t ended_ = 0;
+  Meter sum_;
+  Clock::time_point sum_shown_;
 
-  void Measure(Clock::time_point now);
-  void Show();
-  void DrawBar();
+  // With mutex_ held.
+  void ShowSum(Clock::time_point now);
+  void DrawBar(Meter const& meter, std::string const& title);
   void EraseBar();
   void Print(std::string const& line);
 };

@@ -30,6 +30,23 @@ std::string Printable(std::string_view text) {
 
 std::string Quoted(std::string_view name) { return "'" + Printable(name) + "'"; }
 
+std::string PercentEncoded(std::string_view bytes) {
+  constexpr std::string_view kPlain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
+  std::string encoded;
+  for (char const c : bytes) {
+    if (kPlain.find(c) != std::string_view::npos) {
+      encoded += c;
+      continue;
+    }
+    auto const byte = static_cast<unsigned char>(c);
+    encoded += '%';
+    encoded += "0123456789ABCDEF"[byte >> 4];
+    encoded += "0123456789ABCDEF"[byte & 15];
+  }
+  return encoded;
+}
+
 std::string Shortened(std::string const& text, std::size_t columns) {
   std::size_t characters = 0;
   auto cut = text.size();  // where the last characters begin that fit behind the ellipsis
@@ -52,6 +69,14 @@ std::string Bytes(std::uint64_t bytes) {
   std::array<char, 32> text{};
   std::snprintf(text.data(), text.size(), unit == 0 ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
   return text.data();
+}
+
+std::string HowFar(std::uint64_t offset, std::optional<std::uint64_t> size) {
+  return Bytes(offset) + (size ? " of " + Bytes(*size) : "");
+}
+
+std::string Rate(double bytes_per_second) {
+  return Bytes(static_cast<std::uint64_t>(bytes_per_second)) + "/s";
 }
 
 std::string Duration(std::chrono::seconds time) {
