@@ -7,6 +7,7 @@
 #include <exception>
 #include <memory>
 
+#include "tus_upload_json.h"
 #include "tus_upload_options.h"
 #include "tus_upload_progress.h"
 #include "tus_upload_report.h"
@@ -27,6 +28,7 @@ void KeepMemoryPrivate() {
 
 std::unique_ptr<Report> MakeReport(Options const& options) {
   using Words = Progress::Words;
+  if (options.json) return MakeJsonReport(options.print_url);
   return std::make_unique<Progress>(options.quiet     ? Words::kFew
                                     : options.verbose ? Words::kMany
                                                       : Words::kNormal,

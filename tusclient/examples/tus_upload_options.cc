@@ -128,6 +128,7 @@ void AddConnection(CLI::App& app, Given& given, Options& options) {
                "send PATCH and DELETE as POST, for old proxies");
   app.add_flag("--print-url", options.print_url,
                "print the URL of each finished upload, which is a secret");
+  app.add_flag("--json", options.json, "say what happens on standard output, as JSON for programs");
   app.add_flag("--core-dumps", options.core_dumps,
                "allow core dumps and debuggers, which can see secrets");
   app.add_flag("--quiet,-q", options.quiet, "say nothing but what failed");

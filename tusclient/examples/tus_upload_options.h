@@ -28,6 +28,7 @@ struct Options {
   bool checksums = true;
   bool sha256 = false;
   bool print_url = false;
+  bool json = false;
   bool core_dumps = false;
   bool quiet = false;
   bool verbose = false;

@@ -1,4 +1,5 @@
-// What is told of a command's files, whoever it is told to.
+// What is told of a command's files, whoever it is told to: a person (tus_upload_progress.h) or a
+// program (tus_upload_json.h).
 #pragma once
 
 #include <tusclient/error.h>

@@ -26,7 +26,7 @@ Session::Session(Options const& options, Report& report, StopOnSignal const& sto
       store_(options.state_dir),
       finished_(options.state_dir, options.files),
       plan_(MakePlan(options, report, stop.token())),
-      urls_(plan_.files.size(), options.print_url),
+      urls_(plan_.files.size(), options.print_url && !options.json),
       shared_{options, report, stop, bandwidth_, profile_, store_, finished_, taken_up_} {}
 
 int Session::Run() {
@@ -43,7 +43,8 @@ int Session::Run() {
   summary_.status = Status();
   report_.End(summary_);
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return summary_.status;
-  report_.Complain("the URLs cannot be printed: standard output cannot be written to");
+  report_.Complain((options_.json ? "the events" : "the URLs") +
+                   std::string(" cannot be printed: standard output cannot be written to"));
   return std::max(summary_.status, kFailed);
 }
 
