@@ -70,6 +70,7 @@ struct Options {
   std::string ip_version = "any";  ///< or "4", "6"
   bool http2 = false;
   bool method_override = false;
+  bool lenient = false;
   bool retry_refused = false;
   std::chrono::seconds give_up{0};  ///< 0: never
   std::string create_command;       ///< words, split at blanks

@@ -114,6 +114,8 @@ Result<UploaderOptions> UploaderOptionsOf(Options const& options, std::string co
   wanted.client.credentials = mount.credentials.get();
   wanted.client.trusted_origins = options.trust_origin;
   wanted.client.method_override = options.method_override;
+  wanted.client.lenient = options.lenient;
+  wanted.client.headers = rules->headers;
   wanted.chunks = rules->chunks;
   wanted.defer_length = rules->defer_length;
   wanted.transfers = options.transfers;

@@ -294,6 +294,8 @@ std::vector<Setting> MakeSettings() {
       Flag<&Options::http2>("http2", "use HTTP/2 where TLS negotiates it"),
       Flag<&Options::method_override>("method-override",
                                       "send PATCH and DELETE as POST, for old proxies"),
+      Flag<&Options::lenient>("lenient",
+                              "take answers without Tus-Resumable for those of a tus server"),
       Flag<&Options::retry_refused>("retry-refused",
                                     "send again each hour what the server has refused at its end"),
       LongSeconds<&Options::give_up>(

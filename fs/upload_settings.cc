@@ -28,7 +28,7 @@ Result<UploadRules> UploadRulesOf(Options const& options) {
   if (!options.preset.empty()) {
     auto const preset = tus::FindPreset(options.preset);
     if (!preset) return Fail(EINVAL, "--preset: " + preset.error().message);
-    rules = {preset->chunks, preset->defer_length, preset->metadata};
+    rules = {preset->chunks, preset->defer_length, preset->metadata, preset->headers};
     required = preset->required;
   }
   if (options.chunk_size) rules.chunks.size = *options.chunk_size;

@@ -19,6 +19,7 @@ struct UploadRules {
   tus::ChunkRules chunks;
   bool defer_length = true;
   std::vector<tus::MetadataTemplate> metadata;
+  std::vector<tus::Header> headers{};
 };
 
 /// A preset's rules, changed by what was given beside it. Errors: EINVAL with a sentence.

@@ -185,8 +185,9 @@ tus::FileFacts FactsFor(Upload const& upload, FileTime modified) {
 }
 
 tus::Metadata MetadataFor(std::span<tus::MetadataTemplate const> templates, Upload const& upload,
-                          FileTime modified) {
+                          FileTime modified, std::string const& sha1) {
   auto facts = FactsFor(upload, modified);
+  facts.sha1 = sha1;
   auto encoded = tus::Expand(templates, facts);
   if (IsText(upload.path)) return encoded;
   facts.path = upload.path;

@@ -106,7 +106,9 @@ class Transfer {
   std::optional<Outcome> NotKept(Work const& work, tus::Created const& made,
                                  std::vector<tus::Header> const& headers);
   /// What the create command makes of it.
-  [[nodiscard]] Result<CreateAnswer> AskHowToCreate(Work const& work) const;
+  [[nodiscard]] Result<CreateAnswer> AskHowToCreate(Work const& work, tus::Metadata metadata) const;
+  /// In hex, where the metadata wants it.
+  [[nodiscard]] tus::Result<std::string> Sha1Of(Work const& work) const;
   /// It did not say.
   Outcome NotAnswered(Work const& work, Error const& error, JobMemory& memory);
   /// Other headers for an upload whose own were refused, after a pause.

@@ -1,4 +1,6 @@
 // How a file gets its upload: created here (tus: creation), or by the create command.
+#include <tusclient/hex.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <span>
@@ -6,6 +8,7 @@
 #include "base/text.h"
 #include "uploader/target.h"
 #include "uploader/transfer.h"
+#include "uploader/version_source.h"
 
 namespace tusfs {
 namespace {
@@ -22,13 +25,7 @@ std::string IdempotencyKeyOf(Upload const& upload) {
                     upload.path;
   tus::Hasher hasher(tus::ChecksumAlgorithm::kSha256);
   hasher.Update(std::as_bytes(std::span(text)));
-  std::string key;
-  for (char const character : hasher.Digest().substr(0, 16)) {
-    auto const byte = static_cast<unsigned char>(character);
-    key += "0123456789abcdef"[byte >> 4];
-    key += "0123456789abcdef"[byte & 15];
-  }
-  return key;
+  return tus::EncodeHex(hasher.Digest().substr(0, 16));
 }
 
 }  // namespace
@@ -64,10 +61,13 @@ Transfer::Outcome Transfer::Create(Work const& work, JobMemory& memory) {
   }
   tus::CreateRequest request;
   request.length = upload.length;
-  request.metadata = MetadataFor(shared_.options.metadata, upload, work.inode.modified);
+  auto const sha1 = Sha1Of(created);
+  if (!sha1 && sha1.error().code == tus::ErrorCode::kCancelled) return Now();
+  if (!sha1) return LostBytes(work.inode.id, work.version->id(), sha1.error().message);
+  request.metadata = MetadataFor(shared_.options.metadata, upload, work.inode.modified, *sha1);
   request.idempotency_key = IdempotencyKeyOf(upload);
   if (shared_.options.create.IsSet()) {
-    auto const told = AskHowToCreate(created);
+    auto const told = AskHowToCreate(created, request.metadata);
     if (!told) return NotAnswered(created, told.error(), memory);
     if (told->upload_url) {
       auto const made = tus::Created{.url = *told->upload_url};
@@ -90,6 +90,14 @@ Transfer::Outcome Transfer::Create(Work const& work, JobMemory& memory) {
   return Now(work.inode.size);
 }
 
+// Empty where nobody asks for it, or the file still grows.
+tus::Result<std::string> Transfer::Sha1Of(Work const& work) const {
+  if (!work.finished() || !tus::NeedSha1(shared_.options.metadata)) return std::string();
+  VersionSource source(*work.version);
+  return tus::DigestOf(source, tus::ChecksumAlgorithm::kSha1, 0, work.inode.size, end_)
+      .map([](std::string const& digest) { return tus::EncodeHex(digest); });
+}
+
 std::optional<Transfer::Outcome> Transfer::NotKept(Work const& work, tus::Created const& made,
                                                    std::vector<tus::Header> const& headers) {
   auto const& upload = *work.upload;
@@ -108,11 +116,11 @@ std::optional<Transfer::Outcome> Transfer::NotKept(Work const& work, tus::Create
 
 // ---- by a program
 
-Result<CreateAnswer> Transfer::AskHowToCreate(Work const& work) const {
+Result<CreateAnswer> Transfer::AskHowToCreate(Work const& work, tus::Metadata metadata) const {
   auto const& upload = *work.upload;
   CreateQuestion question;
   question.facts = FactsFor(upload, work.inode.modified);
-  question.metadata = MetadataFor(shared_.options.metadata, upload, work.inode.modified);
+  question.metadata = std::move(metadata);
   question.upload_url = upload.url;
   return AskCreateCommand(shared_.options.create, question, end_);
 }
@@ -134,7 +142,8 @@ Transfer::Outcome Transfer::RenewLater(Work const& work, tus::Error const& error
 }
 
 Transfer::Outcome Transfer::Renew(Work const& work, JobMemory& memory) {
-  auto const told = AskHowToCreate(work);
+  auto const told = AskHowToCreate(
+      work, MetadataFor(shared_.options.metadata, *work.upload, work.inode.modified));
   if (!told) return NotAnswered(work, told.error(), memory);
   memory.renew = false;
   auto const recorded = ledger_.Renewed(work, told->upload_url, TextOf(told->headers));

@@ -72,9 +72,11 @@ std::optional<Transfer::Outcome> Transfer::SecondLook(Work const& work, tus::Err
   // What does not answer as a tus server may be another one altogether.
   bool const asks = !waits || (is_first && error.code == tus::ErrorCode::kNotTus);
   if (asks) {
-    if (auto const info = client_.Options(std::move(stop)); !info) {
-      return BackOff(info.error(), memory);
-    }
+    auto const info = client_.Options(std::move(stop));
+    // A server that has never told by OPTIONS what it is cannot be asked so now.
+    bool const tells = shared_.endpoint.profile().Info().has_value();
+    bool const is_trouble = !info && (tells || !tus::SaysNothing(info.error()));
+    if (is_trouble) return BackOff(info.error(), memory);
   }
   if (waits) return Outcome{.next = believed};
   memory.gone_at.reset();

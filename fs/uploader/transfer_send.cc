@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "uploader/facts.h"
 #include "uploader/transfer.h"
+#include "uploader/version_source.h"
 
 namespace tusfs {
 namespace {
@@ -15,24 +16,6 @@ constexpr std::size_t kLargestReceiptBody = 4096;
 constexpr FileTime kSecond = 1'000'000'000;
 /// An upload is refreshed so long before it expires, or a tenth of its life, if that is less.
 constexpr FileTime kRefreshMargin = 300 * kSecond;
-
-// The uploader's view of a version, for tusclient.
-class VersionSource : public tus::DataSource {
- public:
-  explicit VersionSource(Version const& version) : version_(version) {}
-
-  tus::Result<std::size_t> ReadAt(std::uint64_t offset, std::span<std::byte> out) override {
-    auto got = version_.Read(offset, out);
-    if (got) return *got;
-    tus::Error error;
-    error.code = tus::ErrorCode::kSource;
-    error.message = Describe(got.error());
-    return tl::unexpected(error);
-  }
-
- private:
-  Version const& version_;
-};
 
 std::string ReceiptOf(tus::Patched const& answer) {
   std::string receipt;

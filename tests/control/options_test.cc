@@ -410,7 +410,7 @@ TEST_F(CommandLineTest, SaysEveryOption) {
   for (auto const& more :
        {kUploadOptions,
         {"--spool-size=64MiB", "--reserve=0", "--keep=1MiB", "--trim=confirmed", "--read-back"},
-        {"--core-dumps", "--retry-refused", "--give-up=3600",
+        {"--core-dumps", "--retry-refused", "--lenient", "--give-up=3600",
          "--create-command=make-upload --for rig"},
         {"--url-file=" + UrlFile("http://tus/files/?token=s3cret\n")},
         {"--token-file=/a"},

@@ -39,12 +39,14 @@ void World::Allow(std::string const& path, std::uint64_t hash, int times) {
   allowed_[{path, hash}] += times;
 }
 
-void World::Complete(FilePtr const& file) {
+void World::Complete(FilePtr const& file, bool is_new) {
   auto const hash = HashOf(file->bytes);
   file->closed.insert(hash);
-  file->closed_at = now();
-  file->closed_as = model_.NamesOf(file);
-  for (auto const& name : file->closed_as) {
+  if (is_new) {
+    file->closed_at = now();
+    file->closed_as = model_.NamesOf(file);
+  }
+  for (auto const& name : model_.NamesOf(file)) {
     if (!Waits(name)) Allow(tusfs::TargetPath(name), hash);
   }
 }

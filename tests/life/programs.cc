@@ -356,7 +356,7 @@ void World::Close(Program& program) {
   auto const fate = file->fate;
   if (ends && !file->bad) {
     file->fate = Fate::kMay;  // it may be closed, until that was answered
-    Complete(file);
+    Complete(file, ending.wrote);
   }
   file->before = file->bytes;
   file->unanswered = true;

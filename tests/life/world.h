@@ -157,7 +157,8 @@ class World {
 
   // oracle.cc
   /// These bytes are complete, under every name of the file.
-  void Complete(FilePtr const& file);
+  /// `is_new`: somebody has written to it.
+  void Complete(FilePtr const& file, bool is_new = true);
   /// Nobody finishes it while it has this name, but a person.
   [[nodiscard]] bool Waits(std::string const& path) const;
   void AllowHeld();

@@ -92,6 +92,18 @@ TEST(Classify, TakesTusVersionForATusServerInOptionsOnly) {
   EXPECT_EQ(Classify(answer, AboutEndpoint("POST"))->code, ErrorCode::kNotTus);
 }
 
+TEST(Classify, LenientlyWhoeverShowsNoPageIsATusServer) {
+  Question question;
+  question.method = "PATCH";
+  question.about_upload = true;
+  question.lenient = true;
+  EXPECT_FALSE(Classify(OtherAnswer(204), question));
+  EXPECT_EQ(Classify(OtherAnswer(404), question)->code, ErrorCode::kGone);
+  EXPECT_EQ(Classify(OtherAnswer(409), question)->code, ErrorCode::kTransient);
+  auto portal = OtherAnswer(200, {{"Content-Type", "text/html"}});
+  EXPECT_EQ(Classify(portal, question)->code, ErrorCode::kNotTus);
+}
+
 TEST(Classify, A404OfTheEndpointIsPermanent) {
   EXPECT_EQ(Classify(TusAnswer(404), AboutEndpoint("POST"))->code, ErrorCode::kRefused);
   EXPECT_EQ(Classify(TusAnswer(410), AboutEndpoint("OPTIONS"))->code, ErrorCode::kRefused);

@@ -39,6 +39,17 @@ TEST(Templates, LeaveOutWhatIsNotKnownYet) {
   EXPECT_THAT(Expand(templates, facts), ElementsAre(Pair("name", "no-folder")));
 }
 
+TEST(Templates, WithADigestAreLeftOutWhileItIsNotKnown) {
+  std::vector<MetadataTemplate> const templates{{"checksum", "sha1 {sha1}"}, {"name", "{{sha1}}"}};
+  EXPECT_TRUE(NeedSha1(templates));
+  EXPECT_FALSE(NeedSha1(std::span(templates).last(1))) << "that is a brace";
+  auto facts = Take42();
+  EXPECT_THAT(Expand(templates, facts), ElementsAre(Pair("name", "{sha1}")));
+  facts.sha1 = "da39";
+  EXPECT_THAT(Expand(templates, facts),
+              ElementsAre(Pair("checksum", "sha1 da39"), Pair("name", "{sha1}")));
+}
+
 TEST(Templates, AreCheckedBeforeTheyAreUsed) {
   for (auto const& bad : std::vector<MetadataTemplate>{{"k", "{nme}"},
                                                        {"k", "{"},

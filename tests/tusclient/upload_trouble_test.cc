@@ -293,6 +293,63 @@ TEST_F(UploadInTrouble, NeverLoopsOverAServerThatAlwaysForgets) {
   EXPECT_LT(posts, 30);
 }
 
+TEST_F(UploadInTrouble, BelievesAServerThatOptionsDoesNotTellThatItHasForgotten) {
+  int posts = 0;
+  class Silent : public HttpTransport {
+   public:
+    explicit Silent(int& posts) : posts_(posts) {}
+    Result<HttpResponse> Perform(HttpRequest const& request) override {
+      if (request.method == "OPTIONS") return OtherAnswer(200);
+      if (request.method == "POST") {
+        return TusAnswer(201, {{"Location", "/files/" + std::to_string(++posts_)}});
+      }
+      if (posts_ == 1) return OtherAnswer(404);  // without Tus-Resumable, too
+      auto const end = std::stoull(HeaderOf(request, "Upload-Offset")) + request.body_length;
+      return TusAnswer(204, {{"Upload-Offset", std::to_string(end)}});
+    }
+
+   private:
+    int& posts_;
+  } silent(posts);
+  Client client({.endpoint = kEndpoint}, silent);
+  auto options = Options();
+  options.give_up = std::chrono::minutes(5);
+  ServerProfile profile{SmallChunks()};
+  options.profile = &profile;
+  auto const receipt = Upload(client, options).Send(source_, bytes_.size());
+  ASSERT_TRUE(receipt) << receipt.error().message;
+  EXPECT_EQ(posts, 2);
+}
+
+// ---- made elsewhere
+
+TEST_F(UploadInTrouble, MadeElsewhereIsFilledFromWhereItIs) {
+  auto options = Options();
+  options.upload_url = kUrl;
+  ExpectHeadAt(4);
+  ExpectTheRestFrom4();
+  auto const receipt = Upload(client_, options).Send(source_, bytes_.size());
+  ASSERT_TRUE(receipt) << receipt.error().message;
+  EXPECT_EQ(receipt->url, kUrl);
+}
+
+TEST_F(UploadInTrouble, MadeElsewhereAndWholeIsDone) {
+  auto options = Options();
+  options.upload_url = kUrl;
+  ExpectHeadAt(bytes_.size());
+  EXPECT_TRUE(Upload(client_, options).Send(source_, bytes_.size()));
+}
+
+TEST_F(UploadInTrouble, MadeElsewhereIsNeverMadeAnewNorDeleted) {
+  auto options = Options();
+  options.upload_url = kUrl;
+  ExpectHead(TusAnswer(200, {{"Upload-Offset", "0"}, {"Upload-Length", "11"}}));
+  auto const receipt = Upload(client_, options).Send(source_, bytes_.size());
+  ASSERT_FALSE(receipt);
+  EXPECT_EQ(receipt.error().code, ErrorCode::kRefused);
+  EXPECT_THAT(receipt.error().message, HasSubstr("made elsewhere"));
+}
+
 // ---- growing sources
 
 using UploadGrows = UploadInTrouble;

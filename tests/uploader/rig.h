@@ -58,7 +58,8 @@ class TransferRig : public testing::Test {
  protected:
   using Script = tus::ScriptedTransport::Step;
 
-  TransferRig() {
+  /// `announces`: whether OPTIONS tells what the server is.
+  explicit TransferRig(bool announces = true) {
     Inode root;
     root.id = kRootInode;
     root.type = FileType::kDirectory;
@@ -77,7 +78,7 @@ class TransferRig : public testing::Test {
     });
     EXPECT_TRUE(Ok(made));
     version_ = spool_->Create(kFile).value();
-    Announce("creation,creation-defer-length,termination");
+    if (announces) Announce("creation,creation-defer-length,termination");
   }
 
   // ---- the file

@@ -181,5 +181,38 @@ TEST_F(TransferTrouble, AServerThatTakesNoBytesOfUnknownLengthGetsTheFileWhenItI
   EXPECT_EQ(TheUpload()->url, kSecondUrl);
 }
 
+// ---- a server that has never told by OPTIONS what it is
+
+class TransferToASilentServer : public TransferTrouble {
+ protected:
+  TransferToASilentServer() : TransferTrouble(false) {}
+};
+
+TEST_F(TransferToASilentServer, ItIsBelievedAllTheSameThatAnUploadIsGone) {
+  Created(1000);
+  memory_.recheck = true;
+  Next("HEAD", kUrl, OtherAnswer(404));
+  Next("OPTIONS", kEndpoint, OtherAnswer(200));
+  EXPECT_GT(Step().next, clock_.Steady());
+  clock_.Advance(shared_.options.gone_after);
+  Next("HEAD", kUrl, OtherAnswer(404));
+  Next("OPTIONS", kEndpoint, OtherAnswer(200));
+  Steps(1);
+  ExpectSentWhole(kSecondUrl);
+}
+
+TEST_F(TransferToASilentServer, AnOutageIsOne) {
+  Created(1000);
+  memory_.recheck = true;
+  Next("HEAD", kUrl, OtherAnswer(404));
+  Next("OPTIONS", kEndpoint, OtherAnswer(502));
+  Steps(1);
+  clock_.Advance(shared_.options.gone_after);
+  Next("HEAD", kUrl, OtherAnswer(404));
+  Next("OPTIONS", kEndpoint, OtherAnswer(502));
+  Steps(1);
+  EXPECT_EQ(TheUpload()->url, kUrl);
+}
+
 }  // namespace
 }  // namespace tusfs

@@ -9,6 +9,8 @@ namespace tusfs {
 
 class TransferTrouble : public TransferRig {
  protected:
+  explicit TransferTrouble(bool announces = true) : TransferRig(announces) {}
+
   // A finished file of `size` bytes, created on the server.
   void Created(std::uint64_t size) {
     Append(size);

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <fstream>
 #include <map>
 #include <set>
 #include <span>
@@ -38,6 +39,8 @@ tl::unexpected<std::string> Wrong(std::string sentence) {
 struct Given {
   std::string url;
   std::vector<std::string> files;
+  std::string upload_url;
+  std::string upload_url_file;
   std::string jobs = "1";
   std::string name = "stdin";
   std::string state_dir;
@@ -69,6 +72,11 @@ void AddSending(CLI::App& app, Given& given, Options& options) {
                "upload all files in FILE where it is a folder");
   app.add_option("--jobs,-j", given.jobs, "how many files go at once, up to 64 (default 1)")
       ->option_text("N");
+  app.add_option("--upload-url", given.upload_url,
+                 "fill this upload, which was made elsewhere, with FILE")
+      ->option_text("URL");
+  app.add_option("--upload-url-file", given.upload_url_file, "the same, with the URL in a file")
+      ->option_text("FILE");
   app.add_option("--name", given.name, "what standard input is called (default stdin)")
       ->option_text("NAME");
   app.add_option("--state-dir", given.state_dir, "where unfinished uploads are remembered")
@@ -126,6 +134,8 @@ void AddConnection(CLI::App& app, Given& given, Options& options) {
   app.add_flag("--http2", options.transport.http2, "use HTTP/2 where TLS negotiates it");
   app.add_flag("--method-override", options.client.method_override,
                "send PATCH and DELETE as POST, for old proxies");
+  app.add_flag("--lenient", options.client.lenient,
+               "take answers without Tus-Resumable for those of a tus server");
   app.add_flag("--print-url", options.print_url,
                "print the URL of each finished upload, which is a secret");
   app.add_flag("--json", options.json, "say what happens on standard output, as JSON for programs");
@@ -196,6 +206,7 @@ Checked<void> SetRules(Options& options, Given const& given) {
   }
   options.chunks = preset.chunks;
   options.metadata = preset.metadata;
+  options.client.headers = preset.headers;
   for (auto const& [option, text, size] :
        {std::tuple("--chunk-size", &given.chunk_size, &options.chunks.size),
         std::tuple("--chunk-multiple", &given.chunk_multiple, &options.chunks.multiple)}) {
@@ -288,20 +299,53 @@ Checked<void> SetConnection(Options& options, Given const& given) {
   return {};
 }
 
-Checked<void> SetWhat(Options& options, Given const& given) {
-  if (given.url.empty()) return Wrong("no URL given: tus-upload URL FILE...");
-  auto const url = tus::NormalizeEndpoint(given.url);
-  if (!url) {
-    // What has a user name in it is not repeated: a password may follow.
-    bool const secret = given.url.find('@') != std::string::npos;
-    return Wrong("cannot upload to " + (secret ? "that URL" : Quoted(given.url)) + ": " +
-                 url.error().message + "; write it like https://host/files/");
+Checked<std::string> NormalUrl(std::string const& text) {
+  auto const url = tus::NormalizeEndpoint(text);
+  if (url) return *url;
+  // What has a user name in it is not repeated: a password may follow.
+  bool const secret = text.find('@') != std::string::npos;
+  return Wrong("cannot upload to " + (secret ? "that URL" : Quoted(text)) + ": " +
+               url.error().message + "; write it like https://host/files/");
+}
+
+/// An upload that was made elsewhere: its server is the one that is meant.
+Checked<void> SetUploadUrl(Options& options, Given const& given) {
+  auto text = given.upload_url;
+  if (!given.upload_url_file.empty()) {
+    std::ifstream file(given.upload_url_file);
+    if (!text.empty() || !std::getline(file, text) || text.empty()) {
+      return Wrong("--upload-url-file: the file " + Quoted(given.upload_url_file) +
+                   " has no URL in its first line, or --upload-url is given beside it");
+    }
   }
+  auto const url = NormalUrl(text);
+  if (!url) return Wrong(url.error());
+  options.upload_url = options.client.endpoint = *url;
+  options.files = given.files;
+  if (!given.url.empty()) options.files.insert(options.files.begin(), given.url);
+  bool const is_one = options.files.size() == 1 && options.files.front() != "-";
+  if (!is_one || options.recursive || options.abandon) {
+    return Wrong("--upload-url fills one upload with one file: tus-upload --upload-url URL FILE");
+  }
+  return {};
+}
+
+Checked<void> SetUrlAndFiles(Options& options, Given const& given) {
+  bool const is_made = !given.upload_url.empty() || !given.upload_url_file.empty();
+  if (is_made) return SetUploadUrl(options, given);
+  if (given.url.empty()) return Wrong("no URL given: tus-upload URL FILE...");
+  auto const url = NormalUrl(given.url);
+  if (!url) return Wrong(url.error());
   options.client.endpoint = *url;
   options.files = given.files;
   if (options.files.empty()) {
     return Wrong("no file given: name some, or - for standard input");
   }
+  return {};
+}
+
+Checked<void> SetWhat(Options& options, Given const& given) {
+  if (auto const set = SetUrlAndFiles(options, given); !set) return set;
   bool const standard_input =
       std::find(options.files.begin(), options.files.end(), "-") != options.files.end();
   if (standard_input && options.files.size() > 1) {

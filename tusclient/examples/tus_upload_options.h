@@ -24,6 +24,7 @@ struct Options {
   std::string name;                ///< of standard input
   std::filesystem::path state_dir;
   std::optional<std::chrono::milliseconds> give_up;
+  std::string upload_url;  ///< of an upload that was made elsewhere; secret
   bool abandon = false;
   bool checksums = true;
   bool sha256 = false;

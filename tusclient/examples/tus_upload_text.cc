@@ -1,6 +1,7 @@
 #include "tus_upload_text.h"
 
 #include <tusclient/checksum.h>
+#include <tusclient/hex.h>
 
 #include <array>
 #include <cstdio>
@@ -94,13 +95,7 @@ std::string Duration(std::chrono::seconds time) {
 std::string DigestOfText(std::string_view text) {
   tus::Hasher hasher(tus::ChecksumAlgorithm::kSha256);
   hasher.Update(std::as_bytes(std::span(text)));
-  std::string hex;
-  for (char const c : hasher.Digest()) {
-    auto const byte = static_cast<unsigned char>(c);
-    hex += "0123456789abcdef"[byte >> 4];
-    hex += "0123456789abcdef"[byte & 15];
-  }
-  return hex;
+  return tus::EncodeHex(hasher.Digest());
 }
 
 }  // namespace tus_upload

@@ -2,6 +2,7 @@
 
 #include <tusclient/checksum.h>
 #include <tusclient/data_source.h>
+#include <tusclient/hex.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -71,9 +72,9 @@ Outcome Worker::File(std::size_t number, PlannedFile const& file) {
   if (!source) return CannotOpen(file, source.error(), *report);
   auto const size = (*source)->size();
   auto const bytes = options_.client.endpoint + " " + (*source)->Fingerprint();
-  auto const metadata =
-      tus::Expand(options_.metadata, FactsOf(path, size, DigestOfText(bytes).substr(0, 32)));
-  auto const key = NameOf(metadata) + " " + bytes;
+  auto facts = FactsOf(path, size, DigestOfText(bytes).substr(0, 32));
+  // Its digest says no more of the file than that it is the same.
+  auto const key = NameOf(tus::Expand(options_.metadata, facts)) + " " + bytes;
   // In one folder nothing is found twice.
   auto const earlier = options_.files.size() > 1 ? shared_.taken_up.Earlier(key, number)
                                                  : std::optional<std::size_t>();
@@ -86,6 +87,14 @@ Outcome Worker::File(std::size_t number, PlannedFile const& file) {
   if (!claim) return {};
   if (options_.abandon) return Abandon(path, key, *report);
   if (auto finished = WasFinished(key, *report)) return *std::move(finished);
+  if (tus::NeedSha1(options_.metadata)) {
+    report->Detail("is being read for its SHA-1");
+    auto const digest =
+        tus::DigestOf(**source, tus::ChecksumAlgorithm::kSha1, 0, size, shared_.stop.token());
+    if (!digest) return Ended(path, size, tl::unexpected(digest.error()), *report);
+    facts.sha1 = tus::EncodeHex(*digest);
+  }
+  auto const metadata = tus::Expand(options_.metadata, facts);
   return Send(**source, path, UploadOptions(metadata, key, *report), *report);
 }
 
@@ -158,6 +167,7 @@ tus::UploadOptions Worker::UploadOptions(tus::Metadata metadata, std::string con
                                          FileReport& report) {
   tus::UploadOptions upload;
   upload.metadata = std::move(metadata);
+  upload.upload_url = options_.upload_url;
   upload.fingerprint = key;
   upload.store = &shared_.store;
   upload.profile = &shared_.profile;

@@ -156,7 +156,7 @@ std::optional<std::chrono::seconds> RetryAfter(HttpResponse const& response) {
 }  // namespace
 
 std::optional<Error> Classify(HttpResponse const& response, Question const& question) {
-  bool const from_tus = IsFromTus(response, question);
+  bool const from_tus = IsFromTus(response, question) || (question.lenient && !IsHtml(response));
   if (from_tus && response.status >= 200 && response.status < 300) return std::nullopt;
   if (GivesBytes(response, question)) return std::nullopt;
 

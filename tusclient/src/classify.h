@@ -19,6 +19,7 @@ struct Question {
   std::string_view method;
   std::string origin;         ///< who answered, for messages
   bool about_upload = false;  ///< else about the endpoint, where 404 means that it is wrong
+  bool lenient = false;       ///< whoever answers is a tus server, unless it shows a page
   Secrets secrets;            ///< cut out of the server's words
 };
 

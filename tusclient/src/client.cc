@@ -10,6 +10,7 @@
 #include "classify.h"
 #include "fail.h"
 #include "secrets.h"
+#include "text.h"
 #include "url.h"
 
 namespace tus {
@@ -26,6 +27,12 @@ bool IsTrusted(Origin const& origin, Origin const& endpoint,
   return std::any_of(others.begin(), others.end(), [&](std::string const& other) {
     auto const parsed = OriginOf(other);
     return parsed && *parsed == origin;
+  });
+}
+
+bool Has(std::vector<Header> const& headers, std::string_view name) {
+  return std::any_of(headers.begin(), headers.end(), [&](Header const& header) {
+    return header.name.size() == name.size() && FindIgnoreCase(header.name, name) == 0;
   });
 }
 
@@ -127,6 +134,8 @@ Result<HttpResponse> Client::ExchangeOnce(HttpRequest& request, Asking& asking,
   auto const first = OriginOf(request.url);
   if (!first) return tl::unexpected(first.error());
   auto private_headers = options_.headers;
+  std::erase_if(private_headers,
+                [&](Header const& header) { return Has(credentials, header.name); });
   private_headers.insert(private_headers.end(), credentials.begin(), credentials.end());
   std::string const method = request.method;
   if (options_.method_override) OverrideMethod(request);
@@ -165,6 +174,7 @@ Result<HttpResponse> Client::ExchangeOnce(HttpRequest& request, Asking& asking,
     Question const question{.method = method,
                             .origin = origin->Text(),
                             .about_upload = asking.about_upload,
+                            .lenient = options_.lenient,
                             .secrets = asking.secrets};
     if (auto error = Classify(*response, question)) return advised(*std::move(error));
     return response;

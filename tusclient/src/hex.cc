@@ -1,4 +1,4 @@
-#include "hex.h"
+#include "tusclient/hex.h"
 
 #include <cstddef>
 

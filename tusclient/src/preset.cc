@@ -25,15 +25,17 @@ std::optional<std::string> Fact(std::string_view name, FileFacts const& facts) {
   if (name == "mtime") return std::to_string(facts.modified);
   if (name == "size") return facts.size ? std::to_string(*facts.size) : std::string();
   if (name == "id") return facts.id;
+  if (name == "sha1") return facts.sha1;
   return std::nullopt;
 }
 
 Result<std::string> Substitute(std::string_view text, FileFacts const& facts) {
   auto const bad = [&](std::string const& what) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "the template \"" + FirstWords(text, 120) + "\" " + what +
-                    "; it can have {path}, {name}, {type}, {mtime}, {size}, {id}, and {{ or }} for "
-                    "a brace");
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        "the template \"" + FirstWords(text, 120) + "\" " + what +
+            "; it can have {path}, {name}, {type}, {mtime}, {size}, {id}, {sha1}, and {{ or "
+            "}} for a brace");
   };
   std::string result;
   for (std::size_t at = 0; at < text.size();) {
@@ -69,12 +71,15 @@ std::array<Preset, 3> const& AllPresets() {
              .chunks = {.size = 6 * kMiB, .exact = true},
              .defer_length = false,
              .metadata = {{"objectName", "{path}"}, {"contentType", "{type}"}},
-             .required = {"bucketName"}},
-      Preset{.name = "opencloud",
-             .chunks = {.size = 10'000'000},
-             .defer_length = false,
-             .metadata = {{"filename", "{path}"}, {"mtime", "{mtime}"}},
-             .required = {}}};
+             .required = {"bucketName"},
+             // A file that is changed replaces the one of its name.
+             .headers = {{"x-upsert", "true"}}},
+      Preset{
+          .name = "opencloud",
+          .chunks = {.size = 10'000'000},
+          .defer_length = false,
+          .metadata = {{"filename", "{path}"}, {"mtime", "{mtime}"}, {"checksum", "sha1 {sha1}"}},
+          .required = {}}};
   return presets;
 }
 
@@ -91,9 +96,20 @@ Result<void> CheckTemplates(std::span<MetadataTemplate const> templates) {
   return EncodeMetadata(keys).map([](std::string const&) {});
 }
 
+bool NeedSha1(std::span<MetadataTemplate const> templates) {
+  return std::any_of(templates.begin(), templates.end(), [](auto const& pair) {
+    // What is no fact by this name is a brace.
+    FileFacts with;
+    with.sha1 = "x";
+    return Substitute(pair.value, {}).value_or("") != Substitute(pair.value, with).value_or("");
+  });
+}
+
 Metadata Expand(std::span<MetadataTemplate const> templates, FileFacts const& facts) {
   Metadata metadata;
-  for (auto const& [key, text] : templates) {
+  for (auto const& pair : templates) {
+    auto const& [key, text] = pair;
+    if (facts.sha1.empty() && NeedSha1(std::span(&pair, 1))) continue;
     auto value = Substitute(text, facts).value_or("");
     if (!value.empty()) metadata.emplace_back(key, std::move(value));
   }

@@ -72,8 +72,22 @@ Result<void> Sending::Step() {
 
 // ---- beginning
 
+void Sending::TakeUp(std::string const& url) {
+  stored_.url = url;
+  asked_server_ = true;
+  // Whoever has it may have sent any of it, and its end.
+  facts_.announced = length_.value_or(0);
+  facts_.lost_an_end = true;
+  receipt_.resumed = true;
+  state_ = State::kUnknown;
+}
+
 Result<void> Sending::Recall() {
-  if (options_.store == nullptr || options_.fingerprint.empty()) return {};
+  if (!options_.upload_url.empty()) {
+    TakeUp(options_.upload_url);
+    return {};
+  }
+  if (!Remembers()) return {};
   auto const found = options_.store->Find(options_.fingerprint);
   if (!found) return tl::unexpected(found.error());
   if (!*found || (*found)->url.empty()) return {};
@@ -393,7 +407,10 @@ Result<bool> Sending::IsMissed() {
   if (!gone_since_) gone_since_ = now;
   facts_.expired = HasExpired(stored_.expires);
   if (now < *gone_since_ + options_.gone_after && !facts_.expired) return false;
-  if (auto const info = client_.Options(stop_); !info) return tl::unexpected(info.error());
+  auto const info = client_.Options(stop_);
+  // A server that has never told by OPTIONS what it is cannot be asked so now.
+  bool const is_trouble = !info && (profile_.Info() || !SaysNothing(info.error()));
+  if (is_trouble) return tl::unexpected(info.error());
   gone_since_.reset();
   return true;
 }
@@ -431,6 +448,10 @@ Result<void> Sending::Retry(Error const& error, std::chrono::milliseconds least)
 }
 
 Result<void> Sending::StartOver(Judgement const& judgement, Error const* error) {
+  if (!options_.upload_url.empty()) {
+    return Fail(ErrorCode::kRefused,
+                judgement.why + "; it was made elsewhere, where another one is to be had");
+  }
   // What stays behind where this fails expires on the server.
   if (judgement.deletes) static_cast<void>(client_.Terminate(stored_.url, stop_));
   if (auto forgotten = Forget(); !forgotten) return forgotten;
@@ -449,15 +470,19 @@ Result<void> Sending::StartOver(Judgement const& judgement, Error const* error) 
 
 // ---- remembering
 
+bool Sending::Remembers() const {
+  return options_.store != nullptr && !options_.fingerprint.empty() && options_.upload_url.empty();
+}
+
 Result<void> Sending::Remember() {
   stored_.end = facts_.end;
   stored_.end_words = facts_.end_words;
-  if (options_.store == nullptr || options_.fingerprint.empty()) return {};
+  if (!Remembers()) return {};
   return options_.store->Put(options_.fingerprint, stored_);
 }
 
 Result<void> Sending::Forget() {
-  if (options_.store == nullptr || options_.fingerprint.empty()) return {};
+  if (!Remembers()) return {};
   return options_.store->Remove(options_.fingerprint);
 }
 

@@ -33,6 +33,7 @@ class Sending {
   enum class State { kNoUrl, kUnknown, kReady, kComplete };
 
   Result<void> Recall();
+  void TakeUp(std::string const& url);
   Result<void> Step();
   Result<void> AskServer();
   Result<void> Create();
@@ -54,6 +55,7 @@ class Sending {
   Result<void> Retry(Error const& error, std::chrono::milliseconds least = {});
   Result<void> StartOver(Judgement const& judgement, Error const* error);
 
+  [[nodiscard]] bool Remembers() const;
   Result<void> Remember();
   Result<void> Forget();
   void Complete(std::vector<Header> headers, std::string body);

@@ -5,7 +5,7 @@
 #include <map>
 #include <utility>
 
-#include "hex.h"
+#include "tusclient/hex.h"
 #include "text.h"
 
 // A record is lines of "key value", in which a backslash makes \n of a line break and \\ of itself,

@@ -51,6 +51,10 @@ Result<Receipt> Upload::Send(DataSource& source, std::uint64_t length, std::stop
 }
 
 Result<Receipt> Upload::Send(GrowingSource& source, std::stop_token stop) {
+  if (!options_.upload_url.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "an upload that was made elsewhere is filled from a file whose length is known");
+  }
   if (auto const checked = profile_.rules().Check(); !checked) {
     return tl::unexpected(checked.error());
   }

@@ -10,7 +10,7 @@
 #include <system_error>
 
 #include "fail.h"
-#include "hex.h"
+#include "tusclient/hex.h"
 #include "stored_upload.h"
 #include "tusclient/checksum.h"
 

@@ -125,12 +125,15 @@ struct DownloadRequest {
 struct ClientOptions {
   std::string endpoint{};              ///< http or https URL that creates uploads
   std::vector<Header> headers{};       ///< sent with each request to the trusted origins only
-  Credentials* credentials = nullptr;  ///< likewise; outlives the client, may be shared
+  Credentials* credentials = nullptr;  ///< likewise, and win; outlives the client, may be shared
   /// Origins that are trusted beside the endpoint's own, as "https://uploads.example.org". An http
   /// one is trusted only when the endpoint is http.
   std::vector<std::string> trusted_origins{};
   /// Sends PATCH and DELETE as POST with X-HTTP-Method-Override, for proxies that know neither.
   bool method_override = false;
+  /// Takes every answer but an HTML page for a tus server's, for servers that leave Tus-Resumable
+  /// out. Then nothing tells what stands before the server from the server itself.
+  bool lenient = false;
 };
 
 class Client {

@@ -137,8 +137,8 @@ void Announce(UploadFacts& facts, SentRange const& range);
 /// say of a name that is there already, until somebody takes that away.
 [[nodiscard]] bool IsTaken(Error const& error);
 
-/// Whether the answer to OPTIONS is a gateway's that answers by itself, as for CORS, or forbids it: a
-/// tus server may be behind it all the same.
+/// Whether the answer to OPTIONS is a gateway's that answers by itself, as for CORS, or forbids it:
+/// a tus server may be behind it all the same.
 [[nodiscard]] bool SaysNothing(Error const& error);
 
 /// Whether a rule of the server, or of a firewall before it, does not allow this request: it may be

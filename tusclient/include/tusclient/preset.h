@@ -12,6 +12,7 @@
 #include "tusclient/error.h"
 #include "tusclient/metadata.h"
 #include "tusclient/server_profile.h"
+#include "tusclient/transport.h"
 
 namespace tus {
 
@@ -22,10 +23,12 @@ struct FileFacts {
   std::int64_t modified = 0;            ///< {mtime}, seconds since 1970
   std::optional<std::uint64_t> size{};  ///< {size}, bytes; empty text while it is not known
   std::string id{};                     ///< {id}, stable for one upload
+  std::string sha1{};  ///< {sha1} of all bytes, in hex; empty while it is not known
 };
 
-/// A metadata key and its value, in which {path} {name} {type} {mtime} {size} {id} stand for the
-/// file's facts, and {{ and }} for braces. A value that is empty in the end is left out.
+/// A metadata key and its value, in which {path} {name} {type} {mtime} {size} {id} {sha1} stand for
+/// the file's facts, and {{ and }} for braces. A value that is empty in the end is left out, and so
+/// is one with {sha1} while that is not known.
 struct MetadataTemplate {
   std::string key{};
   std::string value{};
@@ -34,6 +37,9 @@ struct MetadataTemplate {
 /// Errors: kInvalidArgument with a sentence, for a key that metadata cannot have, braces that do
 /// not match, and names that are not among the facts.
 [[nodiscard]] Result<void> CheckTemplates(std::span<MetadataTemplate const> templates);
+
+/// Whether one of them has {sha1}, for which the file has to be read.
+[[nodiscard]] bool NeedSha1(std::span<MetadataTemplate const> templates);
 
 /// Templates that CheckTemplates accepted.
 [[nodiscard]] Metadata Expand(std::span<MetadataTemplate const> templates, FileFacts const& facts);
@@ -46,6 +52,7 @@ struct Preset {
   bool defer_length = true;
   std::vector<MetadataTemplate> metadata{};
   std::vector<std::string> required{};  ///< keys that the user has to add
+  std::vector<Header> headers{};        ///< for each request
 };
 
 /// "cloudflare-stream", "supabase", "opencloud".

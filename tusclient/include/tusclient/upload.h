@@ -45,6 +45,10 @@ struct Receipt {
 
 struct UploadOptions {
   Metadata metadata{};
+  /// The upload was made elsewhere: what the server has of it are these bytes already, and the rest
+  /// is sent. Never made anew, never deleted; the client's endpoint, metadata, fingerprint and
+  /// store do not matter. Empty: it is created here. A bearer secret.
+  std::string upload_url{};
   /// Key in `store`: equal when, and only when, the bytes are. Empty: cannot be resumed by another
   /// process. For a GrowingSource any name will do, its bytes are compared.
   std::string fingerprint{};
