@@ -2,7 +2,7 @@
 # Builds tusfs and runs all its tests; on Debian 12 it installs what that needs (root or sudo).
 #   TUSFS_JOBS        how much in parallel (default: all processors)
 #   TUSFS_SANITIZERS  0: only the plain build and its tests
-#   TUSFS_LONG        1: against rustus too, which builds for minutes
+#   TUSFS_LONG        1: against rustus too, which builds for minutes; 300 MiB to each of tests/servers
 set -u
 cd "$(dirname "$0")/.." || exit 1
 root=$PWD
@@ -31,6 +31,45 @@ fetch_tus_node() {
     @tus/server@2.4.5 @tus/file-store@2.1.1 tus-js-client@4.3.1; then
     skip "tests against @tus/server: npm could not fetch it"
   fi
+}
+
+# More servers for Node, pinned: an old one, another one, and the official one's store on S3.
+fetch_more_node() {
+  [ -e build/servers/more/node_modules/@tus/s3-store/package.json ] && return
+  [ -e build/servers/node_modules/@tus/server/package.json ] || return # why is said above
+  npm install --prefix build/servers/more --no-audit --no-fund --loglevel=error \
+    tus-node-server@0.9.0 node-uploadx@4.1.2 @tus/s3-store@2.0.7 ||
+    skip "tests against more servers for Node: npm could not fetch them"
+}
+
+# Servers for Python, pinned, and moto, which plays S3.
+fetch_python_servers() {
+  python=build/servers/python
+  [ -e "$python/complete" ] && return
+  rm -rf "$python"
+  { python3 -m venv "$python" && "$python/bin/pip" install --disable-pip-version-check --no-compile \
+    tuspyserver==4.4.3 fastapi==0.165.0 uvicorn==0.54.0 aiohttp-tus==1.1.0 aiohttp==3.14.5 \
+    'moto[s3]==5.2.1' flask==3.1.3 flask-cors==6.0.5; } >build/servers/python.log 2>&1 || {
+    tail -n 5 build/servers/python.log
+    skip "tests against servers for Python: pip could not fetch them"
+    return
+  }
+  touch "$python/complete"
+}
+
+# Debian's nginx and HAProxy, with what they need besides tusfs: unpacked, for a package that is
+# installed starts its service.
+unpack_proxies() {
+  [ -d build/servers/proxies ] && return
+  rm -rf build/servers/proxies.new && mkdir -p build/servers/proxies.new/packages
+  (cd build/servers/proxies.new/packages && apt_quietly update &&
+    apt-get -q download nginx haproxy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1 &&
+    for package in *.deb; do dpkg -x "$package" .. || exit 1; done) >build/servers/proxies.log 2>&1 || {
+    tail -n 5 build/servers/proxies.log
+    skip "tests behind nginx and HAProxy: apt could not fetch them"
+    return
+  }
+  mv build/servers/proxies.new build/servers/proxies
 }
 
 # tusd, the reference server, from its sources.
@@ -178,16 +217,25 @@ storms() {
 say "packages"
 # shellcheck disable=SC2086 # a list of words
 need_packages $BUILD_PACKAGES clang fio rsync systemd xfsprogs zip unzip ffmpeg openssh-client \
-  openssh-sftp-server || exit 1
+  openssh-sftp-server curl jq openssl python3-venv || exit 1
 
 mkdir -p build/servers
 : >build/skipped.txt
 
-say "build"
-{ configure build -DTUSFS_WERROR=ON && cmake --build build -j "$jobs"; } || exit 1
+say "build, and what npm, pip and apt have of servers meanwhile"
+{
+  fetch_tus_node
+  fetch_more_node
+  fetch_python_servers
+  unpack_proxies
+} &
+fetching=$!
+configure build -DTUSFS_WERROR=ON && cmake --build build -j "$jobs"
+built=$?
+wait "$fetching"
+[ $built = 0 ] || exit 1
 
 say "servers"
-fetch_tus_node
 build_tusd
 build_rustus
 make_booted_tree
@@ -197,7 +245,8 @@ export TUSFS_SERVERS="$root/build/servers"
 export TUSFS_KILL_TABLE="$root/build/kill-table.txt"
 export TUSFS_PROGRAM_TABLE="$root/build/program-table.txt"
 export TUSFS_STORM_TABLE="$root/build/storm-table.txt"
-rm -f "$TUSFS_KILL_TABLE" "$TUSFS_PROGRAM_TABLE" "$TUSFS_STORM_TABLE"
+export TUSFS_SERVER_TABLE="$root/build/server-table.txt"
+rm -f "$TUSFS_KILL_TABLE" "$TUSFS_PROGRAM_TABLE" "$TUSFS_STORM_TABLE" "$TUSFS_SERVER_TABLE"
 sanitizers=${TUSFS_SANITIZERS:-1}
 sanitized="-DTUSFS_MOUNT_TESTS=OFF -DTUSCLIENT_EXAMPLES=OFF"
 # shellcheck disable=SC2086 # options in words
@@ -228,6 +277,10 @@ fi
 if [ -s "$TUSFS_STORM_TABLE" ]; then
   say "storms"
   cat "$TUSFS_STORM_TABLE"
+fi
+if [ -s "$TUSFS_SERVER_TABLE" ]; then
+  say "server | small files | large file | bytes sent / size: small, killed twice, server emptied"
+  sort "$TUSFS_SERVER_TABLE"
 fi
 say "summary"
 sort build/skipped.txt | uniq -c | sed 's/^ *\([0-9]*\) SKIPPED: /SKIPPED (\1×): /'
