@@ -279,7 +279,7 @@ if [ -s "$TUSFS_STORM_TABLE" ]; then
   cat "$TUSFS_STORM_TABLE"
 fi
 if [ -s "$TUSFS_SERVER_TABLE" ]; then
-  say "server | small files | large file | bytes sent / size: small, killed twice, server emptied"
+  say "server | small files | large one | bytes sent / size: small, killed, server emptied | other files there"
   sort "$TUSFS_SERVER_TABLE"
 fi
 say "summary"
