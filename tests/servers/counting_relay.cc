@@ -1,5 +1,5 @@
-// tus-counting-relay: the counting proxy as a program, for tests in shell. It prints the port that it
-// listens on, and keeps in a file how many bytes clients have sent.
+// tus-counting-relay: the counting proxy as a program, for tests in shell. It prints the port that
+// it listens on, and keeps in a file how many bytes clients have sent.
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>

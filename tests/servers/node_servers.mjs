@@ -1,5 +1,5 @@
 // Servers for Node, for tests: node node_servers.mjs NAME PORT DIRECTORY. Lies beside the node_modules
-// that they need. Where Node's own limit of five minutes a request would come from, it is off.
+// that they need. Node's own limit of five minutes a request is off.
 import {createServer} from 'node:http'
 
 const [name, port, directory] = process.argv.slice(2)
