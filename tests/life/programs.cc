@@ -303,10 +303,11 @@ void World::CopyAtOnce(std::uint32_t first, std::uint64_t size) {
     if (program.file) copiers.push_back({program});
   }
   auto const bytes = MakeBytes(size, 1'000 + ++bytes_made_);
-  // Of the spool, the others never take more than a third.
+  // Of the spool, the others never take more than a third, and the pieces that are on their way.
   auto const space = machine_.fs().MeasureSpace();
   bool const fits = space && machine_.settings.spool_size != 0 && !machine_.settings.trims &&
-                    copiers.size() > 1 && space->free >= size + machine_.settings.spool_size / 3;
+                    copiers.size() > 1 &&
+                    space->free >= size + machine_.settings.spool_size / 3 + 4 * kPiece;
   auto const failed_before = disk_.failed();
   std::size_t finished = 0;
   std::size_t over = 0;

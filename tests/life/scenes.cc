@@ -98,10 +98,14 @@ void NamedByALink(Scene& scene) {
   scene.Wait();
 }
 
-/// More than the spool takes, by several at once.
+/// More than the spool takes, by several at once: each of them about as much as fits beside a
+/// third.
 void MoreThanFits(Scene& scene) {
+  constexpr std::array kSizes{900'000U, 1'100'000U, 1'120'000U};
+  scene.Do(Kind::kWait, 60'000);
+  scene.Do(Kind::kReclaim);
   scene.Do(Kind::kServerDown);
-  scene.Do(Kind::kCopiesAtOnce, scene.Below(4), 900'000);
+  scene.Do(Kind::kCopiesAtOnce, scene.Below(4), kSizes[scene.Below(kSizes.size())]);
   scene.Do(Kind::kServerUp);
   scene.Wait();
   scene.Do(Kind::kCopiesAtOnce, scene.Below(4), 900'000);

@@ -71,7 +71,7 @@ World::Verdict World::Run() {
 }
 
 void World::Do(Step const& step) {
-  if (step.kind <= Kind::kSyncDirectory) {
+  if (step.kind < Kind::kPublish) {
     DoProgram(step);
   } else if (step.kind <= Kind::kReclaim) {
     DoPerson(step);
