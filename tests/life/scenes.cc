@@ -83,6 +83,17 @@ void DiscardedWhileOpen(Scene& scene) {
   scene.Do(scene.Below(2) == 0 ? Kind::kKillAll : Kind::kUpgrade, 0, 0, 1);
 }
 
+/// It waits for the server, and somebody puts other bytes in its middle just before the power goes.
+void RewrittenWhileItWaits(Scene& scene) {
+  auto const name = scene.Name();
+  scene.Do(Kind::kServerDown);
+  scene.Do(Kind::kCopy, name, kMedium, scene.Below(3));
+  scene.Wait();
+  scene.Do(Kind::kRewrite, name, scene.Below(20'000), 5'000);
+  scene.Do(Kind::kPowerCut, 0, 0, 1);
+  scene.Do(Kind::kServerUp);
+}
+
 /// Its final name is one more name first.
 void NamedByALink(Scene& scene) {
   scene.Do(Kind::kCopy, kXPart, kMedium, scene.Below(3));
@@ -114,8 +125,9 @@ void MoreThanFits(Scene& scene) {
 }  // namespace
 
 std::vector<Step> MakeScene(std::mt19937_64& random) {
-  constexpr std::array kScenes{ThereAndBack,       RefusedInTheMiddle, RenamedLater,
-                               DiscardedWhileOpen, NamedByALink,       MoreThanFits};
+  constexpr std::array kScenes{ThereAndBack,       RefusedInTheMiddle,    RenamedLater,
+                               DiscardedWhileOpen, RewrittenWhileItWaits, NamedByALink,
+                               MoreThanFits};
   Scene scene(random);
   kScenes[scene.Below(kScenes.size())](scene);
   return scene.Take();
