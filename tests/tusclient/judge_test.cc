@@ -237,6 +237,18 @@ TEST_F(Judge, LearnsThatAServerWantsTheLengthWithTheFirstBytes) {
             Next::kRefused);
 }
 
+TEST_F(Judge, TakesARefusedHeadForNoWordAboutTheEnd) {
+  auto const refused = Answered(405, ErrorCode::kRefused);
+  EXPECT_EQ(Head(refused).next, Next::kRefused);
+  Patch(Last(), NoAnswer());
+  EXPECT_EQ(Head(refused).next, Next::kUnconfirmed);
+  facts_.end = End::kRefused;
+  facts_.end_words = "the hook says no";
+  auto const judgement = Head(refused);
+  EXPECT_EQ(judgement.next, Next::kRefused);
+  EXPECT_EQ(judgement.why, "the hook says no");
+}
+
 TEST_F(Judge, SendsADamagedBodyAgainAndAsksAfterThree) {
   auto const mismatch = Answered(460, ErrorCode::kChecksumMismatch);
   EXPECT_EQ(Patch(Last(), mismatch).next, Next::kSend);
