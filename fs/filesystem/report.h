@@ -1,4 +1,5 @@
-// What is safe and what is not: the state of every file, as users see it (DESIGN §3).
+// What is safe and what is not: the state of every file, as users see it (fs/README.md,
+// "The life of a file").
 //
 // Reads the catalog and asks the uploader; changes nothing. Any thread.
 #pragma once

@@ -1,4 +1,4 @@
-// FUSE requests in memory that outlives the daemon (DESIGN §7).
+// FUSE requests in memory that outlives the daemon (fs/README.md, "Processes").
 //
 // A memfd that the keeper makes and keeps, and that each daemon maps. The kernel's requests are
 // read straight into it; a request belongs to its slot until its reply is sent, so a successor

@@ -1,5 +1,5 @@
 // What a spool file says of itself, in an extended attribute: enough to find its file again when
-// the catalog is lost (DESIGN §4).
+// the catalog is lost (fs/README.md, "The catalog").
 //
 // It is written soon after the catalog has changed, not with it: it is for a disaster, and is not
 // asked otherwise. Bytes of names are kept as they are.

@@ -1,6 +1,7 @@
-// A tus server in memory that can do what servers do (TUS.md): refuse, lose answers before and
-// after their effect, cut bodies, take fewer bytes than it was sent, expire, forget, move what is
-// finished away, take minutes, and be something else for a while.
+// A tus server in memory that can do what servers do (tusclient/README.md, "What real servers do"):
+// refuse, lose answers before and after their effect, cut bodies, take fewer bytes than it was
+// sent, expire, forget, move what is finished away, take minutes, and be something else for a
+// while.
 //
 // It is asked through a tus::HttpTransport, on the calling thread, and remembers everything that
 // ever was complete on it.

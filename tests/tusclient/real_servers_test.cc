@@ -1,5 +1,6 @@
-// The client and the servers that others wrote: what TUS.md says of them is true, and every upload
-// ends whole. Servers that are not on this machine are skipped.
+// The client and the servers that others wrote: what tusclient/README.md, "What real servers do",
+// says of them is true, and every upload ends whole. Servers that are not on this machine are
+// skipped.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

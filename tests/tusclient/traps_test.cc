@@ -1,5 +1,5 @@
 // What real servers and proxies are known to do, and that the library does not fall for it. The
-// numbers are those of the list of traps in the project's notes on tus.
+// numbers are those of tusclient/README.md, "Traps".
 #include <thread>
 
 #include "testing/wait_for.h"
