@@ -2,10 +2,10 @@
 //
 // Lock order, first to last: ActiveFile (filesystem), a Version's lock of changes, Store (catalog),
 // then the leaves: the Store's of what is durable, OpenFiles, Queue, Settler, Endpoint, Spool
-// before Version, ReadBack before its streams, TaskPool. Nothing is called out of a leaf. No lock
-// is held over network I/O or over a FUSE reply; over a disk's work only those of the one file that
-// it is for: its ActiveFile's and its Version's lock of changes, which nobody takes for another
-// file.
+// before Version, ReadBack before its streams, Turns, TaskPool, and the Budget behind all of them.
+// Nothing else is called out of a leaf. No lock is held over network I/O or over a FUSE reply; over
+// a disk's work only those of the one file that it is for: its ActiveFile's and its Version's lock
+// of changes, which nobody takes for another file. fs/README.md, "Locks", has the exceptions.
 #pragma once
 
 #include <chrono>

@@ -1,11 +1,12 @@
-// What tusfsctl may ask a daemon: JSON in, JSON out (DESIGN §9 has the fields; scripts depend on
-// them).
+// What tusfsctl may ask a daemon: JSON in, JSON out (tusfsctl(1), "JSON", has the fields; scripts
+// depend on them).
 //
 //   {"command": "status"}                     → the status object
 //   {"command": "list", "path": P}            → {"files": […]}; "urls": true adds the upload URLs
 //   {"command": "unfinished", "path": P}      → {"files": […]}, those that are not uploaded
 //   {"command": "publish", "path": P}         → {"files": […]} with path, done and error of each;
-//   also "retry" and "accept"                   for a directory of those that were meant
+//   also "retry", "accept" and "discard"        for a directory of those that were meant; publish
+//                                               takes "rest": "take" or "drop", too
 // P is relative to the mount; empty names and "." in it say nothing. A failure answers
 // {"error": SENTENCE}.
 #pragma once

@@ -1,9 +1,9 @@
 // The process that owns a mount: it holds /dev/fuse and the request slots, and starts the daemon
-// that serves them, again whenever that dies (DESIGN §7).
+// that serves them, again whenever that dies (fs/README.md, "Processes").
 //
 // One thread and a loop around poll(2); it looks at no request and at no file. As long as it lives
-// the mount does, with or without a daemon: callers wait, they do not fail. Its end is the mount's
-// end, unless systemd keeps the descriptors.
+// the mount does, with or without a daemon: callers wait, they do not fail. Where it is killed, the
+// daemon goes on, and the mount ends with that, unless systemd keeps the descriptors.
 #pragma once
 
 #include <sys/types.h>

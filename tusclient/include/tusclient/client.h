@@ -2,8 +2,8 @@
 //
 // A Client is stateless but for its options: each call is one blocking, cancellable request on the
 // transport, classified once (error.h). It never retries, but for a request whose credentials were
-// refused (401) while newer ones were there. It belongs to one thread at a time, as its transport
-// does. Upload (upload.h) does the rest: it goes on until all bytes have arrived.
+// refused (401, 403) while newer ones were there. It belongs to one thread at a time, as its
+// transport does. Upload (upload.h) does the rest: it goes on until all bytes have arrived.
 #pragma once
 
 #include <chrono>
