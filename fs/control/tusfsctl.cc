@@ -380,7 +380,7 @@ int Main(int argc, char const* const* argv) {
   auto* const rescue = app.add_subcommand(
       "rescue", "copy all files out of a state directory that no tusfs uses, with their names");
   rescue->add_flag("--json", as_json, "print JSON");
-  rescue->add_option("STATE_DIR", state_dir, "what --state-dir gives to tusfs")->required();
+  rescue->add_option("STATE_DIR", state_dir, "the state directory of a mount")->required();
   rescue->add_option("OUT_DIR", out_dir, "a new directory")->required();
   try {
     app.parse(argc, argv);

@@ -423,7 +423,7 @@ Result<void> Filesystem::Sync(HandleId id) {
         // What was written over meanwhile may be on disk or not.
         if (changed_from < inode->synced_size) inode->rewrite = Rewrite::kBegun;
         vouched = inode->rewrite == Rewrite::kBegun ? vouched : inode->synced_size;
-      } else {
+      } else if (inode->content != Content::kUploaded) {  // else the server has them
         // The kernel says it once; the next fdatasync would succeed over lost pages.
         inode->content = Content::kFailed;
         inode->reason = Describe(synced.error());

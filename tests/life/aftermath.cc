@@ -176,6 +176,8 @@ void World::AfterPowerCut(std::string const& path, FilePtr const& file, Seen con
     file->bytes.resize(seen.size);
     if (auto const theirs = BytesOnServer(path, *file, seen.size)) file->bytes = *theirs;
     file->closed_as.clear();  // whichever close it was
+    file->bad = IsCutShort(seen.inode);
+    if (file->bad) file->fate = Fate::kHold;
     return;
   }
   bool const is_whole = *bytes == file->bytes;

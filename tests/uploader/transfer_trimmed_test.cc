@@ -61,6 +61,18 @@ TEST_F(TransferOfTrimmed, GoesOnAndEndsAsAStub) {
   EXPECT_EQ(TheInode().trimmed, 0U);
 }
 
+TEST_F(TransferOfTrimmed, IsUnconfirmedWhenTheServerTurnsOutToHaveOtherBytes) {
+  shared_.options.verify = Verification::kHead;
+  StreamAndTrim();
+  FinishFile();
+  NextPatch(kUrl, kConfirmed, kConfirmed + 1, std::to_string(kConfirmed + 1));
+  Next("HEAD", kUrl, HeadAnswer(kConfirmed, kConfirmed + 1));
+  Steps(2);
+  EXPECT_EQ(TheUpload()->phase, UploadPhase::kUnconfirmed);
+  EXPECT_THAT(TheUpload()->error, HasSubstr("trim=confirmed"));
+  EXPECT_EQ(TheUpload()->url, kUrl);
+}
+
 TEST_F(TransferOfTrimmed, GoesOnAfterARestart) {
   StreamAndTrim();
   FinishFile();
