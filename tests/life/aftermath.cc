@@ -173,6 +173,7 @@ void World::AfterPowerCut(std::string const& path, FilePtr const& file, Seen con
   auto const bytes = ReadAll(seen);
   file->is_guess = !bytes;
   if (!bytes) {
+    file->uncut = file->bytes;
     file->bytes.resize(seen.size);
     if (auto const theirs = BytesOnServer(path, *file, seen.size)) file->bytes = *theirs;
     file->closed_as.clear();  // whichever close it was

@@ -26,6 +26,7 @@ struct File {
   tusfs::InodeId inode = 0;  ///< 0: its making was not answered
   bool is_directory = false;
   std::string bytes;
+  std::string uncut;  ///< what it was before a power cut that has left some of it unreadable
   /// A power cut has left it with bytes that only the server has: these may be others.
   bool is_guess = false;
   Fate fate = Fate::kPublish;

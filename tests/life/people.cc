@@ -66,6 +66,8 @@ void World::Publish(std::string const& path) {
     if (is_done(outcomes) && seen) {
       auto const bytes = ReadAll({file->inode, false, seen->size});
       if (bytes) file->bytes = *bytes;
+      if (!bytes && file->uncut.size() >= seen->size)
+        file->bytes = file->uncut.substr(0, seen->size);
     }
   }
   if (!is_done(outcomes) && !disk_.dead()) return;
