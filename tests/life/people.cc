@@ -101,6 +101,9 @@ void World::People() {
     auto const file = model_.Find(path);
     if (!file || file->is_directory) continue;
     bool const is_temporary = tusfs::PublishRules().IsTemporary(path);
+    // While a file waits for a person, the server may delete what it alone has of it.
+    bool const may_expire = machine_.settings.trims && history_.server.expires_after != 0;
+    bool const may_be_lost = disk_failed_ || may_expire;
     if (listed.state == "interrupted" && is_temporary) {
       Rename(path, "named-" + std::to_string(++names_made_), 0);
     } else if (listed.state == "interrupted") {
@@ -111,7 +114,7 @@ void World::People() {
       Rename(path, "named-" + std::to_string(++names_made_), 0);
     } else if (listed.state == "failed" && IsRefused(path)) {
       if (!machine_.decisions().Retry(path)) Break(path + " cannot be tried again");
-    } else if (listed.state == "failed" && (disk_failed_ || file->fate != Fate::kPublish)) {
+    } else if (listed.state == "failed" && (may_be_lost || file->fate != Fate::kPublish)) {
       Unlink(path);
     } else if (listed.state == "unconfirmed") {
       // He looks on the server.
