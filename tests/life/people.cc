@@ -103,7 +103,6 @@ void World::People() {
     bool const is_temporary = tusfs::PublishRules().IsTemporary(path);
     // While a file waits for a person, the server may delete what it alone has of it.
     bool const may_expire = machine_.settings.trims && history_.server.expires_after != 0;
-    bool const may_be_lost = disk_failed_ || may_expire;
     if (listed.state == "interrupted" && is_temporary) {
       Rename(path, "named-" + std::to_string(++names_made_), 0);
     } else if (listed.state == "interrupted") {
@@ -112,9 +111,11 @@ void World::People() {
       Publish(path);
     } else if (listed.state == "settling" && !listed.finishes) {
       Rename(path, "named-" + std::to_string(++names_made_), 0);
+    } else if (listed.state == "failed" && may_expire) {
+      Unlink(path);
     } else if (listed.state == "failed" && IsRefused(path)) {
       if (!machine_.decisions().Retry(path)) Break(path + " cannot be tried again");
-    } else if (listed.state == "failed" && (may_be_lost || file->fate != Fate::kPublish)) {
+    } else if (listed.state == "failed" && (disk_failed_ || file->fate != Fate::kPublish)) {
       Unlink(path);
     } else if (listed.state == "unconfirmed") {
       // He looks on the server.
