@@ -216,7 +216,7 @@ storms() {
 
 say "packages"
 # shellcheck disable=SC2086 # a list of words
-need_packages $BUILD_PACKAGES clang fio rsync systemd xfsprogs zip unzip ffmpeg openssh-client \
+need_packages $BUILD_PACKAGES clang clang-format-14 fio rsync systemd xfsprogs zip unzip ffmpeg openssh-client \
   openssh-sftp-server curl jq openssl python3-venv || exit 1
 
 mkdir -p build/servers
@@ -248,7 +248,7 @@ export TUSFS_STORM_TABLE="$root/build/storm-table.txt"
 export TUSFS_SERVER_TABLE="$root/build/server-table.txt"
 rm -f "$TUSFS_KILL_TABLE" "$TUSFS_PROGRAM_TABLE" "$TUSFS_STORM_TABLE" "$TUSFS_SERVER_TABLE"
 sanitizers=${TUSFS_SANITIZERS:-1}
-sanitized="-DTUSFS_MOUNT_TESTS=OFF -DTUSCLIENT_EXAMPLES=OFF"
+sanitized="-DTUSFS_MOUNT_TESTS=OFF -DTUSCLIENT_PROGRAM=OFF"
 # shellcheck disable=SC2086 # options in words
 [ "$sanitizers" = 0 ] || begin_build build-asan $sanitized -DTUSFS_SANITIZE=address
 test_build build

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/kill_point.h"
+#include "base/thread_name.h"
 #include "catalog/codec.h"
 
 namespace tusfs {
@@ -234,9 +235,18 @@ Result<void> Store::LeaveOutNumbers() {
 }
 
 void Store::StartThreads() {
-  syncer_ = std::jthread([this](std::stop_token stop) { SyncLoop(std::move(stop)); });
-  committer_ = std::jthread([this](std::stop_token stop) { CommitLoop(std::move(stop)); });
-  actor_ = std::jthread([this](std::stop_token stop) { ActLoop(std::move(stop)); });
+  syncer_ = std::jthread([this](std::stop_token stop) {
+    NameThread("journal sync");
+    SyncLoop(std::move(stop));
+  });
+  committer_ = std::jthread([this](std::stop_token stop) {
+    NameThread("catalog commit");
+    CommitLoop(std::move(stop));
+  });
+  actor_ = std::jthread([this](std::stop_token stop) {
+    NameThread("catalog actions");
+    ActLoop(std::move(stop));
+  });
 }
 
 Store::~Store() {

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/thread_name.h"
 #include "catalog/codec.h"
 #include "catalog/kept.h"
 #include "catalog/namespace.h"
@@ -46,7 +47,10 @@ Describer::Describer(Store& store, Spool& spool, Logger logger)
       if (upload && upload->owner != 0 && upload->offset == 0) Note(upload->owner);
     }
   });
-  thread_ = std::jthread([this](std::stop_token stop) { Run(std::move(stop)); });
+  thread_ = std::jthread([this](std::stop_token stop) {
+    NameThread("describer");
+    Run(std::move(stop));
+  });
 }
 
 Describer::~Describer() {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "base/thread_name.h"
 #include "catalog/tables.h"
 
 namespace tusfs {
@@ -28,7 +29,10 @@ constexpr std::chrono::seconds kLongestBetweenExpiries{3600};
 }  // namespace
 
 void Reclaimer::Start() {
-  thread_ = std::jthread([this](std::stop_token stop) { Run(stop); });
+  thread_ = std::jthread([this](std::stop_token stop) {
+    NameThread("reclaim");
+    Run(stop);
+  });
 }
 
 void Reclaimer::Stop() {

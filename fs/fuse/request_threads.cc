@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "base/thread_name.h"
+
 namespace tusfs {
 namespace {
 
@@ -86,7 +88,10 @@ void RequestThreads::Add() {
   wanted_ = count_ = index + 1;
   ++waiting_;
   auto& worker = *workers_.emplace_back(std::make_unique<Worker>());
-  worker.thread = std::thread([this, &worker, index] { Work(worker, index); });
+  worker.thread = std::thread([this, &worker, index] {
+    NameThread("request");
+    Work(worker, index);
+  });
 }
 
 void RequestThreads::Work(Worker& worker, unsigned index) {

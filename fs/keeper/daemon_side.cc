@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/thread_name.h"
+
 namespace tusfs {
 namespace {
 
@@ -54,6 +56,7 @@ Result<UniqueFd> KeeperLine::TakeMount() {
 
 std::jthread KeeperLine::Watch(Calls calls) {
   return std::jthread([this, calls = std::move(calls)](std::stop_token stop) {
+    NameThread("keeper line");
     // Wakes Receive, which then finds the line ended.
     std::stop_callback const wake(stop, [this] { ::shutdown(link_.fd(), SHUT_RD); });
     while (auto const message = link_.Receive()) {

@@ -5,6 +5,7 @@
 
 #include "base/run_program.h"
 #include "base/text.h"
+#include "base/thread_name.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
 
@@ -22,7 +23,10 @@ FinishCommand::FinishCommand(Store& store, Spool& spool, PublishRules const& rul
       logger_(std::move(logger)) {}
 
 void FinishCommand::Start() {
-  thread_ = std::jthread([this](std::stop_token stop) { Run(stop); });
+  thread_ = std::jthread([this](std::stop_token stop) {
+    NameThread("finish command");
+    Run(stop);
+  });
 }
 
 void FinishCommand::Stop() {

@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "base/text.h"
+#include "base/thread_name.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
 
@@ -41,7 +42,10 @@ std::chrono::milliseconds SettleTimes::QuietTimeOf(Inode const& inode) const {
 }
 
 void Settler::Start() {
-  thread_ = std::jthread([this](std::stop_token stop) { Run(stop); });
+  thread_ = std::jthread([this](std::stop_token stop) {
+    NameThread("settler");
+    Run(stop);
+  });
 }
 
 void Settler::Stop() {

@@ -6,6 +6,7 @@
 #include <random>
 #include <string>
 
+#include "base/thread_name.h"
 #include "catalog/give_up.h"
 #include "catalog/tables.h"
 
@@ -86,7 +87,10 @@ Result<void> Uploader::Start() {
   settler_.Start();
   finish_command_.Start();
   for (int i = 0; i < options_.transfers; ++i) {
-    threads_.emplace_back([this](std::stop_token stop) { Work(stop); });
+    threads_.emplace_back([this](std::stop_token stop) {
+      NameThread("transfer");
+      Work(stop);
+    });
   }
   return {};
 }

@@ -1,5 +1,5 @@
 // Options: one name in three places, and a sentence for what is wrong.
-#include "options.h"
+#include "options/options.h"
 
 #include <gmock/gmock.h>
 
@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "base/fakes.h"
-#include "places.h"
+#include "options/places.h"
+#include "options/upload_settings.h"
 #include "testing/files.h"
-#include "upload_settings.h"
 
 namespace tusfs {
 namespace {

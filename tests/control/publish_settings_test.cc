@@ -1,5 +1,5 @@
 // The options about publishing: what they say together, and sentences for what is wrong.
-#include "publish_settings.h"
+#include "options/publish_settings.h"
 
 #include <gmock/gmock.h>
 

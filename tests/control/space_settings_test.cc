@@ -1,5 +1,5 @@
 // The options about local disk: what they say together, and sentences for what is wrong.
-#include "space_settings.h"
+#include "options/space_settings.h"
 
 #include <gmock/gmock.h>
 

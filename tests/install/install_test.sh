@@ -12,6 +12,11 @@ for file in bin/tusfs bin/tusfsctl bin/tus-upload share/man/man1/tusfs.1 share/m
 done
 find "$root$3" -name tusclient-config.cmake | grep -q . || { echo "no CMake package"; exit 1; }
 
+# To another prefix than it was configured for, all of it, and the unit knows.
+"$1" --install "$2" --prefix "$root/elsewhere" >"$root/install.log" || { cat "$root/install.log"; exit 1; }
+unit=$root/elsewhere/lib/systemd/system/tusfs@.service
+grep -q "^ExecStart=$root/elsewhere/bin/tusfs " "$unit" || { echo "the unit does not name its prefix:"; cat "$unit"; exit 1; }
+
 command -v systemd-analyze >/dev/null || { echo "SKIPPED: no systemd-analyze here"; exit 77; }
 # The unit names the program where it would be; here that is beneath the new root.
 sed "s#ExecStart=#ExecStart=$root#" "$root$3/lib/systemd/system/tusfs@.service" >"$root/tusfs@rig.service"

@@ -66,6 +66,7 @@ void World::Become(Names const& names) {
     bool const is_complete = file->fate != Fate::kHold && file->writers.empty();
     // A file that loses one of its names is renamed to those that it has.
     bool const is_left = Waits(path) && lose.contains(file);
+    if (is_new) std::erase(file->closed_as, path);
     if (!(is_new || is_left) || !is_complete || file->is_directory) continue;
     auto const hash = HashOf(file->bytes);
     if (file->closed.contains(hash)) Allow(tusfs::TargetPath(path), hash);

@@ -235,7 +235,7 @@ void World::EndOrderly(bool reboots, bool by_power_switch) {
   }
   MountAgain();
   model_.Synced();
-  if (by_power_switch) ShortenFailed();
+  ShortenFailed();
   CheckTree();
 }
 

@@ -5,8 +5,8 @@
 #include <map>
 #include <utility>
 
-#include "tusclient/hex.h"
 #include "text.h"
+#include "tusclient/hex.h"
 
 // A record is lines of "key value", in which a backslash makes \n of a line break and \\ of itself,
 // and ends with the line "end": a file that was cut has none. Keys that are not known are passed

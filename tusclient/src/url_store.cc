@@ -10,9 +10,9 @@
 #include <system_error>
 
 #include "fail.h"
-#include "tusclient/hex.h"
 #include "stored_upload.h"
 #include "tusclient/checksum.h"
+#include "tusclient/hex.h"
 
 namespace tus {
 namespace {

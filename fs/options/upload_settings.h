@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "options.h"
+#include "options/options.h"
 #include "uploader/transfer.h"
 
 namespace tusfs {

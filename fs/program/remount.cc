@@ -1,4 +1,4 @@
-#include "remount.h"
+#include "program/remount.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/mount_table.h"
 #include "control/registry.h"
-#include "settings.h"
+#include "options/settings.h"
 
 namespace tusfs {
 namespace {

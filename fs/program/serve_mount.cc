@@ -14,11 +14,11 @@
 #include <optional>
 #include <thread>
 
+#include "base/thread_name.h"
 #include "catalog/store.h"
 #include "control/commands.h"
 #include "control/registry.h"
 #include "control/socket.h"
-#include "daemon.h"
 #include "filesystem/decisions.h"
 #include "filesystem/describer.h"
 #include "filesystem/filesystem.h"
@@ -29,13 +29,14 @@
 #include "fuse/mountpoint.h"
 #include "fuse/request_slots.h"
 #include "fuse/server.h"
-#include "open_state.h"
-#include "publish_settings.h"
-#include "space_settings.h"
-#include "upload_settings.h"
+#include "options/publish_settings.h"
+#include "options/space_settings.h"
+#include "options/upload_settings.h"
+#include "program/daemon.h"
+#include "program/open_state.h"
+#include "program/wiring.h"
 #include "uploader/read_back.h"
 #include "uploader/uploader.h"
-#include "wiring.h"
 
 namespace tusfs {
 namespace {
@@ -180,6 +181,7 @@ Result<RequestSlots> MapSlots(KeeperLine& line, Logger const& logger) {
 // Bytes that a predecessor had no time to remove.
 std::jthread StartSweep(Mount& mount, Logger const& logger) {
   return std::jthread([&mount, logger](std::stop_token stop) {
+    NameThread("sweep");
     auto const swept = SweepLeftovers(*mount.state.store, *mount.state.spool, stop);
     if (!swept) {
       logger->Warn("spool files that nothing refers to may be left error=\"{}\"",
@@ -317,11 +319,13 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
   reclaimer.Start();
   auto sweep = StartSweep(mount, logger);
   std::jthread count([&](std::stop_token stop) {
+    NameThread("spool count");
     if (auto counted = mount.state.spool->Count(std::move(stop)); !counted) {
       logger->Error("the spool cannot be counted error=\"{}\"", Describe(counted.error()));
     }
   });
   std::jthread announcer([&] {
+    NameThread("announcer");
     auto const seen = mount.uploader->AwaitFirstAnswer(mount.clock.Steady() + kFirstAnswer);
     if (!seen.reachable && !successor) {
       Complain("mounted; uploads wait for the server: " +

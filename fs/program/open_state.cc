@@ -1,4 +1,4 @@
-#include "open_state.h"
+#include "program/open_state.h"
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -11,14 +11,14 @@
 #include "base/private_directory.h"
 #include "catalog/check.h"
 #include "catalog/tables.h"
-#include "daemon.h"
 #include "filesystem/rebuild.h"
 #include "filesystem/recovery.h"
 #include "keeper/daemon_side.h"
 #include "keeper/program.h"
-#include "space_settings.h"
+#include "options/space_settings.h"
+#include "program/daemon.h"
+#include "program/wiring.h"
 #include "spool/disk.h"
-#include "wiring.h"
 
 namespace tusfs {
 namespace {

@@ -1,4 +1,4 @@
-#include "options.h"
+#include "options/options.h"
 
 #include <toml++/toml.h>
 #include <tusclient/redact.h>
@@ -15,8 +15,8 @@
 #include <set>
 #include <sstream>
 
-#include "places.h"
-#include "settings.h"
+#include "options/places.h"
+#include "options/settings.h"
 #include "version.h"
 
 namespace tusfs {

@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "base/logger.h"
 #include "catalog/store.h"
-#include "options.h"
+#include "options/options.h"
 #include "spool/spool.h"
 
 namespace tusfs {

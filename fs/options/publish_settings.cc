@@ -1,4 +1,4 @@
-#include "publish_settings.h"
+#include "options/publish_settings.h"
 
 #include <algorithm>
 #include <cerrno>

@@ -1,4 +1,4 @@
-#include "places.h"
+#include "options/places.h"
 
 #include <tusclient/client.h>
 #include <tusclient/redact.h>

@@ -10,10 +10,10 @@
 #include <optional>
 #include <string_view>
 
-#include "daemon.h"
-#include "options.h"
-#include "remount.h"
-#include "wiring.h"
+#include "options/options.h"
+#include "program/daemon.h"
+#include "program/remount.h"
+#include "program/wiring.h"
 
 namespace tusfs {
 

@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "filesystem/reclaim.h"
 #include "filesystem/turns.h"
-#include "options.h"
-#include "settings.h"
+#include "options/options.h"
+#include "options/settings.h"
 #include "spool/budget.h"
 
 namespace tusfs {

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/logger.h"
 #include "keeper/daemon_side.h"
-#include "options.h"
+#include "options/options.h"
 
 namespace tusfs {
 

@@ -1,4 +1,4 @@
-#include "daemon.h"
+#include "program/daemon.h"
 
 #include <fcntl.h>
 #include <spdlog/logger.h>

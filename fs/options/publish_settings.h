@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "base/error.h"
-#include "options.h"
-#include "settings.h"
+#include "options/options.h"
+#include "options/settings.h"
 #include "uploader/publish_rules.h"
 
 namespace tusfs {

@@ -1,4 +1,4 @@
-#include "upload_settings.h"
+#include "options/upload_settings.h"
 
 #include <algorithm>
 #include <cerrno>

@@ -9,12 +9,12 @@
 #include <filesystem>
 
 #include "base/file.h"
-#include "daemon.h"
 #include "fuse/request_slots.h"
 #include "keeper/keeper.h"
-#include "open_state.h"
-#include "places.h"
-#include "wiring.h"
+#include "options/places.h"
+#include "program/daemon.h"
+#include "program/open_state.h"
+#include "program/wiring.h"
 
 namespace tusfs {
 namespace {

@@ -1,4 +1,4 @@
-#include "space_settings.h"
+#include "options/space_settings.h"
 
 #include <algorithm>
 #include <cerrno>

@@ -1,4 +1,4 @@
-#include "settings.h"
+#include "options/settings.h"
 
 #include <tusclient/credentials.h>
 
@@ -10,9 +10,9 @@
 #include <filesystem>
 #include <set>
 
-#include "publish_settings.h"
-#include "space_settings.h"
-#include "upload_settings.h"
+#include "options/publish_settings.h"
+#include "options/space_settings.h"
+#include "options/upload_settings.h"
 
 namespace tusfs {
 namespace {

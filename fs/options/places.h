@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "options.h"
+#include "options/options.h"
 
 namespace tusfs {
 
