@@ -50,7 +50,7 @@ struct JobMemory {
   std::optional<SteadyTime> stalled_since;  ///< of the first trouble since the server took more
   int expiries = 0;                         ///< how often the server has deleted it unfinished
   std::string warning;                      ///< for a person, while it goes on
-  bool renew = false;                       ///< its headers were refused: ask for others
+  Uuid renew;                               ///< the upload whose own headers were refused
   int mismatches = 0;                       ///< of checksums, in a row
   std::uint64_t most = 0;                   ///< bytes that the server ever had, as its answers said
   std::uint64_t handed = 0;  ///< end of the bytes that were handed to the network, as far as known

@@ -61,6 +61,7 @@ class Transfer {
     Store& store;
     Spool& spool;
     Endpoint& endpoint;
+    std::string url;  ///< the endpoint's, normalized; may have a secret
     Clock const& clock;
     Logger logger;
     TransferOptions options;
@@ -130,6 +131,8 @@ class Transfer {
   /// Of an upload that is not found: when to look again; nothing where that is to be believed.
   [[nodiscard]] std::optional<Outcome> SecondLook(Work const& work, tus::Error const& error,
                                                   JobMemory& memory, std::stop_token stop);
+  /// The judge wants another upload; but not for ever.
+  Outcome StartOverOrFail(Work const& work, std::string const& why, JobMemory& memory);
   /// The server has deleted it before its end.
   void NoteExpiry(Work const& work, JobMemory& memory) const;
   /// `error`: what came back, where it was one.
@@ -171,16 +174,22 @@ class Transfer {
   Outcome Unconfirmed(Work const& work, std::string const& why);
   Outcome RefuseSize(Work const& work, std::uint64_t most, JobMemory& memory);
   Outcome Refuse(Work const& work, std::string const& why, JobMemory& memory);
-  /// With growing pauses.
+  /// Of a refusal that may pass: how long it is left alone.
+  [[nodiscard]] std::chrono::milliseconds PauseAfter(tus::Error const& error,
+                                                     JobMemory& memory) const;
   Outcome RefuseForNow(Work const& work, tus::Error const& error, JobMemory& memory);
   Outcome RefuseFor(std::chrono::milliseconds time, Work const& work, std::string const& why,
                     JobMemory& memory);
   Outcome LostBytes(InodeId id, std::optional<VersionId> version, std::string const& why);
   /// Whether it is time to give the file up (give_up).
-  [[nodiscard]] bool HasStalled(tus::Error const& error, JobMemory& memory) const;
-  Outcome GiveUpTrying(Work const& work, tus::Error const& error, JobMemory& memory);
+  [[nodiscard]] bool HasStalled(JobMemory& memory) const;
+  Outcome GiveUpTrying(Work const& work, std::string const& last, JobMemory& memory);
+  /// It fails, and is gone on with after the pause.
+  Outcome FailFor(Work const& work, std::string const& why, std::chrono::milliseconds pause,
+                  JobMemory& memory);
   /// A request that failed: backoff for this upload, or an outage of the endpoint.
-  Outcome BackOff(tus::Error const& error, JobMemory& memory);
+  Outcome BackOff(tus::Error const& error, JobMemory& memory, bool elsewhere = false);
+  [[nodiscard]] bool IsElsewhere(Upload const& upload) const;
   Outcome NoteAndBackOff(Work const& work, tus::Error const& error, JobMemory& memory);
   /// The catalog or the spool is in trouble: nothing is decided, look again later.
   Outcome Postpone(Error const& error);

@@ -133,7 +133,7 @@ Transfer::Outcome Transfer::NotAnswered(Work const& work, Error const& error, Jo
 
 Transfer::Outcome Transfer::RenewLater(Work const& work, tus::Error const& error,
                                        JobMemory& memory) {
-  memory.renew = true;
+  memory.renew = work.upload->id;
   memory.recheck = true;
   if (auto noted = ledger_.NoteError(work, error.message); !noted) return Postpone(noted.error());
   ++memory.failures;
@@ -142,11 +142,20 @@ Transfer::Outcome Transfer::RenewLater(Work const& work, tus::Error const& error
 }
 
 Transfer::Outcome Transfer::Renew(Work const& work, JobMemory& memory) {
-  auto const told = AskHowToCreate(
-      work, MetadataFor(shared_.options.metadata, *work.upload, work.inode.modified));
-  if (!told) return NotAnswered(work, told.error(), memory);
-  memory.renew = false;
-  auto const recorded = ledger_.Renewed(work, told->upload_url, TextOf(told->headers));
+  auto const& upload = *work.upload;
+  auto const told =
+      AskHowToCreate(work, MetadataFor(shared_.options.metadata, upload, work.inode.modified));
+  if (!told && told.error().code == ECANCELED) return Now();
+  if (!told) {
+    // What the server has of it stays its own, whatever the program says.
+    tus::Error const error{.code = tus::ErrorCode::kTransient, .message = Describe(told.error())};
+    return MayBePublished(upload) ? NoteAndBackOff(work, error, memory)
+                                  : FailFor(work, error.message, PauseAfter(error, memory), memory);
+  }
+  memory.renew = {};
+  memory.refused_until.reset();
+  auto const headers = told->headers.empty() ? upload.headers : TextOf(told->headers);
+  auto const recorded = ledger_.Renewed(work, told->upload_url, headers);
   return recorded ? Now(work.inode.size) : Postpone(recorded.error());
 }
 
@@ -183,10 +192,14 @@ Transfer::Outcome Transfer::Denied(Work const& work, tus::Error const& error, Jo
 
 Transfer::Outcome Transfer::RefuseForNow(Work const& work, tus::Error const& error,
                                          JobMemory& memory) {
+  auto const pause = PauseAfter(error, memory);
+  return RefuseFor(pause, work, error.message, memory);
+}
+
+std::chrono::milliseconds Transfer::PauseAfter(tus::Error const& error, JobMemory& memory) const {
   ++memory.failures;
   auto const delay = shared_.options.retry.Delay(memory.failures, error, shared_.random);
-  return RefuseFor(std::max<std::chrono::milliseconds>(delay, kAfterDenial), work, error.message,
-                   memory);
+  return std::max<std::chrono::milliseconds>(delay, kAfterDenial);
 }
 
 }  // namespace tusfs

@@ -33,13 +33,6 @@ Transfer::Outcome Transfer::StartOver(Work const& work, std::string const& why, 
   if (auto const kept = WhyNotGivenUp(work.inode, *work.upload, reason)) {
     return Refuse(work, why + ", and " + *kept, memory);
   }
-  // What a program makes again and again, and nothing goes into it, somebody should look at.
-  auto const& upload = *work.upload;
-  bool const is_useless = shared_.options.create.IsSet() && upload.phase == UploadPhase::kCreated &&
-                          upload.offset == 0 && !adoptable;
-  if (is_useless) {
-    return RefuseForNow(work, {.code = tus::ErrorCode::kRefused, .message = why}, memory);
-  }
   auto const over = ledger_.StartOver(work, reason, adoptable);
   if (!over) return Postpone(over.error());
   if (over->kept) return Now();  // it has become another case meanwhile
@@ -92,9 +85,8 @@ Transfer::Outcome Transfer::LostBytes(InodeId id, std::optional<VersionId> versi
   return recorded ? Over() : Postpone(recorded.error());
 }
 
-bool Transfer::HasStalled(tus::Error const& error, JobMemory& memory) const {
-  bool const is_its_own = !tus::IsOutage(error.code) && error.code != tus::ErrorCode::kCancelled;
-  if (shared_.options.give_up.count() == 0 || !is_its_own) return false;
+bool Transfer::HasStalled(JobMemory& memory) const {
+  if (shared_.options.give_up.count() == 0) return false;
   auto const now = shared_.clock.Steady();
   if (!memory.stalled_since) memory.stalled_since = now;
   // While the server does not answer it is not the file's fault.
@@ -102,25 +94,45 @@ bool Transfer::HasStalled(tus::Error const& error, JobMemory& memory) const {
   return now - since >= shared_.options.give_up;
 }
 
-Transfer::Outcome Transfer::GiveUpTrying(Work const& work, tus::Error const& error,
+Transfer::Outcome Transfer::GiveUpTrying(Work const& work, std::string const& last,
                                          JobMemory& memory) {
   auto const seconds = std::chrono::ceil<std::chrono::seconds>(shared_.options.give_up).count();
   auto const why = "given up: for " + std::to_string(seconds) +
-                   " s the server has taken no more of it, and said: " + error.message;
+                   " s the server has taken no more of it, the last was: " + last;
   memory.stalled_since.reset();
   if (MayBePublished(work.upload)) return Unconfirmed(work, why);
+  return FailFor(work, why, shared_.options.retry_failed, memory);
+}
+
+Transfer::Outcome Transfer::FailFor(Work const& work, std::string const& why,
+                                    std::chrono::milliseconds pause, JobMemory& memory) {
   shared_.logger->Error("a file is given up for now, its bytes are kept path=\"{}\" error=\"{}\"",
                         Printable(work.path), why);
   auto const recorded = ledger_.GivenUp(work, why);
   if (!recorded) return Postpone(recorded.error());
   memory.recheck = true;
-  memory.refused_until = shared_.clock.Steady() + shared_.options.retry_failed;
+  memory.refused_until = shared_.clock.Steady() + pause;
   return {.next = memory.refused_until};
 }
 
-Transfer::Outcome Transfer::BackOff(tus::Error const& error, JobMemory& memory) {
+// Whether the server, or whoever made it, has put it on another host than the endpoint's: what is
+// wrong there is no outage of the endpoint.
+bool Transfer::IsElsewhere(Upload const& upload) const {
+  auto const origin = [](std::string const& url) {
+    auto const authority = url.find("://");
+    return url.substr(0, authority == std::string::npos ? 0 : url.find('/', authority + 3));
+  };
+  return !upload.url.empty() && origin(upload.url) != origin(shared_.url);
+}
+
+Transfer::Outcome Transfer::BackOff(tus::Error const& error, JobMemory& memory, bool elsewhere) {
   memory.recheck = true;
   if (error.code == tus::ErrorCode::kCancelled) return Now();
+  if (elsewhere) {
+    ++memory.failures;
+    return {.next = shared_.clock.Steady() +
+                    shared_.options.retry.Delay(memory.failures, error, shared_.random)};
+  }
   bool const is_denial = tus::IsDenial(error);
   if (tus::IsOutage(error.code) || (error.code == tus::ErrorCode::kUnauthorized && !is_denial)) {
     shared_.endpoint.Failed(error);
@@ -137,12 +149,16 @@ Transfer::Outcome Transfer::BackOff(tus::Error const& error, JobMemory& memory) 
 
 Transfer::Outcome Transfer::NoteAndBackOff(Work const& work, tus::Error const& error,
                                            JobMemory& memory) {
-  if (HasStalled(error, memory)) return GiveUpTrying(work, error, memory);
+  bool const elsewhere = work.upload && IsElsewhere(*work.upload);
+  bool const is_its_own = elsewhere || !tus::IsOutage(error.code);
+  if (is_its_own && error.code != tus::ErrorCode::kCancelled && HasStalled(memory)) {
+    return GiveUpTrying(work, error.message, memory);
+  }
   if (auto noted = ledger_.NoteError(work, error.message); !noted) {
     shared_.logger->Warn("error not kept path=\"{}\" error=\"{}\"", Printable(work.path),
                          Describe(noted.error()));
   }
-  return BackOff(error, memory);
+  return BackOff(error, memory, elsewhere);
 }
 
 Transfer::Outcome Transfer::Postpone(Error const& error) {

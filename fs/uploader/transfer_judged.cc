@@ -39,9 +39,22 @@ Transfer::Outcome Transfer::Ask(Work const& work, JobMemory& memory, std::stop_t
     return Unconfirmed(
         work, "the server refused it, and says now that it has all of it: " + judgement.why);
   }
-  if (judgement.next == Next::kStartOver && facts.expired) NoteExpiry(work, memory);
   auto const* const error = status ? nullptr : &status.error();
   return CarryOut(work, judgement, error, work.LeftFrom(facts.confirmed), memory);
+}
+
+Transfer::Outcome Transfer::StartOverOrFail(Work const& work, std::string const& why,
+                                            JobMemory& memory) {
+  auto const& upload = *work.upload;
+  bool const has_expired = upload.expires != 0 && upload.expires < shared_.clock.Wall();
+  if (has_expired) NoteExpiry(work, memory);
+  if (HasStalled(memory)) {
+    return GiveUpTrying(work, memory.warning.empty() ? why : memory.warning, memory);
+  }
+  // What a program makes again and again, and nothing goes into it, somebody should look at.
+  bool const is_useless = shared_.options.create.IsSet() && upload.offset == 0;
+  if (is_useless && upload.phase == UploadPhase::kCreated) return Refuse(work, why, memory);
+  return StartOver(work, why, memory, GiveUpFor::kOtherBytes);
 }
 
 void Transfer::NoteExpiry(Work const& work, JobMemory& memory) const {
@@ -101,7 +114,7 @@ Transfer::Outcome Transfer::CarryOut(Work const& work, tus::Judgement const& jud
     case Next::kLost:
       return Refuse(work, judgement.why + " (trim=confirmed)", memory);
     case Next::kStartOver:
-      return StartOver(work, judgement.why, memory, GiveUpFor::kOtherBytes);
+      return StartOverOrFail(work, judgement.why, memory);
     case Next::kUnconfirmed:
       return Unconfirmed(work, judgement.why);
     case Next::kFail:
@@ -124,8 +137,8 @@ Transfer::Outcome Transfer::CarryOut(Work const& work, tus::Judgement const& jud
   bool const asks = memory.recheck;
   // The words of a refusal stay until there is another answer.
   bool const is_refused = work.upload->phase == UploadPhase::kRefused;
-  auto const outcome =
-      is_refused ? BackOff(trouble, memory) : NoteAndBackOff(work, trouble, memory);
+  auto const outcome = is_refused ? BackOff(trouble, memory, IsElsewhere(*work.upload))
+                                  : NoteAndBackOff(work, trouble, memory);
   memory.recheck = asks;
   return outcome;
 }
@@ -140,7 +153,10 @@ Transfer::Outcome Transfer::TryAgain(Work const& work, JobMemory& memory, std::s
     return {.next = memory.refused_until};
   }
   bool const goes_on = work.upload->given_up && !work.upload->url.empty();
+  if ((kept || goes_on) && memory.renew == work.upload->id) return Renew(work, memory);
   if (kept || goes_on) return Ask(work, memory, std::move(stop));
+  // The program that makes it gets the same id for each try.
+  if (shared_.options.create.IsSet() && work.upload->url.empty()) return Create(work, memory);
   // What it is will be refused again; without words somebody wants it tried.
   auto const end = work.upload->end;
   bool const is_content = end == UploadEnd::kRefused || end == UploadEnd::kMissed;

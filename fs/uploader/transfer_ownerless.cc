@@ -23,14 +23,23 @@ Transfer::Outcome Transfer::End(Upload const& upload, JobMemory& memory, std::st
     auto const dropped = ledger_.Forget(upload);
     return dropped ? Over() : Postpone(dropped.error());
   }
+  // What a program made, and nothing was sent to, is the program's.
+  if (shared_.options.create.IsSet() && upload.frontier == 0) {
+    auto const dropped = ledger_.Forget(upload);
+    return dropped ? Over() : Postpone(dropped.error());
+  }
   auto const status = client_.Head(upload.url, stop, HeadersOf(upload));
-  bool const is_final = !status && (status.error().code == tus::ErrorCode::kGone ||
-                                    status.error().code == tus::ErrorCode::kRefused);
-  if (!status && !is_final) return BackOff(status.error(), memory);
+  // Headers of its own that are not taken any more nobody renews for this.
+  bool const is_barred =
+      !status && !upload.headers.empty() && status.error().code == tus::ErrorCode::kUnauthorized;
+  bool const is_gone = !status && (status.error().code == tus::ErrorCode::kGone ||
+                                   status.error().code == tus::ErrorCode::kRefused);
+  bool const is_final = is_barred || is_gone;
+  if (!status && !is_final) return BackOff(status.error(), memory, IsElsewhere(upload));
   if (status && !status->Complete()) {
     auto const ended = client_.Terminate(upload.url, stop, HeadersOf(upload));
     if (!ended && ended.error().code != tus::ErrorCode::kRefused) {
-      return BackOff(ended.error(), memory);
+      return BackOff(ended.error(), memory, IsElsewhere(upload));
     }
     if (!ended) {
       shared_.logger->Info("the server keeps an abandoned upload tusfsId={} error=\"{}\"",

@@ -44,6 +44,7 @@ Uploader::Uploader(UploaderOptions options, Store& store, Spool& spool, Clock co
       shared_{.store = store_,
               .spool = spool_,
               .endpoint = endpoint_,
+              .url = options_.client.endpoint,
               .clock = clock_,
               .logger = logger,
               .options = options_.transfer,

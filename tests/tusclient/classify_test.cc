@@ -100,6 +100,8 @@ TEST(Classify, LenientlyWhoeverShowsNoPageIsATusServer) {
   EXPECT_FALSE(Classify(OtherAnswer(204), question));
   EXPECT_EQ(Classify(OtherAnswer(404), question)->code, ErrorCode::kGone);
   EXPECT_EQ(Classify(OtherAnswer(409), question)->code, ErrorCode::kTransient);
+  auto const moved = OtherAnswer(302, {{"Location", "https://portal.example/"}});
+  EXPECT_EQ(Classify(moved, question)->code, ErrorCode::kNotTus);
   auto portal = OtherAnswer(200, {{"Content-Type", "text/html"}});
   EXPECT_EQ(Classify(portal, question)->code, ErrorCode::kNotTus);
 }

@@ -1,4 +1,5 @@
 // tus-upload: its options reach the server, and wrong ones are told in one sentence with status 2.
+#include "testing/fixture_client.h"
 #include "tus_upload_rig.h"
 
 namespace tus_upload_testing {
@@ -162,6 +163,44 @@ TEST_F(TusUploadOptions, APasswordInTheUrlIsNotRepeated) {
   auto const run = Run({"http://user:secret-pass@host/", file_});
   EXPECT_EQ(run.code, 2);
   EXPECT_THAT(run.err, Not(HasSubstr("secret-pass")));
+}
+
+// ---- --upload-url
+
+class TusUploadUrl : public TusUploadOptions {
+ protected:
+  /// An upload that another API has made.
+  std::string Made(std::uint64_t length) { return tusfs_testing::Create(server_, length); }
+};
+
+TEST_F(TusUploadUrl, FillsWhatAnotherHasMade) {
+  WriteFile(temp_ / "url", Made(3 * kChunk) + "\nthe rest is no URL\n");
+  auto const run = Run({"--upload-url-file", (temp_ / "url").string(), file_});
+  EXPECT_EQ(run.code, 0) << run.err;
+  ASSERT_EQ(server_.Uploads().size(), 1U) << "none is made";
+  EXPECT_EQ(server_.Content(server_.Uploads()[0].id), ReadFile(file_));
+}
+
+TEST_F(TusUploadUrl, NeverMixesTwoFilesNorTakesAnothersBytesForItsOwn) {
+  auto const url = Made(3 * kChunk);
+  auto const first = Run({"--upload-url", url, file_});
+  ASSERT_EQ(first.code, 0) << first.err;
+  auto const other = File("other.mov", 3 * kChunk, 2);
+  auto const run = Run({"--upload-url", url, other});
+  EXPECT_EQ(run.code, 1);
+  EXPECT_THAT(run.err, HasSubstr("for another one"));
+  EXPECT_EQ(server_.Content(server_.Uploads()[0].id), ReadFile(file_));
+}
+
+TEST_F(TusUploadUrl, IsAboutOneFile) {
+  auto const url = Made(3 * kChunk);
+  for (Command const& more : {Command{file_, file_}, {"-"}, {}, {"--recursive", file_}}) {
+    Command arguments{"--upload-url", url};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    auto const run = Run(arguments);
+    EXPECT_EQ(run.code, 2);
+    EXPECT_THAT(run.err, HasSubstr("fills one upload with one file"));
+  }
 }
 
 }  // namespace

@@ -321,28 +321,84 @@ TEST_F(UploadInTrouble, BelievesAServerThatOptionsDoesNotTellThatItHasForgotten)
   EXPECT_EQ(posts, 2);
 }
 
+TEST_F(UploadInTrouble, AsksByCreatingWhereOptionsIsForbidden) {
+  for (int const status : {401, 403}) {
+    ServerProfile profile{SmallChunks()};
+    auto options = Options();
+    options.profile = &profile;
+    transport_.Next("OPTIONS", kEndpoint, OtherAnswer(status));
+    ExpectCreation();
+    ExpectPatch(0, "0123");
+    ExpectTheRestFrom4();
+    auto const receipt = Upload(client_, options).Send(source_, bytes_.size());
+    EXPECT_TRUE(receipt) << status << ": " << receipt.error().message;
+  }
+}
+
+TEST_F(UploadInTrouble, ANameThatStaysTakenIsARefusal) {
+  for (int const status : {409, 423}) {
+    for (int i = 0; i < 5; ++i) {
+      transport_.Next("POST", kEndpoint, TusAnswer(status, {}, "The resource already exists"));
+    }
+    auto const receipt = Send();
+    ASSERT_FALSE(receipt);
+    EXPECT_EQ(receipt.error().code, ErrorCode::kRefused);
+    EXPECT_THAT(receipt.error().message, HasSubstr("already exists"));
+  }
+}
+
 // ---- made elsewhere
 
-TEST_F(UploadInTrouble, MadeElsewhereIsFilledFromWhereItIs) {
-  auto options = Options();
-  options.upload_url = kUrl;
+class UploadMadeElsewhere : public UploadInTrouble {
+ protected:
+  UploadOptions Options(std::string const& fingerprint = "f") {
+    auto options = UploadRig::Options();
+    options.fingerprint = fingerprint;
+    options.upload_url = kUrl;
+    return options;
+  }
+  /// The first 4 bytes arrive, and the process is killed.
+  void Begin() {
+    auto options = Options();
+    std::stop_source stop;
+    options.on_confirmed = [&](std::uint64_t offset) {
+      if (offset == 4) stop.request_stop();
+    };
+    ExpectHeadAt(0);
+    ExpectPatch(0, "0123");
+    ASSERT_FALSE(Upload(client_, options).Send(source_, bytes_.size(), stop.get_token()));
+  }
+};
+
+TEST_F(UploadMadeElsewhere, IsFilledAndGoneOnWith) {
+  Begin();
   ExpectHeadAt(4);
   ExpectTheRestFrom4();
-  auto const receipt = Upload(client_, options).Send(source_, bytes_.size());
+  auto const receipt = Upload(client_, Options()).Send(source_, bytes_.size());
   ASSERT_TRUE(receipt) << receipt.error().message;
   EXPECT_EQ(receipt->url, kUrl);
+  EXPECT_THAT(store_.uploads, IsEmpty());
 }
 
-TEST_F(UploadInTrouble, MadeElsewhereAndWholeIsDone) {
-  auto options = Options();
-  options.upload_url = kUrl;
-  ExpectHeadAt(bytes_.size());
-  EXPECT_TRUE(Upload(client_, options).Send(source_, bytes_.size()));
+TEST_F(UploadMadeElsewhere, IsNoMixtureOfTwoFiles) {
+  Begin();
+  auto const receipt = Upload(client_, Options("changed")).Send(source_, bytes_.size());
+  ASSERT_FALSE(receipt);
+  EXPECT_EQ(receipt.error().code, ErrorCode::kRefused);
+  EXPECT_THAT(receipt.error().message, HasSubstr("another file"));
 }
 
-TEST_F(UploadInTrouble, MadeElsewhereIsNeverMadeAnewNorDeleted) {
+TEST_F(UploadMadeElsewhere, WhatSomebodyElseHasSentToItIsNotThisFile) {
+  for (std::uint64_t const offset : {std::uint64_t{4}, std::uint64_t{10}}) {
+    ExpectHeadAt(offset);
+    auto const receipt = Upload(client_, Options()).Send(source_, bytes_.size());
+    ASSERT_FALSE(receipt) << offset;
+    EXPECT_EQ(receipt.error().code, ErrorCode::kRefused);
+  }
+}
+
+TEST_F(UploadMadeElsewhere, IsNeverMadeAnewNorDeleted) {
   auto options = Options();
-  options.upload_url = kUrl;
   ExpectHead(TusAnswer(200, {{"Upload-Offset", "0"}, {"Upload-Length", "11"}}));
   auto const receipt = Upload(client_, options).Send(source_, bytes_.size());
   ASSERT_FALSE(receipt);

@@ -237,6 +237,7 @@ class TransferRig : public testing::Test {
   Transfer::Shared shared_{.store = *store_,
                            .spool = *spool_,
                            .endpoint = endpoint_,
+                           .url = kEndpoint,
                            .clock = clock_,
                            .logger = logger_,
                            .options = {},

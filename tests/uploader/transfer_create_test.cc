@@ -13,6 +13,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
+using tus::ErrorCode;
 using tus::TusAnswer;
 
 constexpr auto kElsewhere = "https://uploads.example/videos/7";
@@ -146,7 +147,6 @@ TEST_F(TransferCreate, AProgramThatFailsFailsTheFileForAWhileWithItsWords) {
 
   CommandIs("echo '{}'");
   clock_.Advance(std::chrono::hours(1));
-  Steps(1);  // starts over
   Next("POST", kEndpoint, CreatedAt(kUrl));
   Steps(1);
   EXPECT_EQ(TheUpload()->url, kUrl);
@@ -194,6 +194,65 @@ TEST_F(TransferCreate, TheProgramsHeadersStayWithTheirHost) {
        tus::OtherAnswer(307, {{"Location", "https://elsewhere.example/files/"}}));
   Next("POST", "https://elsewhere.example/files/", WithSignature("(none)", CreatedAt(kUrl)));
   Steps(1);
+}
+
+TEST_F(TransferCreate, AProgramThatCannotRenewNowLosesNothing) {
+  CommandIs(R"(echo '{"headers": {"Signature": "old"}}')");
+  FinishedFile(5 * kGranule);
+  Next("POST", kEndpoint, CreatedAt(kUrl));
+  NextPatch(kUrl, 0, 2 * kGranule, "(none)");
+  Steps(2);
+  Next("PATCH", kUrl, TusAnswer(401));
+  Steps(1);
+  CommandIs("echo 'the API is down' >&2; exit 22");
+  clock_.Advance(std::chrono::minutes(2));
+  Steps(1);
+  EXPECT_EQ(TheUpload()->phase, UploadPhase::kRefused);
+  EXPECT_THAT(TheUpload()->error, HasSubstr("the API is down"));
+  CommandIs(R"(echo '{"headers": {"Signature": "new"}}')");
+  clock_.Advance(std::chrono::minutes(2));
+  Steps(1);
+  EXPECT_EQ(TheUpload()->url, kUrl);
+  Next("HEAD", kUrl, WithSignature("new", HeadAnswer(2 * kGranule, 5 * kGranule)));
+  NextPatch(kUrl, 2 * kGranule, 4 * kGranule, "(none)");
+  NextPatch(kUrl, 4 * kGranule, 5 * kGranule, "(none)");
+  Steps(3);
+  EXPECT_EQ(TheInode().content, Content::kUploaded);
+  EXPECT_TRUE(ownerless_.empty());
+}
+
+TEST_F(TransferCreate, EachTryOfOneUploadHasTheSameId) {
+  auto const asked = (dir_ / "asked").string();
+  CommandIs("cat >> '" + asked + "'; exit 1");
+  FinishedFile(1000);
+  Steps(1);
+  auto const id = TheUpload()->id.ToString();
+  clock_.Advance(std::chrono::hours(1));
+  Steps(1);
+  auto const text = tusfs_testing::ReadFile(asked);
+  EXPECT_NE(text.find(id), text.rfind(id));
+  EXPECT_EQ(TheUpload()->id.ToString(), id);
+}
+
+TEST_F(TransferCreate, AHostThatIsNotTheEndpointsIsNoOutageOfTheEndpoint) {
+  CommandIs(R"(echo '{"upload_url": "https://uploads.example/videos/7"}')");
+  FinishedFile(1000);
+  Steps(1);
+  Next("HEAD", kElsewhere, Broken(ErrorCode::kUnreachable));
+  auto const outcome = Step();
+  ASSERT_TRUE(outcome.next);
+  EXPECT_GT(*outcome.next, clock_.Steady());
+  EXPECT_TRUE(endpoint_.state().reachable);
+}
+
+TEST_F(TransferCreate, WhatAProgramMadeAndNothingWasSentToIsTheProgramsToDelete) {
+  CommandIs(R"(echo '{"upload_url": "https://uploads.example/videos/7"}')");
+  FinishedFile(1000);
+  Steps(1);
+  auto const id = TheUpload()->id;
+  ChangeUpload([](Upload& upload) { upload.owner = 0; });
+  EndUpload(id);
+  EXPECT_TRUE(Uploads().empty()) << "without a request";
 }
 
 }  // namespace

@@ -131,5 +131,28 @@ TEST_F(TransferExpiresAgain, IsSaidWithWhatWouldHelp) {
   EXPECT_THAT(TheUpload()->error, HasSubstr("--transfers"));
 }
 
+TEST_F(TransferExpiresAgain, IsSeenByAPatchToo) {
+  Append(3 * kGranule);
+  FinishFile();
+  Expires("http://tus:1080/files/1");
+  Next("POST", kEndpoint,
+       TusAnswer(201, {{"Location", kUrl}, {"Upload-Expires", "Thu, 01 Jan 1970 00:00:10 GMT"}}));
+  Steps(1);
+  Next("PATCH", kUrl, TusAnswer(410));
+  Steps(1);
+  EXPECT_THAT(memory_.warning, HasSubstr("deleted it 2 times"));
+}
+
+TEST_F(TransferExpiresAgain, IsGivenUpWhenItTakesTooLong) {
+  shared_.options.give_up = std::chrono::minutes(30);
+  Append(3 * kGranule);
+  FinishFile();
+  for (int i = 1; i < 10 && TheInode().upload.IsNil(); ++i) {
+    Expires("http://tus:1080/files/" + std::to_string(i));
+  }
+  EXPECT_EQ(TheUpload()->phase, UploadPhase::kRefused);
+  EXPECT_THAT(TheUpload()->error, HasSubstr("times before its end"));
+}
+
 }  // namespace
 }  // namespace tusfs

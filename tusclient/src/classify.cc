@@ -156,7 +156,9 @@ std::optional<std::chrono::seconds> RetryAfter(HttpResponse const& response) {
 }  // namespace
 
 std::optional<Error> Classify(HttpResponse const& response, Question const& question) {
-  bool const from_tus = IsFromTus(response, question) || (question.lenient && !IsHtml(response));
+  bool const is_redirect = response.status >= 300 && response.status < 400;
+  bool const may_be = question.lenient && !is_redirect && !IsHtml(response);
+  bool const from_tus = may_be || IsFromTus(response, question);
   if (from_tus && response.status >= 200 && response.status < 300) return std::nullopt;
   if (GivesBytes(response, question)) return std::nullopt;
 

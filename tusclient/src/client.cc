@@ -83,9 +83,10 @@ std::optional<std::string> RedirectOf(HttpRequest const& request, HttpResponse c
 /// What a person can do about an upload whose host is not the endpoint's.
 std::string AdviceFor(Error const& error, Origin const& origin, bool has_credentials) {
   if (error.code == ErrorCode::kUnreachable) {
-    return " (the server named " + origin.Text() +
-           " in Location: behind a proxy it has to be told its public address, as tusd is with "
-           "-behind-proxy)";
+    return " (this upload is at " + origin.Text() +
+           ", which the server named in Location, or whoever made it: a server behind a proxy has "
+           "to "
+           "be told its public address, as tusd is with -behind-proxy)";
   }
   bool const is_refused = error.http_status == 401 || error.http_status == 403;
   if (is_refused && has_credentials) {

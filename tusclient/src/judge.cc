@@ -213,7 +213,11 @@ Judgement JudgeStatus(UploadFacts& facts, Result<UploadStatus> const& came,
   facts.locks = 0;
   bool const other_length = status.length && facts.size && *status.length != *facts.size;
   if (other_length || status.offset > std::max(facts.announced, facts.confirmed)) {
-    return StartOver(facts, "what the server has is not what was sent to it", !status.Complete());
+    auto const why = other_length
+                         ? "the server says that it is " + std::to_string(*status.length) +
+                               " bytes long, and the file is " + std::to_string(*facts.size)
+                         : "what the server has is not what was sent to it";
+    return StartOver(facts, why, !status.Complete());
   }
   if (status.Complete()) return Completed(facts);
   // What completes it has not arrived. From behind a proxy it may still come.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <random>
+#include <span>
 #include <utility>
 
 #include "fail.h"
@@ -13,6 +14,7 @@ namespace {
 /// Credentials are renewed by people and by timers.
 constexpr std::chrono::milliseconds kUnauthorizedDelay{10'000};
 constexpr std::chrono::hours kForEver{24 * 365};
+constexpr int kMostTaken = 5;
 
 std::string MakeKey() {
   std::random_device device;
@@ -72,21 +74,33 @@ Result<void> Sending::Step() {
 
 // ---- beginning
 
-void Sending::TakeUp(std::string const& url) {
-  stored_.url = url;
+Result<void> Sending::TakeUp(std::string const& url) {
   asked_server_ = true;
-  // Whoever has it may have sent any of it, and its end.
-  facts_.announced = length_.value_or(0);
-  facts_.lost_an_end = true;
-  receipt_.resumed = true;
   state_ = State::kUnknown;
+  Hasher hasher(ChecksumAlgorithm::kSha256);
+  hasher.Update(std::as_bytes(std::span(options_.fingerprint)));
+  auto const body = hasher.Digest();
+  auto const found = Remembers() ? options_.store->Find(url) : std::nullopt;
+  if (!found) return tl::unexpected(found.error());
+  if (*found && (*found)->checked_sha256 != body) {
+    return Fail(ErrorCode::kRefused,
+                "this upload was begun with another file, or with this one before it was changed");
+  }
+  if (*found) {
+    stored_ = **found;
+    facts_.announced = length_.value_or(0);
+    facts_.end = stored_.end;
+    facts_.end_words = stored_.end_words;
+    receipt_.resumed = true;
+    return {};
+  }
+  // What the server has of it already was not sent from here, and is not taken for this file's.
+  stored_ = {.url = url, .length = {}, .checked_sha256 = body};
+  return Remember();
 }
 
 Result<void> Sending::Recall() {
-  if (!options_.upload_url.empty()) {
-    TakeUp(options_.upload_url);
-    return {};
-  }
+  if (!options_.upload_url.empty()) return TakeUp(options_.upload_url);
   if (!Remembers()) return {};
   auto const found = options_.store->Find(options_.fingerprint);
   if (!found) return tl::unexpected(found.error());
@@ -111,8 +125,9 @@ Result<void> Sending::AskServer() {
   if (info) profile_.Announced(*info);
   // Announcements are hints: a proxy that answers OPTIONS itself need not keep a file back.
   auto const code = info ? ErrorCode::kRefused : info.error().code;
-  bool const can_do_without = code == ErrorCode::kRefused || code == ErrorCode::kProtocol ||
-                              (code == ErrorCode::kNotTus && growing_ == nullptr);
+  bool const says_nothing = !info && growing_ == nullptr && SaysNothing(info.error());
+  bool const can_do_without =
+      code == ErrorCode::kRefused || code == ErrorCode::kProtocol || says_nothing;
   if (!info && !can_do_without) return Trouble(info.error());
   asked_server_ = true;
   return {};
@@ -145,8 +160,11 @@ Result<void> Sending::Create() {
   }
   auto created = client_.Create(request);
   if (!created) {
-    if (!length_ && created.error().code == ErrorCode::kRefused) profile_.DeferRefused();
-    return Trouble(created.error());
+    auto error = created.error();
+    if (!length_ && error.code == ErrorCode::kRefused) profile_.DeferRefused();
+    // A name that is taken so often in a row is there, and no creation of it is under way.
+    if (IsTaken(error) && ++taken_ >= kMostTaken) error.code = ErrorCode::kRefused;
+    return Trouble(error);
   }
   stored_ = {.url = created->url,
              .length = length_,
@@ -449,6 +467,7 @@ Result<void> Sending::Retry(Error const& error, std::chrono::milliseconds least)
 
 Result<void> Sending::StartOver(Judgement const& judgement, Error const* error) {
   if (!options_.upload_url.empty()) {
+    if (auto forgotten = Forget(); !forgotten) return forgotten;
     return Fail(ErrorCode::kRefused,
                 judgement.why + "; it was made elsewhere, where another one is to be had");
   }
@@ -471,19 +490,23 @@ Result<void> Sending::StartOver(Judgement const& judgement, Error const* error) 
 // ---- remembering
 
 bool Sending::Remembers() const {
-  return options_.store != nullptr && !options_.fingerprint.empty() && options_.upload_url.empty();
+  return options_.store != nullptr && !options_.fingerprint.empty();
+}
+
+std::string const& Sending::StoreKey() const {
+  return options_.upload_url.empty() ? options_.fingerprint : options_.upload_url;
 }
 
 Result<void> Sending::Remember() {
   stored_.end = facts_.end;
   stored_.end_words = facts_.end_words;
   if (!Remembers()) return {};
-  return options_.store->Put(options_.fingerprint, stored_);
+  return options_.store->Put(StoreKey(), stored_);
 }
 
 Result<void> Sending::Forget() {
   if (!Remembers()) return {};
-  return options_.store->Remove(options_.fingerprint);
+  return options_.store->Remove(StoreKey());
 }
 
 }  // namespace tus

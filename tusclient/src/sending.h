@@ -33,7 +33,7 @@ class Sending {
   enum class State { kNoUrl, kUnknown, kReady, kComplete };
 
   Result<void> Recall();
-  void TakeUp(std::string const& url);
+  Result<void> TakeUp(std::string const& url);
   Result<void> Step();
   Result<void> AskServer();
   Result<void> Create();
@@ -56,6 +56,7 @@ class Sending {
   Result<void> StartOver(Judgement const& judgement, Error const* error);
 
   [[nodiscard]] bool Remembers() const;
+  [[nodiscard]] std::string const& StoreKey() const;
   Result<void> Remember();
   Result<void> Forget();
   void Complete(std::vector<Header> headers, std::string body);
@@ -76,6 +77,7 @@ class Sending {
   UploadFacts facts_;
   bool replayed_ = true;  ///< a growing source was compared with what was sent of it before
   std::string idempotency_key_;
+  int taken_ = 0;                ///< creations in a row that something was in the way of
   std::uint64_t last_body_ = 0;  ///< length of the body that was sent last
   std::optional<std::chrono::steady_clock::time_point> gone_since_;
   Receipt receipt_;

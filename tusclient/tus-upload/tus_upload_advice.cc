@@ -16,6 +16,7 @@ std::string AboutRefusal(tus::Error const& error, Options const& options) {
   if (error.http_status == 0 && options.FromStandardInput()) {
     return "write it to a file and upload this";
   }
+  if (!options.upload_url.empty()) return "ask whoever made that upload for another one";
   return "check the URL, and with the server's operator what it takes";
 }
 

@@ -45,9 +45,10 @@ struct Receipt {
 
 struct UploadOptions {
   Metadata metadata{};
-  /// The upload was made elsewhere: what the server has of it are these bytes already, and the rest
-  /// is sent. Never made anew, never deleted; the client's endpoint, metadata, fingerprint and
-  /// store do not matter. Empty: it is created here. A bearer secret.
+  /// The upload was made elsewhere, for these bytes: it is filled, never made anew, never deleted;
+  /// metadata does not matter. It has to be empty, or `store` knows that it was begun with the same
+  /// fingerprint: what somebody else has sent to it is never taken for these bytes. Empty: the
+  /// upload is created here. A bearer secret.
   std::string upload_url{};
   /// Key in `store`: equal when, and only when, the bytes are. Empty: cannot be resumed by another
   /// process. For a GrowingSource any name will do, its bytes are compared.
