@@ -255,5 +255,39 @@ TEST_F(TransferCreate, WhatAProgramMadeAndNothingWasSentToIsTheProgramsToDelete)
   EXPECT_TRUE(Uploads().empty()) << "without a request";
 }
 
+TEST_F(TransferCreate, NewHeadersAreForTheUploadWhoseOwnWereRefused) {
+  CommandIs(R"(echo '{"headers": {"Signature": "old"}}')");
+  FinishedFile(5 * kGranule);
+  Next("POST", kEndpoint, CreatedAt(kUrl));
+  NextPatch(kUrl, 0, 2 * kGranule, "(none)");
+  Steps(2);
+  Next("PATCH", kUrl, TusAnswer(401));
+  Steps(1);
+  RenameTo("other.bin");
+  auto const asked = (dir_ / "asked").string();
+  CommandIs("cat >> '" + asked + "'; echo '{}'");
+  clock_.Advance(std::chrono::minutes(2));
+  Steps(1);  // starts over, under its new name
+  Next("POST", kEndpoint, CreatedAt(kSecondUrl));
+  NextPatch(kSecondUrl, 0, 2 * kGranule, "(none)");
+  Steps(2);
+  EXPECT_EQ(TheUpload()->offset, 2 * kGranule);
+  EXPECT_THAT(tusfs_testing::ReadFile(asked), Not(HasSubstr("upload_url")));
+}
+
+TEST_F(TransferCreate, WhatNobodyMayDeleteAnyMoreIsLeftAndIsNoOutage) {
+  CommandIs(R"(echo '{"headers": {"Signature": "old"}}')");
+  FinishedFile(5 * kGranule);
+  Next("POST", kEndpoint, CreatedAt(kUrl));
+  NextPatch(kUrl, 0, 2 * kGranule, "(none)");
+  Steps(2);
+  auto const id = TheUpload()->id;
+  ChangeUpload([](Upload& upload) { upload.owner = 0; });
+  Next("HEAD", kUrl, WithSignature("old", TusAnswer(401)));
+  EndUpload(id);
+  EXPECT_TRUE(Uploads().empty());
+  EXPECT_TRUE(endpoint_.state().reachable);
+}
+
 }  // namespace
 }  // namespace tusfs
