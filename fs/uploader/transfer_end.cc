@@ -1,4 +1,6 @@
 // How a step of a transfer ends: what the ledger keeps of it, and when to look again.
+#include <tusclient/origin.h>
+
 #include "base/text.h"
 #include "uploader/transfer.h"
 
@@ -118,11 +120,7 @@ Transfer::Outcome Transfer::FailFor(Work const& work, std::string const& why,
 // Whether the server, or whoever made it, has put it on another host than the endpoint's: what is
 // wrong there is no outage of the endpoint.
 bool Transfer::IsElsewhere(Upload const& upload) const {
-  auto const origin = [](std::string const& url) {
-    auto const authority = url.find("://");
-    return url.substr(0, authority == std::string::npos ? 0 : url.find('/', authority + 3));
-  };
-  return !upload.url.empty() && origin(upload.url) != origin(shared_.url);
+  return !upload.url.empty() && !tus::AreOfOneOrigin(upload.url, shared_.url);
 }
 
 Transfer::Outcome Transfer::BackOff(tus::Error const& error, JobMemory& memory, bool elsewhere) {

@@ -72,6 +72,7 @@ Transfer::Outcome Transfer::Patch(Work const& work, JobMemory& memory, std::stop
   std::optional<SteadyTime> look_again;
   auto const range = Available(work, memory, work.upload->offset, look_again);
   if (!range) {
+    memory.stalled_since.reset();  // there is nothing that the server could take
     auto const refresh = RefreshAt(work, memory);
     if (refresh && *refresh <= shared_.clock.Steady()) return Refresh(work, memory, stop);
     if (refresh && (!look_again || *refresh < *look_again)) look_again = refresh;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tusclient/client.h"
+#include "tusclient/origin.h"
 #include "tusclient/redact.h"
 
 namespace tus {
@@ -28,6 +29,13 @@ TEST(NormalizeEndpoint, TakesNamesBeyondAsciiByTheirAsciiForm) {
             OriginOf("https://xn--bcher-kva.example/files/1").value());
   EXPECT_EQ(ResolveUrl("https://xn--bcher-kva.example/files/", "https://bücher.example/files/1"),
             "https://xn--bcher-kva.example/files/1");
+}
+
+TEST(Origin, IsOneHoweverItIsWritten) {
+  EXPECT_TRUE(AreOfOneOrigin("https://tus/files/", "https://TUS:443/elsewhere/1?a=b"));
+  EXPECT_FALSE(AreOfOneOrigin("https://tus/files/", "https://tus:8443/files/"));
+  EXPECT_FALSE(AreOfOneOrigin("https://tus/files/", "http://tus/files/"));
+  EXPECT_FALSE(AreOfOneOrigin("https://tus/files/", ""));
 }
 
 TEST(DifferInSlash, IsAboutTheEndOfThePathAlone) {

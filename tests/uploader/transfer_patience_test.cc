@@ -67,6 +67,21 @@ TEST_F(TransferPatience, ProgressStartsItsTimeAnew) {
   EXPECT_EQ(TheUpload()->phase, UploadPhase::kCreated);
 }
 
+TEST_F(TransferPatience, APauseOfTheWriterIsNoStandstill) {
+  Append(2 * kGranule + 1);
+  Next("POST", kEndpoint, CreatedAt(kUrl));
+  NextPatch(kUrl, 0, 2 * kGranule, "(none)");
+  Steps(2);
+  memory_.recheck = true;
+  Locked(std::chrono::minutes(30));
+  Next("HEAD", kUrl, HeadAnswer(2 * kGranule, std::nullopt));
+  Steps(2);  // and there is nothing to send
+  clock_.Advance(std::chrono::hours(5));
+  memory_.recheck = true;
+  Locked(std::chrono::minutes(30));
+  EXPECT_EQ(TheUpload()->phase, UploadPhase::kCreated);
+}
+
 TEST_F(TransferPatience, AnOutageOfTheServerIsNoFaultOfTheFile) {
   Created(3 * kGranule);
   memory_.recheck = true;

@@ -10,6 +10,7 @@
 #include "fail.h"
 #include "text.h"
 #include "tusclient/client.h"
+#include "tusclient/origin.h"
 #include "tusclient/redact.h"
 
 namespace tus {
@@ -161,6 +162,12 @@ std::string Origin::Text() const {
 
 Result<Origin> OriginOf(std::string const& url) {
   return ParseAbsolute(url).map([](UrlHandle const& parsed) { return OriginOf(parsed.get()); });
+}
+
+bool AreOfOneOrigin(std::string const& one, std::string const& other) {
+  auto const first = OriginOf(one);
+  auto const second = OriginOf(other);
+  return first && second && *first == *second;
 }
 
 std::string PathOf(std::string const& url) {
