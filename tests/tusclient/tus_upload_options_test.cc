@@ -201,6 +201,9 @@ TEST_F(TusUploadUrl, IsAboutOneFile) {
     EXPECT_EQ(run.code, 2);
     EXPECT_THAT(run.err, HasSubstr("fills one upload with one file"));
   }
+  EXPECT_THAT(Run({"--upload-url", url, "--upload-url-file", file_, file_}).err,
+              HasSubstr("give one of them"));
+  EXPECT_THAT(Run({"--upload-url-file", "/nowhere", file_}).err, HasSubstr("No such file"));
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ std::optional<Error> Pacer::Failed(Error const& error, std::stop_token const& st
   if (options_.give_up && options_.now() + delay - progressed_ > *options_.give_up) {
     auto last = error;
     auto const time = std::chrono::ceil<std::chrono::seconds>(options_.now() - progressed_).count();
-    last.message += ", and nothing has moved on for " + std::to_string(time) + " s (given up)";
+    last.message += ", and nothing has moved on for " + std::to_string(time) + " s";
     return last;
   }
   if (options_.on_retry) options_.on_retry(error, delay);

@@ -312,10 +312,13 @@ Checked<std::string> NormalUrl(std::string const& text) {
 Checked<void> SetUploadUrl(Options& options, Given const& given) {
   auto text = given.upload_url;
   if (!given.upload_url_file.empty()) {
+    if (!text.empty()) return Wrong("--upload-url and --upload-url-file: give one of them");
+    auto readable = CheckReadable("--upload-url-file", given.upload_url_file);
+    if (!readable) return readable;
     std::ifstream file(given.upload_url_file);
-    if (!text.empty() || !std::getline(file, text) || text.empty()) {
+    if (!std::getline(file, text) || text.empty()) {
       return Wrong("--upload-url-file: the file " + Quoted(given.upload_url_file) +
-                   " has no URL in its first line, or --upload-url is given beside it");
+                   " has no URL in its first line");
     }
   }
   auto const url = NormalUrl(text);
