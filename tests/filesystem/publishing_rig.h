@@ -104,9 +104,9 @@ class PublishingRig : public testing::Test {
 
   std::chrono::milliseconds adopt_timeout_{0};
   tusfs_testing::TempDir const dir_;
-  SystemClock const clock_;
+  SystemClock const clock_{};
   Logger const logger_ = QuietLogger();
-  FakeProcesses const processes_;
+  FakeProcesses const processes_{};
   Caller const me_{.uid = 0, .gid = 0, .pid = 100};
   FixtureServer server_;
   std::unique_ptr<Spool> spool_;

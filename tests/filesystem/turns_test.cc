@@ -33,7 +33,7 @@ class TurnsTest : public testing::Test {
 
 TEST_F(TurnsTest, EverybodyGoesOnWhileThereIsRoom) {
   Use(kPlentyUsed);
-  for (VersionId const file : {1, 2, 3}) EXPECT_EQ(Ask(file), Turn::kGo);
+  for (VersionId const file : {1U, 2U, 3U}) EXPECT_EQ(Ask(file), Turn::kGo);
   EXPECT_EQ(budget_.waiting(), 0U);
 }
 
@@ -163,7 +163,7 @@ TEST_F(TurnsTest, WhatIsStuckCountsAsThatOfOthers) {
 TEST_F(TurnsTest, WhereBytesOfUnfinishedFilesGoNobodyStopsEarly) {
   Use(9 * kUnit);
   Turns trimming(budget_, clock_, {.full_timeout = kTimeout, .trims = true});
-  for (VersionId const file : {1, 2, 3}) EXPECT_EQ(trimming.Ask(file, 3 * kUnit), Turn::kGo);
+  for (VersionId const file : {1U, 2U, 3U}) EXPECT_EQ(trimming.Ask(file, 3 * kUnit), Turn::kGo);
 }
 
 TEST_F(TurnsTest, WhenNothingWillGoOneAfterAnotherIsToldTheSmallestFirst) {

@@ -90,7 +90,7 @@ TEST_F(RequestSlotsTest, ASuccessorFindsWhatIsInTheSlotsOfThreadsThatWereAdded) 
 }
 
 TEST_F(RequestSlotsTest, ASuccessorFindsUnansweredRequestsInTheirOrder) {
-  for (std::uint64_t const unique : {8, 4, 6}) Receive(*slots_.Claim(0), unique);
+  for (std::uint64_t const unique : {8U, 4U, 6U}) Receive(*slots_.Claim(0), unique);
   auto successor = MapAgain();
   auto const left = successor.Unanswered();
   ASSERT_EQ(left.size(), 3U);

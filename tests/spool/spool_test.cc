@@ -217,15 +217,15 @@ TEST_F(SpoolBudgetTest, ADescriptionThatTakesABlockCounts) {
   MakeLarge(2);
   Description description;
   description.path = std::string(200, 'x') + "/" + std::string(200, 'y');
-  for (VersionId const id : {1, 2}) ASSERT_TRUE(Ok(spool_->Describe(id, description)));
+  for (VersionId const id : {1U, 2U}) ASSERT_TRUE(Ok(spool_->Describe(id, description)));
   EXPECT_GE(Used(), 2 * kMegabyte);
-  for (VersionId const id : {1, 2}) EXPECT_TRUE(Ok(spool_->Remove(id)));
+  for (VersionId const id : {1U, 2U}) EXPECT_TRUE(Ok(spool_->Remove(id)));
   open.reset();
   EXPECT_EQ(Used(), 0U);
 }
 
 TEST_F(SpoolBudgetTest, CountsTheFilesOfEarlierProcesses) {
-  for (VersionId const id : {1, 2, 3, 4}) MakeLarge(id);
+  for (VersionId const id : {1U, 2U, 3U, 4U}) MakeLarge(id);
   spool_ = Spool::Open(path_).value();
   MakeLarge(5);
   // Before they are counted: one goes, one is open and grows, one is open and goes.

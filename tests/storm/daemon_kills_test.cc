@@ -56,10 +56,10 @@ class DaemonKillsStorm : public MountTest {
   }
 
   void MakeTree(fs::path const& top) {
-    for (int d = 0; d < 4; ++d) {
+    for (std::uint64_t d = 0; d < 4; ++d) {
       auto const directory = top / ("dir" + std::to_string(d));
       fs::create_directories(directory);
-      for (int f = 0; f < 6; ++f) {
+      for (std::uint64_t f = 0; f < 6; ++f) {
         WriteRandomFile(directory / ("file" + std::to_string(f)), 3000 + 7000 * f, 100 * d + f);
       }
     }

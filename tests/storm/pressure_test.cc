@@ -165,7 +165,7 @@ TEST_F(PressureStorm, SixtyFourMebibytesAreEnough) {
   {
     std::vector<std::jthread> copies;
     for (auto const& [name, source] : sources) {
-      copies.emplace_back([this, name, source] { Copy(source, *mount_ / name); });
+      copies.emplace_back([this, name = name, source = source] { Copy(source, *mount_ / name); });
     }
     for (int i = 8; i < storm.count(); ++i) {
       WriteFile(*mount_ / ("small" + std::to_string(i)), "small " + std::to_string(i));

@@ -10,7 +10,7 @@
 namespace tusfs_testing {
 
 std::string WhyNoTrouble() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef TUSFS_SANITIZED
   return "sanitizers want to be the first library of a program";
 #else
   return "";

@@ -121,7 +121,7 @@ TEST_F(ClientCreate, TakesASuccessWithAUsableLocation) {
 }
 
 TEST_F(ClientCreate, AnEmptyUploadHasItsBodyWithIt) {
-  for (std::uint64_t const length : {0, 1}) {
+  for (std::uint64_t const length : {0U, 1U}) {
     transport_.Next("POST", "http://tus:1080/files/", [&](HttpRequest const& request) {
       EXPECT_EQ(HeaderOf(request, "Content-Type"),
                 length == 0 ? "application/offset+octet-stream" : "(none)");

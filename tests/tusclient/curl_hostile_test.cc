@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "raw_server.h"
+#include "testing/prompt.h"
 #include "tusclient/transport.h"
 
 namespace tus {
@@ -219,10 +220,10 @@ milliseconds TimeToCancel(std::string const& url, milliseconds after) {
 void ExpectPromptCancel(std::string const& url) {
   // A busy machine may not run either thread in time, so the promise has to hold once in five.
   auto best = milliseconds::max();
-  for (int i = 0; i < 5 && best > milliseconds(100); ++i) {
+  for (int i = 0; i < 5 && best > tusfs_testing::kPrompt; ++i) {
     best = std::min(best, TimeToCancel(url, milliseconds(200)));
   }
-  EXPECT_LE(best, milliseconds(100));
+  EXPECT_LE(best, tusfs_testing::kPrompt);
 }
 
 TEST(CurlCancelConnecting, ReturnsWithin100MillisecondsWhenNobodyAnswers) {

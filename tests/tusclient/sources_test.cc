@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "testing/files.h"
+#include "testing/prompt.h"
 #include "tusclient/checksum.h"
 #include "tusclient/data_source.h"
 
@@ -312,7 +313,7 @@ TEST_F(PipeSourceTest, CancellingEndsTheWaitOnASilentPipe) {
   auto const returned = std::chrono::steady_clock::now();
   ASSERT_FALSE(extent);
   EXPECT_EQ(extent.error().code, ErrorCode::kCancelled);
-  EXPECT_LT(returned - stopped, milliseconds(100));
+  EXPECT_LT(returned - stopped, tusfs_testing::kPrompt);
 }
 
 TEST_F(PipeSourceTest, AfterACancelledWaitTheNextOneGoesOn) {

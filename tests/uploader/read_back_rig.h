@@ -162,7 +162,7 @@ class ReadBackRig : public testing::Test {
   }
 
   tusfs_testing::TempDir const directory_;
-  SystemClock const clock_;
+  SystemClock const clock_{};
   std::unique_ptr<Store> const store_ =
       Store::Open(directory_ / "catalog", {}, QuietLogger()).value();
   std::unique_ptr<Spool> spool_ = Spool::Open(directory_ / "spool").value();

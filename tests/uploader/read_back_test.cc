@@ -44,7 +44,7 @@ TEST_F(ReadBackTest, AFileThatIsHereIsStale) {
 TEST_F(ReadBackTest, AJumpBackIsServed) {
   auto const bytes = Upload(10, 48 * kMiB);
   Begin({.window = 16 * kMiB});
-  for (std::uint64_t const at : {0, 40, 1, 47, 20}) {
+  for (std::uint64_t const at : {0U, 40U, 1U, 47U, 20U}) {
     EXPECT_TRUE(Read(10, at * kMiB, 500'000).value() == bytes.substr(at * kMiB, 500'000)) << at;
   }
   EXPECT_TRUE(ReadAll(10) == bytes);
