@@ -1,11 +1,11 @@
 #include "catalog/give_up.h"
 
+#include "catalog/life.h"
+
 namespace tusfs {
 
 bool MayBePublished(std::optional<Upload> const& upload) {
-  if (!upload) return false;
-  return upload->phase == UploadPhase::kFinalSent || upload->phase == UploadPhase::kComplete ||
-         upload->phase == UploadPhase::kUnconfirmed || upload->phase == UploadPhase::kVerifying;
+  return upload && life::MayBePublished(upload->phase);
 }
 
 std::optional<std::string> WhyNotGivenUp(Inode const& inode, Upload const& upload, GiveUpFor why) {

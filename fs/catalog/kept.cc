@@ -1,6 +1,7 @@
 #include "catalog/kept.h"
 
 #include "catalog/codec.h"
+#include "catalog/life.h"
 
 namespace tusfs {
 namespace {
@@ -29,20 +30,19 @@ void UseKept(Transaction& transaction, Inode& inode, FileTime now) {
 }
 
 void MarkUploaded(Transaction& transaction, Inode& inode, FileTime now) {
-  inode.content = Content::kUploaded;
+  life::Publish(inode);
   inode.published = now;
   UseKept(transaction, inode, now);
 }
 
 bool WasUploadedBefore(Inode const& inode, FileTime time) {
   auto const published = inode.published != 0 ? inode.published : inode.changed;
-  return inode.type == FileType::kRegular && inode.content == Content::kUploaded &&
-         published < time;
+  return inode.type == FileType::kRegular && life::IsUploaded(inode) && published < time;
 }
 
 void IndexKept(Transaction& transaction, Inode const& inode) {
   if (inode.kept_at <= 0) return;
-  if (inode.content == Content::kUploaded && inode.version != 0) {
+  if (life::IsUploaded(inode) && inode.version != 0) {
     transaction.Put(Table::kKept, KeyOf({.used = inode.kept_at, .inode = inode.id}), {});
   } else {
     UnindexKept(transaction, inode);

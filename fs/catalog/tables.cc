@@ -7,6 +7,7 @@
 #include "catalog/adoptable.h"
 #include "catalog/codec.h"
 #include "catalog/kept.h"
+#include "catalog/life.h"
 
 namespace tusfs {
 namespace {
@@ -52,7 +53,7 @@ Result<Inode> GetInode(View const& view, InodeId id) {
 void PutInode(Transaction& transaction, Inode const& inode) {
   transaction.Put(Table::kInodes, Key(inode.id), Encode(inode));
   if (inode.type != FileType::kRegular) return;
-  if (inode.content == Content::kUploaded) {
+  if (life::IsUploaded(inode)) {
     transaction.Delete(Table::kWork, Key(inode.id));
   } else {
     transaction.Put(Table::kWork, Key(inode.id), {});

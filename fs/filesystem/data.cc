@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <limits>
 
+#include "catalog/life.h"
 #include "catalog/tables.h"
 #include "filesystem/filesystem.h"
 
@@ -54,8 +55,8 @@ void Filesystem::Discard(Version const& version) {
 void Filesystem::ForgetDecisions(Inode& inode) {
   inode.renamed = inode.approved = inode.synced = false;
   inode.size_before = inode.held = 0;
-  bool const published = inode.content == Content::kUploaded;
-  if (published && inode.regrown < std::numeric_limits<std::uint8_t>::max()) ++inode.regrown;
+  if (life::IsUploaded(inode) && inode.regrown < std::numeric_limits<std::uint8_t>::max())
+    ++inode.regrown;
 }
 
 Result<std::optional<Uuid>> Filesystem::SwapVersion(Transaction& transaction, Inode& inode,
@@ -70,9 +71,7 @@ Result<std::optional<Uuid>> Filesystem::SwapVersion(Transaction& transaction, In
   inode.modified = inode.changed = clock_.Wall();
   ForgetDecisions(inode);
   inode.regrown = 0;  // a new body under an old name
-  // Without a writer it is as good as closed; with one, its close decides.
-  inode.content = open_.Count(inode.id).writing > 0 ? Content::kWriting : Content::kSettling;
-  inode.reason.clear();
+  life::BeginVersion(inode, open_.Count(inode.id).writing > 0);
   return ownerless;
 }
 
@@ -162,10 +161,7 @@ Result<void> Filesystem::ChangeSize(ActiveFile& file, std::uint64_t size) {
     if (auto changeable = CheckChangeable(transaction, *inode); !changeable) return changeable;
     inode->synced_size = std::min(inode->synced_size, size);
     ForgetDecisions(*inode);
-    // Nobody may finish it while its size is changing.
-    if (inode->content != Content::kInterrupted && inode->content != Content::kFailed) {
-      inode->content = Content::kWriting;
-    }
+    life::BeginResize(*inode);
     PutInode(transaction, *inode);
     return {};
   });
@@ -177,10 +173,7 @@ Result<void> Filesystem::ChangeSize(ActiveFile& file, std::uint64_t size) {
     auto inode = GetInode(transaction, file.inode);
     if (!inode) return Failure(inode.error());
     CatchUp(*inode, version.get());
-    // Without a writer it is as good as closed; with one, its close decides.
-    if (inode->content == Content::kWriting && open_.Count(file.inode).writing == 0) {
-      inode->content = Content::kSettling;
-    }
+    life::EndResize(*inode, open_.Count(file.inode).writing > 0);
     PutInode(transaction, *inode);
     return {};
   });
@@ -207,7 +200,7 @@ Result<void> Filesystem::Truncate(ActiveFile& file, Caller const& caller, std::u
   }
   // An earlier process died over this very request when the disk had the size already: what it had
   // begun has to be ended.
-  bool const unended = inode->content == Content::kWriting && open_.Count(file.inode).writing == 0;
+  bool const unended = life::IsBeingWritten(*inode) && open_.Count(file.inode).writing == 0;
   if (file.version && file.version->size() == size && !unended) {
     file.version->SetModified(clock_.Wall());
     return {};
@@ -423,10 +416,9 @@ Result<void> Filesystem::Sync(HandleId id) {
         // What was written over meanwhile may be on disk or not.
         if (changed_from < inode->synced_size) inode->rewrite = Rewrite::kBegun;
         vouched = inode->rewrite == Rewrite::kBegun ? vouched : inode->synced_size;
-      } else if (inode->content != Content::kUploaded) {  // else the server has them
+      } else {
         // The kernel says it once; the next fdatasync would succeed over lost pages.
-        inode->content = Content::kFailed;
-        inode->reason = Describe(synced.error());
+        life::Fail(*inode, Describe(synced.error()));
       }
       PutInode(transaction, *inode);
       return {};

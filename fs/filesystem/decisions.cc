@@ -5,6 +5,7 @@
 
 #include "catalog/adoptable.h"
 #include "catalog/kept.h"
+#include "catalog/life.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
 #include "filesystem/report.h"
@@ -22,7 +23,7 @@ struct Case {
   bool has_writers = false;
 
   [[nodiscard]] bool IsStuckAs(UploadPhase phase) const {
-    return inode.content == Content::kFinished && upload && upload->phase == phase;
+    return life::IsFinished(inode) && upload && upload->phase == phase;
   }
 };
 
@@ -88,7 +89,7 @@ std::string WhyNotRetry(Case const& file) {
 
 std::string WhyNotAccept(Case const& file) {
   if (file.IsStuckAs(UploadPhase::kUnconfirmed)) return {};
-  if (file.inode.content == Content::kUploaded) return kUploaded;
+  if (life::IsUploaded(file.inode)) return kUploaded;
   return "only what is unconfirmed can be accepted: 'tusfsctl list' shows what keeps it back";
 }
 
@@ -111,22 +112,16 @@ Result<Decisions::Outcomes> Decisions::Publish(std::string const& path, Rest res
   return Apply(
       path,
       {.refuse = [&](Case const& file) { return WhyNotPublish(file, uploader_.rules(), rest); },
-       .is_meant =
-           [](Case const& file) {
-             return file.inode.content == Content::kSettling ||
-                    file.inode.content == Content::kInterrupted;
-           },
+       .is_meant = [](Case const& file) { return life::IsClosed(file.inode); },
        .change = [&](Transaction& transaction, Case& file) -> Result<void> {
          auto& inode = file.inode;
-         if (inode.content == Content::kFinished) return {};
+         if (life::IsFinished(inode)) return {};
          if (inode.IsCut()) {
            auto ended = filesystem_.EndCut(transaction, inode, rest == Rest::kTake);
            if (!ended) return Failure(ended.error());
            ownerless = *ended;
          }
-         inode.content = Content::kSettling;
-         inode.reason.clear();
-         inode.approved = true;
+         life::Approve(inode);
          PutInode(transaction, inode);
          return {};
        },
@@ -138,21 +133,20 @@ Result<Decisions::Outcomes> Decisions::Publish(std::string const& path, Rest res
 }
 
 Result<Decisions::Outcomes> Decisions::Retry(std::string const& path) {
-  return Apply(
-      path, {.refuse = WhyNotRetry,
-             .is_meant = [](Case const& file) { return file.inode.content == Content::kFinished; },
-             .change = [](Transaction& transaction, Case& file) -> Result<void> {
-               bool const is_stuck = file.IsStuckAs(UploadPhase::kUnconfirmed) ||
-                                     file.IsStuckAs(UploadPhase::kRefused);
-               if (!is_stuck) return {};
-               // As if it had been refused: that starts over. Without the words of a refusal
-               // it waits for that.
-               file.upload->phase = UploadPhase::kRefused;
-               file.upload->error.clear();
-               PutUpload(transaction, *file.upload);
-               return {};
-             },
-             .afterwards = [&](InodeId inode) { uploader_.Retry(inode); }});
+  return Apply(path, {.refuse = WhyNotRetry,
+                      .is_meant = [](Case const& file) { return life::IsFinished(file.inode); },
+                      .change = [](Transaction& transaction, Case& file) -> Result<void> {
+                        bool const is_stuck = file.IsStuckAs(UploadPhase::kUnconfirmed) ||
+                                              file.IsStuckAs(UploadPhase::kRefused);
+                        if (!is_stuck) return {};
+                        // As if it had been refused: that starts over. Without the words of a
+                        // refusal it waits for that.
+                        life::Refuse(*file.upload);
+                        file.upload->error.clear();
+                        PutUpload(transaction, *file.upload);
+                        return {};
+                      },
+                      .afterwards = [&](InodeId inode) { uploader_.Retry(inode); }});
 }
 
 Result<Decisions::Outcomes> Decisions::Accept(std::string const& path) {
@@ -162,7 +156,7 @@ Result<Decisions::Outcomes> Decisions::Accept(std::string const& path) {
              .is_meant = [](Case const& file) { return file.IsStuckAs(UploadPhase::kUnconfirmed); },
              .change = [&](Transaction& transaction, Case& file) -> Result<void> {
                auto& upload = *file.upload;
-               upload.phase = UploadPhase::kComplete;
+               life::Complete(upload);
                upload.offset = file.inode.size;
                upload.length = file.inode.size;
                upload.error.clear();

@@ -26,9 +26,13 @@ Description::State StateOf(Content content) {
       return Description::State::kFinished;
     case Content::kUploaded:
       return Description::State::kUploaded;
-    default:
-      return Description::State::kUnfinished;
+    case Content::kWriting:
+    case Content::kSettling:
+    case Content::kInterrupted:
+    case Content::kFailed:
+      break;
   }
+  return Description::State::kUnfinished;
 }
 
 }  // namespace

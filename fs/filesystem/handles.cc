@@ -4,22 +4,18 @@
 #include <cerrno>
 
 #include "catalog/kept.h"
+#include "catalog/life.h"
 #include "catalog/tables.h"
 #include "filesystem/filesystem.h"
 
 namespace tusfs {
 namespace {
 
-// By being opened for it. What is uploaded or interrupted stays so until it is changed.
-bool BecomesWriting(Inode const& inode) {
-  return inode.content == Content::kSettling || inode.content == Content::kFinished;
-}
-
 // Bytes that are used now and then go later than those that are not; which of two uses within a
 // minute was the later one does not matter.
 bool IsWorthNoting(Inode const& inode, FileTime now) {
   constexpr FileTime kMinute = FileTime{60} * 1'000'000'000;
-  return inode.content == Content::kUploaded && inode.version != 0 && inode.kept_at != 0 &&
+  return life::IsUploaded(inode) && inode.version != 0 && inode.kept_at != 0 &&
          now - inode.kept_at > kMinute;
 }
 
@@ -51,7 +47,7 @@ Result<Filesystem::Created> Filesystem::Create(Caller const& caller, InodeId par
     auto inode =
         AddNew(transaction, caller, parent, name, FileType::kRegular, mode, [&](Inode& fresh) {
           fresh.version = (*version)->id();
-          fresh.content = handle->MayWrite() ? Content::kWriting : Content::kSettling;
+          life::BeginVersion(fresh, handle->MayWrite());
         });
     if (!inode) return Failure(inode.error());
     auto const id = transaction.NewNumber(Counter::kHandle);
@@ -106,7 +102,8 @@ Result<HandleId> Filesystem::Open(Caller const& caller, InodeId id, int flags) {
     if (handle->MayWrite()) file.vouched = ActiveFile::kNotKnown;  // it may have been finished
     if (auto restored = Restore(file, *inode); !restored) return Failure(restored.error());
   }
-  if (!fresh && handle->MayWrite() && BecomesWriting(*inode)) {
+  bool const was_left = life::IsSettling(*inode) || life::IsFinished(*inode);
+  if (!fresh && handle->MayWrite() && was_left) {
     if (auto dropped = file.version->DropTail(); !dropped) return Failure(dropped.error());
   }
   std::optional<Uuid> ownerless;
@@ -127,9 +124,7 @@ Result<HandleId> Filesystem::Open(Caller const& caller, InodeId id, int flags) {
       ownerless = *swapped;
       if (caller.drops_privileges) DropPrivileges(transaction, *current);
       PutInode(transaction, *current);
-    } else if (handle->MayWrite() && BecomesWriting(*current)) {
-      current->content = Content::kWriting;
-      current->synced = false;
+    } else if (handle->MayWrite() && life::OpenForWriting(*current)) {
       PutInode(transaction, *current);
     } else if (IsWorthNoting(*current, clock_.Wall())) {
       UseKept(transaction, *current, clock_.Wall());
@@ -187,11 +182,11 @@ Result<void> Filesystem::BeginChange(ActiveFile& file, OpenHandle& handle, Calle
     if (auto changeable = CheckChangeable(transaction, *inode); !changeable) return changeable;
     PutHandle(transaction, next);
     synced_size = inode->synced_size;
-    bool const begins = inode->content != Content::kWriting && inode->content != Content::kFailed;
     bool const rewrites = first < synced_size && inode->rewrite != Rewrite::kBegun;
+    bool const begins = !life::IsBeingWritten(*inode) && !life::HasFailed(*inode);
     if (begins || rewrites || inode->renamed || inode->approved) {
       ForgetDecisions(*inode);
-      if (begins) inode->content = Content::kWriting;
+      life::Change(*inode);
       if (rewrites) inode->rewrite = Rewrite::kBegun;
       PutInode(transaction, *inode);
     }
@@ -285,7 +280,7 @@ Result<void> Filesystem::Flush(Caller const& caller, HandleId id) {
     // What the local disk has failed no close makes good.
     bool const is_clean = speaks && next.verdict == Verdict::kClean && !next.dirty;
     bool const mends = is_clean && !next.beside_bad;
-    if (mends && inode->content != Content::kFailed) inode->reason.clear();
+    if (mends) life::CloseCleanly(*inode);
     PutInode(transaction, *inode);
     PutHandle(transaction, next);
     Remember(transaction, caller, record.inode, id);
@@ -360,19 +355,18 @@ Result<void> Filesystem::Release(HandleId id) {
       }
       if (!handle->MayWrite()) return {};
       CatchUp(*inode, version.get());
-      if (record.changed && inode->content != Content::kFailed) {
+      if (record.changed && !life::HasFailed(*inode)) {
         bool const unclosed = record.dirty && record.wrote && !uploader_.rules().publish_unknown;
         if (unclosed) {
-          inode->reason = "nobody who wrote to it has closed it";
+          life::EndBadly(*inode, "nobody who wrote to it has closed it");
         } else if (record.verdict != Verdict::kClean &&
                    !(record.reason.empty() && record.beside_bad)) {
-          inode->reason = record.reason;
+          life::EndBadly(*inode, record.reason);
         }  // else that close has cleared it, and what is there came later
         // Pages that the kernel writes for a map after the last close are nobody's bad end.
         if (record.verdict == Verdict::kDied) tainted = Taint(transaction, file.inode);
       }
-      if (inode->content == Content::kWriting && left.writing == 0) {
-        inode->content = inode->reason.empty() ? Content::kSettling : Content::kInterrupted;
+      if (left.writing == 0 && life::Close(*inode)) {
         // Who has called fsync(2) before the close need not wait for the settler's.
         inode->synced = inode->synced_size == inode->size && inode->rewrite == Rewrite::kNone &&
                         synced_at == std::pair(version->id(), version->changes());

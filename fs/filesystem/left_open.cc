@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "catalog/life.h"
 
 namespace tusfs {
 namespace {
@@ -60,11 +61,6 @@ Result<void> TakeFromDisk(Spool& spool, Inode& inode) {
   return {};
 }
 
-void Interrupt(Inode& inode, std::string reason) {
-  inode.content = Content::kInterrupted;
-  inode.reason = std::move(reason);
-}
-
 }  // namespace
 
 Result<Unfinished> JudgeHandles(View const& view, HandlesLeft left, bool publish_unknown) {
@@ -90,17 +86,14 @@ Result<Unfinished> JudgeHandles(View const& view, HandlesLeft left, bool publish
 }
 
 void EndWriting(Spool& spool, Unfinished const& unfinished, Inode& inode) {
-  if (inode.content != Content::kWriting) return;
+  if (!life::IsBeingWritten(inode)) return;
   if (auto taken = TakeFromDisk(spool, inode); !taken) {
-    inode.content = Content::kFailed;
-    inode.reason = "its bytes are missing from the spool: " + Describe(taken.error());
-  } else if (auto const found = unfinished.find(inode.id); found != unfinished.end()) {
-    Interrupt(inode, found->second);
-  } else if (!inode.reason.empty()) {
-    Interrupt(inode, inode.reason);
-  } else {
-    inode.content = Content::kSettling;
+    life::Fail(inode, "its bytes are missing from the spool: " + Describe(taken.error()));
+    return;
   }
+  auto const found = unfinished.find(inode.id);
+  life::EndConnection(inode,
+                      found == unfinished.end() ? std::nullopt : std::optional(found->second));
 }
 
 Result<void> ChangeWork(Store& store, Logger const& logger,
@@ -118,7 +111,7 @@ Result<void> ChangeWork(Store& store, Logger const& logger,
         auto const before = *inode;
         if (auto done = change(transaction, *inode); !done) return done;
         if (Encode(*inode) == Encode(before)) continue;  // most of a long queue
-        if (before.content != Content::kInterrupted && inode->content == Content::kInterrupted) {
+        if (!life::IsInterrupted(before) && life::IsInterrupted(*inode)) {
           logger->Warn(
               "file is interrupted and will not be published name=\"{}\" size={} "
               "reason=\"{}\"",

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "catalog/life.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
 #include "filesystem/filesystem.h"
@@ -39,14 +40,6 @@ constexpr FileTime kSecond = 1'000'000'000;
 bool IsPartOfRsync(Inode const& inode, std::string_view from, std::string_view to) {
   return inode.type == FileType::kRegular && IsRsyncTemporary(from) && FinalNameOf(from) == to &&
          inode.modified >= 0 && inode.modified < kSecond;
-}
-
-void InterruptPart(Inode& inode) {
-  if (inode.content == Content::kSettling) inode.content = Content::kInterrupted;
-  // The kernel may tell of the last close later than of the rename.
-  bool const unfinished =
-      inode.content == Content::kInterrupted || inode.content == Content::kWriting;
-  if (unfinished) inode.reason = "rsync was interrupted (--partial)";
 }
 
 }  // namespace
@@ -157,7 +150,7 @@ Result<Attributes> Filesystem::MakeNode(Caller const& caller, InodeId parent, st
       fresh.device = device;
       if (!version) return;
       fresh.version = version->id();
-      fresh.content = Content::kSettling;  // as empty as it will be, unless somebody opens it
+      life::BeginVersion(fresh, false);  // as empty as it will be, unless somebody opens it
     });
     if (!inode) return Failure(inode.error());
     Remember(transaction, caller, inode->id);
@@ -378,7 +371,8 @@ Result<void> Filesystem::Rename(Caller const& caller, InodeId from_parent, std::
     }
     AddEntry(transaction, target_directory, to, *source);
     NoteRename(*source);
-    if (IsPartOfRsync(*source, from, to)) InterruptPart(*source);
+    if (IsPartOfRsync(*source, from, to))
+      life::StopPart(*source, "rsync was interrupted (--partial)");
     MoveDirectoryLink(*source, *source_directory, target_directory);
 
     auto const now = clock_.Wall();

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "catalog/life.h"
 
 namespace tusfs {
 namespace {
@@ -13,7 +14,7 @@ constexpr std::size_t kPage = 256;
 constexpr std::size_t kWorthOneSyncfs = 8;
 
 bool NeedsSync(Inode const& inode) {
-  bool const waits = inode.content == Content::kSettling || inode.content == Content::kInterrupted;
+  bool const waits = life::IsClosed(inode);
   return waits && !inode.synced;
 }
 
@@ -71,8 +72,7 @@ class BodySync {
   }
 
   Result<void> Fail(Inode& inode, std::string const& why) {
-    inode.content = Content::kFailed;
-    inode.reason = why;
+    life::Fail(inode, why);
     logger_->Error(
         "file failed on the local disk and will not be published name=\"{}\" error=\"{}\"",
         Printable(inode.name), why);

@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "base/text.h"
+#include "catalog/life.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
 #include "filesystem/filesystem.h"
@@ -49,7 +50,7 @@ Result<Filesystem::Outlook> Filesystem::LookAhead(bool trims, std::stop_token st
         auto const inode = GetInode(view, id);
         if (!inode || inode->links == 0) continue;
         auto const bytes = inode->size - std::min(inode->size, inode->trimmed);
-        if (open_.Count(id).writing > 0 || inode->content == Content::kWriting) {
+        if (open_.Count(id).writing > 0 || life::IsBeingWritten(*inode)) {
           outlook.goes_on = outlook.goes_on || trims;
           continue;
         }
@@ -62,7 +63,7 @@ Result<Filesystem::Outlook> Filesystem::LookAhead(bool trims, std::stop_token st
           continue;
         }
         outlook.stuck += bytes;
-        if (inode->content != Content::kInterrupted || inode->trimmed > 0 || bytes == 0) continue;
+        if (!life::IsInterrupted(*inode) || inode->trimmed > 0 || bytes == 0) continue;
         outlook.interrupted.push_back({.since = inode->changed, .inode = id});
       }
       return {};
@@ -86,9 +87,9 @@ Result<std::optional<std::uint64_t>> Filesystem::DropInterrupted(InodeId id) {
   std::uint64_t bytes = 0;
   auto const dropped =
       RemoveFile(id, [&](Transaction& transaction, Inode const& inode) -> Result<bool> {
-        bool const may_go = inode.type == FileType::kRegular &&
-                            inode.content == Content::kInterrupted && inode.trimmed == 0 &&
-                            !uploader_.rules().Settles(inode) && open_.FindFile(id) == nullptr;
+        bool const may_go = inode.type == FileType::kRegular && life::IsInterrupted(inode) &&
+                            inode.trimmed == 0 && !uploader_.rules().Settles(inode) &&
+                            open_.FindFile(id) == nullptr;
         if (!may_go) return false;
         path = PathOf(transaction, inode).value_or(inode.name);
         bytes = inode.size;

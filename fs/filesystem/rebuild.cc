@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "catalog/kept.h"
+#include "catalog/life.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
 #include "uploader/target.h"
@@ -109,8 +110,7 @@ class Rebuilder {
     file.version = found.id;
     file.size = file.synced_size = found.size;
     file.accessed = file.modified = file.changed = clock_.Wall();
-    file.content = Content::kInterrupted;
-    file.reason = kWhy;
+    life::FindUnfinished(file, kWhy);
     if (!found.description) return file;
     auto const& description = *found.description;
     file.mode = description.mode;
@@ -119,27 +119,34 @@ class Rebuilder {
     file.modified = description.modified;
     file.trimmed = description.trimmed;
     if (description.state == Description::State::kUnfinished) return file;
-    file.reason.clear();
-    bool const uploaded = description.state == Description::State::kUploaded;
-    file.content = uploaded ? Content::kUploaded : Content::kFinished;
+    if (description.state == Description::State::kUploaded) {
+      life::FindUploaded(file);
+    } else {
+      life::FindFinished(file);
+    }
     return file;
   }
 
   // What was finished may have been published: with the last word of its upload unknown, the
   // server is asked first.
   void GiveUpload(Transaction& transaction, Description const& description, Inode& inode) const {
-    bool const finished = inode.content == Content::kFinished;
-    if (inode.content == Content::kUploaded) MarkUploaded(transaction, inode, clock_.Wall());
+    bool const finished = life::IsFinished(inode);
+    if (life::IsUploaded(inode)) MarkUploaded(transaction, inode, clock_.Wall());
     // Of an unfinished file only where the server has the only copy of its head.
-    bool const goes_on = inode.content == Content::kInterrupted && inode.trimmed > 0;
-    bool const unfinished = inode.content == Content::kInterrupted;
+    bool const goes_on = life::IsInterrupted(inode) && inode.trimmed > 0;
+    bool const unfinished = life::IsInterrupted(inode);
     if (description.url.empty() || (unfinished && !goes_on)) return;
     Upload upload;
     upload.id = Uuid::Random();
     upload.owner = inode.id;
     upload.version = inode.version;
-    upload.phase = finished ? UploadPhase::kFinalSent : UploadPhase::kComplete;
-    if (goes_on) upload.phase = UploadPhase::kCreated;
+    if (goes_on) {
+      life::Create(upload);
+    } else if (finished) {
+      life::SendEnd(upload);
+    } else {
+      life::Complete(upload);
+    }
     upload.url = description.url;
     upload.last = upload.phase == UploadPhase::kComplete;
     upload.path = TargetPath(description.path);

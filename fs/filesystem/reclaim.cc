@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "base/thread_name.h"
+#include "catalog/life.h"
 #include "catalog/tables.h"
 
 namespace tusfs {
@@ -109,7 +110,7 @@ void Reclaimer::Recount(std::stop_token const& stop) {
 std::uint64_t Reclaimer::BytesOf(KeptFile const& file) const {
   auto const inode = store_.Read([&](View const& view) { return GetInode(view, file.inode); });
   if (!inode || inode->kept_at != file.used || inode->version == 0) return 0;
-  return inode->content == Content::kUploaded ? inode->size : 0;
+  return life::IsUploaded(*inode) ? inode->size : 0;
 }
 
 std::uint64_t Reclaimer::Evict(std::uint64_t wanted, std::stop_token const& stop) {
@@ -155,8 +156,8 @@ void Reclaimer::IndexOldFiles(std::stop_token const& stop) {
   auto const note = store_.Read([](View const& view) { return GetNote(view, kIndexedNote); });
   if (!note || !note->empty()) return;
   auto const is_unknown = [](Inode const& inode) {
-    return inode.type == FileType::kRegular && inode.version != 0 &&
-           inode.content == Content::kUploaded && inode.kept_at == 0;
+    return inode.type == FileType::kRegular && inode.version != 0 && life::IsUploaded(inode) &&
+           inode.kept_at == 0;
   };
   std::vector<InodeId> unknown;
   auto const visited =

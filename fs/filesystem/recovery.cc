@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "catalog/give_up.h"
+#include "catalog/life.h"
 #include "catalog/tables.h"
 #include "filesystem/left_open.h"
 
@@ -65,8 +66,7 @@ Result<void> CutToSynced(Transaction& transaction, Spool& spool, Inode& inode) {
   if (!confirmed) return Failure(confirmed.error());
   auto const known = std::max(inode.synced_size, *confirmed);
   if (!body && known > 0) {
-    inode.content = Content::kFailed;
-    inode.reason = "its bytes are missing from the spool: " + Describe(body.error());
+    life::Fail(inode, "its bytes are missing from the spool: " + Describe(body.error()));
     return {};
   }
   inode.size_before = std::max({inode.size_before, inode.size, on_disk});
@@ -78,10 +78,7 @@ Result<void> CutToSynced(Transaction& transaction, Spool& spool, Inode& inode) {
   // Whoever called it complete had seen bytes that may be gone.
   inode.approved = inode.renamed = false;
   bool const is_torn = inode.rewrite != Rewrite::kNone;
-  if (is_torn || inode.content != Content::kInterrupted) {
-    inode.content = Content::kInterrupted;
-    inode.reason = is_torn ? kTorn : kPowerCut;
-  }
+  life::LosePower(inode, is_torn ? kTorn : kPowerCut, is_torn);
   if (is_torn) inode.rewrite = Rewrite::kTorn;
   // The name of a file that nobody synced may have come through without its body.
   if (!body) {
@@ -106,8 +103,8 @@ Result<void> ShowWhatIsLeft(Spool& spool, Inode& inode) {
 // Puts one unfinished file right.
 Result<void> Mend(Transaction& transaction, Spool& spool, Unfinished const& unfinished,
                   LastEnd last, Inode& inode) {
-  if (inode.content == Content::kFinished) return {};
-  if (inode.content == Content::kFailed) return ShowWhatIsLeft(spool, inode);
+  if (life::IsFinished(inode)) return {};
+  if (life::HasFailed(inode)) return ShowWhatIsLeft(spool, inode);
   if (last == LastEnd::kOtherBoot) return CutToSynced(transaction, spool, inode);
   EndWriting(spool, unfinished, inode);
   return {};

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <thread>
 
+#include "catalog/life.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
 #include "uploader/target.h"
@@ -58,9 +59,14 @@ std::string_view StateOf(Inode const& inode, std::optional<Upload> const& upload
       return upload->error.empty() ? "queued" : "failed";
     case UploadPhase::kUnconfirmed:
       return "unconfirmed";
-    default:
-      return sending || upload->offset > 0 ? "uploading" : "queued";
+    case UploadPhase::kIntent:
+    case UploadPhase::kCreated:
+    case UploadPhase::kFinalSent:
+    case UploadPhase::kVerifying:
+    case UploadPhase::kComplete:
+      break;
   }
+  return sending || upload->offset > 0 ? "uploading" : "queued";
 }
 
 std::string WhatFor(Hold hold) {
@@ -116,7 +122,7 @@ Result<FileReport> Reporter::Describe(View const& view, Inode const& inode,
   if (auto const version = spool_.FindOpen(inode.version)) report.size = version->size();
   auto const upload = FindUpload(view, inode.upload);
   if (!upload) return Failure(upload.error());
-  if (inode.content != Content::kUploaded && !MayBePublished(*upload)) {
+  if (!life::IsUploaded(inode) && !MayBePublished(*upload)) {
     if (auto const pattern = uploader_.rules().IgnoredBy(report.path)) {
       report.error = "its name matches the ignored pattern " + *pattern;
       return report;
@@ -124,8 +130,8 @@ Result<FileReport> Reporter::Describe(View const& view, Inode const& inode,
   }
   report.state = StateOf(inode, *upload, uploader_.IsSending(inode.id));
   report.error = inode.reason;
-  bool const is_interrupted = inode.content == Content::kInterrupted;
-  if (inode.IsCut() && (is_interrupted || inode.content == Content::kFailed)) {
+  bool const is_interrupted = life::IsInterrupted(inode);
+  if (inode.IsCut() && (is_interrupted || life::HasFailed(inode))) {
     report.held = inode.held;
     auto const left = report.size + report.held;
     report.missing = inode.size_before - std::min(inode.size_before, left);
@@ -138,7 +144,7 @@ Result<FileReport> Reporter::Describe(View const& view, Inode const& inode,
     report.offset = (*upload)->offset;
     report.url = (*upload)->url;
     report.receipt = (*upload)->receipt;
-    if ((*upload)->phase <= UploadPhase::kFinalSent) report.expires = (*upload)->expires;
+    if (life::MayExpire((*upload)->phase)) report.expires = (*upload)->expires;
     if (report.error.empty()) report.error = (*upload)->error;
     bool const renamed = report.state == "uploaded" && !report.path.empty() &&
                          (*upload)->path != TargetPath(report.path);
@@ -314,7 +320,7 @@ Result<void> Reporter::Count(View const& view, Inode const& inode, StatusReport&
     return {};
   }
   if (inode.links > 1) status.files[kLocalOnly] += inode.links - 1;
-  if (inode.type == FileType::kRegular && inode.content == Content::kUploaded) {
+  if (inode.type == FileType::kRegular && life::IsUploaded(inode)) {
     // In the long run nearly all are such, and everything is known of them.
     ++status.files[StateOf(inode, {}, false)];
     status.accepted += inode.size;
@@ -326,7 +332,7 @@ Result<void> Reporter::Count(View const& view, Inode const& inode, StatusReport&
   auto const file = Describe(view, inode, *path);
   if (!file) return Failure(file.error());
   ++status.files[file->state];
-  if (inode.content == Content::kInterrupted) {
+  if (life::IsInterrupted(inode)) {
     status.interrupted += file->size - std::min(file->size, inode.trimmed);
     bool const is_oldest =
         status.oldest_interrupted.empty() || inode.changed < status.oldest_interrupted_at;

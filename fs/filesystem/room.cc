@@ -5,6 +5,7 @@
 #include "base/block_digest.h"
 #include "catalog/give_up.h"
 #include "catalog/kept.h"
+#include "catalog/life.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
 #include "filesystem/filesystem.h"
@@ -16,8 +17,7 @@ namespace {
 Result<std::optional<Uuid>> DetachEnded(Transaction& transaction, Inode& inode) {
   auto const upload = FindUpload(transaction, inode.upload);
   if (!upload) return Failure(upload.error());
-  bool const has_ended =
-      *upload && ((*upload)->length || (*upload)->phase >= UploadPhase::kFinalSent);
+  bool const has_ended = *upload && ((*upload)->length || life::HasEnded((*upload)->phase));
   if (!has_ended) return std::optional<Uuid>();
   if (auto const kept = WhyNotGivenUp(inode, **upload, GiveUpFor::kOtherBytes)) {
     return Fail(EIO, "what was sent of it cannot be changed any more: " + *kept);
@@ -46,7 +46,7 @@ Result<bool> Filesystem::Evict(InodeId id) {
     if (!inode) return Failure(inode.error());
     // Whoever opens it is seen here first, or sees that the bytes are gone.
     bool const in_use = open_.FindFile(id) != nullptr;
-    if (in_use || inode->content != Content::kUploaded || inode->version == 0) return false;
+    if (in_use || !life::IsUploaded(*inode) || inode->version == 0) return false;
     RemoveBytesWhenDurable(transaction, inode->version);
     inode->version = 0;
     inode->trimmed = 0;
@@ -65,13 +65,11 @@ Result<std::uint64_t> Filesystem::Trim(InodeId id) {
     if (!inode) return Failure(inode.error());
     auto const upload = FindUpload(transaction, inode->upload);
     if (!upload) return Failure(upload.error());
-    bool const goes_on = inode->content == Content::kWriting ||
-                         inode->content == Content::kSettling ||
-                         inode->content == Content::kFinished;
-    if (!goes_on || !*upload || (*upload)->phase != UploadPhase::kCreated) return std::uint64_t{0};
+    if (!life::GoesOn(*inode) || !*upload || (*upload)->phase != UploadPhase::kCreated)
+      return std::uint64_t{0};
     // One whose length was declared to be another cannot become this file.
-    bool const fits = !(*upload)->length ||
-                      (inode->content == Content::kFinished && *(*upload)->length == inode->size);
+    bool const fits =
+        !(*upload)->length || (life::IsFinished(*inode) && *(*upload)->length == inode->size);
     if (!fits) return std::uint64_t{0};
     // Whole digest blocks: the one in which the next PATCH begins is hashed from its start.
     auto const confirmed = (*upload)->offset / kDigestBlock * kDigestBlock;
@@ -130,7 +128,7 @@ Result<bool> Filesystem::Expire(InodeId id, FileTime time) {
 Result<bool> Filesystem::DiscardFile(InodeId id) {
   VersionId version = 0;
   auto discarded = RemoveFile(id, [&](Transaction&, Inode const& inode) -> Result<bool> {
-    if (inode.type != FileType::kRegular || inode.content == Content::kUploaded) return false;
+    if (inode.type != FileType::kRegular || life::IsUploaded(inode)) return false;
     version = inode.version;
     return true;
   });

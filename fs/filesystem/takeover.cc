@@ -3,6 +3,7 @@
 #include <limits>
 #include <unordered_set>
 
+#include "catalog/life.h"
 #include "catalog/tables.h"
 #include "filesystem/filesystem.h"
 
@@ -68,8 +69,8 @@ Result<void> Filesystem::Reopen(Handle record, bool is_ahead) {
       return Fail(ENOENT, "the catalog does not know it");
     }
     if (!inode) return Failure(inode.error());
-    is_ahead = is_ahead || inode->content == Content::kWriting;
-    bool const is_stub = inode->version == 0 && inode->content == Content::kUploaded;
+    is_ahead = is_ahead || life::IsBeingWritten(*inode);
+    bool const is_stub = inode->version == 0 && life::IsUploaded(*inode);
     auto version =
         is_stub ? Result<std::shared_ptr<Version>>(nullptr)
                 : spool_.Find(inode->version, is_ahead ? kAsOnDisk : inode->size, inode->trimmed);
@@ -96,9 +97,8 @@ Result<void> Filesystem::GiveUp(Handle const& record, std::string const& why) {
     DeleteHandle(transaction, record.id);
     auto inode = GetInode(transaction, record.inode);
     // Without its handle nobody would end it.
-    if (inode && inode->content == Content::kWriting) {
-      inode->content = Content::kFailed;
-      inode->reason = why;
+    if (inode && life::IsBeingWritten(*inode)) {
+      life::Fail(*inode, why);
       PutInode(transaction, *inode);
     }
     return {};

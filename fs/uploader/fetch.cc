@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "catalog/adoptable.h"
+#include "catalog/life.h"
 #include "catalog/tables.h"
 #include "uploader/create_command.h"
 
@@ -70,7 +71,7 @@ class Blocks {
 Result<Remote> FindRemote(View const& view, InodeId id) {
   auto const inode = GetInode(view, id);
   if (!inode) return Failure(inode.error());
-  if (inode->content != Content::kUploaded || inode->version != 0) {
+  if (!life::IsUploaded(*inode) || inode->version != 0) {
     return Fail(ESTALE, "the file has changed meanwhile");
   }
   auto const upload = FindUpload(view, inode->upload);

@@ -5,6 +5,7 @@
 
 #include "catalog/adoptable.h"
 #include "catalog/kept.h"
+#include "catalog/life.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
 #include "uploader/facts.h"
@@ -12,10 +13,6 @@
 
 namespace tusfs {
 namespace {
-
-bool MayHaveSentFinal(std::optional<Upload> const& upload) {
-  return upload && upload->phase >= UploadPhase::kFinalSent;
-}
 
 FileTime TimeOf(tus::Expiry const& expiry) {
   if (!expiry) return 0;
@@ -53,7 +50,7 @@ Result<std::optional<Work>> Ledger::Look(InodeId id) const {
     if (!inode && inode.error().code == ENOENT) return nullptr;
     if (!inode) return Failure(inode.error());
     if (inode->type != FileType::kRegular || inode->links == 0) return nullptr;
-    if (inode->content == Content::kUploaded) return nullptr;  // it may be a stub
+    if (life::IsUploaded(*inode)) return nullptr;  // it may be a stub
     // Found inside the look: the record's size is that of a version that nobody has open.
     return spool_.Find(inode->version, inode->size, inode->trimmed);
   });
@@ -66,10 +63,10 @@ Result<std::optional<Work>> Ledger::Look(InodeId id) const {
   auto const changes = (*version)->changes();
   return store_.Read([&](View const& view) -> Result<std::optional<Work>> {
     auto inode = GetInode(view, id);
-    bool const has_work = inode && inode->links > 0 && inode->content != Content::kUploaded;
+    bool const has_work = inode && inode->links > 0 && !life::IsUploaded(*inode);
     if (!has_work) return std::optional<Work>();
     if (inode->version != (*version)->id()) return Fail(EAGAIN);
-    if (inode->content == Content::kFinished && (*version)->size() != inode->size) {
+    if (life::IsFinished(*inode) && (*version)->size() != inode->size) {
       return Fail(ENODATA, "the spool has " + std::to_string((*version)->size()) +
                                " bytes of its " + std::to_string(inode->size));
     }
@@ -77,7 +74,8 @@ Result<std::optional<Work>> Ledger::Look(InodeId id) const {
     if (!path) return Failure(path.error());
     auto upload = FindUpload(view, inode->upload);
     if (!upload) return Failure(upload.error());
-    (*version)->RestoreFrontier(*upload ? (*upload)->frontier : 0, MayHaveSentFinal(*upload));
+    (*version)->RestoreFrontier(*upload ? (*upload)->frontier : 0,
+                                *upload && life::HasEnded((*upload)->phase));
     return std::optional<Work>(Work{std::move(*inode), TargetPath(*path), std::move(*upload),
                                     *version, changes, rules_.IgnoredBy(*path).has_value()});
   });
@@ -119,7 +117,7 @@ Result<std::optional<Upload>> Ledger::Intend(Work const& work) {
   if (upload.id.IsNil()) upload.id = Uuid::Random();
   upload.owner = work.inode.id;
   upload.version = work.version->id();
-  upload.phase = UploadPhase::kIntent;
+  life::Intend(upload);
   upload.path = work.path;
   upload.length.reset();
   if (work.finished()) upload.length = work.inode.size;
@@ -150,7 +148,7 @@ Result<bool> Ledger::Created(Work const& work, tus::Created const& created,
     upload.headers = headers;
     upload.offset = created.offset;
     upload.expires = TimeOf(created.expires);
-    upload.phase = UploadPhase::kCreated;
+    life::Create(upload);
     upload.error.clear();
     return true;
   });
@@ -170,7 +168,7 @@ Result<void> Ledger::CreatedForNobody(Upload upload, tus::Created const& created
   upload.owner = 0;
   upload.url = created.url;
   upload.headers = headers;
-  upload.phase = UploadPhase::kCreated;
+  life::Create(upload);
   return store_.Update([&](Transaction& transaction) -> Result<void> {
     PutUpload(transaction, upload);
     return {};
@@ -188,14 +186,14 @@ Result<bool> Ledger::Announce(Work const& work, Range const& range) {
   if (!digests) return Fail(ENODATA, "its bytes cannot be read: " + Describe(digests.error()));
   if (range.last && !version.Seal(work.changes)) return false;
   auto announced = Change(work, [&](Transaction& transaction, Inode& inode, Upload& upload) {
-    if (range.last && inode.content != Content::kFinished) return false;
+    if (range.last && !life::IsFinished(inode)) return false;
     // Nor under a name that it had a moment ago.
     auto const path = range.last ? PathOf(transaction, inode).value_or("") : std::string();
     if (range.last && (TargetPath(path) != work.path || rules_.IgnoredBy(path))) return false;
     if (!KeepDigests(transaction, upload.id, range, *digests)) return false;
     upload.frontier = std::max(upload.frontier, range.end);
     if (!range.last) return true;
-    upload.phase = UploadPhase::kFinalSent;
+    life::SendEnd(upload);
     if (upload.end == UploadEnd::kNotSent) upload.end = UploadEnd::kSent;
     return WillBeLast(transaction, upload).has_value();
   });
@@ -211,7 +209,7 @@ Result<bool> Ledger::Announce(Work const& work, Range const& range) {
 Result<bool> Ledger::NoteEnd(Work const& work, tus::UploadFacts const& facts) {
   auto const changed = Change(work, [&](Transaction&, Inode&, Upload& upload) {
     KeepEnd(facts, upload);
-    if (upload.end == UploadEnd::kNotSent) upload.phase = UploadPhase::kCreated;
+    if (upload.end == UploadEnd::kNotSent) life::MissEnd(upload);
     return true;
   });
   if (changed && *changed && facts.end == tus::UploadFacts::End::kNotSent) work.version->Unseal();
@@ -238,7 +236,7 @@ Result<bool> Ledger::Incomplete(Work const& work, tus::UploadStatus const& statu
     upload.length = status.length;
     if (status.expires) upload.expires = TimeOf(status.expires);
     // What completes it did not arrive, and nothing is on its way: it can still be given up.
-    upload.phase = UploadPhase::kCreated;
+    life::MissEnd(upload);
     upload.given_up = false;
     upload.error.clear();
     return true;
@@ -250,7 +248,7 @@ Result<bool> Ledger::Incomplete(Work const& work, tus::UploadStatus const& statu
 Result<bool> Ledger::Verifying(Work const& work, std::string const& receipt) {
   if (!work.version->Seal(work.changes)) return false;  // as in Complete
   return Change(work, [&](Transaction&, Inode&, Upload& upload) {
-    upload.phase = UploadPhase::kVerifying;
+    life::Verify(upload);
     upload.offset = work.inode.size;
     upload.length = work.inode.size;
     upload.receipt = receipt;
@@ -264,14 +262,14 @@ Result<bool> Ledger::Complete(Work const& work, std::string const& receipt) {
   // the file may have got bytes meanwhile, and may even be finished again.
   if (!work.version->Seal(work.changes)) return false;
   auto const completed = Change(work, [&](Transaction& transaction, Inode& inode, Upload& upload) {
-    upload.phase = UploadPhase::kComplete;
+    life::Complete(upload);
     upload.offset = work.inode.size;
     upload.length = work.inode.size;
     upload.receipt = receipt;
     upload.error.clear();
     if (!WasPublished(transaction, upload)) return false;
     // A writer that has opened it meanwhile without writing will finish it again, for nothing.
-    if (inode.content != Content::kFinished) return true;
+    if (!life::IsFinished(inode)) return true;
     MarkUploaded(transaction, inode, clock_.Wall());
     if (inode.trimmed > 0) LetGoOfBytes(transaction, inode);
     return true;
@@ -282,9 +280,17 @@ Result<bool> Ledger::Complete(Work const& work, std::string const& receipt) {
 
 // ---- trouble
 
-Result<bool> Ledger::Stuck(Work const& work, UploadPhase phase, std::string const& why) {
+Result<bool> Ledger::Refused(Work const& work, std::string const& why) {
   return Change(work, [&](Transaction&, Inode&, Upload& upload) {
-    upload.phase = phase;
+    life::Refuse(upload);
+    upload.error = why;
+    return true;
+  });
+}
+
+Result<bool> Ledger::Unconfirmed(Work const& work, std::string const& why) {
+  return Change(work, [&](Transaction&, Inode&, Upload& upload) {
+    life::Unconfirm(upload);
     upload.error = why;
     return true;
   });
@@ -292,7 +298,7 @@ Result<bool> Ledger::Stuck(Work const& work, UploadPhase phase, std::string cons
 
 Result<bool> Ledger::GivenUp(Work const& work, std::string const& why) {
   return Change(work, [&](Transaction&, Inode&, Upload& upload) {
-    upload.phase = UploadPhase::kRefused;
+    life::Refuse(upload);
     upload.given_up = true;
     upload.error = why;
     return true;
@@ -331,9 +337,7 @@ Result<void> Ledger::LostBytes(InodeId id, std::optional<VersionId> version,
     if (!inode && inode.error().code == ENOENT) return {};
     if (!inode) return Failure(inode.error());
     if (version && inode->version != *version) return {};
-    if (inode->content == Content::kUploaded) return {};  // the server has them
-    inode->content = Content::kFailed;
-    inode->reason = why;
+    if (!life::Fail(*inode, why)) return {};  // the server has them
     PutInode(transaction, *inode);
     return {};
   });

@@ -95,8 +95,9 @@ class Ledger {
   [[nodiscard]] Result<bool> Verifying(Work const& work, std::string const& receipt);
   [[nodiscard]] Result<bool> Complete(Work const& work, std::string const& receipt);
 
-  /// kRefused or kUnconfirmed, with the reason for a person.
-  [[nodiscard]] Result<bool> Stuck(Work const& work, UploadPhase phase, std::string const& why);
+  /// With the reason, for a person.
+  [[nodiscard]] Result<bool> Refused(Work const& work, std::string const& why);
+  [[nodiscard]] Result<bool> Unconfirmed(Work const& work, std::string const& why);
   /// kRefused by us, for nothing goes on: a later try may go on with it.
   [[nodiscard]] Result<bool> GivenUp(Work const& work, std::string const& why);
   [[nodiscard]] Result<bool> NoteError(Work const& work, std::string const& message);

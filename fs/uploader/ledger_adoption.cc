@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "catalog/adoptable.h"
+#include "catalog/life.h"
 #include "catalog/tables.h"
 #include "uploader/ledger.h"
 
@@ -47,7 +48,11 @@ Result<bool> Ledger::Adopt(Work const& work, Candidate const& candidate) {
     DeleteTarget(transaction, upload);
     upload.owner = inode->id;
     upload.version = inode->version;
-    upload.phase = candidate.complete ? UploadPhase::kComplete : UploadPhase::kCreated;
+    if (candidate.complete) {
+      life::Complete(upload);
+    } else {
+      life::Create(upload);
+    }
     upload.offset = candidate.offset;
     // What was on its way to it before and was not compared must never be taken for this file's.
     upload.frontier = candidate.offset;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "catalog/life.h"
 #include "uploader/target.h"
 
 namespace tusfs {
@@ -40,8 +41,8 @@ std::optional<std::string> PublishRules::IgnoredBy(std::string_view path) const 
 
 bool PublishRules::Settles(Inode const& inode) const {
   if (inode.type != FileType::kRegular) return false;
-  if (inode.content == Content::kSettling) return true;
-  return publish_interrupted && inode.content == Content::kInterrupted && !inode.IsCut() &&
+  if (life::IsSettling(inode)) return true;
+  return publish_interrupted && life::IsInterrupted(inode) && !inode.IsCut() &&
          inode.rewrite != Rewrite::kTorn;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "base/thread_name.h"
+#include "catalog/life.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
 
@@ -16,10 +17,7 @@ constexpr std::size_t kMostAtOnce = 64;  // each holds a descriptor
 constexpr std::size_t kSyncThreads = 4;
 
 // Its writers have closed it, and it is neither on its way nor lost.
-bool Waits(Inode const& inode) {
-  return inode.type == FileType::kRegular &&
-         (inode.content == Content::kSettling || inode.content == Content::kInterrupted);
-}
+bool Waits(Inode const& inode) { return inode.type == FileType::kRegular && life::IsClosed(inode); }
 
 }  // namespace
 
@@ -202,7 +200,7 @@ void Settler::VisitFilesBeneath(InodeId directory) {
           if (entry.type == FileType::kDirectory) directories.push_back(entry.inode);
           auto const inode = GetInode(view, entry.inode);
           bool const is_work =
-              inode && inode->type == FileType::kRegular && inode->content != Content::kUploaded;
+              inode && inode->type == FileType::kRegular && !life::IsUploaded(*inode);
           if (is_work) files.push_back(entry.inode);
           cookie = entry.sequence;
           return !(more = ++seen == kPage);
@@ -233,7 +231,7 @@ bool Settler::Finish(Candidate const& candidate, Result<void> const& synced) {
       if (!same) return false;
       if (version->size() != inode->size) {
         // An interrupted one may just be getting another size, whose end starts the time anew too.
-        if (inode->content != Content::kSettling) return false;
+        if (life::IsInterrupted(*inode)) return false;
         verdict = Fail(EIO, "the spool has " + std::to_string(version->size()) + " bytes of its " +
                                 std::to_string(inode->size));
       }
@@ -245,13 +243,9 @@ bool Settler::Finish(Candidate const& candidate, Result<void> const& synced) {
       if (candidate.finishes || inode->rewrite == Rewrite::kBegun) {
         inode->rewrite = Rewrite::kNone;
       }
-      if (candidate.finishes) {
-        inode->content = Content::kFinished;
-        inode->reason.clear();
-      }
+      if (candidate.finishes) life::Finish(*inode);
     } else {
-      inode->content = Content::kFailed;
-      inode->reason = Describe(verdict.error());
+      life::Fail(*inode, Describe(verdict.error()));
     }
     PutInode(transaction, *inode);
     return verdict && candidate.finishes;

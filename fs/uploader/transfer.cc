@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "catalog/life.h"
+
 namespace tusfs {
 namespace {
 
@@ -44,8 +46,7 @@ Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token 
   // Nothing that was found out about one body is true of another.
   if (memory.version != 0 && memory.version != work.inode.version) memory = JobMemory{};
   memory.version = work.inode.version;
-  bool const streams =
-      work.inode.content == Content::kWriting || work.inode.content == Content::kSettling;
+  bool const streams = life::MayGrow(work.inode);
   if (!streams && !work.finished()) return Over();
   if (work.ignored && !MayBePublished(work.upload)) {
     return work.upload ? GiveUp(work) : Over();

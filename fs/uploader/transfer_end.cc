@@ -57,7 +57,7 @@ Transfer::Outcome Transfer::GiveUp(Work const& work) {
 Transfer::Outcome Transfer::Unconfirmed(Work const& work, std::string const& why) {
   shared_.logger->Error("completion unknown path=\"{}\" tusfsId={} reason=\"{}\"",
                         Printable(work.path), work.upload->id.ToString(), why);
-  auto const recorded = ledger_.Stuck(work, UploadPhase::kUnconfirmed, why);
+  auto const recorded = ledger_.Unconfirmed(work, why);
   return recorded ? Outcome{} : Postpone(recorded.error());
 }
 
@@ -69,7 +69,7 @@ Transfer::Outcome Transfer::RefuseFor(std::chrono::milliseconds time, Work const
                                       std::string const& why, JobMemory& memory) {
   shared_.logger->Error("a file is refused, its bytes are kept path=\"{}\" error=\"{}\"",
                         Printable(work.path), why);
-  auto const recorded = ledger_.Stuck(work, UploadPhase::kRefused, why);
+  auto const recorded = ledger_.Refused(work, why);
   if (!recorded) return Postpone(recorded.error());
   memory.recheck = true;
   memory.refused_until = shared_.clock.Steady() + time;

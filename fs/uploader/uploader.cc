@@ -8,6 +8,7 @@
 
 #include "base/thread_name.h"
 #include "catalog/give_up.h"
+#include "catalog/life.h"
 #include "catalog/tables.h"
 
 namespace tusfs {
@@ -178,7 +179,7 @@ Result<void> Uploader::LetGo(InodeId inode, Version& version, std::uint64_t offs
     auto const upload = FindUpload(view, record->upload);
     if (!upload) return Failure(upload.error());
     version.RestoreFrontier(*upload ? (*upload)->frontier : 0,
-                            *upload && (*upload)->phase >= UploadPhase::kFinalSent);
+                            *upload && life::HasEnded((*upload)->phase));
     return {};
   });
   if (!known) return known;

@@ -38,6 +38,10 @@ for file in $(grep -rlE '#include [<"](fuse|lmdb|CLI|nlohmann|toml)' tusclient/s
     complain "$file: the library alone includes what is the mount's"
 done
 
+if grep -nE '(content|phase) = (Content|UploadPhase)::' $(find fs -name '*.cc' | grep -v fs/catalog/life.cc); then
+    complain "only fs/catalog/life.cc assigns the state of a file or of an upload"
+fi
+
 sources=$(find fs tusclient tests -name '*.cc' -o -name '*.h' | grep -v '/corpus/')
 for file in $sources; do
     lines=$(wc -l <"$file")
