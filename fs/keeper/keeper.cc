@@ -20,30 +20,11 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// A daemon that ends so soon after it began to serve is not simply started again and again.
-constexpr milliseconds kQuickEnd{250};
-constexpr int kQuickEndsForgiven = 3;
-constexpr milliseconds kFirstPause{100};
-constexpr milliseconds kLongestPause{30'000};
+constexpr milliseconds kLongestWait{30'000};
 constexpr std::chrono::seconds kHandOverPatience{10};
-// A successor that does not come to serving is killed; the next one may take twice as long, as it
-// may be the disk that is slow.
-constexpr std::chrono::seconds kStartPatience{60};
-constexpr int kStartPatienceDoublings = 6;
 // A daemon sees at once that its mount has gone.
 constexpr std::chrono::seconds kSeesUnmount{2};
 constexpr char const* kProcessName = "tusfs-keeper";
-
-milliseconds PauseAfter(int quick_ends) {
-  if (quick_ends <= kQuickEndsForgiven) return milliseconds(0);
-  auto pause = kFirstPause;
-  for (int i = kQuickEndsForgiven + 1; i < quick_ends && pause < kLongestPause; ++i) pause *= 2;
-  return std::min(pause, kLongestPause);
-}
-
-std::chrono::seconds StartPatienceAfter(int quick_ends) {
-  return kStartPatience * (1 << std::min(quick_ends, kStartPatienceDoublings));
-}
 
 std::string HowItEnded(int status) {
   if (WIFEXITED(status)) {
@@ -126,44 +107,44 @@ void Keeper::Turn() {
 
 int Keeper::PollTimeout() const {
   auto next = Clock::time_point::max();
-  if (phase_ == Phase::kWaiting) next = std::min(next, start_at_);
+  if (phase_ == DaemonPhase::kWaiting) next = std::min(next, start_at_);
   if (IsAwaited()) next = std::min(next, give_up_at_);
   if (tell_end_at_) next = std::min(next, *tell_end_at_);
   if (watch_at_) next = std::min(next, *watch_at_);
   if (next == Clock::time_point::max()) return -1;
   auto const left = std::chrono::ceil<milliseconds>(next - Clock::now()).count();
-  return static_cast<int>(std::clamp<std::int64_t>(left, 0, kLongestPause.count()));
+  return static_cast<int>(std::clamp<std::int64_t>(left, 0, kLongestWait.count()));
 }
 
 bool Keeper::IsAwaited() const {
-  return phase_ == Phase::kLeaving || (phase_ == Phase::kStarting && established_);
+  return phase_ == DaemonPhase::kLeaving || (phase_ == DaemonPhase::kStarting && established_);
 }
 
 void Keeper::OnTime() {
   auto const now = Clock::now();
-  if (phase_ == Phase::kWaiting && now >= start_at_) StartDaemon();
+  if (phase_ == DaemonPhase::kWaiting && now >= start_at_) StartDaemon();
   if (IsAwaited() && now >= give_up_at_) {
     logger_->Error("the daemon does not {}, it is killed pid={}",
-                   phase_ == Phase::kLeaving ? "hand over" : "come to serving", daemon_);
+                   phase_ == DaemonPhase::kLeaving ? "hand over" : "come to serving", daemon_);
     ::kill(daemon_, SIGKILL);
     give_up_at_ = Clock::time_point::max();
   }
   if (tell_end_at_ && now >= *tell_end_at_) {
     tell_end_at_.reset();
     // Another mount namespace has a copy of the mount.
-    if (phase_ == Phase::kEnding && IsConnected(device_)) ::kill(daemon_, SIGTERM);
+    if (phase_ == DaemonPhase::kEnding && IsConnected(device_)) ::kill(daemon_, SIGTERM);
   }
   if (watch_at_ && now >= *watch_at_) Watch();
 }
 
 void Keeper::Watch() {
   // Without a daemon it is the keeper that is watched: it tries again, and again.
-  if (phase_ != Phase::kServing || ping_answered_) manager_.StillAlive();
-  if (phase_ == Phase::kServing) {
+  if (phase_ != DaemonPhase::kServing || ping_answered_) manager_.StillAlive();
+  if (phase_ == DaemonPhase::kServing) {
     ping_answered_ = false;
     Tell(Word::kPing);
   }
-  watch_at_ = Clock::now() + manager_.WatchInterval().value_or(kLongestPause);
+  watch_at_ = Clock::now() + manager_.WatchInterval().value_or(kLongestWait);
 }
 
 // ---- the daemon's life
@@ -180,8 +161,8 @@ void Keeper::StartDaemon() {
   if (!started) return OnNoStart(started.error());
   daemon_ = *started;
   link_ = std::move(own);
-  phase_ = Phase::kStarting;
-  give_up_at_ = Clock::now() + StartPatienceAfter(quick_ends_);
+  phase_ = DaemonPhase::kStarting;
+  give_up_at_ = Clock::now() + pauses_.StartPatience();
   logger_->Info("daemon started pid={} program={}", daemon_, program.path().string());
 }
 
@@ -215,7 +196,7 @@ void Keeper::OnMessage() {
 }
 
 void Keeper::OfferMount() {
-  if (!device_ && phase_ == Phase::kStarting) {
+  if (!device_ && phase_ == DaemonPhase::kStarting) {
     auto device = MountFuse(options_.mount);
     if (!device) {
       failure_ = device.error();
@@ -224,7 +205,7 @@ void Keeper::OfferMount() {
       manager_.Keep(device_, slots_);
     }
   }
-  if (!device_ || phase_ != Phase::kStarting) {
+  if (!device_ || phase_ != DaemonPhase::kStarting) {
     return Tell(Word::kNoMount);
   }
   if (!established_) Register();  // before anybody can see the mount
@@ -237,8 +218,8 @@ void Keeper::Tell(Word word, int fd) {
 }
 
 void Keeper::OnServing() {
-  if (phase_ != Phase::kStarting) return;
-  phase_ = Phase::kServing;
+  if (phase_ != DaemonPhase::kStarting) return;
+  phase_ = DaemonPhase::kServing;
   serving_since_ = Clock::now();
   ping_answered_ = true;
   established_ = true;
@@ -255,36 +236,35 @@ void Keeper::OnServing() {
 }
 
 void Keeper::OnDaemonEnd(int status) {
-  bool const orderly = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-  auto const phase = std::exchange(phase_, Phase::kWaiting);
+  auto const phase = std::exchange(phase_, DaemonPhase::kWaiting);
   auto const pid = std::exchange(daemon_, 0);
   link_.reset();
   start_at_ = Clock::now();
-  if (phase == Phase::kEnding || (orderly && phase != Phase::kLeaving)) {
-    if (!orderly)
-      logger_->Error("the daemon did not end orderly how=\"{}\" pid={}", HowItEnded(status), pid);
-    return Finish(0);
-  }
-  if (phase == Phase::kLeaving) {
-    logger_->Info("the daemon has handed over pid={}", pid);
-    return;
-  }
-  bool const found_damage = WIFEXITED(status) && WEXITSTATUS(status) == kCatalogIsDamaged;
-  if (HasCrashed(status) || found_damage) {
+  auto const next = WhatFollows(phase, established_, status);
+  if (next != AfterEnd::kEndMount && next != AfterEnd::kNext && LeavesCatalogInDoubt(status)) {
     // A disk without room for it has told of that in the log.
     [[maybe_unused]] auto const marked =
         OpenFile(options_.crash_marker, O_WRONLY | O_CREAT | O_NOFOLLOW);
   }
-  if (established_ && WIFEXITED(status) && WEXITSTATUS(status) == kMountIsLost) {
-    logger_->Error("the mount cannot go on, and ends; mount it again mount={}",
-                   options_.mount.mountpoint);
-    return Finish(1);
+  switch (next) {
+    case AfterEnd::kEndMount:
+      if (status != 0) {
+        logger_->Error("the daemon did not end orderly how=\"{}\" pid={}", HowItEnded(status), pid);
+      }
+      return Finish(0);
+    case AfterEnd::kEndMountAsLost:
+      logger_->Error("the mount cannot go on, and ends; mount it again mount={}",
+                     options_.mount.mountpoint);
+      return Finish(1);
+    case AfterEnd::kGiveUp:
+      if (WIFSIGNALED(status)) failure_ = Error{EIO, "the daemon was " + HowItEnded(status)};
+      return Finish(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+    case AfterEnd::kNext:
+      logger_->Info("the daemon has handed over pid={}", pid);
+      return;
+    case AfterEnd::kAgain:
+      return OnCrash(HowItEnded(status));
   }
-  if (!established_) {
-    if (WIFSIGNALED(status)) failure_ = Error{EIO, "the daemon was " + HowItEnded(status)};
-    return Finish(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
-  }
-  OnCrash(HowItEnded(status));
 }
 
 void Keeper::OnCrash(std::string const& how) {
@@ -297,10 +277,10 @@ void Keeper::OnCrash(std::string const& how) {
   } else {
     entry.last_end = how;
   }
-  bool const quick = !served || Clock::now() - serving_since_ < kQuickEnd;
-  quick_ends_ = quick ? quick_ends_ + 1 : 0;
+  auto const pause = pauses_.After(
+      served ? std::optional(std::chrono::floor<milliseconds>(Clock::now() - serving_since_))
+             : std::nullopt);
   serving_since_ = {};
-  auto const pause = PauseAfter(quick_ends_);
   start_at_ = Clock::now() + pause;
   logger_->Error(
       "the daemon ended, the mount is kept, the next one starts in {} ms how=\"{}\" mount={}",
@@ -338,7 +318,7 @@ void Keeper::BeginEnd() {
   manager_.Stopping();
   manager_.ForgetKept();  // nobody goes on with a mount whose end has begun
   if (daemon_ == 0) return Finish(0);
-  phase_ = Phase::kEnding;
+  phase_ = DaemonPhase::kEnding;
   if (tell_end_at_) return;  // it is unmounted already
   if (device_ && UnmountUnused(options_.mount.mountpoint)) {
     tell_end_at_ = Clock::now() + kSeesUnmount;
@@ -348,8 +328,8 @@ void Keeper::BeginEnd() {
 }
 
 void Keeper::BeginRestart() {
-  if (phase_ == Phase::kEnding) return;
-  restart_wanted_ = phase_ == Phase::kStarting;
+  if (phase_ == DaemonPhase::kEnding) return;
+  restart_wanted_ = phase_ == DaemonPhase::kStarting;
   if (restart_wanted_) return;
   auto installed = program_.Installed();
   if (installed) {
@@ -359,12 +339,12 @@ void Keeper::BeginRestart() {
                              Describe(installed.error()) + "): the running one is started again";
     logger_->Error("{}", options_.entry.problem);
   }
-  if (phase_ == Phase::kLeaving) return;
-  quick_ends_ = 0;
+  if (phase_ == DaemonPhase::kLeaving) return;
+  pauses_.Forget();
   start_at_ = Clock::now();
-  if (phase_ == Phase::kWaiting) return;
+  if (phase_ == DaemonPhase::kWaiting) return;
   logger_->Info("the daemon is asked to hand over pid={}", daemon_);
-  phase_ = Phase::kLeaving;
+  phase_ = DaemonPhase::kLeaving;
   serving_since_ = {};
   give_up_at_ = Clock::now() + kHandOverPatience;
   Tell(Word::kHandOver);

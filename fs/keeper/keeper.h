@@ -22,6 +22,7 @@
 #include "fuse/mountpoint.h"
 #include "keeper/link.h"
 #include "keeper/program.h"
+#include "keeper/restart_policy.h"
 #include "keeper/service_manager.h"
 
 namespace tusfs {
@@ -51,14 +52,6 @@ class Keeper {
 
  private:
   using Clock = std::chrono::steady_clock;
-
-  enum class Phase {
-    kWaiting,   ///< there is no daemon; one is started at start_at_
-    kStarting,  ///< a daemon is on its way; killed at give_up_at_ where the mount is served already
-    kServing,
-    kLeaving,  ///< the daemon hands over; it is killed at give_up_at_
-    kEnding,   ///< the daemon was told to end, and the mount ends with it
-  };
 
   Result<void> Prepare();
   void Turn();
@@ -90,13 +83,15 @@ class Keeper {
 
   Program program_;                   ///< has served, or is the first
   std::optional<Program> candidate_;  ///< was installed since, and has not served yet
-  Phase phase_ = Phase::kWaiting;
+  /// kStarting: the daemon is killed at give_up_at_ where the mount is served already; kLeaving
+  /// too.
+  DaemonPhase phase_ = DaemonPhase::kWaiting;
   pid_t daemon_ = 0;
   std::optional<Link> link_;
   bool restart_wanted_ = false;  ///< as soon as the starting daemon serves
   bool established_ = false;     ///< the mount has been served: from now on it is never given up
   Clock::time_point serving_since_;
-  int quick_ends_ = 0;  ///< in a row
+  RestartPauses pauses_;
   Clock::time_point start_at_;
   Clock::time_point give_up_at_;
   std::optional<Clock::time_point> tell_end_at_;  ///< to a daemon that does not see it by itself
