@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "catalog/kept.h"
+#include "catalog/life.h"
 #include "filesystem/describer.h"
 #include "filesystem/rig.h"
 
@@ -111,6 +112,7 @@ TEST_F(RebuildTest, WhatADescriberDiedOverIsDescribedByTheNextOne) {
   GiveUpload(uploaded, 5, UploadPhase::kComplete);
   auto const marked = store_->Update([&](Transaction& transaction) -> Result<void> {
     auto row = GetInode(transaction, uploaded).value();
+    life::Finish(row);
     MarkUploaded(transaction, row, clock_.Wall());
     PutInode(transaction, row);
     return {};
