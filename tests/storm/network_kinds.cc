@@ -296,7 +296,8 @@ std::vector<Kind> AnswerKinds() {
            },
            "PATCH")},
       {.name = "401-403-407",
-       .before = burst_of({Fault::Answer(401), Fault::Answer(403), Fault::Answer(407)})},
+       .before = burst_of({Fault::Answer(401), Fault::Answer(403), Fault::Answer(407)}),
+       .end = End::kArrivesAfterADenial},
       {.name = "proxy-errors",
        .before =
            burst_of({Fault::AnswerWithoutTusResumable(502, "<html>Bad gateway</html>"),

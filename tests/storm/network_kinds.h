@@ -13,6 +13,7 @@ namespace tusfs_testing {
 
 enum class End {
   kArrives,
+  kArrivesAfterADenial,   ///< by itself, though it is `failed` until it is tried again
   kFails,                 ///< `failed` with the reason, until it is tried again
   kUnconfirmed,           ///< likewise
   kArrivesOrUnconfirmed,  ///< by whether the last request was on its way at that moment

@@ -135,7 +135,8 @@ std::string Site::StateOf(std::string const& name) const {
 
 std::string Site::AwaitEnd(std::string const& name) const {
   // None at all: there is no such file, or no mount any more.
-  static std::set<std::string> const ends{"uploaded", "failed", "unconfirmed", "interrupted", ""};
+  std::set<std::string> ends{"uploaded", "failed", "unconfirmed", "interrupted", ""};
+  if (kind_.end == End::kArrivesAfterADenial) ends.erase("failed");
   (void)WaitFor([&] { return ends.contains(StateOf(name)); }, kLongestTrial);
   return StateOf(name);
 }
