@@ -217,8 +217,8 @@ storms() {
 
 say "packages"
 # shellcheck disable=SC2086 # a list of words
-need_packages $BUILD_PACKAGES clang clang-format-14 fio rsync systemd xfsprogs zip unzip ffmpeg openssh-client \
-  openssh-sftp-server curl jq openssl python3-venv || exit 1
+need_packages $BUILD_PACKAGES clang libclang-rt-14-dev clang-format-14 fio rsync systemd xfsprogs zip unzip ffmpeg \
+  openssh-client openssh-sftp-server curl jq openssl python3-venv || exit 1
 
 mkdir -p build/servers
 : >build/skipped.txt

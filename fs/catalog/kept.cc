@@ -31,6 +31,7 @@ void UseKept(Transaction& transaction, Inode& inode, FileTime now) {
 
 void MarkUploaded(Transaction& transaction, Inode& inode, FileTime now) {
   life::Publish(inode);
+  if (!life::IsUploaded(inode)) return;
   inode.published = now;
   UseKept(transaction, inode, now);
 }

@@ -26,7 +26,8 @@ struct KeptFile {
 /// Somebody uses the bytes of the file. The caller puts the inode.
 void UseKept(Transaction& transaction, Inode& inode, FileTime now);
 
-/// The server has confirmed the whole of it, which is finished (life.h). The caller puts the inode.
+/// The server has confirmed the whole of it. Nothing happens to what is not finished (life.h). The
+/// caller puts the inode.
 void MarkUploaded(Transaction& transaction, Inode& inode, FileTime now);
 
 /// Whether it is an uploaded file, and was uploaded before `time`.

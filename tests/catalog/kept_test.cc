@@ -85,5 +85,19 @@ TEST_F(KeptTest, AFileOfWhichNobodyKnowsWhenItWasUsedIsNotThere) {
   EXPECT_THAT(Kept(), IsEmpty());
 }
 
+TEST_F(KeptTest, OnlyWhatIsFinishedIsMarkedUploaded) {
+  auto inode = Uploaded(7, 0);
+  inode.content = Content::kFinished;
+  Update([&](Transaction& transaction) { MarkUploaded(transaction, inode, 50); });
+  EXPECT_EQ(inode.content, Content::kUploaded);
+  EXPECT_EQ(inode.published, 50);
+  auto settling = Uploaded(8, 0);
+  settling.content = Content::kSettling;
+  Update([&](Transaction& transaction) { MarkUploaded(transaction, settling, 50); });
+  EXPECT_EQ(settling.content, Content::kSettling);
+  EXPECT_EQ(settling.published, 0);
+  EXPECT_EQ(settling.kept_at, 0);
+}
+
 }  // namespace
 }  // namespace tusfs

@@ -38,7 +38,8 @@ for file in $(grep -rlE '#include [<"](fuse|lmdb|CLI|nlohmann|toml)' tusclient/s
     complain "$file: the library alone includes what is the mount's"
 done
 
-if grep -nE '(content|phase) = (Content|UploadPhase)::' $(find fs -name '*.cc' | grep -v fs/catalog/life.cc); then
+# What is read from the catalog was assigned there.
+if grep -rnE --include='*.cc' --include='*.h' '(->|\.)(content|phase) = ' fs | grep -vE '^fs/catalog/life\.cc:|= ReadEnum<'; then
     complain "only fs/catalog/life.cc assigns the state of a file or of an upload"
 fi
 
