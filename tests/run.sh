@@ -249,7 +249,7 @@ export TUSFS_STORM_TABLE="$root/build/storm-table.txt"
 export TUSFS_SERVER_TABLE="$root/build/server-table.txt"
 rm -f "$TUSFS_KILL_TABLE" "$TUSFS_PROGRAM_TABLE" "$TUSFS_STORM_TABLE" "$TUSFS_SERVER_TABLE"
 sanitizers=${TUSFS_SANITIZERS:-1}
-[ "$sanitizers" = 0 ] || begin_build build-asan -DTUSFS_SANITIZE=address
+[ "$sanitizers" = 0 ] || begin_build build-asan -DTUSFS_SANITIZE=address -DCMAKE_UNITY_BUILD=OFF # each source by itself, once
 test_build build
 
 if [ "$sanitizers" != 0 ]; then

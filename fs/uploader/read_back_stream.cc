@@ -15,7 +15,7 @@ constexpr std::uint64_t kReach = 4;  // blocks
 /// Requests of one reader overtake each other by so much (the kernel reads ahead).
 constexpr std::uint64_t kJitter = std::uint64_t{2} << 20;
 /// So long a failure is told to who asks, before it is tried again.
-constexpr std::chrono::seconds kFailureLasts{1};
+constexpr std::chrono::seconds kStreamFailureLasts{1};
 
 std::uint64_t Distance(std::uint64_t a, std::uint64_t b) { return a < b ? b - a : a - b; }
 
@@ -50,7 +50,7 @@ Result<std::size_t> ReadBackStream::Read(std::uint64_t offset, std::span<std::by
     return got;
   }
   if (failure_) {
-    if (shared_.clock.Steady() - failed_ < kFailureLasts) return Failure(*failure_);
+    if (shared_.clock.Steady() - failed_ < kStreamFailureLasts) return Failure(*failure_);
     failure_.reset();
   }
   if (std::find(wants_.begin(), wants_.end(), want) == wants_.end()) wants_.push_back(want);

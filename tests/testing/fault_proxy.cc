@@ -13,7 +13,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 // Small, so that a slow connection is slow all the time.
-constexpr std::size_t kStep = 16 * 1024;
+constexpr std::size_t kFaultStep = 16 * 1024;
 
 void Reset(int fd) {
   // Connecting to "no address" drops a TCP socket with a RST at once, whoever else holds it.
@@ -31,7 +31,7 @@ bool Pause(int client, milliseconds duration) {
 /// Takes what comes until the client gives up.
 void Swallow(int client, milliseconds duration) {
   auto const end = steady_clock::now() + duration;
-  char buffer[kStep];
+  char buffer[kFaultStep];
   for (auto now = steady_clock::now(); now < end; now = steady_clock::now()) {
     auto const left = std::chrono::ceil<milliseconds>(end - now);
     pollfd wait{.fd = client, .events = POLLIN, .revents = 0};
@@ -116,7 +116,7 @@ void FaultProxy::Serve(int client, int server) {
 }
 
 bool FaultProxy::Forward(Way& way, int client, int server) {
-  char buffer[kStep];
+  char buffer[kFaultStep];
   ssize_t const got = ::recv(way.from, buffer, sizeof buffer, 0);
   if (got <= 0) {
     way.open = false;
