@@ -35,6 +35,7 @@ class CAPABILITY("mutex") Mutex {
   void unlock() RELEASE() { mutex_.unlock(); }
 
  private:
+  friend class CondVar;
   std::mutex mutex_;
 };
 
@@ -53,16 +54,23 @@ class SCOPED_CAPABILITY MutexLock {
 /// Waits on a Mutex that the caller holds. Wait in a loop around the condition.
 class CondVar {
  public:
-  void Wait(Mutex& mutex) REQUIRES(mutex) { condition_.wait(mutex); }
+  void Wait(Mutex& mutex) REQUIRES(mutex) {
+    std::unique_lock held(mutex.mutex_, std::adopt_lock);
+    condition_.wait(held);
+    static_cast<void>(held.release());  // the caller's again
+  }
   /// Returns whether it was woken before `deadline`.
   bool WaitUntil(Mutex& mutex, std::chrono::steady_clock::time_point deadline) REQUIRES(mutex) {
-    return condition_.wait_until(mutex, deadline) == std::cv_status::no_timeout;
+    std::unique_lock held(mutex.mutex_, std::adopt_lock);
+    bool const woken = condition_.wait_until(held, deadline) == std::cv_status::no_timeout;
+    static_cast<void>(held.release());
+    return woken;
   }
   void NotifyOne() { condition_.notify_one(); }
   void NotifyAll() { condition_.notify_all(); }
 
  private:
-  std::condition_variable_any condition_;
+  std::condition_variable condition_;
 };
 
 }  // namespace tusfs

@@ -4,12 +4,24 @@
 
 namespace tusfs {
 
+bool TaskPool::IsFull() const {
+  return tasks_.size() >= longest_queue_ && idle_ == 0 && threads_.size() == most_threads_;
+}
+
 void TaskPool::Add(std::function<void()> task) {
   MutexLock lock(mutex_);
-  while (!stopped_ && tasks_.size() >= longest_queue_ && idle_ == 0 &&
-         threads_.size() == most_threads_) {
-    taken_.Wait(mutex_);
-  }
+  while (!stopped_ && IsFull()) taken_.Wait(mutex_);
+  Enqueue(std::move(task));
+}
+
+bool TaskPool::TryAdd(std::function<void()> task) {
+  MutexLock lock(mutex_);
+  if (stopped_ || IsFull()) return false;
+  Enqueue(std::move(task));
+  return true;
+}
+
+void TaskPool::Enqueue(std::function<void()> task) {
   if (stopped_) return;
   tasks_.push_back(std::move(task));
   if (idle_ < tasks_.size() && threads_.size() < most_threads_) {

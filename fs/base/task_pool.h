@@ -23,11 +23,16 @@ class TaskPool {
   /// Runs `task` on one of the threads. Waits while the queue is full. After Stop it does nothing.
   void Add(std::function<void()> task) EXCLUDES(mutex_);
 
+  /// As Add, but where the queue is full it does nothing, and returns false.
+  bool TryAdd(std::function<void()> task) EXCLUDES(mutex_);
+
   /// Waits for the tasks that run; those in the queue are dropped. Not from a task.
   void Stop() EXCLUDES(mutex_);
 
  private:
   void Work() EXCLUDES(mutex_);
+  [[nodiscard]] bool IsFull() const REQUIRES(mutex_);
+  void Enqueue(std::function<void()> task) REQUIRES(mutex_);
 
   std::size_t const most_threads_;
   std::size_t const longest_queue_;

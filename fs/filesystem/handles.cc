@@ -377,6 +377,8 @@ Result<void> Filesystem::Release(HandleId id) {
     });
     if (!released) return released;
     if (handle->MayWrite()) version->SetModified(std::nullopt);
+    // It will be settled and sent; what it knows of its bytes need not be found out again.
+    if (settles) spool_.KeepOpen(version);
     for (auto const& other : tainted) other->record.beside_bad = true;
   }
   if (left.writing == 0 && written != 0) turns_.Leave(written);

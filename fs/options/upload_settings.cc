@@ -11,6 +11,7 @@ namespace tusfs {
 namespace {
 
 constexpr std::chrono::seconds kCommandTimeout{30};
+constexpr std::uint64_t kLongestBody = std::uint64_t{1} << 30;
 
 std::vector<std::string> Words(std::string const& text) {
   std::istringstream in(text);
@@ -32,6 +33,7 @@ Result<UploadRules> UploadRulesOf(Options const& options) {
     required = preset->required;
   }
   if (options.chunk_size) rules.chunks.size = *options.chunk_size;
+  if (!options.chunk_size && options.preset.empty()) rules.chunks.longer = kLongestBody;
   if (options.chunk_multiple) rules.chunks.multiple = *options.chunk_multiple;
   if (options.exact_chunks) rules.chunks.exact = true;
   if (auto const checked = rules.chunks.Check(); !checked) {

@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
@@ -20,6 +22,7 @@ namespace {
 
 constexpr VersionId kVersionsPerDirectory = 4096;
 constexpr rlim_t kDescriptorsLeft = 64;
+constexpr std::size_t kMostWrittenBehind = 16;  // parts of files; each has a descriptor
 constexpr std::size_t kLongestDescription = std::size_t{64} * 1024;
 
 std::string Hex(std::uint64_t number) {
@@ -66,21 +69,38 @@ Result<UniqueFd> OpenVersion(UniqueFd const& spool, std::filesystem::path const&
   return Fail(EMFILE, path.string() + ": too many open files");
 }
 
-std::uint64_t FreeBytes(int directory) {
-  struct statvfs status {};
-  return ::fstatvfs(directory, &status) == 0 ? status.f_bavail * status.f_frsize : 0;
-}
+/// What the disk has free. Asked for at each write, so the disk is asked now and then: meanwhile a
+/// fast one takes a few MiB.
+class FreeSpace {
+ public:
+  explicit FreeSpace(int directory) : directory_(::dup(directory)) {}
+
+  std::uint64_t Bytes() {
+    auto const now = std::chrono::steady_clock::now().time_since_epoch();
+    if (now - asked_.load() < kBelieved) return bytes_;
+    struct statvfs status {};
+    bytes_ = ::fstatvfs(directory_.get(), &status) == 0 ? status.f_bavail * status.f_frsize : 0;
+    asked_ = now;
+    return bytes_;
+  }
+
+ private:
+  static constexpr std::chrono::milliseconds kBelieved{5};
+
+  UniqueFd const directory_;
+  std::atomic<std::chrono::steady_clock::duration> asked_{-kBelieved};
+  std::atomic<std::uint64_t> bytes_ = 0;
+};
 
 }  // namespace
 
 Spool::Spool(std::filesystem::path directory, UniqueFd fd, SpoolLimits const& limits)
     : directory_(std::move(directory)),
       fd_(std::move(fd)),
-      budget_(std::make_shared<Budget>(limits,
-                                       [copy = std::make_shared<UniqueFd>(::dup(fd_.get()))] {
-                                         return FreeBytes(copy->get());
-                                       })),
-      closers_(std::make_shared<TaskPool>(1, std::numeric_limits<std::size_t>::max())) {}
+      budget_(std::make_shared<Budget>(
+          limits, [free = std::make_shared<FreeSpace>(fd_.get())] { return free->Bytes(); })),
+      closers_(std::make_shared<TaskPool>(1, std::numeric_limits<std::size_t>::max())),
+      writers_(std::make_shared<TaskPool>(1, kMostWrittenBehind)) {}
 
 Result<std::unique_ptr<Spool>> Spool::Open(std::filesystem::path const& directory,
                                            SpoolLimits const& limits) {
@@ -94,17 +114,17 @@ Result<std::unique_ptr<Spool>> Spool::Open(std::filesystem::path const& director
 std::filesystem::path Spool::PathOf(VersionId id) const { return directory_ / NameOf(id); }
 
 Result<std::shared_ptr<Version>> Spool::Create(VersionId id) {
-  auto fd = OpenVersion(fd_, PathOf(id), id, O_RDWR | O_CREAT | O_EXCL);
+  auto fd = OpenOf(id, O_RDWR | O_CREAT | O_EXCL);
   if (!fd && fd.error().code == ENOENT) {
     auto const inner = NameOf(id).parent_path();
     if (::mkdirat(fd_.get(), inner.c_str(), 0700) != 0 && errno != EEXIST) {
       return FailErrno((directory_ / inner).string());
     }
-    fd = OpenVersion(fd_, PathOf(id), id, O_RDWR | O_CREAT | O_EXCL);
+    fd = OpenOf(id, O_RDWR | O_CREAT | O_EXCL);
   }
   if (!fd) return Failure(fd.error());
   auto version = std::make_shared<Version>(
-      id, std::move(*fd), Version::Body{.size = 0, .frontier = 0}, budget_, closers_);
+      id, std::move(*fd), Version::Body{.size = 0, .frontier = 0}, budget_, closers_, writers_);
   MutexLock lock(mutex_);
   first_made_ = std::min(first_made_, id);
   Remember(version);
@@ -114,7 +134,7 @@ Result<std::shared_ptr<Version>> Spool::Create(VersionId id) {
 Result<std::shared_ptr<Version>> Spool::Find(VersionId id, std::uint64_t size,
                                              std::uint64_t trimmed) {
   if (auto version = FindOpen(id)) return version;
-  auto fd = OpenVersion(fd_, PathOf(id), id, O_RDWR);
+  auto fd = OpenOf(id, O_RDWR);
   if (!fd) return Failure(fd.error());
   struct stat status {};
   if (::fstat(fd->get(), &status) != 0) return FailErrno("spool");
@@ -123,7 +143,8 @@ Result<std::shared_ptr<Version>> Spool::Find(VersionId id, std::uint64_t size,
                            .frontier = std::nullopt,
                            .trimmed = trimmed,
                            .counted = false};
-  auto const opened = std::make_shared<Version>(id, std::move(*fd), body, budget_, closers_);
+  auto const opened =
+      std::make_shared<Version>(id, std::move(*fd), body, budget_, closers_, writers_);
   MutexLock lock(mutex_);
   // Somebody else may have opened it meanwhile: there is one of it.
   if (auto const found = open_.find(id); found != open_.end()) {
@@ -132,6 +153,41 @@ Result<std::shared_ptr<Version>> Spool::Find(VersionId id, std::uint64_t size,
   if (IsCounted(id)) opened->NoteCounted();
   Remember(opened);
   return opened;
+}
+
+Result<UniqueFd> Spool::OpenOf(VersionId id, int flags) {
+  auto fd = OpenVersion(fd_, PathOf(id), id, flags);
+  if (fd || fd.error().code != EMFILE) return fd;
+  decltype(kept_) kept;  // closed behind the lock
+  {
+    MutexLock lock(mutex_);
+    kept.swap(kept_);
+    kept_order_.clear();
+  }
+  if (kept.empty()) return fd;
+  kept.clear();
+  return OpenVersion(fd_, PathOf(id), id, flags);
+}
+
+void Spool::KeepOpen(std::shared_ptr<Version> version) {
+  auto const id = version->id();
+  if (version->has_failed()) return LetGo(id);
+  std::vector<std::shared_ptr<Version>> gone;  // closed behind the lock
+  MutexLock lock(mutex_);
+  auto const found = open_.find(id);
+  bool const is_removed = found == open_.end() || found->second.lock() != version;
+  if (is_removed || !kept_.try_emplace(id, std::move(version)).second) return;
+  kept_order_.push_back(id);
+  while (kept_order_.size() > kMostKept) {
+    if (auto const oldest = kept_.extract(kept_order_.front())) gone.push_back(oldest.mapped());
+    kept_order_.pop_front();
+  }
+}
+
+void Spool::LetGo(VersionId id) {
+  std::shared_ptr<Version> gone;  // closed behind the lock
+  MutexLock lock(mutex_);
+  if (auto const kept = kept_.extract(id)) gone = kept.mapped();
 }
 
 void Spool::Remember(std::shared_ptr<Version> const& version) {
@@ -157,6 +213,7 @@ Result<void> Spool::Remove(VersionId id) {
     MutexLock lock(mutex_);
     if (auto const found = open_.find(id); found != open_.end()) version = found->second.lock();
     open_.erase(id);
+    kept_.erase(id);  // `version` has it still
     counted = IsCounted(id);
     if (!counted) never_counted_.insert(id);
   }

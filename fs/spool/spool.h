@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <limits>
@@ -46,6 +47,13 @@ class Spool {
 
   /// The version where somebody has it open now, else null.
   [[nodiscard]] std::shared_ptr<Version> FindOpen(VersionId id) const EXCLUDES(mutex_);
+
+  /// Keeps a version open that nobody has in use for now, but somebody soon will: so what it knows
+  /// of its bytes (their digests) is not lost. The last kMostKept are kept, fewer where descriptors
+  /// are short; one whose disk has failed is not. LetGo ends it.
+  void KeepOpen(std::shared_ptr<Version> version) EXCLUDES(mutex_);
+  void LetGo(VersionId id) EXCLUDES(mutex_);
+  static constexpr std::size_t kMostKept = 512;
 
   /// Unlinks the version's file; readers that have it open keep their bytes. A missing one is
   /// success. Only after the synced commit that permits it.
@@ -101,6 +109,8 @@ class Spool {
     return id < counted_below_ || id >= first_made_;
   }
 
+  /// OpenVersion; where there are too many open files, once more without those that are kept.
+  [[nodiscard]] Result<UniqueFd> OpenOf(VersionId id, int flags) EXCLUDES(mutex_);
   void Remember(std::shared_ptr<Version> const& version) REQUIRES(mutex_);
   /// Takes what a version's file takes now, where it was `before`, into account.
   void Recount(VersionId id, std::uint64_t before) EXCLUDES(mutex_);
@@ -111,9 +121,12 @@ class Spool {
   UniqueFd const fd_;
   std::shared_ptr<Budget> const budget_;
   std::shared_ptr<TaskPool> const closers_;  ///< of files that were removed while they were open
+  std::shared_ptr<TaskPool> const writers_;  ///< have the disk begin with what was written
   mutable Mutex mutex_;                      ///< of the table; no disk works under it
   std::unordered_map<VersionId, std::weak_ptr<Version>> open_ GUARDED_BY(mutex_);
   std::size_t purge_at_ GUARDED_BY(mutex_) = kSmallestPurge;
+  std::unordered_map<VersionId, std::shared_ptr<Version>> kept_ GUARDED_BY(mutex_);
+  std::deque<VersionId> kept_order_ GUARDED_BY(mutex_);  ///< the oldest first; some are let go
   /// Which versions the budget knows of: those below the one, and this process's own.
   VersionId counted_below_ GUARDED_BY(mutex_) = 0;
   std::set<VersionId> never_counted_ GUARDED_BY(mutex_);  ///< removed before that

@@ -35,11 +35,12 @@ std::uint64_t TakenBy(int fd) {
 }  // namespace
 
 Version::Version(VersionId id, UniqueFd fd, Body const& body, std::shared_ptr<Budget> budget,
-                 std::shared_ptr<TaskPool> closers)
+                 std::shared_ptr<TaskPool> closers, std::shared_ptr<TaskPool> writers)
     : id_(id),
       fd_(std::move(fd)),
       budget_(std::move(budget)),
       closers_(std::move(closers)),
+      writers_(std::move(writers)),
       size_(body.size),
       prefix_(FirstHole(fd_.get(), body.trimmed, body.size)),
       tail_is_cut_(body.size == 0 && body.frontier == 0),
@@ -80,6 +81,11 @@ std::uint64_t Version::trimmed() const {
 std::uint64_t Version::taken() const {
   MutexLock lock(mutex_);
   return taken_;
+}
+
+bool Version::has_failed() const {
+  MutexLock lock(mutex_);
+  return failure_.has_value();
 }
 
 void Version::CountIn() {
@@ -184,10 +190,11 @@ Result<Version::Written> Version::Write(std::uint64_t offset, std::span<std::byt
     return Fail(written.error().code, "spool: " + written.error().context);
   }
   ChargeBudget();
+  auto const end = offset + bytes.size();
+  WriteBehind(end);
   MutexLock lock(mutex_);
   EndChange();
   digests_.Wrote(offset, bytes);
-  auto const end = offset + bytes.size();
   size_ = std::max(size_, end);
   if (offset <= prefix_) prefix_ = std::max(prefix_, end);
   bool const notify = notify_at_ && prefix_ >= *notify_at_;
@@ -208,6 +215,7 @@ Result<Version::Written> Version::Truncate(std::uint64_t size) {
   auto const begun = BeginChange(std::min(size, before));
   if (!begun) return Failure(begun.error());
   if (*begun) return **begun;
+  begun_to_ = std::min(begun_to_, size);
   auto const cut = ::ftruncate(fd_.get(), static_cast<off_t>(size)) == 0
                        ? Result<void>()
                        : Result<void>(FailErrno("spool"));
@@ -370,6 +378,23 @@ Result<BlockDigest> Version::DigestOf(std::uint64_t block, std::uint64_t length)
     done += part.size();
   }
   return hasher.Digest();
+}
+
+bool Version::KnowsDigest(std::uint64_t block) const {
+  MutexLock lock(mutex_);
+  return digests_.Find(block).has_value();
+}
+
+// On a thread of its own: whoever asks waits where the disk has more to do than it can note.
+void Version::WriteBehind(std::uint64_t end) {
+  if (!writers_ || end < begun_to_ + kWriteBehind) return;
+  auto const fd = std::make_shared<UniqueFd>(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!*fd) return;  // Sync does without
+  bool const added = writers_->TryAdd([fd, begin = begun_to_, end] {
+    ::sync_file_range(fd->get(), static_cast<off_t>(begin), static_cast<off_t>(end - begin),
+                      SYNC_FILE_RANGE_WRITE);
+  });
+  if (added) begun_to_ = end;
 }
 
 void Version::BeginSync() const { ::sync_file_range(fd_.get(), 0, 0, SYNC_FILE_RANGE_WRITE); }

@@ -38,7 +38,7 @@ class Version {
     bool counted = true;        ///< the budget knows already what it takes
   };
   Version(VersionId id, UniqueFd fd, Body const& body, std::shared_ptr<Budget> budget = nullptr,
-          std::shared_ptr<TaskPool> closers = nullptr);
+          std::shared_ptr<TaskPool> closers = nullptr, std::shared_ptr<TaskPool> writers = nullptr);
   ~Version();
   Version(Version const&) = delete;
   Version& operator=(Version const&) = delete;
@@ -114,8 +114,15 @@ class Version {
   [[nodiscard]] Result<BlockDigest> DigestOf(std::uint64_t block, std::uint64_t length) const
       EXCLUDES(mutex_);
 
-  /// Has the disk begin with what Sync will wait for.
+  /// Whether DigestOf has a whole block without reading it.
+  [[nodiscard]] bool KnowsDigest(std::uint64_t block) const EXCLUDES(mutex_);
+
+  /// Has the disk begin with what Sync will wait for. Of what is written in order it begins by
+  /// itself, each time that a part of kWriteBehind is there.
   void BeginSync() const;
+
+  /// Whether the disk has failed it: see Sync.
+  [[nodiscard]] bool has_failed() const EXCLUDES(mutex_);
 
   /// Puts the bytes on disk. The first error stays: every later call returns it too, because the
   /// kernel reports a lost page once only.
@@ -162,6 +169,9 @@ class Version {
   /// of them and the byte behind it are there.
   static constexpr std::uint64_t kGranule = 256 * 1024;
 
+  /// So much of a large file lies in memory, bytes, before the disk begins with it.
+  static constexpr std::uint64_t kWriteBehind = std::uint64_t{16} << 20;
+
  private:
   /// Whether a change at byte `offset` has to wait for the uploader.
   [[nodiscard]] bool Sent(std::uint64_t offset) const REQUIRES(mutex_) {
@@ -176,11 +186,13 @@ class Version {
   [[nodiscard]] Result<void> CutTail() REQUIRES(changing_) EXCLUDES(mutex_);
   [[nodiscard]] Result<void> CheckNotTrimmed(std::uint64_t offset) const REQUIRES(mutex_);
   void ChargeBudget() EXCLUDES(mutex_);
+  void WriteBehind(std::uint64_t end) REQUIRES(changing_);
 
   VersionId const id_;
   UniqueFd fd_;
   std::shared_ptr<Budget> const budget_;     ///< null: nobody counts
   std::shared_ptr<TaskPool> const closers_;  ///< null: whoever has it last closes a removed file
+  std::shared_ptr<TaskPool> const writers_;  ///< null: the disk begins when it is told to
   Mutex changing_;                           ///< of whoever changes bytes, while the disk works
   mutable Mutex mutex_;                      ///< behind changing_; no disk works under it
   CondVar changed_;
@@ -189,7 +201,8 @@ class Version {
   std::uint64_t size_ GUARDED_BY(mutex_);
   std::uint64_t prefix_ GUARDED_BY(mutex_);
   std::uint64_t changes_ GUARDED_BY(mutex_) = 0;
-  bool tail_is_cut_ GUARDED_BY(changing_);  ///< the disk has nothing behind size_
+  bool tail_is_cut_ GUARDED_BY(changing_);            ///< the disk has nothing behind size_
+  std::uint64_t begun_to_ GUARDED_BY(changing_) = 0;  ///< the disk has begun with what is before
   std::uint64_t trimmed_ GUARDED_BY(mutex_);
   std::uint64_t taken_ GUARDED_BY(mutex_) = 0;
   bool counted_ GUARDED_BY(mutex_);

@@ -274,6 +274,7 @@ Result<bool> Ledger::Complete(Work const& work, std::string const& receipt) {
     if (inode.trimmed > 0) LetGoOfBytes(transaction, inode);
     return true;
   });
+  spool_.LetGo(work.version->id());
   spool_.budget().Poke();
   return completed;
 }

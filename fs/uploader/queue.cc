@@ -23,7 +23,7 @@ void Queue::Enlist(JobKey const& key, Job& job, SteadyTime when, std::uint64_t b
   job.due = when;
   job.rank = when + Handicap(bytes_left);
   waiting_.emplace(when, key);
-  changed_.NotifyAll();  // threads wait on it for different things
+  enlisted_.NotifyOne();
 }
 
 void Queue::Delist(JobKey const& key, Job& job) {
@@ -60,18 +60,20 @@ std::optional<Queue::Running> Queue::Take(std::stop_token stop, SteadyTime deadl
       job.running = true;
       job.again = false;
       job.stop = std::stop_source();
+      // Somebody else has to watch what comes next.
+      if (!waiting_.empty() || !due_.empty()) enlisted_.NotifyOne();
       return Running{taken, job.memory, job.stop.get_token()};
     }
     if (now >= deadline) return std::nullopt;
     auto const until = waiting_.empty() ? deadline : std::min(deadline, waiting_.begin()->first);
-    changed_.WaitUntil(mutex_, until);
+    enlisted_.WaitUntil(mutex_, until);
   }
   return std::nullopt;
 }
 
 void Queue::Sleep(std::stop_token stop, SteadyTime deadline) {
   MutexLock lock(mutex_);
-  if (!stop.stop_requested()) changed_.WaitUntil(mutex_, deadline);
+  if (!stop.stop_requested()) woken_.WaitUntil(mutex_, deadline);
 }
 
 void Queue::Finish(Running const& running, std::optional<SteadyTime> next, std::uint64_t bytes_left,
@@ -89,7 +91,7 @@ void Queue::Finish(Running const& running, std::optional<SteadyTime> next, std::
   } else if (over && job.blocks == 0) {
     jobs_.erase(running.key);
   }
-  changed_.NotifyAll();
+  given_back_.NotifyAll();
 }
 
 void Queue::Block(JobKey const& key) {
@@ -97,7 +99,7 @@ void Queue::Block(JobKey const& key) {
   auto& job = jobs_[key];
   ++job.blocks;
   if (job.running) job.stop.request_stop();
-  while (job.running) changed_.Wait(mutex_);
+  while (job.running) given_back_.Wait(mutex_);
 }
 
 void Queue::Unblock(JobKey const& key, bool after_finish) {
@@ -107,7 +109,7 @@ void Queue::Unblock(JobKey const& key, bool after_finish) {
   job.memory = JobMemory{};
   job.memory.after_finish = after_finish;
   Enlist(key, job, clock_.Steady(), 0);
-  changed_.NotifyAll();
+  enlisted_.NotifyOne();  // it may have been due all the time
 }
 
 void Queue::Cancel(JobKey const& key, std::optional<JobKey> const& then) {
@@ -150,12 +152,14 @@ void Queue::CancelAll() {
   for (auto& [key, job] : jobs_) {
     if (job.running) job.stop.request_stop();
   }
-  changed_.NotifyAll();
+  enlisted_.NotifyAll();
+  woken_.NotifyAll();
 }
 
 void Queue::Wake() {
   MutexLock lock(mutex_);
-  changed_.NotifyAll();
+  enlisted_.NotifyAll();
+  woken_.NotifyAll();
 }
 
 }  // namespace tusfs

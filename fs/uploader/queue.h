@@ -128,7 +128,9 @@ class Queue {
 
   Clock const& clock_;
   mutable Mutex mutex_;
-  CondVar changed_;
+  CondVar enlisted_;    ///< for those who wait for a job: one of them watches the next that is due
+  CondVar woken_;       ///< for those who sleep
+  CondVar given_back_;  ///< for those who wait until a job is not running
   std::map<JobKey, Job> jobs_ GUARDED_BY(mutex_);
   std::set<std::pair<SteadyTime, JobKey>> waiting_ GUARDED_BY(mutex_);  ///< by due time
   std::set<std::pair<SteadyTime, JobKey>> due_ GUARDED_BY(mutex_);      ///< by rank

@@ -144,7 +144,9 @@ void Settler::Settle(std::vector<InodeId> const& inodes) {
 }
 
 void Settler::Sync(Candidate const& candidate) {
-  if (Finish(candidate, candidate.version->Sync())) listeners_.nudge(candidate.inode);
+  auto const synced = candidate.version->Sync();
+  if (!synced) spool_.LetGo(candidate.version->id());
+  if (Finish(candidate, synced)) listeners_.nudge(candidate.inode);
 }
 
 std::vector<Settler::Candidate> Settler::Choose(std::vector<InodeId> const& inodes) {

@@ -93,6 +93,9 @@ class Transfer {
   std::optional<Range> Available(Work const& work, JobMemory& memory, std::uint64_t offset,
                                  std::optional<SteadyTime>& look_again) const;
 
+  /// Of a finished file: as much in one body as costs no second reading, and no patience.
+  Range NextOfFinished(Work const& work, std::uint64_t offset) const;
+
   /// Nothing where there is no upload that might be this file's.
   std::optional<Outcome> Adopt(Work const& work, JobMemory& memory, std::stop_token stop);
   Outcome Consider(Work const& work, Upload const& upload, JobMemory& memory, std::stop_token stop);

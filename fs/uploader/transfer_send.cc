@@ -26,17 +26,24 @@ std::string ReceiptOf(tus::Patched const& answer) {
   return receipt + "\n" + answer.body.substr(0, kLargestReceiptBody);
 }
 
+// How many bytes from `offset` on have digests that need not be read for, at most `most`. What
+// there is of a last, shorter block is read soon.
+std::uint64_t KnownFrom(Version const& version, std::uint64_t offset, std::uint64_t most) {
+  auto const end = std::min(version.size(), offset + most);
+  for (auto block = offset / kDigestBlock; block < end / kDigestBlock; ++block) {
+    if (!version.KnowsDigest(block)) return std::max(block * kDigestBlock, offset) - offset;
+  }
+  return end - offset;
+}
+
 }  // namespace
 
 std::optional<Range> Transfer::Available(Work const& work, JobMemory& memory, std::uint64_t offset,
                                          std::optional<SteadyTime>& look_again) const {
   auto const& profile = shared_.endpoint.profile();
   auto const& rules = profile.rules();
+  if (work.finished()) return NextOfFinished(work, offset);
   auto const chunk = profile.NextChunk(offset);
-  if (work.finished()) {
-    auto const end = std::min(work.inode.size, offset + chunk);
-    return Range{offset, end, end == work.inode.size};
-  }
   bool const declared = work.upload && work.upload->length;
   if (memory.after_finish || declared || !shared_.endpoint.MayDefer()) return std::nullopt;
   // Servers notice only at the end that a file of unknown length has grown too large.
@@ -66,6 +73,21 @@ std::optional<Range> Transfer::Available(Work const& work, JobMemory& memory, st
   }
   look_again = work.version->NotifyAt(offset + whole_chunk + 1) ? now : *memory.hold_until;
   return std::nullopt;
+}
+
+// A body with a checksum is read before it is sent, and no server keeps a part of it.
+Range Transfer::NextOfFinished(Work const& work, std::uint64_t offset) const {
+  auto const& profile = shared_.endpoint.profile();
+  auto length = profile.NextChunk(offset);
+  bool const has_checksum = shared_.options.checksums && profile.Checksum();
+  if (!has_checksum) {
+    auto const known = KnownFrom(*work.version, offset, profile.NextLongChunk(offset));
+    bool const is_rest = known == work.inode.size - offset;
+    auto const multiple = profile.rules().multiple;
+    length = std::max(length, is_rest ? known : known / multiple * multiple);
+  }
+  auto const end = std::min(work.inode.size, offset + length);
+  return {offset, end, end == work.inode.size};
 }
 
 Transfer::Outcome Transfer::Patch(Work const& work, JobMemory& memory, std::stop_token stop) {

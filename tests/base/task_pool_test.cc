@@ -37,6 +37,23 @@ TEST(TaskPoolTest, WhoeverAddsMoreThanThereIsRoomForWaits) {
   EXPECT_TRUE(WaitFor([&] { return added == 6; }));
 }
 
+TEST(TaskPoolTest, WhoeverOnlyTriesToAddDoesNotWait) {
+  std::binary_semaphore begun(0);
+  std::counting_semaphore<8> go(0);
+  TaskPool pool(1, 1);
+  EXPECT_TRUE(pool.TryAdd([&] {
+    begun.release();
+    go.acquire();
+  }));
+  begun.acquire();
+  EXPECT_TRUE(pool.TryAdd([] {}));
+  EXPECT_FALSE(pool.TryAdd([] {})) << "one runs and one waits";
+  go.release();
+  EXPECT_TRUE(WaitFor([&] { return pool.TryAdd([] {}); }));
+  pool.Stop();
+  EXPECT_FALSE(pool.TryAdd([] {}));
+}
+
 TEST(TaskPoolTest, ItsEndWaitsForWhatRunsAndDropsTheRest) {
   std::binary_semaphore begun(0);
   std::counting_semaphore<8> go(0);

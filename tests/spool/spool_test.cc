@@ -58,6 +58,50 @@ TEST_F(SpoolTest, FilesLeaveDescriptorsForEverythingElse) {
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
+TEST_F(SpoolTest, AVersionThatIsKeptKnowsWhatWasWrittenToIt) {
+  auto version = Make(1);
+  auto* const address = version.get();
+  spool_->KeepOpen(std::move(version));
+  EXPECT_EQ(spool_->FindOpen(1).get(), address);
+  EXPECT_EQ(spool_->Find(1, 5).value().get(), address);
+  spool_->LetGo(1);
+  EXPECT_EQ(spool_->FindOpen(1), nullptr);
+}
+
+TEST_F(SpoolTest, AVersionThatIsKeptGoesWithItsFile) {
+  auto version = Make(1);
+  spool_->KeepOpen(version);
+  EXPECT_TRUE(Ok(spool_->Remove(1)));
+  std::weak_ptr<Version> const rest = version;
+  spool_->KeepOpen(version);  // somebody closes it now
+  version.reset();
+  EXPECT_TRUE(rest.expired());
+  EXPECT_EQ(spool_->budget().used(), 0U);
+}
+
+TEST_F(SpoolTest, WhatIsKeptIsInNobodysWay) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit const few{80, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  for (VersionId id = 1; id <= 200; ++id) {
+    auto version = spool_->Create(id);
+    ASSERT_TRUE(Ok(version)) << id;
+    spool_->KeepOpen(std::move(*version));
+  }
+  EXPECT_TRUE(Ok(spool_->Find(1, 0)));
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+TEST_F(SpoolTest, NoMoreAreKeptThanTheHeaderSays) {
+  for (VersionId id = 1; id <= Spool::kMostKept + 1; ++id) {
+    spool_->KeepOpen(spool_->Create(id).value());
+  }
+  EXPECT_EQ(spool_->FindOpen(1), nullptr);
+  EXPECT_NE(spool_->FindOpen(2), nullptr);
+  EXPECT_NE(spool_->FindOpen(Spool::kMostKept + 1), nullptr);
+}
+
 TEST_F(SpoolTest, VersionsLieWhereTheHeaderSays) {
   Make(1);
   Make(4096);

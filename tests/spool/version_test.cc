@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include <csignal>
+#include <semaphore>
 #include <thread>
 
 #include "base/fakes.h"
@@ -388,6 +389,29 @@ TEST_F(VersionTest, WhatLiesBehindTheTrustedSizeIsNoData) {
 }
 
 // ---- bytes that are not here any more
+
+// The disk's part is one task for each part of kWriteBehind; here nobody has the time for one.
+TEST_F(VersionTest, ALargeFileGoesToTheDiskWhileItIsWritten) {
+  std::binary_semaphore begun(0);
+  std::binary_semaphore go(0);
+  auto const writers = std::make_shared<TaskPool>(1, 2);
+  writers->Add([&] {
+    begun.release();
+    go.acquire();
+  });
+  begun.acquire();
+  version_ =
+      std::make_shared<Version>(1, OpenFile(path_, O_RDWR | O_CREAT).value(),
+                                Version::Body{.size = 0, .frontier = 0}, nullptr, nullptr, writers);
+  std::string const part(Version::kWriteBehind / 2, 'x');
+  Write(0, part);
+  EXPECT_TRUE(writers->TryAdd([] {})) << "too early";
+  Write(part.size(), part);
+  EXPECT_FALSE(writers->TryAdd([] {})) << "the disk has not been told";
+  go.release();
+  EXPECT_TRUE(Ok(version_->Sync()));
+  EXPECT_EQ(version_->size(), Version::kWriteBehind);
+}
 
 class TrimmedVersionTest : public VersionTest {
  protected:

@@ -95,6 +95,33 @@ TEST(ServerProfile, NoBodyTakesMoreThanTwoMinutesAtHalfTheRate) {
   }
 }
 
+TEST(ServerProfile, MakesBodiesLongerOfWhatIsAllThere) {
+  ServerProfile profile({.size = 32 * kMiB, .longer = 1024 * kMiB});
+  EXPECT_EQ(profile.NextLongChunk(0), profile.NextChunk(0)) << "before anything is measured";
+  for (int i = 0; i < 40; ++i) profile.Measured(50 * kMiB, seconds(1));
+  EXPECT_EQ(profile.NextChunk(0), 32 * kMiB);
+  EXPECT_EQ(profile.NextLongChunk(0), 500 * kMiB) << "ten seconds";
+  for (int i = 0; i < 60; ++i) profile.Measured(500 * kMiB, seconds(1));
+  EXPECT_EQ(profile.NextLongChunk(0), 1024 * kMiB);
+  profile.Measured(kMiB, seconds(1));
+  EXPECT_EQ(profile.NextLongChunk(0), profile.NextChunk(0)) << "on a slow link";
+}
+
+TEST(ServerProfile, MakesNoLongBodiesAgainstTheRulesOrTheServer) {
+  auto const fast = [](ChunkRules const& rules) {
+    ServerProfile profile(rules);
+    for (int i = 0; i < 60; ++i) profile.Measured(500 * kMiB, seconds(1));
+    return profile.NextLongChunk(0);
+  };
+  EXPECT_EQ(fast({.size = 8 * kMiB}), 8 * kMiB);
+  EXPECT_EQ(fast({.size = 6 * kMiB, .longer = 1024 * kMiB, .exact = true}), 6 * kMiB);
+  EXPECT_EQ(fast({.size = 8 * kMiB, .longer = 100'000'000, .multiple = kMiB}), 95 * kMiB);
+  ServerProfile refusing({.size = 32 * kMiB, .longer = 1024 * kMiB});
+  for (int i = 0; i < 60; ++i) refusing.Measured(500 * kMiB, seconds(1));
+  EXPECT_TRUE(refusing.TooLarge(1024 * kMiB));
+  EXPECT_EQ(refusing.NextLongChunk(0), 512 * kMiB);
+}
+
 TEST(ServerProfile, BelievesASlowerNetworkAtOnce) {
   auto profile = Unlimited();
   for (int i = 0; i < 40; ++i) profile.Measured(100 * kMiB, seconds(1));

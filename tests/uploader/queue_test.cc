@@ -261,6 +261,34 @@ TEST_F(QueueTest, NewWorkReachesATakerThoughOthersWaitForSomethingElse) {
   queue.Wake();
 }
 
+TEST_F(QueueTest, WhoeverTakesAJobLeavesTheNextOneToSomebodyElse) {
+  SystemClock clock;
+  Queue queue(clock);
+  std::array<std::atomic<bool>, 3> taken{};
+  auto const take = [&] {
+    auto const job = queue.Take({}, clock.Steady() + std::chrono::seconds(60));
+    if (job) taken[job->key.inode] = true;
+  };
+  std::jthread const first(take);
+  std::jthread const second(take);
+  // Both wait by now, or come to it: one of them for the first job, and nobody for the second.
+  queue.Schedule(File(1), clock.Steady() + std::chrono::milliseconds(50), 0);
+  queue.Schedule(File(2), clock.Steady() + std::chrono::milliseconds(100), 0);
+  EXPECT_TRUE(WaitFor([&] { return taken[1] && taken[2]; }));
+}
+
+TEST_F(QueueTest, ABlockedJobThatWasDueAllTheTimeIsTakenWhenItIsUnblocked) {
+  SystemClock clock;
+  Queue queue(clock);
+  queue.Schedule(File(1), clock.Steady(), 0);
+  queue.Block(File(1));
+  std::atomic<bool> taken = false;
+  std::jthread const taker(
+      [&] { taken = queue.Take({}, clock.Steady() + std::chrono::seconds(60)).has_value(); });
+  queue.Unblock(File(1), false);
+  EXPECT_TRUE(WaitFor([&] { return taken.load(); }));
+}
+
 TEST_F(QueueTest, CancelAllStopsWhatRuns) {
   Schedule(1);
   Schedule(2);

@@ -139,6 +139,46 @@ TEST_F(TransferSend, AFinishedFileDeclaresItsLengthAtItsCreation) {
   EXPECT_EQ(TheInode().content, Content::kUploaded);
 }
 
+// ---- finished, on a fast network
+
+class FinishedOnAFastNetwork : public TransferSend {
+ protected:
+  // Two blocks of digests, and a part of a third one.
+  static constexpr std::uint64_t kSize = 2 * kDigestBlock + 5;
+
+  FinishedOnAFastNetwork() {
+    for (int i = 0; i < 60; ++i) {
+      endpoint_.profile().Measured(kGranule << 11, std::chrono::seconds(1));
+    }
+    Append(kSize);
+    FinishFile();
+    Next("POST", kEndpoint, CreatedAt(kUrl));
+    Steps(1);
+  }
+};
+
+TEST_F(FinishedOnAFastNetwork, AFileGoesOutInOneBody) {
+  NextPatch(kUrl, 0, kSize, "(none)");
+  Steps(1);
+  EXPECT_EQ(TheInode().content, Content::kUploaded);
+}
+
+TEST_F(FinishedOnAFastNetwork, NothingIsReadTwiceForALongBody) {
+  Restart();  // nobody knows the digests any more
+  Next("HEAD", kUrl, HeadAnswer(0, kSize));
+  NextPatch(kUrl, 0, 2 * kGranule, "(none)");
+  Steps(2);
+  EXPECT_EQ(TheUpload()->offset, 2 * kGranule);
+}
+
+TEST_F(FinishedOnAFastNetwork, ABodyWithAChecksumIsNotLong) {
+  auto server = endpoint_.profile().Info().value();
+  server.checksum_algorithms = {"sha1"};
+  endpoint_.profile().Announced(server);
+  NextPatch(kUrl, 0, 2 * kGranule, "(none)");
+  Steps(1);
+}
+
 TEST_F(TransferSend, AnEmptyFileIsUploadedByItsCreation) {
   FinishFile();
   Next("POST", kEndpoint, [](HttpRequest const& request) {

@@ -15,6 +15,8 @@ constexpr std::uint64_t kSmallestBody = std::uint64_t{64} << 10;
 constexpr std::uint64_t kFirstBody = std::uint64_t{1} << 20;
 /// Shorter exchanges say more of the latency than of the rate.
 constexpr std::uint64_t kSmallestSample = std::uint64_t{256} << 10;
+/// What a body that breaks may cost, and how long nobody sees that anything goes on.
+constexpr std::chrono::duration<double> kLongBody{10};
 /// Bodies of a length that is taken, before a longer one is tried.
 constexpr int kMostBeforeGrowth = 1024;
 
@@ -110,6 +112,15 @@ std::uint64_t ServerProfile::NextChunk(std::uint64_t offset) const {
   std::lock_guard const lock(mutex_);
   auto const wanted = std::min({rules_.size, max_body_, Affordable()});
   return std::max(RoundDown(wanted, rules_.multiple), Smallest(rules_));
+}
+
+std::uint64_t ServerProfile::NextLongChunk(std::uint64_t offset) const {
+  auto const chunk = NextChunk(offset);
+  if (rules_.exact || rules_.longer <= rules_.size) return chunk;
+  std::lock_guard const lock(mutex_);
+  auto const in_time = std::min(rate_ * kLongBody.count(), static_cast<double>(rules_.longer));
+  auto const wanted = std::min({static_cast<std::uint64_t>(in_time), max_body_, Affordable()});
+  return std::max(RoundDown(wanted, rules_.multiple), chunk);
 }
 
 std::uint64_t ServerProfile::Affordable() const {

@@ -20,8 +20,11 @@ struct ChunkRules {
   static constexpr std::uint64_t kUnlimited = std::uint64_t{1} << 62;
 
   std::uint64_t size = std::uint64_t{32} << 20;  ///< largest body, bytes; kUnlimited: no limit
-  std::uint64_t multiple = 1;                    ///< bytes
-  std::uint64_t least = 1;                       ///< smallest body, bytes
+  /// Of an upload whose bytes are all there, bodies may be longer than `size`, up to this, as long
+  /// as one takes about 10 s: each of them costs a round trip. Bytes; 0: `size` is the limit.
+  std::uint64_t longer = 0;
+  std::uint64_t multiple = 1;  ///< bytes
+  std::uint64_t least = 1;     ///< smallest body, bytes
   /// Every body ends at a multiple of `size`, whatever the network's speed.
   bool exact = false;
   /// No body is made so long that it would take more than half of this at the measured rate, so
@@ -64,6 +67,9 @@ class ServerProfile {
   /// How many bytes from `offset` on make the next body, as long as that many are there; the last
   /// body of an upload is what is left, where that is less. At least 1.
   [[nodiscard]] std::uint64_t NextChunk(std::uint64_t offset) const;
+
+  /// As NextChunk, of an upload whose bytes are all there.
+  [[nodiscard]] std::uint64_t NextLongChunk(std::uint64_t offset) const;
 
   /// A body of `bytes` was taken in `elapsed`.
   void Measured(std::uint64_t bytes, std::chrono::nanoseconds elapsed);
