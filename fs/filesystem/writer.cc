@@ -1,6 +1,8 @@
 #include "filesystem/writer.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,7 +10,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
-#include <filesystem>
+#include <memory>
 #include <optional>
 #include <sstream>
 #include <vector>
@@ -38,6 +40,54 @@ bool MaySeeStatus(pid_t thread) {
   return self == 0 || (::stat(PathOf(thread, "").c_str(), &status) == 0 && status.st_uid == self);
 }
 
+// Of words with blanks between them, the one with this number, from 0 on.
+std::optional<unsigned long> NumberInField(std::string_view words, std::size_t number) {
+  constexpr std::string_view kBlanks = " \n";
+  for (std::size_t field = 0;; ++field) {
+    words.remove_prefix(std::min(words.find_first_not_of(kBlanks), words.size()));
+    auto const word = words.substr(0, words.find_first_of(kBlanks));
+    if (word.empty()) return std::nullopt;
+    if (field < number) {
+      words.remove_prefix(word.size());
+      continue;
+    }
+    unsigned long value = 0;
+    auto const parsed = std::from_chars(word.data(), word.data() + word.size(), value);
+    if (parsed.ec != std::errc() || parsed.ptr != word.data() + word.size()) return std::nullopt;
+    return value;
+  }
+}
+
+/// What a process has open, as /proc shows it: for each descriptor its number and where it leads.
+class Descriptors {
+ public:
+  explicit Descriptors(pid_t thread) : directory_(::opendir(PathOf(thread, "fd").c_str())) {}
+
+  struct Row {
+    std::string number;
+    std::string target;  ///< as readlink(2) gives it
+  };
+  /// Nothing at the end, and where it may not be seen.
+  std::optional<Row> Next() {
+    while (directory_ != nullptr) {
+      auto const* const entry = ::readdir(directory_.get());
+      if (entry == nullptr) break;
+      char target[PATH_MAX];
+      auto const size =
+          ::readlinkat(::dirfd(directory_.get()), entry->d_name, target, sizeof target);
+      if (size < 0) continue;  // closed meanwhile; or . and ..
+      return Row{entry->d_name, {target, static_cast<std::size_t>(size)}};
+    }
+    return std::nullopt;
+  }
+
+ private:
+  struct Close {
+    void operator()(DIR* directory) const { ::closedir(directory); }
+  };
+  std::unique_ptr<DIR, Close> const directory_;
+};
+
 // How far a descriptor that is open for reading alone has come.
 std::optional<std::uint64_t> BytesRead(std::string const& fdinfo) {
   std::istringstream lines(fdinfo);
@@ -58,7 +108,7 @@ std::optional<std::uint64_t> BytesRead(std::string const& fdinfo) {
 // What whoever copies the file behind `link` has to have read; nothing where that cannot be said. A
 // file with holes is not read through, and one that was written since `changed` may have grown when
 // it had been read.
-std::optional<std::uint64_t> SizeToRead(std::filesystem::path const& link, FileTime changed) {
+std::optional<std::uint64_t> SizeToRead(std::string const& link, FileTime changed) {
   struct statx status {};
   // Without asking a server or a daemon for it: that may be this one, and this is a request of it.
   int const found = ::statx(AT_FDCWD, link.c_str(), AT_STATX_DONT_SYNC,
@@ -77,18 +127,9 @@ Judgement JudgeStat(std::string const& stat, bool may_see_status) {
   // The name may hold anything, brackets and spaces too; it ends at the last bracket.
   auto const name_end = stat.rfind(')');
   if (name_end == std::string::npos) return unreadable;
-  std::istringstream words(stat.substr(name_end + 1));
-  std::vector<std::string> fields;
-  for (std::string word; words >> word;) fields.push_back(std::move(word));
-  if (fields.size() <= kExitCodeField) return unreadable;
-  auto const number = [](std::string const& text) -> std::optional<unsigned long> {
-    unsigned long value = 0;
-    auto const parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) return std::nullopt;
-    return value;
-  };
-  auto const flags = number(fields[kFlagsField]);
-  auto const exit_code = number(fields[kExitCodeField]);
+  auto const fields = std::string_view(stat).substr(name_end + 1);
+  auto const flags = NumberInField(fields, kFlagsField);
+  auto const exit_code = NumberInField(fields, kExitCodeField);
   if (!flags || !exit_code) return unreadable;
   if ((*flags & kExiting) == 0) return {Verdict::kClean, {}};
   if (!may_see_status) {
@@ -122,18 +163,16 @@ Judgement ProcProcessTable::JudgeCopy(pid_t thread, std::string const& name,
     return copier.substr(0, kLongestComm) == program;
   });
   if (!copies) return clean;
-  std::error_code failed;
-  for (std::filesystem::directory_iterator at(PathOf(thread, "fd"), failed), end;
-       !failed && at != end; at.increment(failed)) {
-    std::error_code closed;
-    auto target = std::filesystem::read_symlink(at->path(), closed).string();
-    if (target.ends_with(kDeleted)) target.resize(target.size() - kDeleted.size());
-    if (closed || target.substr(target.rfind('/') + 1) != name) continue;
-    auto const number = at->path().filename().string();
-    auto const info = ReadSmallFile(PathOf(thread, ("fdinfo/" + number).c_str()));
+  Descriptors descriptors(thread);
+  while (auto const open = descriptors.Next()) {
+    std::string_view target = open->target;
+    if (target.ends_with(kDeleted)) target.remove_suffix(kDeleted.size());
+    if (target.substr(target.rfind('/') + 1) != name) continue;
+    auto const info = ReadSmallFile(PathOf(thread, ("fdinfo/" + open->number).c_str()));
     auto const read = info ? BytesRead(*info) : std::nullopt;
     if (!read) continue;
-    if (auto const size = SizeToRead(at->path(), changed); size && *read < *size) {
+    auto const size = SizeToRead(PathOf(thread, ("fd/" + open->number).c_str()), changed);
+    if (size && *read < *size) {
       return {Verdict::kDied, "source was not read to its end: " + Printable(name) + ", " +
                                   std::to_string(*read) + " of " + std::to_string(*size) +
                                   " bytes"};

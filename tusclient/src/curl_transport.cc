@@ -28,11 +28,18 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr long kUploadBuffer = 512L << 10;
+constexpr long kSmallestUploadBuffer = 16L << 10;  // libcurl's own limit
 constexpr long kDownloadBuffer = 512L << 10;
 /// libcurl counts whole seconds of idleness, so 3 means "less than 4": rustus closes after 4.8 s.
 constexpr long kDefaultIdleSeconds = 3;
 constexpr long kMaxIdleSeconds = 110;
 constexpr milliseconds kPoll{1000};
+
+/// libcurl takes it anew for each request.
+long UploadBufferFor(std::uint64_t length) {
+  auto const most = static_cast<std::uint64_t>(kUploadBuffer);
+  return std::max(static_cast<long>(std::min(length, most)), kSmallestUploadBuffer);
+}
 
 template <auto Function>
 struct Deleter {
@@ -174,7 +181,7 @@ class CurlTransport final : public HttpTransport {
     if (upload) {  // sends Content-Length, of 0 too
       options.Set(CURLOPT_UPLOAD, 1L);
       options.Set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request.body_length));
-      options.Set(CURLOPT_UPLOAD_BUFFERSIZE, kUploadBuffer);
+      options.Set(CURLOPT_UPLOAD_BUFFERSIZE, UploadBufferFor(request.body_length));
     }
     if (request.on_body) options.Set(CURLOPT_BUFFERSIZE, kDownloadBuffer);
 

@@ -4,6 +4,7 @@
 #include <idn2.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <utility>
 
@@ -161,7 +162,17 @@ std::string Origin::Text() const {
 }
 
 Result<Origin> OriginOf(std::string const& url) {
-  return ParseAbsolute(url).map([](UrlHandle const& parsed) { return OriginOf(parsed.get()); });
+  // A request asks several times about the same few.
+  thread_local std::array<std::pair<std::string, Origin>, 4> recent;
+  thread_local std::size_t oldest = 0;
+  for (auto const& [known, origin] : recent) {
+    if (!known.empty() && known == url) return origin;
+  }
+  auto const parsed = ParseAbsolute(url);
+  if (!parsed) return tl::unexpected(parsed.error());
+  auto const origin = OriginOf(parsed->get());
+  recent[oldest++ % recent.size()] = {url, origin};
+  return origin;
 }
 
 bool AreOfOneOrigin(std::string const& one, std::string const& other) {
