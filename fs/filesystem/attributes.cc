@@ -14,10 +14,10 @@ Filesystem::Filesystem(Store& store, Spool& spool, Uploader& uploader,
       uploader_(uploader),
       processes_(processes),
       clock_(clock),
-      connection_(connection),
       logger_(std::move(logger)),
       remote_(remote),
       reporter_(store, spool, uploader),
+      replies_(store, connection),
       turns_(spool.budget(), clock, turns) {}
 
 Attributes Filesystem::Show(Inode inode) const {
@@ -76,9 +76,13 @@ void Filesystem::CatchUp(Inode& inode, Version const* version) {
 
 Result<Attributes> Filesystem::SetAttributes(Caller const& caller, InodeId id,
                                              AttributeChange const& change, HandleId handle) {
-  auto const earlier = FindEarlier(caller);
-  if (!earlier) return Failure(earlier.error());
-  if (*earlier) return GetAttributes((*earlier)->inode);
+  return replies_.Once(
+      caller, [&] { return ChangeAttributes(caller, id, change, handle); },
+      [&](Reply const& reply) { return GetAttributes(reply.inode); });
+}
+
+Result<Attributes> Filesystem::ChangeAttributes(Caller const& caller, InodeId id,
+                                                AttributeChange const& change, HandleId handle) {
   auto const pin = open_.Activate(id);
   auto& file = *pin.file();
   MutexLock lock(file.mutex);
@@ -102,7 +106,7 @@ Result<Attributes> Filesystem::SetAttributes(Caller const& caller, InodeId id,
     if (change.modified) record->modified = *change.modified;
     record->changed = clock_.Wall();
     PutInode(transaction, *record);
-    Remember(transaction, caller, id);
+    replies_.Remember(transaction, caller, id);
     return record;
   });
   if (!inode) return Failure(inode.error());

@@ -7,11 +7,9 @@
 // returns, from power loss after Sync or SyncDirectory, otherwise within 100 ms. Permission checks
 // are the kernel's (default_permissions).
 //
-// The kernel's connection may outlive the daemon. Its requests that were not answered then come to
-// the successor again: a call whose caller has a request number journals its outcome together with
-// its change, and when it is called again with `replayed`, it gives that outcome and changes
-// nothing. A read, a sync and a write are done again; so is a release, which is nothing for a
-// handle that is no more.
+// A request that the kernel repeats to a daemon's successor takes effect once (replies.h). A read,
+// a sync and a write are done again; so is a release, which is nothing for a handle that is no
+// more.
 #pragma once
 
 #include <atomic>
@@ -30,6 +28,7 @@
 #include "base/logger.h"
 #include "catalog/store.h"
 #include "filesystem/open_files.h"
+#include "filesystem/replies.h"
 #include "filesystem/report.h"
 #include "filesystem/turns.h"
 #include "filesystem/types.h"
@@ -184,19 +183,18 @@ class Filesystem {
   [[nodiscard]] Budget& budget() { return spool_.budget(); }
 
  private:
-  /// What was journaled of a replayed request before the daemon died. Nothing, and no look into
-  /// the catalog, for one that is here for the first time.
-  [[nodiscard]] Result<std::optional<Reply>> FindEarlier(Caller const& caller) const;
-  /// Journals the outcome of the caller's request; in the transaction that is its last change.
-  void Remember(Transaction& transaction, Caller const& caller, InodeId inode = 0,
-                HandleId handle = 0) const;
-  /// Store::Update for a request that may come again: `decide(Transaction&)`, or for one that was
-  /// decided by an earlier process `answer(Reply const&)`; both give the same Result. `decide`
-  /// calls Remember.
-  template <typename Decide, typename Answer>
-  auto DecideOnce(Caller const& caller, Decide const& decide, Answer const& answer);
   [[nodiscard]] Result<void> Reopen(Handle record, bool is_ahead);
   [[nodiscard]] Result<void> GiveUp(Handle const& record, std::string const& why);
+
+  [[nodiscard]] Result<Attributes> MakeNewNode(Caller const& caller, InodeId parent,
+                                               std::string_view name, FileType type,
+                                               std::uint32_t mode, std::uint64_t device);
+  [[nodiscard]] Result<Created> CreateNew(Caller const& caller, InodeId parent,
+                                          std::string_view name, std::uint32_t mode, int flags);
+  [[nodiscard]] Result<HandleId> OpenFile(Caller const& caller, InodeId inode, int flags);
+  [[nodiscard]] Result<void> JudgeClose(Caller const& caller, OpenHandle& handle);
+  [[nodiscard]] Result<Attributes> ChangeAttributes(Caller const& caller, InodeId inode,
+                                                    AttributeChange const& change, HandleId handle);
 
   /// What a name operation leaves for after its commit or its answer.
   struct Aftermath {
@@ -291,10 +289,10 @@ class Filesystem {
   Uploader& uploader_;
   ProcessTable const& processes_;
   Clock const& clock_;
-  std::uint64_t const connection_;
   Logger const logger_;
   RemoteBytes* const remote_;  ///< null: bytes that only the server has cannot be had
   Reporter const reporter_;
+  Replies const replies_;
   OpenFiles open_;
   Turns turns_;
   std::atomic<std::uint64_t> evictable_ = 0;

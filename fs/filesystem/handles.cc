@@ -26,20 +26,25 @@ bool IsWorthNoting(Inode const& inode, FileTime now) {
 Result<Filesystem::Created> Filesystem::Create(Caller const& caller, InodeId parent,
                                                std::string_view name, std::uint32_t mode,
                                                int flags) {
-  auto const earlier = FindEarlier(caller);
-  if (!earlier) return Failure(earlier.error());
-  if (*earlier) {
-    auto attributes = GetAttributes((*earlier)->inode);
-    if (!attributes) return Failure(attributes.error());
-    return Created{*attributes, (*earlier)->handle};
-  }
+  return replies_.Once(
+      caller, [&] { return CreateNew(caller, parent, name, mode, flags); },
+      [&](Reply const& reply) -> Result<Created> {
+        auto const attributes = GetAttributes(reply.inode);
+        if (!attributes) return Failure(attributes.error());
+        return Created{*attributes, reply.handle};
+      });
+}
+
+Result<Filesystem::Created> Filesystem::CreateNew(Caller const& caller, InodeId parent,
+                                                  std::string_view name, std::uint32_t mode,
+                                                  int flags) {
   auto version = NewVersion();
   if (!version) return Failure(version.error());
   auto handle = std::make_shared<OpenHandle>();
   auto& record = handle->record;
   record.flags = static_cast<std::uint32_t>(flags);
   record.changed = record.dirty = handle->MayWrite();
-  record.connection = connection_;
+  record.connection = replies_.connection();
   auto const process = processes_.ProcessOf(caller.pid);
   record.writers.insert(process);
   if (handle->MayWrite()) record.opener = process;
@@ -55,7 +60,7 @@ Result<Filesystem::Created> Filesystem::Create(Caller const& caller, InodeId par
     record.id = *id;
     record.inode = inode->id;
     PutHandle(transaction, record);
-    Remember(transaction, caller, inode->id, *id);
+    replies_.Remember(transaction, caller, inode->id, *id);
     // Inside the transaction, so that an unlink sees neither the name nor the handle, or both.
     handle->file = std::make_shared<ActiveFile>(inode->id, *version);
     open_.Add(handle);
@@ -71,9 +76,12 @@ Result<Filesystem::Created> Filesystem::Create(Caller const& caller, InodeId par
 }
 
 Result<HandleId> Filesystem::Open(Caller const& caller, InodeId id, int flags) {
-  auto const earlier = FindEarlier(caller);
-  if (!earlier) return Failure(earlier.error());
-  if (*earlier) return (*earlier)->handle;
+  return replies_.Once(
+      caller, [&] { return OpenFile(caller, id, flags); },
+      [](Reply const& reply) { return Result<HandleId>(reply.handle); });
+}
+
+Result<HandleId> Filesystem::OpenFile(Caller const& caller, InodeId id, int flags) {
   auto const pin = open_.Activate(id);
   auto& file = *pin.file();
   MutexLock lock(file.mutex);
@@ -89,7 +97,7 @@ Result<HandleId> Filesystem::Open(Caller const& caller, InodeId id, int flags) {
   auto& record = handle->record;
   record.inode = id;
   record.flags = static_cast<std::uint32_t>(flags);
-  record.connection = connection_;
+  record.connection = replies_.connection();
   if (handle->MayWrite()) record.opener = processes_.ProcessOf(caller.pid);
   std::shared_ptr<Version> fresh;
   if ((flags & O_TRUNC) != 0) {
@@ -114,7 +122,7 @@ Result<HandleId> Filesystem::Open(Caller const& caller, InodeId id, int flags) {
     if (!number) return Failure(number.error());
     record.id = *number;
     PutHandle(transaction, record);
-    Remember(transaction, caller, id, *number);
+    replies_.Remember(transaction, caller, id, *number);
     open_.Add(handle);  // inside the transaction: see Create
     // For a successor of this daemon; after a power cut there are no handles.
     if (!fresh && !handle->MayWrite()) transaction.NoHurry();
@@ -236,12 +244,15 @@ void Filesystem::KeepHandle(Handle const& record) {
 Result<void> Filesystem::Flush(Caller const& caller, HandleId id) {
   auto const handle = open_.Find(id);
   if (!handle) return Fail(EBADF);
-  auto const earlier = FindEarlier(caller);
-  if (!earlier) return Failure(earlier.error());
-  if (*earlier) return {};
-  auto& file = *handle->file;
+  return replies_.Once(
+      caller, [&] { return JudgeClose(caller, *handle); },
+      [](Reply const&) { return Result<void>(); });
+}
+
+Result<void> Filesystem::JudgeClose(Caller const& caller, OpenHandle& handle) {
+  auto& file = *handle.file;
   MutexLock lock(file.mutex);
-  auto& record = handle->record;
+  auto& record = handle.record;
   // Whoever did not write (a shell that opened the file for its command) has no say, unless it is
   // killed: its next command would have written on.
   auto const& writers = record.writers;
@@ -283,12 +294,12 @@ Result<void> Filesystem::Flush(Caller const& caller, HandleId id) {
     if (mends) life::CloseCleanly(*inode);
     PutInode(transaction, *inode);
     PutHandle(transaction, next);
-    Remember(transaction, caller, record.inode, id);
+    replies_.Remember(transaction, caller, record.inode, record.id);
     return {};
   });
   if (!flushed) return flushed;
-  handle->Update(std::move(next));
-  handle->last_thread = 0;  // may be of a process that was just forgotten
+  handle.Update(std::move(next));
+  handle.last_thread = 0;  // may be of a process that was just forgotten
   file.version->SetModified(std::nullopt);
   return {};
 }

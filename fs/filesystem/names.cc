@@ -44,15 +44,6 @@ bool IsPartOfRsync(Inode const& inode, std::string_view from, std::string_view t
 
 }  // namespace
 
-template <typename Decide, typename Answer>
-auto Filesystem::DecideOnce(Caller const& caller, Decide const& decide, Answer const& answer) {
-  using Outcome = decltype(store_.Update(decide));
-  auto const earlier = FindEarlier(caller);
-  if (!earlier) return Outcome(Failure(earlier.error()));
-  if (*earlier) return Outcome(answer(**earlier));
-  return store_.Update(decide);
-}
-
 Result<Inode> Filesystem::GetDirectory(View const& view, InodeId id) const {
   auto inode = GetInode(view, id);
   if (inode && !IsDirectory(*inode)) return Fail(ENOTDIR);
@@ -113,10 +104,11 @@ Result<Attributes> Filesystem::MakeDirectory(Caller const& caller, InodeId paren
   auto const decide = [&](Transaction& transaction) -> Result<Attributes> {
     auto inode = AddNew(transaction, caller, parent, name, FileType::kDirectory, mode, {});
     if (!inode) return Failure(inode.error());
-    Remember(transaction, caller, inode->id);
+    replies_.Remember(transaction, caller, inode->id);
     return Show(*inode);
   };
-  return DecideOnce(caller, decide, [&](Reply const& reply) { return GetAttributes(reply.inode); });
+  return replies_.DecideOnce(caller, decide,
+                             [&](Reply const& reply) { return GetAttributes(reply.inode); });
 }
 
 Result<Attributes> Filesystem::MakeSymlink(Caller const& caller, InodeId parent,
@@ -128,17 +120,23 @@ Result<Attributes> Filesystem::MakeSymlink(Caller const& caller, InodeId parent,
           fresh.size = target.size();
         });
     if (!inode) return Failure(inode.error());
-    Remember(transaction, caller, inode->id);
+    replies_.Remember(transaction, caller, inode->id);
     return Show(*inode);
   };
-  return DecideOnce(caller, decide, [&](Reply const& reply) { return GetAttributes(reply.inode); });
+  return replies_.DecideOnce(caller, decide,
+                             [&](Reply const& reply) { return GetAttributes(reply.inode); });
 }
 
 Result<Attributes> Filesystem::MakeNode(Caller const& caller, InodeId parent, std::string_view name,
                                         FileType type, std::uint32_t mode, std::uint64_t device) {
-  auto const earlier = FindEarlier(caller);
-  if (!earlier) return Failure(earlier.error());
-  if (*earlier) return GetAttributes((*earlier)->inode);
+  return replies_.Once(
+      caller, [&] { return MakeNewNode(caller, parent, name, type, mode, device); },
+      [&](Reply const& reply) { return GetAttributes(reply.inode); });
+}
+
+Result<Attributes> Filesystem::MakeNewNode(Caller const& caller, InodeId parent,
+                                           std::string_view name, FileType type, std::uint32_t mode,
+                                           std::uint64_t device) {
   std::shared_ptr<Version> version;
   if (type == FileType::kRegular) {
     auto fresh = NewVersion();
@@ -153,7 +151,7 @@ Result<Attributes> Filesystem::MakeNode(Caller const& caller, InodeId parent, st
       life::BeginVersion(fresh, false);  // as empty as it will be, unless somebody opens it
     });
     if (!inode) return Failure(inode.error());
-    Remember(transaction, caller, inode->id);
+    replies_.Remember(transaction, caller, inode->id);
     return Show(*inode);
   });
   if (!version) return made;
@@ -194,10 +192,11 @@ Result<Attributes> Filesystem::Link(Caller const& caller, InodeId id, InodeId pa
     inode->changed = directory->modified = directory->changed = clock_.Wall();
     PutInode(transaction, *directory);
     PutInode(transaction, *inode);
-    Remember(transaction, caller, id);
+    replies_.Remember(transaction, caller, id);
     return Show(*inode);
   };
-  return DecideOnce(caller, decide, [&](Reply const& reply) { return GetAttributes(reply.inode); });
+  return replies_.DecideOnce(caller, decide,
+                             [&](Reply const& reply) { return GetAttributes(reply.inode); });
 }
 
 // ---- removing
@@ -270,10 +269,11 @@ Result<void> Filesystem::Unlink(Caller const& caller, InodeId parent, std::strin
     if (IsDirectory(*inode)) return Fail(EISDIR);
     auto removed = RemoveName(transaction, *directory, name, **entry, *inode);
     if (removed) PutInode(transaction, *directory);
-    Remember(transaction, caller);
+    replies_.Remember(transaction, caller);
     return removed;
   };
-  auto const aftermath = DecideOnce(caller, decide, [](Reply const&) { return Aftermath{}; });
+  auto const aftermath =
+      replies_.DecideOnce(caller, decide, [](Reply const&) { return Aftermath{}; });
   if (!aftermath) return Failure(aftermath.error());
   Settled(*aftermath);
   return {};
@@ -296,10 +296,10 @@ Result<void> Filesystem::RemoveDirectory(Caller const& caller, InodeId parent,
     auto removed = RemoveName(transaction, *directory, name, **entry, *inode);
     if (!removed) return Failure(removed.error());
     PutInode(transaction, *directory);
-    Remember(transaction, caller);
+    replies_.Remember(transaction, caller);
     return {};
   };
-  return DecideOnce(caller, decide, [](Reply const&) { return Result<void>(); });
+  return replies_.DecideOnce(caller, decide, [](Reply const&) { return Result<void>(); });
 }
 
 // ---- renaming
@@ -388,10 +388,11 @@ Result<void> Filesystem::Rename(Caller const& caller, InodeId from_parent, std::
       PutInode(transaction, *target);
       moved.push_back(target->id);
     }
-    Remember(transaction, caller);
+    replies_.Remember(transaction, caller);
     return {};
   };
-  auto const renamed = DecideOnce(caller, decide, [](Reply const&) { return Result<void>(); });
+  auto const renamed =
+      replies_.DecideOnce(caller, decide, [](Reply const&) { return Result<void>(); });
   if (!renamed) return renamed;
   Settled(replaced);
   for (auto const inode : moved) LookAgain(inode);

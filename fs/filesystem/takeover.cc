@@ -14,28 +14,6 @@ constexpr auto kAsOnDisk = std::numeric_limits<std::uint64_t>::max();
 
 }  // namespace
 
-// ---- requests that come again
-
-Result<std::optional<Reply>> Filesystem::FindEarlier(Caller const& caller) const {
-  auto const& request = caller.request;
-  if (!request.replayed) return std::optional<Reply>();
-  return store_.Read(
-      [&](View const& view) { return FindReply(view, connection_, request.slot, request.unique); });
-}
-
-void Filesystem::Remember(Transaction& transaction, Caller const& caller, InodeId inode,
-                          HandleId handle) const {
-  auto const& request = caller.request;
-  if (request.unique == 0) return;
-  PutReply(transaction, {.slot = request.slot,
-                         .connection = connection_,
-                         .unique = request.unique,
-                         .inode = inode,
-                         .handle = handle});
-}
-
-// ---- files that are open
-
 Result<void> Filesystem::TakeOver() {
   auto const handles = store_.Read([](View const& view) { return ListHandles(view); });
   if (!handles) return Failure(handles.error());
@@ -44,7 +22,7 @@ Result<void> Filesystem::TakeOver() {
     if (handle.changed) changed.insert(handle.inode);
   }
   for (auto const& handle : *handles) {
-    if (handle.connection != connection_) continue;
+    if (handle.connection != replies_.connection()) continue;
     auto const reopened = Reopen(handle, changed.contains(handle.inode));
     if (reopened) continue;
     auto const& error = reopened.error();

@@ -124,10 +124,7 @@ Result<void> Filesystem::SetXattr(Caller const& caller, InodeId id, std::string_
   if (IsStatus(name)) return Fail(EPERM);
   if (IsNamespace(name)) return Fail(EINVAL);
   if (!IsKept(name)) return Fail(EOPNOTSUPP);
-  auto const earlier = FindEarlier(caller);
-  if (!earlier) return Failure(earlier.error());
-  if (*earlier) return {};
-  auto const set = store_.Update([&](Transaction& transaction) -> Result<void> {
+  auto const decide = [&](Transaction& transaction) -> Result<void> {
     auto inode = GetInode(transaction, id);
     if (!inode) return Failure(inode.error());
     auto const old = FindXattr(transaction, id, name);
@@ -141,9 +138,10 @@ Result<void> Filesystem::SetXattr(Caller const& caller, InodeId id, std::string_
     PutXattr(transaction, id, name, value);
     inode->changed = clock_.Wall();
     PutInode(transaction, *inode);
-    Remember(transaction, caller, id);
+    replies_.Remember(transaction, caller, id);
     return {};
-  });
+  };
+  auto const set = replies_.DecideOnce(caller, decide, [](Reply const&) { return Result<void>(); });
   if (set && name == kCapability) MayHavePrivileges(id);
   return set;
 }
@@ -151,10 +149,7 @@ Result<void> Filesystem::SetXattr(Caller const& caller, InodeId id, std::string_
 Result<void> Filesystem::RemoveXattr(Caller const& caller, InodeId id, std::string_view name) {
   if (IsStatus(name)) return Fail(EPERM);
   if (!IsKept(name)) return Fail(EOPNOTSUPP);
-  auto const earlier = FindEarlier(caller);
-  if (!earlier) return Failure(earlier.error());
-  if (*earlier) return {};
-  return store_.Update([&](Transaction& transaction) -> Result<void> {
+  auto const decide = [&](Transaction& transaction) -> Result<void> {
     auto inode = GetInode(transaction, id);
     if (!inode) return Failure(inode.error());
     auto const old = FindXattr(transaction, id, name);
@@ -163,9 +158,10 @@ Result<void> Filesystem::RemoveXattr(Caller const& caller, InodeId id, std::stri
     DeleteXattr(transaction, id, name);
     inode->changed = clock_.Wall();
     PutInode(transaction, *inode);
-    Remember(transaction, caller, id);
+    replies_.Remember(transaction, caller, id);
     return {};
-  });
+  };
+  return replies_.DecideOnce(caller, decide, [](Reply const&) { return Result<void>(); });
 }
 
 }  // namespace tusfs
