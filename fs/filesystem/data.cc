@@ -9,6 +9,7 @@
 
 #include "catalog/life.h"
 #include "catalog/tables.h"
+#include "filesystem/attributes.h"
 #include "filesystem/filesystem.h"
 
 namespace tusfs {
@@ -63,7 +64,7 @@ Result<std::optional<Uuid>> Filesystem::SwapVersion(Transaction& transaction, In
                                                     VersionId version) {
   auto ownerless = DetachUpload(transaction, inode);
   if (!ownerless) return ownerless;
-  RemoveBytesWhenDurable(transaction, inode.version);
+  removal_.RemoveBytesWhenDurable(transaction, inode.version);
   turns_.Leave(inode.version);
   inode.version = version;
   inode.size = inode.synced_size = inode.trimmed = 0;
@@ -241,7 +242,7 @@ Result<std::size_t> Filesystem::ReadStub(ActiveFile& file, std::uint64_t offset,
 void Filesystem::NoteRead(OpenHandle& handle, Version const& version) {
   if ((handle.record.flags & O_NOATIME) != 0) return;
   auto const changes = version.changes();
-  if (handle.read_at.exchange(changes) != changes) NoteAccess(handle.file->inode);
+  if (handle.read_at.exchange(changes) != changes) access_times_.Note(handle.file->inode);
 }
 
 Result<Turn> Filesystem::Write(Caller const& caller, HandleId id, std::uint64_t offset,

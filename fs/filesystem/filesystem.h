@@ -27,7 +27,9 @@
 #include "base/error.h"
 #include "base/logger.h"
 #include "catalog/store.h"
+#include "filesystem/access_times.h"
 #include "filesystem/open_files.h"
+#include "filesystem/removal.h"
 #include "filesystem/replies.h"
 #include "filesystem/report.h"
 #include "filesystem/turns.h"
@@ -196,43 +198,11 @@ class Filesystem {
   [[nodiscard]] Result<Attributes> ChangeAttributes(Caller const& caller, InodeId inode,
                                                     AttributeChange const& change, HandleId handle);
 
-  /// What a name operation leaves for after its commit or its answer.
-  struct Aftermath {
-    InodeId removed = 0;
-    std::optional<Uuid> ownerless;
-    InodeId renamed = 0;  ///< has lost its first name, and goes by another one
-  };
-
-  [[nodiscard]] Inode NewInode(Caller const& caller, Inode const& parent, InodeId id, FileType type,
-                               std::uint32_t mode) const;
-  Result<Inode> AddNew(Transaction& transaction, Caller const& caller, InodeId parent,
-                       std::string_view name, FileType type, std::uint32_t mode,
-                       std::function<void(Inode&)> const& fill);
-  Result<Aftermath> RemoveName(Transaction& transaction, Inode& parent, std::string_view name,
-                               Entry const& entry, Inode& inode);
-  /// Deletes an inode without names or handles, and its bytes once that is durable.
-  Result<std::optional<Uuid>> DropInode(Transaction& transaction, Inode& inode);
-  void RemoveBytesWhenDurable(Transaction& transaction, VersionId version);
-  void NoteRename(Inode& inode);
-  void LookAgain(InodeId inode);
-  void Settled(Aftermath const& aftermath);
-
   [[nodiscard]] Result<std::string> GetStatus(Caller const& caller, InodeId inode,
                                               std::string_view field);
-  /// Takes set-id bits and capabilities away, as a change by somebody else than root does.
-  static void DropPrivileges(Transaction& transaction, Inode& inode);
   [[nodiscard]] Result<void> DropPrivilegesOnWrite(ActiveFile& file) REQUIRES(file.mutex);
   /// A writer of the file has to look again.
   void MayHavePrivileges(InodeId inode);
-
-  Result<Inode> GetDirectory(View const& view, InodeId id) const;
-  void Touch(Inode& inode) const;
-  /// What stat(2) shows of it now, open or not.
-  [[nodiscard]] Attributes Show(Inode inode) const;
-  Result<Attributes> Stat(View const& view, InodeId inode) const;
-
-  /// Brings size and mtime from an open version, which is ahead of its record, into the record.
-  static void CatchUp(Inode& inode, Version const* version);
 
   /// Its bytes are about to be others, before its content says so: what was decided about the old
   /// ones, and what was known of them, does not hold for them.
@@ -259,7 +229,6 @@ class Filesystem {
   Result<void> AllocateBytes(ActiveFile& file, int mode, std::uint64_t offset, std::uint64_t length)
       REQUIRES(file.mutex);
   void NoteRead(OpenHandle& handle, Version const& version);
-  void NoteAccess(InodeId inode);
   /// Of a close by the program that opened it, and that others have written for: that it was
   /// killed.
   [[nodiscard]] std::optional<Judgement> JudgeOpener(Handle const& record,
@@ -293,7 +262,9 @@ class Filesystem {
   RemoteBytes* const remote_;  ///< null: bytes that only the server has cannot be had
   Reporter const reporter_;
   Replies const replies_;
+  AccessTimes const access_times_;
   OpenFiles open_;
+  Removal removal_;
   Turns turns_;
   std::atomic<std::uint64_t> evictable_ = 0;
 };

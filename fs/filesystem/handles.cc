@@ -6,6 +6,8 @@
 #include "catalog/kept.h"
 #include "catalog/life.h"
 #include "catalog/tables.h"
+#include "filesystem/attributes.h"
+#include "filesystem/directory.h"
 #include "filesystem/filesystem.h"
 
 namespace tusfs {
@@ -49,11 +51,11 @@ Result<Filesystem::Created> Filesystem::CreateNew(Caller const& caller, InodeId 
   record.writers.insert(process);
   if (handle->MayWrite()) record.opener = process;
   auto created = store_.Update([&](Transaction& transaction) -> Result<Created> {
-    auto inode =
-        AddNew(transaction, caller, parent, name, FileType::kRegular, mode, [&](Inode& fresh) {
-          fresh.version = (*version)->id();
-          life::BeginVersion(fresh, handle->MayWrite());
-        });
+    auto inode = AddInode(transaction, caller, parent, name,
+                          {FileType::kRegular, mode, clock_.Wall(), [&](Inode& fresh) {
+                             fresh.version = (*version)->id();
+                             life::BeginVersion(fresh, handle->MayWrite());
+                           }});
     if (!inode) return Failure(inode.error());
     auto const id = transaction.NewNumber(Counter::kHandle);
     if (!id) return Failure(id.error());
@@ -64,7 +66,7 @@ Result<Filesystem::Created> Filesystem::CreateNew(Caller const& caller, InodeId 
     // Inside the transaction, so that an unlink sees neither the name nor the handle, or both.
     handle->file = std::make_shared<ActiveFile>(inode->id, *version);
     open_.Add(handle);
-    return Created{Show(*inode), *id};
+    return Created{Show(spool_, *inode), *id};
   });
   if (!created) {
     open_.Remove(*handle);
@@ -339,7 +341,7 @@ Result<void> Filesystem::Release(HandleId id) {
   if (!handle) return {};
   auto& file = *handle->file;
   bool settles = false;
-  Aftermath aftermath;
+  Removal::Aftermath aftermath;
   OpenFiles::Left left;
   VersionId written = 0;
   bool is_stub = false;
@@ -359,9 +361,9 @@ Result<void> Filesystem::Release(HandleId id) {
       if (!handle->MayWrite()) transaction.NoHurry();
       if (inode->links == 0) {
         if (left.handles > 0) return {};
-        auto ownerless = DropInode(transaction, *inode);
-        if (!ownerless) return Failure(ownerless.error());
-        aftermath = {.removed = inode->id, .ownerless = *ownerless, .renamed = 0};
+        auto const dropped = removal_.DropInode(transaction, *inode);
+        if (!dropped) return Failure(dropped.error());
+        aftermath = *dropped;
         return {};
       }
       if (!handle->MayWrite()) return {};
@@ -394,7 +396,7 @@ Result<void> Filesystem::Release(HandleId id) {
   }
   if (left.writing == 0 && written != 0) turns_.Leave(written);
   if (left.handles == 0 && is_stub && remote_ != nullptr) remote_->Close(file.inode);
-  Settled(aftermath);
+  removal_.Tell(aftermath);
   if (settles) uploader_.Settle(file.inode);
   return {};
 }

@@ -8,6 +8,8 @@
 #include "catalog/life.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
+#include "filesystem/attributes.h"
+#include "filesystem/directory.h"
 #include "filesystem/filesystem.h"
 #include "uploader/target.h"
 
@@ -17,14 +19,6 @@ namespace {
 constexpr std::uint32_t kMostLinks = 65'000;
 constexpr std::uint64_t kDotCookie = 1;
 constexpr std::uint64_t kDotDotCookie = 2;
-
-Result<void> CheckName(std::string_view name) {
-  if (name.size() > kLongestName) return Fail(ENAMETOOLONG);
-  if (name.empty()) return Fail(ENOENT);
-  return {};
-}
-
-bool IsDirectory(Inode const& inode) { return inode.type == FileType::kDirectory; }
 
 // A directory has two links of its own and one of each directory in it.
 void MoveDirectoryLink(Inode const& child, Inode& from, Inode& to) {
@@ -44,68 +38,24 @@ bool IsPartOfRsync(Inode const& inode, std::string_view from, std::string_view t
 
 }  // namespace
 
-Result<Inode> Filesystem::GetDirectory(View const& view, InodeId id) const {
-  auto inode = GetInode(view, id);
-  if (inode && !IsDirectory(*inode)) return Fail(ENOTDIR);
-  if (inode && inode->links == 0) return Fail(ENOENT);
-  return inode;
-}
-
 Result<Attributes> Filesystem::Lookup(InodeId parent, std::string_view name) {
   if (auto checked = CheckName(name); !checked) return Failure(checked.error());
   return store_.Read([&](View const& view) -> Result<Attributes> {
     auto entry = FindEntry(view, parent, name);
     if (!entry) return Failure(entry.error());
     if (!*entry) return Fail(ENOENT);
-    return Stat(view, (*entry)->inode);
+    return Stat(view, spool_, (*entry)->inode);
   });
-}
-
-Inode Filesystem::NewInode(Caller const& caller, Inode const& parent, InodeId id, FileType type,
-                           std::uint32_t mode) const {
-  Inode inode;
-  inode.id = id;
-  inode.type = type;
-  inode.mode = mode & 07777;
-  inode.uid = caller.uid;
-  inode.gid = caller.gid;
-  if ((parent.mode & S_ISGID) != 0) {
-    inode.gid = parent.gid;
-    if (type == FileType::kDirectory) inode.mode |= S_ISGID;
-  }
-  inode.links = type == FileType::kDirectory ? 2 : 1;
-  inode.accessed = inode.modified = inode.changed = clock_.Wall();
-  return inode;
-}
-
-Result<Inode> Filesystem::AddNew(Transaction& transaction, Caller const& caller, InodeId parent,
-                                 std::string_view name, FileType type, std::uint32_t mode,
-                                 std::function<void(Inode&)> const& fill) {
-  if (auto checked = CheckName(name); !checked) return Failure(checked.error());
-  auto directory = GetDirectory(transaction, parent);
-  if (!directory) return directory;
-  auto const existing = FindEntry(transaction, parent, name);
-  if (!existing) return Failure(existing.error());
-  if (*existing) return Fail(EEXIST);
-  auto const id = transaction.NewNumber(Counter::kInode);
-  if (!id) return Failure(id.error());
-  auto inode = NewInode(caller, *directory, *id, type, mode);
-  if (fill) fill(inode);
-  AddEntry(transaction, *directory, name, inode);
-  if (IsDirectory(inode)) ++directory->links;
-  directory->modified = directory->changed = inode.changed;
-  PutInode(transaction, *directory);
-  PutInode(transaction, inode);
-  return inode;
 }
 
 Result<Attributes> Filesystem::MakeDirectory(Caller const& caller, InodeId parent,
                                              std::string_view name, std::uint32_t mode) {
   auto const decide = [&](Transaction& transaction) -> Result<Attributes> {
-    auto inode = AddNew(transaction, caller, parent, name, FileType::kDirectory, mode, {});
+    auto inode =
+        AddInode(transaction, caller, parent, name, {FileType::kDirectory, mode, clock_.Wall()});
     if (!inode) return Failure(inode.error());
     replies_.Remember(transaction, caller, inode->id);
-    return Show(*inode);
+    return Show(spool_, *inode);
   };
   return replies_.DecideOnce(caller, decide,
                              [&](Reply const& reply) { return GetAttributes(reply.inode); });
@@ -114,14 +64,14 @@ Result<Attributes> Filesystem::MakeDirectory(Caller const& caller, InodeId paren
 Result<Attributes> Filesystem::MakeSymlink(Caller const& caller, InodeId parent,
                                            std::string_view name, std::string_view target) {
   auto const decide = [&](Transaction& transaction) -> Result<Attributes> {
-    auto inode =
-        AddNew(transaction, caller, parent, name, FileType::kSymlink, 0777, [&](Inode& fresh) {
-          fresh.target = target;
-          fresh.size = target.size();
-        });
+    auto inode = AddInode(transaction, caller, parent, name,
+                          {FileType::kSymlink, 0777, clock_.Wall(), [&](Inode& fresh) {
+                             fresh.target = target;
+                             fresh.size = target.size();
+                           }});
     if (!inode) return Failure(inode.error());
     replies_.Remember(transaction, caller, inode->id);
-    return Show(*inode);
+    return Show(spool_, *inode);
   };
   return replies_.DecideOnce(caller, decide,
                              [&](Reply const& reply) { return GetAttributes(reply.inode); });
@@ -144,15 +94,17 @@ Result<Attributes> Filesystem::MakeNewNode(Caller const& caller, InodeId parent,
     version = std::move(*fresh);
   }
   auto made = store_.Update([&](Transaction& transaction) -> Result<Attributes> {
-    auto inode = AddNew(transaction, caller, parent, name, type, mode, [&](Inode& fresh) {
-      fresh.device = device;
-      if (!version) return;
-      fresh.version = version->id();
-      life::BeginVersion(fresh, false);  // as empty as it will be, unless somebody opens it
-    });
+    auto inode = AddInode(transaction, caller, parent, name,
+                          {type, mode, clock_.Wall(), [&](Inode& fresh) {
+                             fresh.device = device;
+                             if (!version) return;
+                             fresh.version = version->id();
+                             life::BeginVersion(
+                                 fresh, false);  // as empty as it will be, unless somebody opens it
+                           }});
     if (!inode) return Failure(inode.error());
     replies_.Remember(transaction, caller, inode->id);
-    return Show(*inode);
+    return Show(spool_, *inode);
   });
   if (!version) return made;
   if (made) {
@@ -164,7 +116,7 @@ Result<Attributes> Filesystem::MakeNewNode(Caller const& caller, InodeId parent,
 }
 
 Result<std::string> Filesystem::ReadSymlink(InodeId id) {
-  NoteAccess(id);
+  access_times_.Note(id);
   return store_.Read([&](View const& view) -> Result<std::string> {
     auto inode = GetInode(view, id);
     if (!inode) return Failure(inode.error());
@@ -193,7 +145,7 @@ Result<Attributes> Filesystem::Link(Caller const& caller, InodeId id, InodeId pa
     PutInode(transaction, *directory);
     PutInode(transaction, *inode);
     replies_.Remember(transaction, caller, id);
-    return Show(*inode);
+    return Show(spool_, *inode);
   };
   return replies_.DecideOnce(caller, decide,
                              [&](Reply const& reply) { return GetAttributes(reply.inode); });
@@ -201,64 +153,8 @@ Result<Attributes> Filesystem::Link(Caller const& caller, InodeId id, InodeId pa
 
 // ---- removing
 
-void Filesystem::RemoveBytesWhenDurable(Transaction& transaction, VersionId version) {
-  if (version == 0) return;
-  // The store may run this when the filesystem has gone.
-  transaction.WhenDurable(
-      [&spool = spool_, logger = logger_, version, going = spool_.budget().NoteGoing()] {
-        if (auto removed = spool.Remove(version); !removed) {
-          logger->Warn("spool file not removed, the next start tries again error=\"{}\"",
-                       Describe(removed.error()));
-        }
-      });
-}
-
-Result<std::optional<Uuid>> Filesystem::DropInode(Transaction& transaction, Inode& inode) {
-  auto ownerless = DetachUpload(transaction, inode);
-  if (!ownerless) return ownerless;
-  if (auto deleted = DeleteInode(transaction, inode); !deleted) return Failure(deleted.error());
-  RemoveBytesWhenDurable(transaction, inode.version);
-  return ownerless;
-}
-
-// Takes one name of `inode` away and puts or deletes the inode; the parent is the caller's to put.
-Result<Filesystem::Aftermath> Filesystem::RemoveName(Transaction& transaction, Inode& parent,
-                                                     std::string_view name, Entry const& entry,
-                                                     Inode& inode) {
-  bool const was_first = inode.parent == parent.id && inode.name == name;
-  if (auto removed = RemoveEntry(transaction, parent.id, name, entry, inode); !removed) {
-    return Failure(removed.error());
-  }
-  auto const now = clock_.Wall();
-  parent.modified = parent.changed = inode.changed = now;
-  if (IsDirectory(inode)) {
-    --parent.links;
-    inode.links = 0;
-  } else {
-    --inode.links;
-  }
-  if (inode.links > 0) {
-    if (was_first) NoteRename(inode);
-    PutInode(transaction, inode);
-    return Aftermath{.removed = 0, .ownerless = {}, .renamed = was_first ? inode.id : 0};
-  }
-  // An open file lives on without a name; nothing of it will be published.
-  bool const stays = open_.Count(inode.id).handles > 0;
-  auto ownerless = stays ? DetachUpload(transaction, inode) : DropInode(transaction, inode);
-  if (!ownerless) return Failure(ownerless.error());
-  if (stays) PutInode(transaction, inode);
-  return Aftermath{.removed = inode.id, .ownerless = *ownerless, .renamed = 0};
-}
-
-void Filesystem::Settled(Aftermath const& aftermath) {
-  if (aftermath.renamed != 0) LookAgain(aftermath.renamed);
-  if (aftermath.removed == 0) return;
-  uploader_.Abandoned(aftermath.removed, aftermath.ownerless);
-  uploader_.Forget(aftermath.removed);
-}
-
 Result<void> Filesystem::Unlink(Caller const& caller, InodeId parent, std::string_view name) {
-  auto const decide = [&](Transaction& transaction) -> Result<Aftermath> {
+  auto const decide = [&](Transaction& transaction) -> Result<Removal::Aftermath> {
     auto directory = GetDirectory(transaction, parent);
     if (!directory) return Failure(directory.error());
     auto const entry = FindEntry(transaction, parent, name);
@@ -267,15 +163,15 @@ Result<void> Filesystem::Unlink(Caller const& caller, InodeId parent, std::strin
     auto inode = GetInode(transaction, (*entry)->inode);
     if (!inode) return Failure(inode.error());
     if (IsDirectory(*inode)) return Fail(EISDIR);
-    auto removed = RemoveName(transaction, *directory, name, **entry, *inode);
+    auto removed = removal_.RemoveName(transaction, *directory, name, **entry, *inode);
     if (removed) PutInode(transaction, *directory);
     replies_.Remember(transaction, caller);
     return removed;
   };
   auto const aftermath =
-      replies_.DecideOnce(caller, decide, [](Reply const&) { return Aftermath{}; });
+      replies_.DecideOnce(caller, decide, [](Reply const&) { return Removal::Aftermath{}; });
   if (!aftermath) return Failure(aftermath.error());
-  Settled(*aftermath);
+  removal_.Tell(*aftermath);
   return {};
 }
 
@@ -293,7 +189,7 @@ Result<void> Filesystem::RemoveDirectory(Caller const& caller, InodeId parent,
     auto const empty = IsEmptyDirectory(transaction, inode->id);
     if (!empty) return Failure(empty.error());
     if (!*empty) return Fail(ENOTEMPTY);
-    auto removed = RemoveName(transaction, *directory, name, **entry, *inode);
+    auto removed = removal_.RemoveName(transaction, *directory, name, **entry, *inode);
     if (!removed) return Failure(removed.error());
     PutInode(transaction, *directory);
     replies_.Remember(transaction, caller);
@@ -304,25 +200,13 @@ Result<void> Filesystem::RemoveDirectory(Caller const& caller, InodeId parent,
 
 // ---- renaming
 
-// Under its new name other rules may be right for it.
-void Filesystem::LookAgain(InodeId inode) {
-  uploader_.Settle(inode);
-  uploader_.Nudge(inode);
-}
-
-// Whoever writes to it from now on says so to the catalog first.
-void Filesystem::NoteRename(Inode& inode) {
-  inode.renamed = true;
-  if (auto const file = open_.FindFile(inode.id)) file->may_be_renamed = true;
-}
-
 Result<void> Filesystem::Rename(Caller const& caller, InodeId from_parent, std::string_view from,
                                 InodeId to_parent, std::string_view to, unsigned flags) {
   if (auto checked = CheckName(to); !checked) return checked;
   constexpr auto kKnown = static_cast<unsigned>(RENAME_NOREPLACE | RENAME_EXCHANGE);
   if ((flags & ~kKnown) != 0 || flags == kKnown) return Fail(EINVAL);
   bool const exchange = (flags & RENAME_EXCHANGE) != 0;
-  Aftermath replaced;
+  Removal::Aftermath replaced;
   std::vector<InodeId> moved;
   auto const decide = [&](Transaction& transaction) -> Result<void> {
     auto source_directory = GetDirectory(transaction, from_parent);
@@ -358,7 +242,8 @@ Result<void> Filesystem::Rename(Caller const& caller, InodeId from_parent, std::
       auto const empty = IsEmptyDirectory(transaction, target->id);
       if (!empty) return Failure(empty.error());
       if (!*empty) return Fail(ENOTEMPTY);
-      auto removed = RemoveName(transaction, target_directory, to, **target_entry, *target);
+      auto removed =
+          removal_.RemoveName(transaction, target_directory, to, **target_entry, *target);
       if (!removed) return Failure(removed.error());
       replaced = *removed;
     }
@@ -366,11 +251,11 @@ Result<void> Filesystem::Rename(Caller const& caller, InodeId from_parent, std::
     if (exchange) {
       TakeEntry(transaction, to_parent, to, **target_entry, *target);
       AddEntry(transaction, *source_directory, from, *target);
-      NoteRename(*target);
+      removal_.NoteRename(*target);
       MoveDirectoryLink(*target, target_directory, *source_directory);
     }
     AddEntry(transaction, target_directory, to, *source);
-    NoteRename(*source);
+    removal_.NoteRename(*source);
     if (IsPartOfRsync(*source, from, to))
       life::StopPart(*source, "rsync was interrupted (--partial)");
     MoveDirectoryLink(*source, *source_directory, target_directory);
@@ -394,8 +279,8 @@ Result<void> Filesystem::Rename(Caller const& caller, InodeId from_parent, std::
   auto const renamed =
       replies_.DecideOnce(caller, decide, [](Reply const&) { return Result<void>(); });
   if (!renamed) return renamed;
-  Settled(replaced);
-  for (auto const inode : moved) LookAgain(inode);
+  removal_.Tell(replaced);
+  for (auto const inode : moved) removal_.TellRenamed(inode);
   return {};
 }
 
@@ -405,18 +290,18 @@ Result<void> Filesystem::ReadDirectory(
     InodeId directory, std::uint64_t cookie,
     std::function<bool(std::string const&, Attributes const&, std::uint64_t)> const& visit,
     Listing listing) {
-  if (cookie == 0) NoteAccess(directory);
+  if (cookie == 0) access_times_.Note(directory);
   return store_.Read([&](View const& view) -> Result<void> {
     auto self = GetInode(view, directory);
     if (!self) return Failure(self.error());
     if (!IsDirectory(*self)) return Fail(ENOTDIR);
-    if (cookie < kDotCookie && !visit(".", Show(*self), kDotCookie)) return {};
+    if (cookie < kDotCookie && !visit(".", Show(spool_, *self), kDotCookie)) return {};
     if (cookie < kDotDotCookie) {
       auto parent = GetInode(view, self->parent == 0 ? directory : self->parent);
-      if (!visit("..", Show(parent.value_or(*self)), kDotDotCookie)) return {};
+      if (!visit("..", Show(spool_, parent.value_or(*self)), kDotDotCookie)) return {};
     }
     auto const look = [&](Entry const& entry) -> Result<Attributes> {
-      if (listing == Listing::kWithAttributes) return Stat(view, entry.inode);
+      if (listing == Listing::kWithAttributes) return Stat(view, spool_, entry.inode);
       Attributes attributes;
       attributes.inode = entry.inode;
       attributes.type = entry.type;

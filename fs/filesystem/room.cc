@@ -47,7 +47,7 @@ Result<bool> Filesystem::Evict(InodeId id) {
     // Whoever opens it is seen here first, or sees that the bytes are gone.
     bool const in_use = open_.FindFile(id) != nullptr;
     if (in_use || !life::IsUploaded(*inode) || inode->version == 0) return false;
-    RemoveBytesWhenDurable(transaction, inode->version);
+    removal_.RemoveBytesWhenDurable(transaction, inode->version);
     inode->version = 0;
     inode->trimmed = 0;
     PutInode(transaction, *inode);
@@ -93,29 +93,19 @@ Result<std::uint64_t> Filesystem::Trim(InodeId id) {
 
 Result<bool> Filesystem::RemoveFile(
     InodeId id, std::function<Result<bool>(Transaction&, Inode const&)> const& may_go) {
-  Aftermath aftermath;
+  Removal::Aftermath aftermath;
   auto const removed = store_.Update([&](Transaction& transaction) -> Result<bool> {
     auto inode = GetInode(transaction, id);
     if (!inode && inode.error().code == ENOENT) return false;
     if (!inode) return Failure(inode.error());
     auto const may = may_go(transaction, *inode);
     if (!may || !*may) return may;
-    auto const names = NamesOf(transaction, *inode);
-    if (!names) return Failure(names.error());
-    for (auto const& [parent, name] : *names) {
-      auto directory = GetDirectory(transaction, parent);
-      if (!directory) return Failure(directory.error());
-      auto const entry = FindEntry(transaction, parent, name);
-      if (!entry) return Failure(entry.error());
-      if (!*entry) return Fail(EUCLEAN, "a name of a file is missing in its directory");
-      auto left = RemoveName(transaction, *directory, name, **entry, *inode);
-      if (!left) return Failure(left.error());
-      PutInode(transaction, *directory);
-      if (left->removed != 0) aftermath = *left;
-    }
+    auto const names_gone = removal_.RemoveNames(transaction, *inode);
+    if (!names_gone) return Failure(names_gone.error());
+    aftermath = *names_gone;
     return true;
   });
-  if (removed && *removed) Settled(aftermath);
+  if (removed && *removed) removal_.Tell(aftermath);
   return removed;
 }
 

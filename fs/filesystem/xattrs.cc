@@ -1,5 +1,4 @@
 // Filesystem: extended attributes, and what a file says of its upload through them.
-#include <sys/stat.h>
 #include <sys/xattr.h>
 
 #include <algorithm>
@@ -8,13 +7,13 @@
 #include <cerrno>
 
 #include "catalog/tables.h"
+#include "filesystem/attributes.h"
 #include "filesystem/filesystem.h"
 
 namespace tusfs {
 namespace {
 
 constexpr std::string_view kStatusPrefix = "user.tusfs.";
-constexpr std::string_view kCapability = "security.capability";
 constexpr std::array<std::string_view, 3> kNamespaces = {"user.", "trusted.", "security."};
 constexpr std::size_t kMostBytes = std::size_t{64} << 10;  // of one inode, as on ext4 and the like
 
@@ -66,13 +65,6 @@ Result<std::size_t> BytesOf(View const& view, InodeId inode) {
 }
 
 }  // namespace
-
-void Filesystem::DropPrivileges(Transaction& transaction, Inode& inode) {
-  if (inode.type == FileType::kDirectory) return;
-  inode.mode &= ~static_cast<std::uint32_t>(S_ISUID);
-  if ((inode.mode & S_IXGRP) != 0) inode.mode &= ~static_cast<std::uint32_t>(S_ISGID);
-  DeleteXattr(transaction, inode.id, kCapability);
-}
 
 Result<std::string> Filesystem::GetStatus(Caller const& caller, InodeId id,
                                           std::string_view field) {
