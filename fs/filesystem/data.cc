@@ -13,175 +13,6 @@
 #include "filesystem/filesystem.h"
 
 namespace tusfs {
-namespace {
-
-constexpr char const* kNotHere =
-    "its bytes are on the server only: with --read-back they could be read from there";
-
-}  // namespace
-
-// ---- versions
-
-Result<std::shared_ptr<Version>> Filesystem::NewVersion() {
-  while (true) {
-    auto const id = store_.Update(
-        [](Transaction& transaction) { return transaction.NewNumber(Counter::kVersion); });
-    if (!id) return Failure(id.error());
-    auto version = spool_.Create(*id);
-    // Bytes of a catalog that was restored from an older copy keep their number.
-    if (version || version.error().code != EEXIST) return version;
-  }
-}
-
-Result<void> Filesystem::LoadVersion(ActiveFile& file, Inode const& inode) {
-  if (file.version && file.version->id() == inode.version) return {};
-  auto version = spool_.Find(inode.version, inode.size, inode.trimmed);
-  if (!version && version.error().code == ENOENT) {
-    return Fail(EIO,
-                "the bytes of inode " + std::to_string(inode.id) + " are missing from the spool");
-  }
-  if (!version) return Failure(version.error());
-  file.version = std::move(*version);
-  return {};
-}
-
-// Nothing durable ever referred to it.
-void Filesystem::Discard(Version const& version) {
-  if (auto removed = spool_.Remove(version.id()); !removed) {
-    logger_->Warn("spool file not removed, the next start tries again error=\"{}\"",
-                  Describe(removed.error()));
-  }
-}
-
-void Filesystem::ForgetDecisions(Inode& inode) {
-  inode.renamed = inode.approved = inode.synced = false;
-  inode.size_before = inode.held = 0;
-  if (life::IsUploaded(inode) && inode.regrown < std::numeric_limits<std::uint8_t>::max())
-    ++inode.regrown;
-}
-
-Result<std::optional<Uuid>> Filesystem::SwapVersion(Transaction& transaction, Inode& inode,
-                                                    VersionId version) {
-  auto ownerless = DetachUpload(transaction, inode);
-  if (!ownerless) return ownerless;
-  removal_.RemoveBytesWhenDurable(transaction, inode.version);
-  turns_.Leave(inode.version);
-  inode.version = version;
-  inode.size = inode.synced_size = inode.trimmed = 0;
-  inode.rewrite = Rewrite::kNone;
-  inode.modified = inode.changed = clock_.Wall();
-  ForgetDecisions(inode);
-  inode.regrown = 0;  // a new body under an old name
-  life::BeginVersion(inode, open_.Count(inode.id).writing > 0);
-  return ownerless;
-}
-
-// A stub that is to be changed needs all its bytes first.
-Result<void> Filesystem::Restore(ActiveFile& file, Inode& inode) {
-  if (inode.version != 0) return LoadVersion(file, inode);
-  if (inode.size > 0) {
-    if (remote_ == nullptr) return Fail(EIO, kNotHere);
-    if (auto restored = remote_->Restore(inode.id); !restored) return restored;
-    auto const now = store_.Read([&](View const& view) { return GetInode(view, inode.id); });
-    if (!now) return Failure(now.error());
-    inode = *now;
-    return LoadVersion(file, inode);
-  }
-  auto empty = NewVersion();
-  if (!empty) return Failure(empty.error());
-  auto const given = store_.Update([&](Transaction& transaction) -> Result<void> {
-    auto current = GetInode(transaction, inode.id);
-    if (!current) return Failure(current.error());
-    inode.version = current->version = (*empty)->id();
-    PutInode(transaction, *current);
-    return {};
-  });
-  if (!given) {
-    Discard(**empty);
-    return given;
-  }
-  // Found again, it is not taken for a version that was never sent: what is empty was uploaded so.
-  empty->reset();
-  return LoadVersion(file, inode);
-}
-
-// Truncation to nothing: the old bytes stay as they were sent until the change is durable.
-Result<void> Filesystem::Empty(ActiveFile& file) {
-  auto const id = file.inode;
-  auto version = NewVersion();
-  if (!version) return Failure(version.error());
-  auto const ownerless =
-      store_.Update([&](Transaction& transaction) -> Result<std::optional<Uuid>> {
-        auto inode = GetInode(transaction, id);
-        if (!inode) return Failure(inode.error());
-        auto swapped = SwapVersion(transaction, *inode, (*version)->id());
-        if (swapped) PutInode(transaction, *inode);
-        return swapped;
-      });
-  if (!ownerless) {
-    Discard(**version);
-    return Failure(ownerless.error());
-  }
-  file.version = std::move(*version);
-  uploader_.Abandoned(id, *ownerless);
-  return {};
-}
-
-Result<void> Filesystem::TruncateVersion(ActiveFile& file, std::uint64_t size) {
-  auto const old_size = file.version->size();
-  if (size < old_size) {
-    // A power cut must not bring the old size back without its bytes.
-    if (auto synced = store_.Sync(); !synced) return synced;
-  }
-  while (true) {
-    auto const changed = file.version->Truncate(size);
-    if (!changed) return Failure(changed.error());
-    if (!changed->below_frontier) return {};
-    auto let_go = uploader_.LetGo(file.inode, *file.version, std::min(size, old_size));
-    if (!let_go) return let_go;
-  }
-}
-
-// An upload that knows its length cannot become another one, and where bytes are on the server
-// only, no other upload can have them.
-Result<void> Filesystem::CheckChangeable(View const& view, Inode const& inode) {
-  if (inode.trimmed == 0) return {};
-  auto const upload = FindUpload(view, inode.upload);
-  if (!upload) return Failure(upload.error());
-  if (!*upload || !(*upload)->length) return {};
-  return Fail(EIO, "its length was declared to the server, and its first " +
-                       std::to_string(inode.trimmed) + " bytes are not here (trim=confirmed)");
-}
-
-Result<void> Filesystem::ChangeSize(ActiveFile& file, std::uint64_t size) {
-  if (auto dropped = file.version->DropTail(); !dropped) return dropped;
-  file.changed_from = std::min({file.changed_from, size, file.version->size()});
-  auto const begun = store_.Update([&](Transaction& transaction) -> Result<void> {
-    auto inode = GetInode(transaction, file.inode);
-    if (!inode) return Failure(inode.error());
-    if (auto changeable = CheckChangeable(transaction, *inode); !changeable) return changeable;
-    inode->synced_size = std::min(inode->synced_size, size);
-    ForgetDecisions(*inode);
-    life::BeginResize(*inode);
-    PutInode(transaction, *inode);
-    return {};
-  });
-  if (!begun) return begun;
-  auto const truncated = TruncateVersion(file, size);
-  if (truncated) file.version->SetModified(clock_.Wall());
-  auto const version = file.version;
-  auto const ended = store_.Update([&](Transaction& transaction) -> Result<void> {
-    auto inode = GetInode(transaction, file.inode);
-    if (!inode) return Failure(inode.error());
-    CatchUp(*inode, version.get());
-    life::EndResize(*inode, open_.Count(file.inode).writing > 0);
-    PutInode(transaction, *inode);
-    return {};
-  });
-  uploader_.Settle(file.inode);
-  return truncated ? ended : truncated;
-}
-
 Result<void> Filesystem::Truncate(ActiveFile& file, Caller const& caller, std::uint64_t size,
                                   HandleId handle_id) {
   auto const inode = store_.Read([&](View const& view) { return GetInode(view, file.inode); });
@@ -194,10 +25,10 @@ Result<void> Filesystem::Truncate(ActiveFile& file, Caller const& caller, std::u
   }
   auto restored = *inode;
   if (size > 0) {
-    if (auto loaded = Restore(file, restored); !loaded) return loaded;
+    if (auto loaded = bodies_.Restore(file, restored); !loaded) return loaded;
   } else if (inode->version != 0) {
     // Bytes that are missing are not needed either.
-    static_cast<void>(LoadVersion(file, *inode));
+    static_cast<void>(bodies_.Load(file, *inode));
   }
   // An earlier process died over this very request when the disk had the size already: what it had
   // begun has to be ended.
@@ -206,7 +37,7 @@ Result<void> Filesystem::Truncate(ActiveFile& file, Caller const& caller, std::u
     file.version->SetModified(clock_.Wall());
     return {};
   }
-  return size == 0 ? Empty(file) : ChangeSize(file, size);
+  return bodies_.Resize(file, size);
 }
 
 // ---- bytes
@@ -219,23 +50,9 @@ Result<std::size_t> Filesystem::Read(HandleId id, std::uint64_t offset, std::spa
     MutexLock lock(handle->file->mutex);
     version = handle->file->version;
   }
-  if (!version) return ReadStub(*handle->file, offset, out);
+  if (!version) return bodies_.ReadStub(*handle->file, offset, out);
   NoteRead(*handle, *version);
   return version->Read(offset, out);
-}
-
-Result<std::size_t> Filesystem::ReadStub(ActiveFile& file, std::uint64_t offset,
-                                         std::span<std::byte> out) {
-  auto const inode = store_.Read([&](View const& view) { return GetInode(view, file.inode); });
-  if (!inode) return Failure(inode.error());
-  if (inode->version != 0) {  // somebody has brought them back
-    MutexLock lock(file.mutex);
-    if (auto loaded = LoadVersion(file, *inode); !loaded) return Failure(loaded.error());
-    return file.version->Read(offset, out);
-  }
-  if (offset >= inode->size) return 0;
-  if (remote_ == nullptr) return Fail(EIO, kNotHere);
-  return remote_->Read(file.inode, offset, out);
 }
 
 // Once for each state of the bytes: with relatime, that is when a read can count.

@@ -117,7 +117,7 @@ Result<Decisions::Outcomes> Decisions::Publish(std::string const& path, Rest res
          auto& inode = file.inode;
          if (life::IsFinished(inode)) return {};
          if (inode.IsCut()) {
-           auto ended = filesystem_.EndCut(transaction, inode, rest == Rest::kTake);
+           auto ended = shrinker_.EndCut(transaction, inode, rest == Rest::kTake);
            if (!ended) return Failure(ended.error());
            ownerless = *ended;
          }
@@ -171,18 +171,18 @@ Result<Decisions::Outcomes> Decisions::Accept(std::string const& path) {
                  [&](InodeId inode) {
                    uploader_.Forget(inode);
                    // What is left of its bytes is of no use; where it is open, it goes later.
-                   if (is_part) static_cast<void>(filesystem_.Evict(inode));
+                   if (is_part) static_cast<void>(shrinker_.Evict(inode));
                  }});
 }
 
-// By itself, not by Apply: what goes is the filesystem's.
+// By itself, not by Apply: what goes is the shrinker's.
 Result<Decisions::Outcomes> Decisions::Discard(std::string const& path) {
   auto const file = store_.Read([&](View const& view) { return ResolvePath(view, path); });
   if (!file) return Failure(file.error());
   if (file->type != FileType::kRegular) {
     return Outcomes{{path, "only files that are not uploaded can be discarded, one by one", false}};
   }
-  auto const discarded = filesystem_.DiscardFile(file->id);
+  auto const discarded = shrinker_.Discard(file->id);
   if (!discarded) return Failure(discarded.error());
   return Outcomes{
       {path, *discarded ? std::string() : "it is uploaded already: remove it with rm", false}};
@@ -224,7 +224,8 @@ Result<Decisions::Outcome> Decisions::ApplyToFile(InodeId id, std::string const&
     auto upload = FindUpload(transaction, inode->upload);
     if (!upload) return Failure(upload.error());
     // Writers come and go inside transactions.
-    Case file{*std::move(inode), *std::move(first), *std::move(upload), filesystem_.HasWriters(id)};
+    Case file{*std::move(inode), *std::move(first), *std::move(upload),
+              open_.Count(id).writing > 0};
     auto why_not = decision.refuse(file);
     is_cut = !why_not.empty() && decision.is_meant(file) && file.inode.IsCut();
     if (!why_not.empty()) return why_not;

@@ -10,7 +10,8 @@
 
 #include "base/clock.h"
 #include "catalog/store.h"
-#include "filesystem/filesystem.h"
+#include "filesystem/open_files.h"
+#include "filesystem/shrinker.h"
 #include "uploader/uploader.h"
 
 namespace tusfs {
@@ -18,8 +19,9 @@ namespace tusfs {
 class Decisions {
  public:
   /// The collaborators outlive it.
-  Decisions(Store& store, Filesystem& filesystem, Uploader& uploader, Clock const& clock)
-      : store_(store), filesystem_(filesystem), uploader_(uploader), clock_(clock) {}
+  Decisions(Store& store, OpenFiles const& open, Shrinker& shrinker, Uploader& uploader,
+            Clock const& clock)
+      : store_(store), open_(open), shrinker_(shrinker), uploader_(uploader), clock_(clock) {}
 
   struct Outcome {
     std::string path;
@@ -56,7 +58,8 @@ class Decisions {
   Result<std::vector<std::pair<InodeId, std::string>>> FilesBeneath(std::string const& path) const;
 
   Store& store_;
-  Filesystem& filesystem_;
+  OpenFiles const& open_;
+  Shrinker& shrinker_;
   Uploader& uploader_;
   Clock const& clock_;
 };

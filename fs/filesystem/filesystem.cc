@@ -14,12 +14,13 @@ Filesystem::Filesystem(Store& store, Spool& spool, Uploader& uploader,
       processes_(processes),
       clock_(clock),
       logger_(std::move(logger)),
-      remote_(remote),
       reporter_(store, spool, uploader),
       replies_(store, connection),
       access_times_(store, clock, logger_),
       removal_(spool, uploader, open_, clock, logger_),
-      turns_(spool.budget(), clock, turns) {}
+      turns_(spool.budget(), clock, turns),
+      bodies_(store, spool, uploader, open_, turns_, removal_, remote, clock, logger_),
+      shrinker_(store, spool, open_, turns_, removal_, uploader.rules(), logger_) {}
 
 Result<Attributes> Filesystem::GetAttributes(InodeId id) {
   return store_.Read([&](View const& view) { return Stat(view, spool_, id); });

@@ -12,13 +12,11 @@
 // more.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <span>
-#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,10 +26,12 @@
 #include "base/logger.h"
 #include "catalog/store.h"
 #include "filesystem/access_times.h"
+#include "filesystem/bodies.h"
 #include "filesystem/open_files.h"
 #include "filesystem/removal.h"
 #include "filesystem/replies.h"
 #include "filesystem/report.h"
+#include "filesystem/shrinker.h"
 #include "filesystem/turns.h"
 #include "filesystem/types.h"
 #include "filesystem/writer.h"
@@ -92,8 +92,7 @@ class Filesystem {
   [[nodiscard]] Result<Attributes> SetAttributes(Caller const& caller, InodeId inode,
                                                  AttributeChange const& change, HandleId handle);
   /// Of the spool, as its budget has it. Bytes that can go at once count as free.
-  [[nodiscard]] Result<Spool::Space> MeasureSpace() const;
-  void SetEvictable(std::uint64_t bytes) { evictable_ = bytes; }
+  [[nodiscard]] Result<Spool::Space> MeasureSpace() const { return shrinker_.MeasureSpace(); }
 
   // Extended attributes (xattrs.cc): those of the namespaces user, trusted and security are kept.
   // user.tusfs.* say how a file's upload is; they cannot be set, and are not listed, so that a copy
@@ -146,42 +145,9 @@ class Filesystem {
   /// As lseek(2) with SEEK_DATA or SEEK_HOLE. Errors: ENXIO behind the end.
   [[nodiscard]] Result<std::uint64_t> Seek(HandleId handle, std::uint64_t offset, int whence);
 
-  // Room (room.cc): what makes it, when the spool is short of it or a setting says so. The kernel
-  // is not told of names that go: it may show what it knows of them for a minute.
-  /// Lets go of the bytes of an uploaded file, which stays as a stub. False where it is open, or
-  /// has none, or is not uploaded.
-  [[nodiscard]] Result<bool> Evict(InodeId inode);
-  /// Lets go of those bytes of an unfinished file that the server has confirmed. Returns how many.
-  [[nodiscard]] Result<std::uint64_t> Trim(InodeId inode);
-  /// Removes the names of a file that is not open, and was uploaded before `time`. False where it
-  /// is not such a file.
-  [[nodiscard]] Result<bool> Expire(InodeId inode, FileTime time);
-  /// Removes the names of an unfinished file; whoever waits to write to it is told that it is full.
-  /// False where it is uploaded.
-  [[nodiscard]] Result<bool> DiscardFile(InodeId inode);
-  /// Ends the doubt about a file that a power cut has cut short (Inode::IsCut) and that nobody has
-  /// open for writing: what lies behind its size becomes a part of it, or goes. Changes the record
-  /// in memory; for whoever puts it, inside that transaction. Returns an upload to abandon behind
-  /// it. Errors: EIO where the file cannot get another upload and its own cannot become longer.
-  [[nodiscard]] Result<std::optional<Uuid>> EndCut(Transaction& transaction, Inode& inode,
-                                                   bool take);
-  /// What will become of the unfinished files without anybody's help (outlook.cc).
-  struct Outlook {
-    bool goes_on = false;     ///< bytes of some of them will go
-    std::uint64_t stuck = 0;  ///< bytes of those that wait for somebody, and that nobody writes to
-    struct Interrupted {
-      FileTime since = 0;
-      InodeId inode = 0;
-    };
-    std::vector<Interrupted> interrupted;  ///< the oldest first
-  };
-  /// `trims`: what the server has confirmed of a file that is being written may go. Ends early when
-  /// it is told to stop.
-  [[nodiscard]] Result<Outlook> LookAhead(bool trims, std::stop_token stop) const;
-  /// Removes the names of an interrupted file, which counts in Totals; logged. Returns how many
-  /// bytes it had; nothing where it is open, goes on, or has bytes that only the server has.
-  [[nodiscard]] Result<std::optional<std::uint64_t>> DropInterrupted(InodeId inode);
-  [[nodiscard]] Result<std::string> PathOfFile(InodeId inode) const;
+  /// What gives room back, for whoever is short of it.
+  [[nodiscard]] Shrinker& shrinker() { return shrinker_; }
+  [[nodiscard]] OpenFiles const& open_files() const { return open_; }
   [[nodiscard]] Budget& budget() { return spool_.budget(); }
 
  private:
@@ -204,26 +170,12 @@ class Filesystem {
   /// A writer of the file has to look again.
   void MayHavePrivileges(InodeId inode);
 
-  /// Its bytes are about to be others, before its content says so: what was decided about the old
-  /// ones, and what was known of them, does not hold for them.
-  static void ForgetDecisions(Inode& inode);
-
-  /// Why bytes of it may not change; nothing where they may.
-  static Result<void> CheckChangeable(View const& view, Inode const& inode);
-
   /// `first`: the lowest byte of what is there already that will change; kNoByte for none.
   Result<void> BeginChange(ActiveFile& file, OpenHandle& handle, Caller const& caller,
                            bool is_write, std::uint64_t first) REQUIRES(file.mutex);
   static constexpr std::uint64_t kNoByte = ~std::uint64_t{0};
   Result<void> Truncate(ActiveFile& file, Caller const& caller, std::uint64_t size, HandleId handle)
       REQUIRES(file.mutex);
-  Result<void> Empty(ActiveFile& file) REQUIRES(file.mutex);
-  Result<void> ChangeSize(ActiveFile& file, std::uint64_t size) REQUIRES(file.mutex);
-  Result<void> TruncateVersion(ActiveFile& file, std::uint64_t size) REQUIRES(file.mutex);
-  /// Gives the inode a new, empty version; the caller puts it. Returns an upload to abandon.
-  Result<std::optional<Uuid>> SwapVersion(Transaction& transaction, Inode& inode,
-                                          VersionId version);
-  void Discard(Version const& version);
   Result<void> WriteBytes(ActiveFile& file, std::uint64_t offset, std::span<std::byte const> bytes)
       REQUIRES(file.mutex);
   Result<void> AllocateBytes(ActiveFile& file, int mode, std::uint64_t offset, std::uint64_t length)
@@ -241,32 +193,22 @@ class Filesystem {
   void NoteFailedWrite(OpenHandle& handle, std::uint64_t offset, Error const& error);
   void NoteWritten(OpenHandle& handle, std::uint64_t begin, std::uint64_t end);
   void KeepHandle(Handle const& record);
-  Result<std::shared_ptr<Version>> NewVersion();
-  [[nodiscard]] Result<std::size_t> ReadStub(ActiveFile& file, std::uint64_t offset,
-                                             std::span<std::byte> out);
-  /// Gives a stub that is to be changed its bytes back.
-  [[nodiscard]] Result<void> Restore(ActiveFile& file, Inode& inode) REQUIRES(file.mutex);
   [[nodiscard]] Result<Turn> TakeTurn(ActiveFile& file, OpenHandle& handle, std::uint64_t offset)
       REQUIRES(file.mutex);
-  /// `may_go`: looks at the file inside the transaction; false leaves it.
-  Result<bool> RemoveFile(InodeId id,
-                          std::function<Result<bool>(Transaction&, Inode const&)> const& may_go);
-  Result<void> LoadVersion(ActiveFile& file, Inode const& inode) REQUIRES(file.mutex);
-
   Store& store_;
   Spool& spool_;
   Uploader& uploader_;
   ProcessTable const& processes_;
   Clock const& clock_;
   Logger const logger_;
-  RemoteBytes* const remote_;  ///< null: bytes that only the server has cannot be had
   Reporter const reporter_;
   Replies const replies_;
   AccessTimes const access_times_;
   OpenFiles open_;
   Removal removal_;
   Turns turns_;
-  std::atomic<std::uint64_t> evictable_ = 0;
+  Bodies bodies_;
+  Shrinker shrinker_;
 };
 
 }  // namespace tusfs

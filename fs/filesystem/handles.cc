@@ -40,7 +40,7 @@ Result<Filesystem::Created> Filesystem::Create(Caller const& caller, InodeId par
 Result<Filesystem::Created> Filesystem::CreateNew(Caller const& caller, InodeId parent,
                                                   std::string_view name, std::uint32_t mode,
                                                   int flags) {
-  auto version = NewVersion();
+  auto version = bodies_.Make();
   if (!version) return Failure(version.error());
   auto handle = std::make_shared<OpenHandle>();
   auto& record = handle->record;
@@ -70,7 +70,7 @@ Result<Filesystem::Created> Filesystem::CreateNew(Caller const& caller, InodeId 
   });
   if (!created) {
     open_.Remove(*handle);
-    Discard(**version);
+    bodies_.Discard(**version);
   } else if (!handle->MayWrite()) {
     uploader_.Settle(record.inode);  // as empty as it will be
   }
@@ -103,14 +103,14 @@ Result<HandleId> Filesystem::OpenFile(Caller const& caller, InodeId id, int flag
   if (handle->MayWrite()) record.opener = processes_.ProcessOf(caller.pid);
   std::shared_ptr<Version> fresh;
   if ((flags & O_TRUNC) != 0) {
-    auto version = NewVersion();
+    auto version = bodies_.Make();
     if (!version) return Failure(version.error());
     fresh = std::move(*version);
     record.changed = record.dirty = true;
     record.writers.insert(handle->MayWrite() ? record.opener : processes_.ProcessOf(caller.pid));
   } else if (inode->version != 0 || handle->MayWrite()) {
     if (handle->MayWrite()) file.vouched = ActiveFile::kNotKnown;  // it may have been finished
-    if (auto restored = Restore(file, *inode); !restored) return Failure(restored.error());
+    if (auto restored = bodies_.Restore(file, *inode); !restored) return Failure(restored.error());
   }
   bool const was_left = life::IsSettling(*inode) || life::IsFinished(*inode);
   if (!fresh && handle->MayWrite() && was_left) {
@@ -129,7 +129,7 @@ Result<HandleId> Filesystem::OpenFile(Caller const& caller, InodeId id, int flag
     // For a successor of this daemon; after a power cut there are no handles.
     if (!fresh && !handle->MayWrite()) transaction.NoHurry();
     if (fresh) {
-      auto swapped = SwapVersion(transaction, *current, fresh->id());
+      auto swapped = bodies_.Replace(transaction, *current, fresh->id());
       if (!swapped) return Failure(swapped.error());
       ownerless = *swapped;
       if (caller.drops_privileges) DropPrivileges(transaction, *current);
@@ -144,7 +144,7 @@ Result<HandleId> Filesystem::OpenFile(Caller const& caller, InodeId id, int flag
   });
   if (!opened) {
     open_.Remove(*handle);
-    if (fresh) Discard(*fresh);
+    if (fresh) bodies_.Discard(*fresh);
     return opened;
   }
   if (fresh) {
@@ -395,7 +395,7 @@ Result<void> Filesystem::Release(HandleId id) {
     for (auto const& other : tainted) other->record.beside_bad = true;
   }
   if (left.writing == 0 && written != 0) turns_.Leave(written);
-  if (left.handles == 0 && is_stub && remote_ != nullptr) remote_->Close(file.inode);
+  if (left.handles == 0 && is_stub) bodies_.CloseStub(file.inode);
   removal_.Tell(aftermath);
   if (settles) uploader_.Settle(file.inode);
   return {};

@@ -89,7 +89,7 @@ Result<Attributes> Filesystem::MakeNewNode(Caller const& caller, InodeId parent,
                                            std::uint64_t device) {
   std::shared_ptr<Version> version;
   if (type == FileType::kRegular) {
-    auto fresh = NewVersion();
+    auto fresh = bodies_.Make();
     if (!fresh) return Failure(fresh.error());
     version = std::move(*fresh);
   }
@@ -110,7 +110,7 @@ Result<Attributes> Filesystem::MakeNewNode(Caller const& caller, InodeId parent,
   if (made) {
     uploader_.Settle(made->inode);
   } else {
-    Discard(*version);
+    bodies_.Discard(*version);
   }
   return made;
 }

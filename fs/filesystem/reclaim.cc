@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/thread_name.h"
 #include "catalog/life.h"
+#include "catalog/namespace.h"
 #include "catalog/tables.h"
 
 namespace tusfs {
@@ -26,6 +27,14 @@ constexpr std::chrono::minutes kBetweenWarnings{10};
 /// Files that were uploaded and went otherwise are noticed so late.
 constexpr std::chrono::seconds kRecount{600};
 constexpr std::chrono::seconds kLongestBetweenExpiries{3600};
+
+Result<std::string> PathOfFile(Store const& store, InodeId id) {
+  return store.Read([&](View const& view) -> Result<std::string> {
+    auto const inode = GetInode(view, id);
+    if (!inode) return Failure(inode.error());
+    return PathOf(view, *inode);
+  });
+}
 
 }  // namespace
 
@@ -83,7 +92,7 @@ void Reclaimer::Reclaim(std::stop_token stop) {
     if (gone < wanted && options_.trim) TrimUnfinished(stop);
   }
   LookAhead(stop);
-  filesystem_.SetEvictable(kept_);
+  shrinker_.SetEvictable(kept_);
 }
 
 // Those behind what was counted were uploaded, or used, since then.
@@ -126,7 +135,7 @@ std::uint64_t Reclaimer::Evict(std::uint64_t wanted, std::stop_token const& stop
       if (gone >= wanted || stop.stop_requested()) return gone;
       after = file;
       auto const bytes = BytesOf(file);
-      auto const evicted = filesystem_.Evict(file.inode);
+      auto const evicted = shrinker_.Evict(file.inode);
       if (!evicted) {
         Complain("bytes are not let go of", evicted.error());
         return gone;
@@ -193,7 +202,7 @@ void Reclaimer::TrimUnfinished(std::stop_token const& stop) {
     if (page->empty()) break;
     after = page->back();
     for (auto const inode : *page) {
-      auto const trimmed = filesystem_.Trim(inode);
+      auto const trimmed = shrinker_.Trim(inode);
       if (!trimmed) {
         Complain("bytes are not let go of", trimmed.error());
       } else {
@@ -211,7 +220,7 @@ void Reclaimer::LookAhead(std::stop_token const& stop) {
   auto const pause = is_short ? kPauseBetweenLooks * look_took_ : kNothingToDo;
   if (looked_ahead_ && begun < *looked_ahead_ + pause) return;
   auto const seen = budget.changes();
-  auto const outlook = filesystem_.LookAhead(options_.trim, stop);
+  auto const outlook = shrinker_.LookAhead(options_.trim, stop);
   if (!outlook) return Complain("what is unfinished is not known", outlook.error());
   if (stop.stop_requested()) return;
   looked_ahead_ = begun;
@@ -226,7 +235,7 @@ void Reclaimer::LookAhead(std::stop_token const& stop) {
   if (options_.drop_interrupted && !outlook->interrupted.empty()) {
     if (budget.waiting() == 0) return;  // nobody needs it yet
     for (auto const& [since, inode] : outlook->interrupted) {
-      auto const dropped = filesystem_.DropInterrupted(inode);
+      auto const dropped = shrinker_.DropInterrupted(inode);
       if (!dropped) return Complain("room is not made", dropped.error());
       if (!*dropped) continue;
       AwaitRemoval();
@@ -238,14 +247,14 @@ void Reclaimer::LookAhead(std::stop_token const& stop) {
   budget.NoteHopeless(seen);
 }
 
-void Reclaimer::SayHopeless(Filesystem::Outlook const& outlook) {
+void Reclaimer::SayHopeless(Shrinker::Outlook const& outlook) {
   auto const now = clock_.Steady();
   bool const is_news = !said_hopeless_ || now >= *said_hopeless_ + kBetweenWarnings;
   if (!is_news || outlook.stuck == 0) return;
   said_hopeless_ = now;
   auto const oldest = outlook.interrupted.empty()
                           ? Result<std::string>(std::string())
-                          : filesystem_.PathOfFile(outlook.interrupted.front().inode);
+                          : PathOfFile(store_, outlook.interrupted.front().inode);
   logger_->Warn(
       "the spool is full, and nothing in it goes by itself: 'tusfsctl discard PATH' gives up a "
       "file "
@@ -269,7 +278,7 @@ void Reclaimer::ExpireNames(std::stop_token stop) {
   if (!visited) return Complain("names are not removed", visited.error());
   for (auto const inode : old) {
     if (stop.stop_requested()) break;
-    auto const expired = filesystem_.Expire(inode, time);
+    auto const expired = shrinker_.Expire(inode, time);
     if (!expired) return Complain("names are not removed", expired.error());
     if (*expired) ++gone;
   }

@@ -14,7 +14,7 @@
 #include "base/logger.h"
 #include "catalog/kept.h"
 #include "catalog/store.h"
-#include "filesystem/filesystem.h"
+#include "filesystem/shrinker.h"
 #include "spool/spool.h"
 
 namespace tusfs {
@@ -32,11 +32,11 @@ struct ReclaimOptions {
 class Reclaimer {
  public:
   /// The collaborators outlive it.
-  Reclaimer(Store& store, Spool& spool, Filesystem& filesystem, Clock const& clock,
+  Reclaimer(Store& store, Spool& spool, Shrinker& shrinker, Clock const& clock,
             ReclaimOptions const& options, Logger logger)
       : store_(store),
         spool_(spool),
-        filesystem_(filesystem),
+        shrinker_(shrinker),
         clock_(clock),
         options_(options),
         logger_(std::move(logger)) {}
@@ -63,14 +63,14 @@ class Reclaimer {
   void TrimUnfinished(std::stop_token const& stop);
   /// Whether room will come by itself, and what else there is to do while it is short.
   void LookAhead(std::stop_token const& stop);
-  void SayHopeless(Filesystem::Outlook const& outlook);
+  void SayHopeless(Shrinker::Outlook const& outlook);
   /// Of an uploaded file whose bytes are here; 0 where it is another file by now.
   [[nodiscard]] std::uint64_t BytesOf(KeptFile const& file) const;
   void Complain(char const* what, Error const& error) const;
 
   Store& store_;
   Spool& spool_;
-  Filesystem& filesystem_;
+  Shrinker& shrinker_;
   Clock const& clock_;
   ReclaimOptions const options_;
   Logger const logger_;

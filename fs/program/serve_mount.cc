@@ -285,7 +285,8 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
   entry.daemon_pid = ::getpid();
   if (auto started = mount.uploader->Start(); !started) return started;
   Reporter const reporter(*mount.state.store, *mount.state.spool, *mount.uploader);
-  Decisions decisions(*mount.state.store, *mount.filesystem, *mount.uploader, mount.clock);
+  Decisions decisions(*mount.state.store, mount.filesystem->open_files(),
+                      mount.filesystem->shrinker(), *mount.uploader, mount.clock);
   Commands const commands(entry, reporter, decisions);
   auto control = ControlServer::Start(
       entry.socket, [&](std::string const& request) { return commands.Answer(request); }, logger);
@@ -314,8 +315,8 @@ Result<void> ServeMount(Options const& options, std::string const& url, KeeperLi
                  entry.mount);
              OnKeeperDeath(keeper);
            }});
-  Reclaimer reclaimer(*mount.state.store, *mount.state.spool, *mount.filesystem, mount.clock,
-                      ReclaimOptionsOf(options), logger);
+  Reclaimer reclaimer(*mount.state.store, *mount.state.spool, mount.filesystem->shrinker(),
+                      mount.clock, ReclaimOptionsOf(options), logger);
   reclaimer.Start();
   auto sweep = StartSweep(mount, logger);
   std::jthread count([&](std::stop_token stop) {

@@ -8,6 +8,7 @@
 #include "base/fakes.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
+#include "filesystem/filesystem.h"
 #include "testing/files.h"
 
 namespace tusfs {
@@ -79,7 +80,8 @@ class CommandsTest : public testing::Test {
   Reporter const reporter_{*store_, *spool_, uploader_};
   ProcProcessTable const processes_;
   Filesystem filesystem_{*store_, *spool_, uploader_, processes_, clock_, 1, QuietLogger()};
-  Decisions decisions_{*store_, filesystem_, uploader_, clock_};
+  Decisions decisions_{*store_, filesystem_.open_files(), filesystem_.shrinker(), uploader_,
+                       clock_};
   Commands const commands_{{.mount = "/mnt/ingest",
                             .url = "http://tus/files/",
                             .state_dir = "",

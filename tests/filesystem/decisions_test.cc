@@ -18,7 +18,7 @@ class DecisionsTest : public FilesystemRig {
   using Call = Result<Decisions::Outcomes> (*)(Decisions&, std::string const&);
 
   Decisions::Outcomes Say(Call call, std::string const& path) {
-    Decisions decisions(*store_, *fs_, *uploader_, clock_);
+    Decisions decisions(*store_, fs_->open_files(), fs_->shrinker(), *uploader_, clock_);
     auto outcomes = call(decisions, path);
     EXPECT_TRUE(Ok(outcomes));
     return outcomes.value_or(Decisions::Outcomes{});
@@ -144,7 +144,7 @@ class CutFilesTest : public DecisionsTest {
     return created.attributes.inode;
   }
   std::string PublishWith(std::string const& path, Decisions::Rest rest) {
-    Decisions decisions(*store_, *fs_, *uploader_, clock_);
+    Decisions decisions(*store_, fs_->open_files(), fs_->shrinker(), *uploader_, clock_);
     auto const outcomes = decisions.Publish(path, rest);
     EXPECT_TRUE(Ok(outcomes));
     return outcomes.value().at(0).refusal;
@@ -281,7 +281,7 @@ TEST_F(DecisionsTest, ADirectoryMeansTheFilesBeneathOfWhichItCanBeSaid) {
 }
 
 TEST_F(DecisionsTest, APathThatIsNotThereIsAnError) {
-  Decisions decisions(*store_, *fs_, *uploader_, clock_);
+  Decisions decisions(*store_, fs_->open_files(), fs_->shrinker(), *uploader_, clock_);
   EXPECT_EQ(CodeOf(decisions.Publish("nothing")), ENOENT);
 }
 

@@ -198,7 +198,7 @@ TEST_F(Publish, AStubThatIsRenamedStaysUploaded) {
   };
   copy("old name");
   auto const inode = fs_->Lookup(kRootInode, "old name")->inode;
-  ASSERT_TRUE(fs_->Evict(inode).value_or(false));
+  ASSERT_TRUE(fs_->shrinker().Evict(inode).value_or(false));
   ASSERT_TRUE(Ok(fs_->Rename(me_, kRootInode, "old name", kRootInode, "new name", 0)));
   copy("marker");  // the uploader has looked at the new name before this one
   auto const report = Reporter(*store_, *spool_, *uploader_).Describe(inode);

@@ -34,7 +34,7 @@ class RoomTest : public FilesystemRig {
   bool IsHere(InodeId inode) { return Row(inode).version != 0; }
 
   void Reclaim(ReclaimOptions const& options = {}) {
-    Reclaimer reclaimer(*store_, *spool_, *fs_, clock_, options, logger_);
+    Reclaimer reclaimer(*store_, *spool_, fs_->shrinker(), clock_, options, logger_);
     reclaimer.Reclaim();
     EXPECT_TRUE(Ok(store_->Sync()));
   }
@@ -73,7 +73,7 @@ TEST_F(RoomTest, NoMoreGoesThanHasTo) {
   for (FileTime used = 1; used <= 12; ++used) {
     files.push_back(MakeUploaded("f" + std::to_string(used), used));
   }
-  Reclaimer reclaimer(*store_, *spool_, *fs_, clock_, {}, logger_);
+  Reclaimer reclaimer(*store_, *spool_, fs_->shrinker(), clock_, {}, logger_);
   for (int rounds = 0; rounds < 5; ++rounds) reclaimer.Reclaim();
   EXPECT_EQ(std::ranges::count_if(files, [&](InodeId file) { return IsHere(file); }), 10);
 }
@@ -105,7 +105,7 @@ TEST_F(RoomTest, OpeningAFileMakesItTheLastToGo) {
 TEST_F(RoomTest, BytesGoAfterTheCommitThatSaysSo) {
   auto const inode = MakeUploaded("f", 1);
   auto const path = PathOf(inode);
-  ASSERT_TRUE(fs_->Evict(inode).value_or(false));
+  ASSERT_TRUE(fs_->shrinker().Evict(inode).value_or(false));
   EXPECT_TRUE(Ok(store_->Sync()));
   EXPECT_TRUE(tusfs_testing::WaitFor([&] { return !std::filesystem::exists(path); }));
 }
@@ -123,14 +123,14 @@ TEST_F(RoomTest, ConfirmedBytesOfAnUnfinishedFileStayUnlessSaidOtherwise) {
 
 TEST_F(RoomTest, WholeDigestBlocksGo) {
   auto const file = MakeStreaming("f", 13 * kMegabyte, 7 * kMegabyte);
-  EXPECT_EQ(fs_->Trim(file.attributes.inode).value_or(0), kDigestBlock);
-  EXPECT_EQ(fs_->Trim(file.attributes.inode).value_or(1), 0U) << "no more than there is";
+  EXPECT_EQ(fs_->shrinker().Trim(file.attributes.inode).value_or(0), kDigestBlock);
+  EXPECT_EQ(fs_->shrinker().Trim(file.attributes.inode).value_or(1), 0U) << "no more than there is";
 }
 
 TEST_F(RoomTest, WhatWasTrimmedIsNotReadNotChangedAndTheFileGoesOn) {
   auto const file = MakeStreaming("f", 13 * kMegabyte, 8 * kMegabyte);
   auto const inode = file.attributes.inode;
-  ASSERT_EQ(fs_->Trim(inode).value_or(0), 8 * kMegabyte);
+  ASSERT_EQ(fs_->shrinker().Trim(inode).value_or(0), 8 * kMegabyte);
   auto const reader = Open(inode, O_RDONLY);
   std::vector<std::byte> buffer(10);
   EXPECT_EQ(CodeOf(fs_->Read(reader, 0, buffer)), EIO);
@@ -151,7 +151,7 @@ TEST_F(RoomTest, OnceTheCatalogSaysThatItIsTrimmedWhatWasSentStaysAsItIs) {
 
 TEST_F(RoomTest, ASuccessorKnowsWhatWasTrimmed) {
   auto const file = MakeStreaming("f", 13 * kMegabyte, 8 * kMegabyte);
-  ASSERT_EQ(fs_->Trim(file.attributes.inode).value_or(0), 8 * kMegabyte);
+  ASSERT_EQ(fs_->shrinker().Trim(file.attributes.inode).value_or(0), 8 * kMegabyte);
   DaemonDies();
   std::vector<std::byte> buffer(10);
   auto const reader = Open(file.attributes.inode, O_RDONLY);
@@ -161,7 +161,7 @@ TEST_F(RoomTest, ASuccessorKnowsWhatWasTrimmed) {
 
 TEST_F(RoomTest, EmptyingATrimmedFileBeginsANewOne) {
   auto const file = MakeStreaming("f", 13 * kMegabyte, 8 * kMegabyte);
-  ASSERT_EQ(fs_->Trim(file.attributes.inode).value_or(0), 8 * kMegabyte);
+  ASSERT_EQ(fs_->shrinker().Trim(file.attributes.inode).value_or(0), 8 * kMegabyte);
   SetSize(file.attributes.inode, 0);
   Write(file.handle, 0, "new");
   EXPECT_EQ(BytesOf(file.attributes.inode), "new");
@@ -213,7 +213,7 @@ TEST_F(RoomTest, NamesOfWhatWasUploadedLongAgoGo) {
   auto const unfinished = MakeFile("unfinished", "x");
   Open(open, O_RDONLY);
   EXPECT_TRUE(Ok(fs_->Link(me_, old, kRootInode, "second name")));
-  Reclaimer reclaimer(*store_, *spool_, *fs_, clock_,
+  Reclaimer reclaimer(*store_, *spool_, fs_->shrinker(), clock_,
                       {.keep = {}, .trim = false, .retention = std::chrono::seconds(5)}, logger_);
   reclaimer.ExpireNames();
   EXPECT_FALSE(HasRow(old));
@@ -224,11 +224,11 @@ TEST_F(RoomTest, NamesOfWhatWasUploadedLongAgoGo) {
 TEST_F(RoomTest, WhatIsNotUploadedCanBeDiscarded) {
   auto const file = Create("f");
   Write(file.handle, 0, "half");
-  EXPECT_TRUE(fs_->DiscardFile(file.attributes.inode).value_or(false));
+  EXPECT_TRUE(fs_->shrinker().Discard(file.attributes.inode).value_or(false));
   EXPECT_EQ(LookupCode("f"), ENOENT);
   Close(file.handle);
   EXPECT_FALSE(HasRow(file.attributes.inode));
-  EXPECT_FALSE(fs_->DiscardFile(MakeUploaded("uploaded", 1)).value_or(true));
+  EXPECT_FALSE(fs_->shrinker().Discard(MakeUploaded("uploaded", 1)).value_or(true));
 }
 
 // ---- full of what does not go by itself
@@ -327,7 +327,7 @@ TEST_F(RoomTest, AnOpenFileOfManyNamesIsDiscardedWithAllOfThem) {
         auto const parent = name % 2 == 0 ? kRootInode : elsewhere;
         ASSERT_TRUE(Ok(fs_->Link(me_, file.attributes.inode, parent, std::to_string(name))));
       }
-      EXPECT_TRUE(fs_->DiscardFile(file.attributes.inode).value_or(false));
+      EXPECT_TRUE(fs_->shrinker().Discard(file.attributes.inode).value_or(false));
       EXPECT_TRUE(Ok(CheckCatalog(*store_)));
       EXPECT_EQ(Row(file.attributes.inode).parent, 0U);
       DaemonDies();
@@ -342,7 +342,7 @@ TEST_F(RoomTest, AnOpenFileOfManyNamesIsDiscardedWithAllOfThem) {
 
 TEST_F(RoomTest, ACatalogOfTheReleaseBeforeLearnsWhatItKeeps) {
   auto const inode = MakeUploaded("f", 0);
-  Reclaimer reclaimer(*store_, *spool_, *fs_, clock_, {.keep = 0}, logger_);
+  Reclaimer reclaimer(*store_, *spool_, fs_->shrinker(), clock_, {.keep = 0}, logger_);
   reclaimer.Start();
   EXPECT_TRUE(tusfs_testing::WaitFor([&] { return !IsHere(inode); }));
 }

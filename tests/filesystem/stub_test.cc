@@ -28,7 +28,7 @@ class StubTest : public FilesystemRig {
       row.kept_at = 1;
     });
     remote_.bytes_[inode] = bytes;
-    auto const evicted = fs_->Evict(inode);
+    auto const evicted = fs_->shrinker().Evict(inode);
     EXPECT_TRUE(Ok(evicted));
     EXPECT_TRUE(evicted.value_or(false));
     EXPECT_TRUE(Ok(store_->Sync()));
@@ -59,7 +59,7 @@ TEST_F(StubTest, ShowsWhatItShowedBefore) {
   auto const before = Stat(inode);
   GiveUpload(inode, 5, UploadPhase::kComplete);
   ChangeRow(inode, [](Inode& row) { row.content = Content::kUploaded; });
-  ASSERT_TRUE(fs_->Evict(inode).value_or(false));
+  ASSERT_TRUE(fs_->shrinker().Evict(inode).value_or(false));
   auto const after = Stat(inode);
   EXPECT_EQ(after.size, 5U);
   EXPECT_EQ(after.modified, before.modified);
@@ -119,7 +119,7 @@ TEST_F(StubTest, EmptiedItNeedsNoBytes) {
   auto const truncated = MakeFile("other", "12345");
   GiveUpload(truncated, 5, UploadPhase::kComplete);
   ChangeRow(truncated, [](Inode& row) { row.content = Content::kUploaded; });
-  ASSERT_TRUE(fs_->Evict(truncated).value_or(false));
+  ASSERT_TRUE(fs_->shrinker().Evict(truncated).value_or(false));
   SetSize(truncated, 0);
   EXPECT_EQ(BytesOf(truncated), "");
 }
@@ -148,7 +148,7 @@ TEST_F(StubTest, AnEmptyOneNeedsNoServer) {
   auto const inode = MakeFile("empty");
   GiveUpload(inode, 0, UploadPhase::kComplete);
   ChangeRow(inode, [](Inode& row) { row.content = Content::kUploaded; });
-  ASSERT_TRUE(fs_->Evict(inode).value_or(false));
+  ASSERT_TRUE(fs_->shrinker().Evict(inode).value_or(false));
   EXPECT_EQ(BytesOf(inode), "");
   auto const handle = Open(inode, O_WRONLY);
   Write(handle, 0, "now");
@@ -161,7 +161,7 @@ TEST_F(StubTest, WhatAnEmptyOneBecomesIsNotWhatWasUploaded) {
     auto const inode = MakeFile(name);
     GiveUpload(inode, 0, UploadPhase::kComplete);
     ChangeRow(inode, [](Inode& row) { row.content = Content::kUploaded; });
-    ASSERT_TRUE(fs_->Evict(inode).value_or(false));
+    ASSERT_TRUE(fs_->shrinker().Evict(inode).value_or(false));
   }
   auto const written = InodeOf("written");
   auto const handle = Open(written, O_WRONLY);

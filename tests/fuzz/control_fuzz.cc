@@ -109,7 +109,8 @@ class Daemon {
 
   SmallMount mount_;
   Reporter const reporter_{mount_.store(), mount_.spool(), mount_.uploader()};
-  Decisions decisions_{mount_.store(), mount_.filesystem(), mount_.uploader(), mount_.clock()};
+  Decisions decisions_{mount_.store(), mount_.filesystem().open_files(),
+                       mount_.filesystem().shrinker(), mount_.uploader(), mount_.clock()};
   Commands const commands_{{.mount = "/mnt/ingest",
                             .url = SmallMount::kEndpoint,
                             .state_dir = "",

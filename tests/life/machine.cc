@@ -86,9 +86,10 @@ Result<void> Machine::Serve(bool takes_over) {
   if (takes_over) {
     if (auto taken = fs_->TakeOver(); !taken) return taken;
   }
-  decisions_ = std::make_unique<tusfs::Decisions>(*store_, *fs_, *uploader_, clock_);
+  decisions_ = std::make_unique<tusfs::Decisions>(*store_, fs_->open_files(), fs_->shrinker(),
+                                                  *uploader_, clock_);
   reclaimer_ = std::make_unique<tusfs::Reclaimer>(
-      *store_, *spool_, *fs_, clock_,
+      *store_, *spool_, fs_->shrinker(), clock_,
       tusfs::ReclaimOptions{.keep = settings.keep, .trim = settings.trims}, logger_);
   if (auto loaded = uploader_->Load(); !loaded) return loaded;
   if (auto swept = tusfs::SweepLeftovers(*store_, *spool_, {}); !swept) {

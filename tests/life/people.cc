@@ -34,10 +34,10 @@ void World::DoPerson(Step const& step) {
       Discard(path);
       break;
     case Kind::kTrim:
-      if (machine_.settings.trims) static_cast<void>(machine_.fs().Trim(file->inode));
+      if (machine_.settings.trims) static_cast<void>(machine_.fs().shrinker().Trim(file->inode));
       break;
     case Kind::kEvict:
-      static_cast<void>(machine_.fs().Evict(file->inode));
+      static_cast<void>(machine_.fs().shrinker().Evict(file->inode));
       break;
     default:
       break;
