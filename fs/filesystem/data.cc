@@ -114,13 +114,6 @@ Result<void> Filesystem::DropPrivilegesOnWrite(ActiveFile& file) {
   return dropped;
 }
 
-void Filesystem::MayHavePrivileges(InodeId inode) {
-  auto const file = open_.FindFile(inode);
-  if (!file) return;
-  MutexLock lock(file->mutex);
-  file->is_unprivileged = false;
-}
-
 Result<void> Filesystem::WriteBytes(ActiveFile& file, std::uint64_t offset,
                                     std::span<std::byte const> bytes) {
   while (true) {

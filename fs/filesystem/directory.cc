@@ -44,6 +44,17 @@ Result<Inode> GetDirectory(View const& view, InodeId id) {
   return inode;
 }
 
+Result<FoundName> FindName(View const& view, InodeId parent, std::string_view name) {
+  auto directory = GetDirectory(view, parent);
+  if (!directory) return Failure(directory.error());
+  auto const entry = FindEntry(view, parent, name);
+  if (!entry) return Failure(entry.error());
+  if (!*entry) return Fail(ENOENT);
+  auto inode = GetInode(view, (*entry)->inode);
+  if (!inode) return Failure(inode.error());
+  return FoundName{*std::move(directory), **entry, *std::move(inode)};
+}
+
 Result<Inode> AddInode(Transaction& transaction, Caller const& caller, InodeId parent,
                        std::string_view name, NewInode const& wanted) {
   if (auto checked = CheckName(name); !checked) return Failure(checked.error());

@@ -19,6 +19,14 @@ namespace tusfs {
 /// A directory in which names may change. Errors: ENOTDIR; ENOENT, where it was removed too.
 [[nodiscard]] Result<Inode> GetDirectory(View const& view, InodeId inode);
 
+struct FoundName {
+  Inode directory;
+  Entry entry;
+  Inode inode;
+};
+/// What a directory has under a name that is to go or to move. Errors: of GetDirectory; ENOENT.
+[[nodiscard]] Result<FoundName> FindName(View const& view, InodeId parent, std::string_view name);
+
 /// What a call makes under a name.
 struct NewInode {
   FileType type = FileType::kRegular;
@@ -26,8 +34,8 @@ struct NewInode {
   FileTime now = 0;
   std::function<void(Inode&)> fill{};  ///< completes it before it is put; may be empty
 };
-/// Adds it, which is the caller's, to the directory `parent`. Errors: EEXIST, and those of the two
-/// above.
+/// Adds it, which is the caller's, to the directory `parent`. Errors: EEXIST, and those of
+/// CheckName and GetDirectory.
 [[nodiscard]] Result<Inode> AddInode(Transaction& transaction, Caller const& caller, InodeId parent,
                                      std::string_view name, NewInode const& wanted);
 

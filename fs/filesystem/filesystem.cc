@@ -20,7 +20,9 @@ Filesystem::Filesystem(Store& store, Spool& spool, Uploader& uploader,
       removal_(spool, uploader, open_, clock, logger_),
       turns_(spool.budget(), clock, turns),
       bodies_(store, spool, uploader, open_, turns_, removal_, remote, clock, logger_),
-      shrinker_(store, spool, open_, turns_, removal_, uploader.rules(), logger_) {}
+      shrinker_(store, spool, open_, turns_, removal_, uploader.rules(), logger_),
+      names_(store, spool, uploader, replies_, bodies_, removal_, access_times_, clock),
+      xattrs_(store, replies_, reporter_, open_, clock) {}
 
 Result<Attributes> Filesystem::GetAttributes(InodeId id) {
   return store_.Read([&](View const& view) { return Stat(view, spool_, id); });

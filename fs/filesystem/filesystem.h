@@ -27,6 +27,7 @@
 #include "catalog/store.h"
 #include "filesystem/access_times.h"
 #include "filesystem/bodies.h"
+#include "filesystem/names.h"
 #include "filesystem/open_files.h"
 #include "filesystem/removal.h"
 #include "filesystem/replies.h"
@@ -35,6 +36,7 @@
 #include "filesystem/turns.h"
 #include "filesystem/types.h"
 #include "filesystem/writer.h"
+#include "filesystem/xattrs.h"
 #include "spool/spool.h"
 #include "uploader/remote_bytes.h"
 #include "uploader/uploader.h"
@@ -56,35 +58,50 @@ class Filesystem {
   /// there are too many files to open.
   [[nodiscard]] Result<void> TakeOver();
 
-  // Names (names.cc). Errors as of the system calls of the same purpose.
-  [[nodiscard]] Result<Attributes> Lookup(InodeId parent, std::string_view name);
+  // Names: as Names (names.h) has them.
+  [[nodiscard]] Result<Attributes> Lookup(InodeId parent, std::string_view name) const {
+    return names_.Lookup(parent, name);
+  }
   [[nodiscard]] Result<Attributes> MakeDirectory(Caller const& caller, InodeId parent,
-                                                 std::string_view name, std::uint32_t mode);
+                                                 std::string_view name, std::uint32_t mode) {
+    return names_.MakeDirectory(caller, parent, name, mode);
+  }
   [[nodiscard]] Result<Attributes> MakeSymlink(Caller const& caller, InodeId parent,
-                                               std::string_view name, std::string_view target);
-  [[nodiscard]] Result<std::string> ReadSymlink(InodeId inode);
-  /// `type`: anything but a directory and a symlink. `device`: of a device's type.
+                                               std::string_view name, std::string_view target) {
+    return names_.MakeSymlink(caller, parent, name, target);
+  }
+  [[nodiscard]] Result<std::string> ReadSymlink(InodeId inode) const {
+    return names_.ReadSymlink(inode);
+  }
   [[nodiscard]] Result<Attributes> MakeNode(Caller const& caller, InodeId parent,
                                             std::string_view name, FileType type,
-                                            std::uint32_t mode, std::uint64_t device);
+                                            std::uint32_t mode, std::uint64_t device) {
+    return names_.MakeNode(caller, parent, name, type, mode, device);
+  }
   [[nodiscard]] Result<Attributes> Link(Caller const& caller, InodeId inode, InodeId parent,
-                                        std::string_view name);
-  [[nodiscard]] Result<void> Unlink(Caller const& caller, InodeId parent, std::string_view name);
+                                        std::string_view name) {
+    return names_.Link(caller, inode, parent, name);
+  }
+  [[nodiscard]] Result<void> Unlink(Caller const& caller, InodeId parent, std::string_view name) {
+    return names_.Unlink(caller, parent, name);
+  }
   [[nodiscard]] Result<void> RemoveDirectory(Caller const& caller, InodeId parent,
-                                             std::string_view name);
-  /// `flags`: 0, RENAME_NOREPLACE or RENAME_EXCHANGE.
+                                             std::string_view name) {
+    return names_.RemoveDirectory(caller, parent, name);
+  }
   [[nodiscard]] Result<void> Rename(Caller const& caller, InodeId from_parent,
                                     std::string_view from, InodeId to_parent, std::string_view to,
-                                    unsigned flags);
-  /// Calls `visit(name, attributes, cookie)` for the entries behind `cookie` (0: all, beginning
-  /// with . and ..) until it returns false. A cookie stays valid while the directory changes. For
-  /// `kNamesOnly`, which is several times faster, the attributes are inode and type alone.
-  enum class Listing { kNamesOnly, kWithAttributes };
-  [[nodiscard]] Result<void> ReadDirectory(
-      InodeId directory, std::uint64_t cookie,
-      std::function<bool(std::string const&, Attributes const&, std::uint64_t)> const& visit,
-      Listing listing = Listing::kWithAttributes);
-  [[nodiscard]] Result<void> SyncDirectory();
+                                    unsigned flags) {
+    return names_.Rename(caller, from_parent, from, to_parent, to, flags);
+  }
+  using Listing = Names::Listing;
+  [[nodiscard]] Result<void> ReadDirectory(InodeId directory, std::uint64_t cookie,
+                                           Names::Visit const& visit,
+                                           Listing listing = Listing::kWithAttributes) const {
+    return names_.ReadDirectory(directory, cookie, visit, listing);
+  }
+  /// All that was done to names so far is safe from power loss.
+  [[nodiscard]] Result<void> SyncDirectory() { return store_.Sync(); }
 
   // Attributes (attributes.cc).
   [[nodiscard]] Result<Attributes> GetAttributes(InodeId inode);
@@ -94,21 +111,23 @@ class Filesystem {
   /// Of the spool, as its budget has it. Bytes that can go at once count as free.
   [[nodiscard]] Result<Spool::Space> MeasureSpace() const { return shrinker_.MeasureSpace(); }
 
-  // Extended attributes (xattrs.cc): those of the namespaces user, trusted and security are kept.
-  // user.tusfs.* say how a file's upload is; they cannot be set, and are not listed, so that a copy
-  // of a file does not take them along. Who may read which namespace is the kernel's to decide;
-  // trusted.* are listed to root alone.
-  /// Errors: ENODATA; EOPNOTSUPP for another namespace; EACCES for a secret of somebody else.
+  // Extended attributes: as Xattrs (xattrs.h) has them.
   [[nodiscard]] Result<std::string> GetXattr(Caller const& caller, InodeId inode,
-                                             std::string_view name);
-  [[nodiscard]] Result<std::vector<std::string>> ListXattrs(Caller const& caller, InodeId inode);
-  /// `flags`: 0, XATTR_CREATE or XATTR_REPLACE. Errors: EEXIST, ENODATA, EOPNOTSUPP; EPERM for
-  /// user.tusfs.*; EINVAL for a namespace alone; ENOSPC past 64 KiB of names and values for one
-  /// inode.
+                                             std::string_view name) const {
+    return xattrs_.Get(caller, inode, name);
+  }
+  [[nodiscard]] Result<std::vector<std::string>> ListXattrs(Caller const& caller,
+                                                            InodeId inode) const {
+    return xattrs_.List(caller, inode);
+  }
   [[nodiscard]] Result<void> SetXattr(Caller const& caller, InodeId inode, std::string_view name,
-                                      std::string_view value, int flags);
+                                      std::string_view value, int flags) {
+    return xattrs_.Set(caller, inode, name, value, flags);
+  }
   [[nodiscard]] Result<void> RemoveXattr(Caller const& caller, InodeId inode,
-                                         std::string_view name);
+                                         std::string_view name) {
+    return xattrs_.Remove(caller, inode, name);
+  }
 
   // Handles (handles.cc).
   struct Created {
@@ -154,9 +173,6 @@ class Filesystem {
   [[nodiscard]] Result<void> Reopen(Handle record, bool is_ahead);
   [[nodiscard]] Result<void> GiveUp(Handle const& record, std::string const& why);
 
-  [[nodiscard]] Result<Attributes> MakeNewNode(Caller const& caller, InodeId parent,
-                                               std::string_view name, FileType type,
-                                               std::uint32_t mode, std::uint64_t device);
   [[nodiscard]] Result<Created> CreateNew(Caller const& caller, InodeId parent,
                                           std::string_view name, std::uint32_t mode, int flags);
   [[nodiscard]] Result<HandleId> OpenFile(Caller const& caller, InodeId inode, int flags);
@@ -164,11 +180,7 @@ class Filesystem {
   [[nodiscard]] Result<Attributes> ChangeAttributes(Caller const& caller, InodeId inode,
                                                     AttributeChange const& change, HandleId handle);
 
-  [[nodiscard]] Result<std::string> GetStatus(Caller const& caller, InodeId inode,
-                                              std::string_view field);
   [[nodiscard]] Result<void> DropPrivilegesOnWrite(ActiveFile& file) REQUIRES(file.mutex);
-  /// A writer of the file has to look again.
-  void MayHavePrivileges(InodeId inode);
 
   /// `first`: the lowest byte of what is there already that will change; kNoByte for none.
   Result<void> BeginChange(ActiveFile& file, OpenHandle& handle, Caller const& caller,
@@ -209,6 +221,8 @@ class Filesystem {
   Turns turns_;
   Bodies bodies_;
   Shrinker shrinker_;
+  Names names_;
+  Xattrs xattrs_;
 };
 
 }  // namespace tusfs

@@ -18,6 +18,9 @@
 
 namespace tusfs {
 
+/// The answer to a request of which nothing is told but that it succeeded.
+inline Result<void> Done(Reply const&) { return {}; }
+
 class Replies {
  public:
   /// The store outlives it. `connection`: the kernel's, which numbers its requests.

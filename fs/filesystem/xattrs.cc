@@ -1,4 +1,5 @@
-// Filesystem: extended attributes, and what a file says of its upload through them.
+#include "filesystem/xattrs.h"
+
 #include <sys/xattr.h>
 
 #include <algorithm>
@@ -8,7 +9,6 @@
 
 #include "catalog/tables.h"
 #include "filesystem/attributes.h"
-#include "filesystem/filesystem.h"
 
 namespace tusfs {
 namespace {
@@ -66,8 +66,8 @@ Result<std::size_t> BytesOf(View const& view, InodeId inode) {
 
 }  // namespace
 
-Result<std::string> Filesystem::GetStatus(Caller const& caller, InodeId id,
-                                          std::string_view field) {
+Result<std::string> Xattrs::GetStatus(Caller const& caller, InodeId id,
+                                      std::string_view field) const {
   auto const inode = store_.Read([&](View const& view) { return GetInode(view, id); });
   if (!inode) return Failure(inode.error());
   if (inode->type == FileType::kDirectory) return Fail(ENODATA);
@@ -93,7 +93,7 @@ Result<std::string> Filesystem::GetStatus(Caller const& caller, InodeId id,
   return value;
 }
 
-Result<std::string> Filesystem::GetXattr(Caller const& caller, InodeId id, std::string_view name) {
+Result<std::string> Xattrs::Get(Caller const& caller, InodeId id, std::string_view name) const {
   if (!IsKept(name)) return Fail(EOPNOTSUPP);
   if (IsStatus(name)) return GetStatus(caller, id, name.substr(kStatusPrefix.size()));
   auto value = store_.Read([&](View const& view) { return FindXattr(view, id, name); });
@@ -102,8 +102,8 @@ Result<std::string> Filesystem::GetXattr(Caller const& caller, InodeId id, std::
   return **std::move(value);
 }
 
-Result<std::vector<std::string>> Filesystem::ListXattrs(Caller const& caller, InodeId id) {
-  auto names = store_.Read([&](View const& view) { return tusfs::ListXattrs(view, id); });
+Result<std::vector<std::string>> Xattrs::List(Caller const& caller, InodeId id) const {
+  auto names = store_.Read([&](View const& view) { return ListXattrs(view, id); });
   // What others may not read they are not told of.
   if (names && caller.uid != 0) {
     std::erase_if(*names, [](std::string const& name) { return name.starts_with("trusted."); });
@@ -111,8 +111,8 @@ Result<std::vector<std::string>> Filesystem::ListXattrs(Caller const& caller, In
   return names;
 }
 
-Result<void> Filesystem::SetXattr(Caller const& caller, InodeId id, std::string_view name,
-                                  std::string_view value, int flags) {
+Result<void> Xattrs::Set(Caller const& caller, InodeId id, std::string_view name,
+                         std::string_view value, int flags) {
   if (IsStatus(name)) return Fail(EPERM);
   if (IsNamespace(name)) return Fail(EINVAL);
   if (!IsKept(name)) return Fail(EOPNOTSUPP);
@@ -133,12 +133,12 @@ Result<void> Filesystem::SetXattr(Caller const& caller, InodeId id, std::string_
     replies_.Remember(transaction, caller, id);
     return {};
   };
-  auto const set = replies_.DecideOnce(caller, decide, [](Reply const&) { return Result<void>(); });
+  auto const set = replies_.DecideOnce(caller, decide, Done);
   if (set && name == kCapability) MayHavePrivileges(id);
   return set;
 }
 
-Result<void> Filesystem::RemoveXattr(Caller const& caller, InodeId id, std::string_view name) {
+Result<void> Xattrs::Remove(Caller const& caller, InodeId id, std::string_view name) {
   if (IsStatus(name)) return Fail(EPERM);
   if (!IsKept(name)) return Fail(EOPNOTSUPP);
   auto const decide = [&](Transaction& transaction) -> Result<void> {
@@ -153,7 +153,14 @@ Result<void> Filesystem::RemoveXattr(Caller const& caller, InodeId id, std::stri
     replies_.Remember(transaction, caller, id);
     return {};
   };
-  return replies_.DecideOnce(caller, decide, [](Reply const&) { return Result<void>(); });
+  return replies_.DecideOnce(caller, decide, Done);
+}
+
+void Xattrs::MayHavePrivileges(InodeId inode) {
+  auto const file = open_.FindFile(inode);
+  if (!file) return;
+  MutexLock lock(file->mutex);
+  file->is_unprivileged = false;
 }
 
 }  // namespace tusfs
