@@ -1,48 +1,45 @@
-// Filesystem: the bytes of open files, and sizes.
+#include "filesystem/data.h"
+
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <initializer_list>
-#include <limits>
+#include <string>
 
 #include "catalog/life.h"
 #include "catalog/tables.h"
 #include "filesystem/attributes.h"
-#include "filesystem/filesystem.h"
 
 namespace tusfs {
-Result<void> Filesystem::Truncate(ActiveFile& file, Caller const& caller, std::uint64_t size,
-                                  HandleId handle_id) {
-  auto const inode = store_.Read([&](View const& view) { return GetInode(view, file.inode); });
-  if (!inode) return Failure(inode.error());
-  if (inode->type == FileType::kDirectory) return Fail(EISDIR);
-  if (inode->type != FileType::kRegular) return Fail(EINVAL);
-  auto const handle = open_.Find(handle_id);
-  if (handle && handle->record.inode == file.inode) {
-    if (auto begun = BeginChange(file, *handle, caller, false, kNoByte); !begun) return begun;
-  }
-  auto restored = *inode;
-  if (size > 0) {
-    if (auto loaded = bodies_.Restore(file, restored); !loaded) return loaded;
-  } else if (inode->version != 0) {
-    // Bytes that are missing are not needed either.
-    static_cast<void>(bodies_.Load(file, *inode));
-  }
-  // An earlier process died over this very request when the disk had the size already: what it had
-  // begun has to be ended.
-  bool const unended = life::IsBeingWritten(*inode) && open_.Count(file.inode).writing == 0;
-  if (file.version && file.version->size() == size && !unended) {
-    file.version->SetModified(clock_.Wall());
-    return {};
-  }
-  return bodies_.Resize(file, size);
+namespace {
+
+bool IsKnownMode(int mode) {
+  constexpr int kZero = FALLOC_FL_ZERO_RANGE;
+  constexpr int kKeep = FALLOC_FL_KEEP_SIZE;
+  auto const known = {0, kKeep, FALLOC_FL_PUNCH_HOLE | kKeep, kZero, kZero | kKeep};
+  return std::find(known.begin(), known.end(), mode) != known.end();
 }
 
-// ---- bytes
+}  // namespace
 
-Result<std::size_t> Filesystem::Read(HandleId id, std::uint64_t offset, std::span<std::byte> out) {
+Data::Data(Store& store, Budget const& budget, Uploader& uploader, OpenFiles const& open,
+           Turns& turns, Bodies& bodies, Changes& changes, AccessTimes const& access_times,
+           Clock const& clock)
+    : store_(store),
+      budget_(budget),
+      uploader_(uploader),
+      open_(open),
+      turns_(turns),
+      bodies_(bodies),
+      changes_(changes),
+      access_times_(access_times),
+      clock_(clock) {}
+
+// ---- reading
+
+Result<std::size_t> Data::Read(HandleId id, std::uint64_t offset, std::span<std::byte> out) {
   auto const handle = open_.Find(id);
   if (!handle) return Fail(EBADF);
   std::shared_ptr<Version> version;
@@ -56,66 +53,56 @@ Result<std::size_t> Filesystem::Read(HandleId id, std::uint64_t offset, std::spa
 }
 
 // Once for each state of the bytes: with relatime, that is when a read can count.
-void Filesystem::NoteRead(OpenHandle& handle, Version const& version) {
+void Data::NoteRead(OpenHandle& handle, Version const& version) {
   if ((handle.record.flags & O_NOATIME) != 0) return;
   auto const changes = version.changes();
   if (handle.read_at.exchange(changes) != changes) access_times_.Note(handle.file->inode);
 }
 
-Result<Turn> Filesystem::Write(Caller const& caller, HandleId id, std::uint64_t offset,
-                               std::span<std::byte const> bytes, bool may_wait) {
+Result<std::uint64_t> Data::Seek(HandleId id, std::uint64_t offset, int whence) {
+  auto const handle = open_.Find(id);
+  if (!handle) return Fail(EBADF);
+  if (whence != SEEK_DATA && whence != SEEK_HOLE) return Fail(EINVAL);
+  {
+    MutexLock lock(handle->file->mutex);
+    if (handle->file->version) return handle->file->version->Seek(offset, whence);
+  }
+  auto const inode =
+      store_.Read([&](View const& view) { return GetInode(view, handle->record.inode); });
+  if (!inode) return Failure(inode.error());
+  if (offset >= inode->size) return Fail(ENXIO);
+  return whence == SEEK_DATA ? offset : inode->size;  // where it has holes, the server does not say
+}
+
+// ---- writing
+
+Result<Turn> Data::Write(Caller const& caller, HandleId id, std::uint64_t offset,
+                         std::span<std::byte const> bytes, bool may_wait) {
   auto const handle = open_.Find(id);
   if (!handle || !handle->MayWrite()) return Fail(EBADF);
   auto& file = *handle->file;
   MutexLock lock(file.mutex);
-  auto written = BeginChange(file, *handle, caller, true, offset);
-  file.changed_from = std::min(file.changed_from, offset);
-  if (written && caller.drops_privileges) written = DropPrivilegesOnWrite(file);
-  if (written) written = WriteBytes(file, offset, bytes);
-  if (!written) {
-    NoteFailedWrite(*handle, offset, written.error());
+  if (auto const written = Change(file, *handle, caller, offset, bytes); !written) {
+    changes_.NoteFailed(*handle, offset, written.error());
     return Failure(written.error());
   }
-  if (handle->record.failed_write) NoteWritten(*handle, offset, offset + bytes.size());
+  changes_.NoteWritten(*handle, offset, offset + bytes.size());
   return may_wait ? TakeTurn(file, *handle, offset) : Turn::kGo;
 }
 
-Result<Turn> Filesystem::TakeTurn(ActiveFile& file, OpenHandle& handle, std::uint64_t offset) {
-  auto const& version = *file.version;
-  auto const turn = turns_.Ask(version.id(), version.taken());
-  if (turn != Turn::kFull) return turn;
-  Error full{ENOSPC, "the spool is full"};
-  if (auto const stuck = spool_.budget().stuck(); stuck > 0) {
-    full.context += ", and " + std::to_string(stuck) +
-                    " bytes of it wait for somebody ('tusfsctl status' says which)";
+Result<void> Data::Change(ActiveFile& file, OpenHandle& handle, Caller const& caller,
+                          std::uint64_t offset, std::span<std::byte const> bytes) {
+  auto const begun = changes_.Begin(file, handle, caller, true, offset);
+  file.changed_from = std::min(file.changed_from, offset);
+  if (!begun) return begun;
+  if (caller.drops_privileges) {
+    if (auto dropped = DropPrivilegesOnWrite(file); !dropped) return dropped;
   }
-  NoteFailedWrite(handle, offset, full);
-  return Failure(full);
+  return WriteBytes(file, offset, bytes);
 }
 
-Result<Turn> Filesystem::AskTurn(HandleId id, std::uint64_t offset) {
-  auto const handle = open_.Find(id);
-  if (!handle) return Turn::kGo;
-  auto& file = *handle->file;
-  MutexLock lock(file.mutex);
-  return TakeTurn(file, *handle, offset);
-}
-
-Result<void> Filesystem::DropPrivilegesOnWrite(ActiveFile& file) {
-  if (file.is_unprivileged) return {};
-  auto const dropped = store_.Update([&](Transaction& transaction) -> Result<void> {
-    auto inode = GetInode(transaction, file.inode);
-    if (!inode) return Failure(inode.error());
-    DropPrivileges(transaction, *inode);
-    PutInode(transaction, *inode);
-    return {};
-  });
-  file.is_unprivileged = dropped.has_value();
-  return dropped;
-}
-
-Result<void> Filesystem::WriteBytes(ActiveFile& file, std::uint64_t offset,
-                                    std::span<std::byte const> bytes) {
+Result<void> Data::WriteBytes(ActiveFile& file, std::uint64_t offset,
+                              std::span<std::byte const> bytes) {
   while (true) {
     auto const written = file.version->Write(offset, bytes);
     if (!written) return Failure(written.error());
@@ -134,23 +121,50 @@ Result<void> Filesystem::WriteBytes(ActiveFile& file, std::uint64_t offset,
   }
 }
 
-Result<void> Filesystem::Allocate(Caller const& caller, HandleId id, int mode, std::uint64_t offset,
-                                  std::uint64_t length) {
-  constexpr int kZero = FALLOC_FL_ZERO_RANGE;
-  constexpr int kKeep = FALLOC_FL_KEEP_SIZE;
-  auto const is_known = [mode](std::initializer_list<int> modes) {
-    return std::find(modes.begin(), modes.end(), mode) != modes.end();
-  };
-  if (!is_known({0, kKeep, FALLOC_FL_PUNCH_HOLE | kKeep, kZero, kZero | kKeep})) {
-    return Fail(EOPNOTSUPP);
+Result<void> Data::DropPrivilegesOnWrite(ActiveFile& file) {
+  if (file.is_unprivileged) return {};
+  auto const dropped = store_.Update([&](Transaction& transaction) -> Result<void> {
+    auto inode = GetInode(transaction, file.inode);
+    if (!inode) return Failure(inode.error());
+    DropPrivileges(transaction, *inode);
+    PutInode(transaction, *inode);
+    return {};
+  });
+  file.is_unprivileged = dropped.has_value();
+  return dropped;
+}
+
+Result<Turn> Data::TakeTurn(ActiveFile& file, OpenHandle& handle, std::uint64_t offset) {
+  auto const& version = *file.version;
+  auto const turn = turns_.Ask(version.id(), version.taken());
+  if (turn != Turn::kFull) return turn;
+  Error full{ENOSPC, "the spool is full"};
+  if (auto const stuck = budget_.stuck(); stuck > 0) {
+    full.context += ", and " + std::to_string(stuck) +
+                    " bytes of it wait for somebody ('tusfsctl status' says which)";
   }
+  changes_.NoteFailed(handle, offset, full);
+  return Failure(full);
+}
+
+Result<Turn> Data::AskTurn(HandleId id, std::uint64_t offset) {
+  auto const handle = open_.Find(id);
+  if (!handle) return Turn::kGo;
+  auto& file = *handle->file;
+  MutexLock lock(file.mutex);
+  return TakeTurn(file, *handle, offset);
+}
+
+Result<void> Data::Allocate(Caller const& caller, HandleId id, int mode, std::uint64_t offset,
+                            std::uint64_t length) {
+  if (!IsKnownMode(mode)) return Fail(EOPNOTSUPP);
   auto const handle = open_.Find(id);
   if (!handle || !handle->MayWrite()) return Fail(EBADF);
   auto& file = *handle->file;
   MutexLock lock(file.mutex);
   bool const zeroes = (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0;
-  auto const first = zeroes ? offset : kNoByte;
-  if (auto begun = BeginChange(file, *handle, caller, false, first); !begun) return begun;
+  auto const first = zeroes ? offset : Changes::kNoByte;
+  if (auto begun = changes_.Begin(file, *handle, caller, false, first); !begun) return begun;
   file.changed_from = std::min(file.changed_from, first);
   if (caller.uid != 0) {  // the kernel does not say whether the caller may keep them
     if (auto dropped = DropPrivilegesOnWrite(file); !dropped) return dropped;
@@ -158,11 +172,10 @@ Result<void> Filesystem::Allocate(Caller const& caller, HandleId id, int mode, s
   return AllocateBytes(file, mode, offset, length);
 }
 
-Result<void> Filesystem::AllocateBytes(ActiveFile& file, int mode, std::uint64_t offset,
-                                       std::uint64_t length) {
-  auto& budget = spool_.budget();
+Result<void> Data::AllocateBytes(ActiveFile& file, int mode, std::uint64_t offset,
+                                 std::uint64_t length) {
   bool const takes = (mode & FALLOC_FL_PUNCH_HOLE) == 0;
-  if (takes && length > budget.limit() - std::min(budget.limit(), budget.used())) {
+  if (takes && length > budget_.limit() - std::min(budget_.limit(), budget_.used())) {
     return Fail(ENOSPC, "the spool has no room for what is to be allocated");
   }
   while (true) {
@@ -178,68 +191,86 @@ Result<void> Filesystem::AllocateBytes(ActiveFile& file, int mode, std::uint64_t
   }
 }
 
-Result<std::uint64_t> Filesystem::Seek(HandleId id, std::uint64_t offset, int whence) {
-  auto const handle = open_.Find(id);
-  if (!handle) return Fail(EBADF);
-  if (whence != SEEK_DATA && whence != SEEK_HOLE) return Fail(EINVAL);
-  {
-    MutexLock lock(handle->file->mutex);
-    if (handle->file->version) return handle->file->version->Seek(offset, whence);
-  }
-  auto const inode =
-      store_.Read([&](View const& view) { return GetInode(view, handle->record.inode); });
+Result<void> Data::SetSize(ActiveFile& file, Caller const& caller, std::uint64_t size,
+                           HandleId handle_id) {
+  auto inode = store_.Read([&](View const& view) { return GetInode(view, file.inode); });
   if (!inode) return Failure(inode.error());
-  if (offset >= inode->size) return Fail(ENXIO);
-  return whence == SEEK_DATA ? offset : inode->size;  // where it has holes, the server does not say
+  if (inode->type == FileType::kDirectory) return Fail(EISDIR);
+  if (inode->type != FileType::kRegular) return Fail(EINVAL);
+  // An earlier process died over this very request when the disk had the size already: what it had
+  // begun has to be ended.
+  bool const is_unended = life::IsBeingWritten(*inode) && open_.Count(file.inode).writing == 0;
+  auto const handle = open_.Find(handle_id);
+  if (handle && handle->record.inode == file.inode) {
+    auto begun = changes_.Begin(file, *handle, caller, false, Changes::kNoByte);
+    if (!begun) return begun;
+  }
+  if (size > 0) {
+    if (auto restored = bodies_.Restore(file, *inode); !restored) return restored;
+  } else if (inode->version != 0) {
+    // Bytes that are missing are not needed either.
+    static_cast<void>(bodies_.Load(file, *inode));
+  }
+  if (file.version && file.version->size() == size && !is_unended) {
+    file.version->SetModified(clock_.Wall());
+    return {};
+  }
+  return bodies_.Resize(file, size);
 }
 
-Result<void> Filesystem::Sync(HandleId id) {
+// ---- syncing
+
+Result<void> Data::Sync(HandleId id) {
   auto const handle = open_.Find(id);
   if (!handle) return Fail(EBADF);
   auto& file = *handle->file;
-  std::shared_ptr<Version> version;
-  std::uint64_t size = 0;
-  std::uint64_t changes = 0;
-  {
-    MutexLock lock(file.mutex);
-    version = file.version;
-    if (version) {
-      changes = version->changes();
-      size = version->size();
-    }
-    if (version && file.syncs++ == 0) file.changed_from = ActiveFile::kNotKnown;
-  }
-  if (!version) return store_.Sync();
-  // Not under the lock: a disk may take long. What is written meanwhile is not promised.
-  auto const synced = version->Sync();
-  {
-    MutexLock lock(file.mutex);
-    --file.syncs;
-    auto const changed_from = file.changed_from;
-    auto vouched = file.vouched;
-    auto const recorded = store_.Update([&](Transaction& transaction) -> Result<void> {
-      auto inode = GetInode(transaction, file.inode);
-      if (!inode) return Failure(inode.error());
-      if (inode->version != version->id()) return {};
-      CatchUp(*inode, version.get());
-      if (synced) {
-        inode->synced_size = std::min(size, inode->size);
-        // What was written over meanwhile may be on disk or not.
-        if (changed_from < inode->synced_size) inode->rewrite = Rewrite::kBegun;
-        vouched = inode->rewrite == Rewrite::kBegun ? vouched : inode->synced_size;
-      } else {
-        // The kernel says it once; the next fdatasync would succeed over lost pages.
-        life::Fail(*inode, Describe(synced.error()));
-      }
-      PutInode(transaction, *inode);
-      return {};
-    });
-    if (!recorded) return recorded;
-    version->SetModified(std::nullopt);
-    file.vouched = vouched;
-    if (synced) file.synced_at = {version->id(), changes};
-  }
+  auto const promise = BeginSync(file);
+  if (!promise.version) return store_.Sync();
+  // Not under the lock: a disk may take long.
+  auto const synced = promise.version->Sync();
+  if (auto noted = NoteSynced(file, promise, synced); !noted) return noted;
   return synced ? store_.Sync() : synced;
+}
+
+Data::Promise Data::BeginSync(ActiveFile& file) {
+  MutexLock lock(file.mutex);
+  if (!file.version) return {};
+  Promise promise{file.version, 0, 0};
+  promise.changes = file.version->changes();
+  promise.size = file.version->size();
+  if (file.syncs++ == 0) file.changed_from = ActiveFile::kNotKnown;
+  return promise;
+}
+
+Result<void> Data::NoteSynced(ActiveFile& file, Promise const& promise,
+                              Result<void> const& synced) {
+  auto const& version = promise.version;
+  MutexLock lock(file.mutex);
+  --file.syncs;
+  auto const changed_from = file.changed_from;
+  auto vouched = file.vouched;
+  auto const recorded = store_.Update([&](Transaction& transaction) -> Result<void> {
+    auto inode = GetInode(transaction, file.inode);
+    if (!inode) return Failure(inode.error());
+    if (inode->version != version->id()) return {};
+    CatchUp(*inode, version.get());
+    if (synced) {
+      inode->synced_size = std::min(promise.size, inode->size);
+      // What was written over meanwhile may be on disk or not.
+      if (changed_from < inode->synced_size) inode->rewrite = Rewrite::kBegun;
+      vouched = inode->rewrite == Rewrite::kBegun ? vouched : inode->synced_size;
+    } else {
+      // The kernel says it once; the next fdatasync would succeed over lost pages.
+      life::Fail(*inode, Describe(synced.error()));
+    }
+    PutInode(transaction, *inode);
+    return {};
+  });
+  if (!recorded) return recorded;
+  version->SetModified(std::nullopt);
+  file.vouched = vouched;
+  if (synced) file.synced_at = {version->id(), promise.changes};
+  return {};
 }
 
 }  // namespace tusfs

@@ -11,20 +11,24 @@ Filesystem::Filesystem(Store& store, Spool& spool, Uploader& uploader,
     : store_(store),
       spool_(spool),
       uploader_(uploader),
-      processes_(processes),
       clock_(clock),
       logger_(std::move(logger)),
       reporter_(store, spool, uploader),
       replies_(store, connection),
       access_times_(store, clock, logger_),
-      removal_(spool, uploader, open_, clock, logger_),
       turns_(spool.budget(), clock, turns),
+      removal_(spool, uploader, open_, clock, logger_),
       bodies_(store, spool, uploader, open_, turns_, removal_, remote, clock, logger_),
       shrinker_(store, spool, open_, turns_, removal_, uploader.rules(), logger_),
       names_(store, spool, uploader, replies_, bodies_, removal_, access_times_, clock),
-      xattrs_(store, replies_, reporter_, open_, clock) {}
+      xattrs_(store, replies_, reporter_, open_, clock),
+      changes_(store, processes, logger_),
+      data_(store, spool.budget(), uploader, open_, turns_, bodies_, changes_, access_times_,
+            clock),
+      handles_(store, spool, uploader, processes, replies_, open_, turns_, removal_, bodies_,
+               clock) {}
 
-Result<Attributes> Filesystem::GetAttributes(InodeId id) {
+Result<Attributes> Filesystem::GetAttributes(InodeId id) const {
   return store_.Read([&](View const& view) { return Stat(view, spool_, id); });
 }
 
@@ -41,7 +45,7 @@ Result<Attributes> Filesystem::ChangeAttributes(Caller const& caller, InodeId id
   auto& file = *pin.file();
   MutexLock lock(file.mutex);
   if (change.size) {
-    auto truncated = Truncate(file, caller, *change.size, handle);
+    auto truncated = data_.SetSize(file, caller, *change.size, handle);
     if (!truncated) return Failure(truncated.error());
   }
   auto const version = file.version;

@@ -13,9 +13,7 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
-#include <memory>
-#include <optional>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,12 +25,16 @@
 #include "catalog/store.h"
 #include "filesystem/access_times.h"
 #include "filesystem/bodies.h"
+#include "filesystem/changes.h"
+#include "filesystem/data.h"
+#include "filesystem/handles.h"
 #include "filesystem/names.h"
 #include "filesystem/open_files.h"
 #include "filesystem/removal.h"
 #include "filesystem/replies.h"
 #include "filesystem/report.h"
 #include "filesystem/shrinker.h"
+#include "filesystem/takeover.h"
 #include "filesystem/turns.h"
 #include "filesystem/types.h"
 #include "filesystem/writer.h"
@@ -52,11 +54,10 @@ class Filesystem {
              Turns::Options const& turns = {}, RemoteBytes* remote = nullptr);
 
   /// Goes on with the files that are open on this connection, for the successor of a daemon that
-  /// was killed (takeover.cc). Once, after Resume (recovery.h), before any other call and before
-  /// the uploader starts, which would take an open file for as large as the catalog says. A file
-  /// whose bytes are missing is logged and not open any more. Errors: of the catalog, and where
-  /// there are too many files to open.
-  [[nodiscard]] Result<void> TakeOver();
+  /// was killed: as ReopenFiles (takeover.h).
+  [[nodiscard]] Result<void> TakeOver() {
+    return ReopenFiles(store_, spool_, open_, replies_.connection(), logger_);
+  }
 
   // Names: as Names (names.h) has them.
   [[nodiscard]] Result<Attributes> Lookup(InodeId parent, std::string_view name) const {
@@ -103,8 +104,8 @@ class Filesystem {
   /// All that was done to names so far is safe from power loss.
   [[nodiscard]] Result<void> SyncDirectory() { return store_.Sync(); }
 
-  // Attributes (attributes.cc).
-  [[nodiscard]] Result<Attributes> GetAttributes(InodeId inode);
+  // Attributes.
+  [[nodiscard]] Result<Attributes> GetAttributes(InodeId inode) const;
   /// `handle`: the open file through which the size is changed, or 0.
   [[nodiscard]] Result<Attributes> SetAttributes(Caller const& caller, InodeId inode,
                                                  AttributeChange const& change, HandleId handle);
@@ -129,40 +130,42 @@ class Filesystem {
     return xattrs_.Remove(caller, inode, name);
   }
 
-  // Handles (handles.cc).
-  struct Created {
-    Attributes attributes;
-    HandleId handle = 0;
-  };
+  // Handles: as Handles (handles.h) has them.
+  using Created = Handles::Created;
   [[nodiscard]] Result<Created> Create(Caller const& caller, InodeId parent, std::string_view name,
-                                       std::uint32_t mode, int flags);
-  /// O_TRUNC among the flags starts a new, empty version.
-  [[nodiscard]] Result<HandleId> Open(Caller const& caller, InodeId inode, int flags);
-  /// A descriptor was closed; the handle may have others.
-  [[nodiscard]] Result<void> Flush(Caller const& caller, HandleId handle);
-  /// The last descriptor was closed. An unknown handle is success.
-  [[nodiscard]] Result<void> Release(HandleId handle);
+                                       std::uint32_t mode, int flags) {
+    return handles_.Create(caller, parent, name, mode, flags);
+  }
+  [[nodiscard]] Result<HandleId> Open(Caller const& caller, InodeId inode, int flags) {
+    return handles_.Open(caller, inode, flags);
+  }
+  [[nodiscard]] Result<void> Flush(Caller const& caller, HandleId handle) {
+    return handles_.Flush(caller, handle);
+  }
+  [[nodiscard]] Result<void> Release(HandleId handle) { return handles_.Release(handle); }
   /// Whether somebody has the file open for writing.
   [[nodiscard]] bool HasWriters(InodeId inode) const { return open_.Count(inode).writing > 0; }
 
-  // Data (data.cc).
+  // Bytes: as Data (data.h) has them.
   [[nodiscard]] Result<std::size_t> Read(HandleId handle, std::uint64_t offset,
-                                         std::span<std::byte> out);
-  /// Writes all or fails. kWait: the caller should be answered when AskTurn says kGo. Errors:
-  /// ENOSPC where there will be no room. `may_wait`: false for a write of the kernel's own, which
-  /// is always kGo.
+                                         std::span<std::byte> out) {
+    return data_.Read(handle, offset, out);
+  }
   [[nodiscard]] Result<Turn> Write(Caller const& caller, HandleId handle, std::uint64_t offset,
-                                   std::span<std::byte const> bytes, bool may_wait = true);
-  /// For a write at byte `offset` that waits to be answered: kGo or kWait. Errors: ENOSPC, and the
-  /// write has failed.
-  [[nodiscard]] Result<Turn> AskTurn(HandleId handle, std::uint64_t offset);
-  [[nodiscard]] Result<void> Sync(HandleId handle);
-  /// As fallocate(2): `mode` is 0, or of FALLOC_FL_KEEP_SIZE, _PUNCH_HOLE and _ZERO_RANGE. Errors:
-  /// EOPNOTSUPP for another mode, or from the spool's disk.
+                                   std::span<std::byte const> bytes, bool may_wait = true) {
+    return data_.Write(caller, handle, offset, bytes, may_wait);
+  }
+  [[nodiscard]] Result<Turn> AskTurn(HandleId handle, std::uint64_t offset) {
+    return data_.AskTurn(handle, offset);
+  }
+  [[nodiscard]] Result<void> Sync(HandleId handle) { return data_.Sync(handle); }
   [[nodiscard]] Result<void> Allocate(Caller const& caller, HandleId handle, int mode,
-                                      std::uint64_t offset, std::uint64_t length);
-  /// As lseek(2) with SEEK_DATA or SEEK_HOLE. Errors: ENXIO behind the end.
-  [[nodiscard]] Result<std::uint64_t> Seek(HandleId handle, std::uint64_t offset, int whence);
+                                      std::uint64_t offset, std::uint64_t length) {
+    return data_.Allocate(caller, handle, mode, offset, length);
+  }
+  [[nodiscard]] Result<std::uint64_t> Seek(HandleId handle, std::uint64_t offset, int whence) {
+    return data_.Seek(handle, offset, whence);
+  }
 
   /// What gives room back, for whoever is short of it.
   [[nodiscard]] Shrinker& shrinker() { return shrinker_; }
@@ -170,59 +173,28 @@ class Filesystem {
   [[nodiscard]] Budget& budget() { return spool_.budget(); }
 
  private:
-  [[nodiscard]] Result<void> Reopen(Handle record, bool is_ahead);
-  [[nodiscard]] Result<void> GiveUp(Handle const& record, std::string const& why);
-
-  [[nodiscard]] Result<Created> CreateNew(Caller const& caller, InodeId parent,
-                                          std::string_view name, std::uint32_t mode, int flags);
-  [[nodiscard]] Result<HandleId> OpenFile(Caller const& caller, InodeId inode, int flags);
-  [[nodiscard]] Result<void> JudgeClose(Caller const& caller, OpenHandle& handle);
   [[nodiscard]] Result<Attributes> ChangeAttributes(Caller const& caller, InodeId inode,
                                                     AttributeChange const& change, HandleId handle);
 
-  [[nodiscard]] Result<void> DropPrivilegesOnWrite(ActiveFile& file) REQUIRES(file.mutex);
-
-  /// `first`: the lowest byte of what is there already that will change; kNoByte for none.
-  Result<void> BeginChange(ActiveFile& file, OpenHandle& handle, Caller const& caller,
-                           bool is_write, std::uint64_t first) REQUIRES(file.mutex);
-  static constexpr std::uint64_t kNoByte = ~std::uint64_t{0};
-  Result<void> Truncate(ActiveFile& file, Caller const& caller, std::uint64_t size, HandleId handle)
-      REQUIRES(file.mutex);
-  Result<void> WriteBytes(ActiveFile& file, std::uint64_t offset, std::span<std::byte const> bytes)
-      REQUIRES(file.mutex);
-  Result<void> AllocateBytes(ActiveFile& file, int mode, std::uint64_t offset, std::uint64_t length)
-      REQUIRES(file.mutex);
-  void NoteRead(OpenHandle& handle, Version const& version);
-  /// Of a close by the program that opened it, and that others have written for: that it was
-  /// killed.
-  [[nodiscard]] std::optional<Judgement> JudgeOpener(Handle const& record,
-                                                     Caller const& caller) const;
-  /// A writer of the file has ended badly. Returns those that have it open beside that one.
-  [[nodiscard]] std::vector<std::shared_ptr<OpenHandle>> Taint(Transaction& transaction,
-                                                               InodeId inode) const;
-  [[nodiscard]] Judgement JudgeCopy(ActiveFile& file, Caller const& caller) const
-      REQUIRES(file.mutex);
-  void NoteFailedWrite(OpenHandle& handle, std::uint64_t offset, Error const& error);
-  void NoteWritten(OpenHandle& handle, std::uint64_t begin, std::uint64_t end);
-  void KeepHandle(Handle const& record);
-  [[nodiscard]] Result<Turn> TakeTurn(ActiveFile& file, OpenHandle& handle, std::uint64_t offset)
-      REQUIRES(file.mutex);
   Store& store_;
   Spool& spool_;
   Uploader& uploader_;
-  ProcessTable const& processes_;
   Clock const& clock_;
   Logger const logger_;
+  // Each may know those above it.
   Reporter const reporter_;
   Replies const replies_;
   AccessTimes const access_times_;
   OpenFiles open_;
-  Removal removal_;
   Turns turns_;
+  Removal removal_;
   Bodies bodies_;
   Shrinker shrinker_;
   Names names_;
   Xattrs xattrs_;
+  Changes changes_;
+  Data data_;
+  Handles handles_;
 };
 
 }  // namespace tusfs

@@ -1,0 +1,91 @@
+#include "filesystem/verdicts.h"
+
+#include "catalog/tables.h"
+#include "filesystem/attributes.h"
+
+namespace tusfs {
+namespace {
+
+// By thread or by process, as it is known; nothing for one that did not write.
+std::optional<pid_t> WriterThatIs(Handle const& record, Caller const& caller,
+                                  ProcessTable const& processes) {
+  if (record.writers.contains(caller.pid)) return caller.pid;
+  auto const process = processes.ProcessOf(caller.pid);
+  if (record.writers.contains(process)) return process;
+  return std::nullopt;
+}
+
+}  // namespace
+
+// Whoever did not write (a shell that opened the file for its command) has no say, unless it is
+// killed: its next command would have written on.
+Verdicts::Closing Verdicts::JudgeClose(ActiveFile& file, OpenHandle const& handle,
+                                       Caller const& caller) const {
+  auto const& record = handle.record;
+  Closing closing{.record = record};
+  auto& next = closing.record;
+  auto const writer =
+      record.changed ? WriterThatIs(record, caller, processes_) : std::optional<pid_t>();
+  bool const is_writer = record.changed && (record.writers.empty() || writer);
+  if (!is_writer) {
+    auto const killed = JudgeOpener(record, caller);
+    if (!killed) return closing;
+    closing.has_say = true;
+    next.verdict = killed->verdict;
+    next.reason = killed->reason;
+    return closing;
+  }
+  closing.has_say = true;
+  if (record.failed_write) {
+    next.dirty = false;  // whoever closes it, and however
+  } else {
+    auto judgement = JudgeWriter(file, record, caller);
+    // dd closes a duplicate before it writes: that says nothing.
+    if (record.wrote || judgement.verdict != Verdict::kClean) {
+      next.verdict = judgement.verdict;
+      next.reason = std::move(judgement.reason);
+      next.dirty = false;
+    }
+  }
+  // A shell keeps one handle for many commands: the last of them is enough to remember.
+  if (!next.dirty && writer) next.writers = {*writer};
+  closing.is_clean = next.verdict == Verdict::kClean && !next.dirty;
+  return closing;
+}
+
+Judgement Verdicts::JudgeWriter(ActiveFile& file, Handle const& record,
+                                Caller const& caller) const {
+  auto judgement = processes_.JudgeClose(caller.pid);
+  if (judgement.verdict == Verdict::kUnknown && rules_.publish_unknown) {
+    judgement = {Verdict::kClean, {}};
+  }
+  if (judgement.verdict == Verdict::kClean && record.wrote) return JudgeCopy(file, caller);
+  return judgement;
+}
+
+std::optional<Judgement> Verdicts::JudgeOpener(Handle const& record, Caller const& caller) const {
+  bool const may_be = record.changed && record.opener != 0 && caller.pid > 0;
+  if (!may_be || record.opener != processes_.ProcessOf(caller.pid)) return std::nullopt;
+  auto judgement = processes_.JudgeClose(caller.pid);
+  if (!judgement.killed) return std::nullopt;
+  judgement.reason = "the program that had it open for others was killed";
+  return judgement;
+}
+
+// A copying program whose source failed goes on with its next file, and says so much later.
+Judgement Verdicts::JudgeCopy(ActiveFile& file, Caller const& caller) const {
+  auto inode = store_.Read([&](View const& view) { return GetInode(view, file.inode); });
+  if (!inode) return {Verdict::kClean, {}};
+  CatchUp(*inode, file.version.get());
+  return processes_.JudgeCopy(caller.pid, inode->name, inode->changed);
+}
+
+std::optional<std::string> Verdicts::WhyEndedBadly(Handle const& record) const {
+  bool const is_unclosed = record.dirty && record.wrote && !rules_.publish_unknown;
+  if (is_unclosed) return "nobody who wrote to it has closed it";
+  bool const is_of_others = record.reason.empty() && record.beside_bad;
+  if (record.verdict != Verdict::kClean && !is_of_others) return record.reason;
+  return std::nullopt;
+}
+
+}  // namespace tusfs
