@@ -141,8 +141,15 @@ Result<std::optional<Uuid>> Shrinker::EndCut(Transaction& transaction, Inode& in
     if (!size) return Failure(size.error());
     inode.synced = inode.synced && *size == inode.size;
     inode.size = *size;
-  } else if (auto dropped = (*version)->DropTail(); !dropped) {
-    return Failure(dropped.error());
+  } else {
+    // Bytes go last. Whoever changes the file before that drops them too.
+    transaction.WhenDurable([version = *version, logger = logger_] {
+      if (auto dropped = version->DropTail(); !dropped) {
+        logger->Warn(
+            "the rest of a cut file takes room until it is changed or removed error=\"{}\"",
+            Describe(dropped.error()));
+      }
+    });
   }
   inode.size_before = inode.held = 0;
   return ownerless;

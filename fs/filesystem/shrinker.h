@@ -56,9 +56,10 @@ class Shrinker {
   [[nodiscard]] Result<std::optional<std::uint64_t>> DropInterrupted(InodeId inode);
 
   /// Ends the doubt about a file that a power cut has cut short (Inode::IsCut) and that nobody has
-  /// open for writing: what lies behind its size becomes a part of it, or goes. Changes the record
-  /// in memory; for whoever puts it, inside that transaction. Returns an upload to abandon behind
-  /// it. Errors: EIO where the file cannot get another upload and its own cannot become longer.
+  /// open for writing: what lies behind its size becomes a part of it, or goes once that is
+  /// durable. Changes the record in memory; for whoever puts it, inside that transaction. Returns
+  /// an upload to abandon behind it. Errors: EIO where the file cannot get another upload and its
+  /// own cannot become longer.
   [[nodiscard]] Result<std::optional<Uuid>> EndCut(Transaction& transaction, Inode& inode,
                                                    bool take);
 

@@ -187,7 +187,18 @@ TEST_F(CutFilesTest, ArePublishedWithWhatIsKnownToBeWhole) {
   auto const inode = CutFile("a", 8);
   EXPECT_EQ(PublishWith("a", Decisions::Rest::kDrop), "");
   ExpectWillBePublished(inode, "12345");
-  EXPECT_EQ(std::filesystem::file_size(PathOf(inode)), 5U);
+  EXPECT_TRUE(Ok(store_->Sync()));
+  EXPECT_TRUE(
+      tusfs_testing::WaitFor([&] { return std::filesystem::file_size(PathOf(inode)) == 5; }));
+}
+
+TEST_F(CutFilesTest, ThatAreWrittenOnAfterTheirRestWasDroppedHaveNoneOfIt) {
+  auto const inode = CutFile("a", 8);
+  EXPECT_EQ(PublishWith("a", Decisions::Rest::kDrop), "");
+  auto const handle = Open(inode, O_RDWR);
+  Write(handle, 7, "X");
+  EXPECT_TRUE(Ok(store_->Sync()));
+  EXPECT_EQ(Read(handle), std::string("12345\0\0X", 8));
 }
 
 TEST_F(CutFilesTest, ThatTheServerHasAreSentAgainWithAllThatIsHere) {
