@@ -4,19 +4,20 @@
 
 namespace tusfs {
 
-Log::Log(std::shared_ptr<spdlog::logger> sink) : sink_(std::move(sink)) {}
+Log::Log(std::shared_ptr<spdlog::logger> sink, LogLevel least)
+    : sink_(std::move(sink)), least_(least) {}
 
-void Log::Write(Level level, fmt::string_view format, fmt::format_args args) {
-  if (!sink_) return;
+void Log::Write(LogLevel level, fmt::string_view format, fmt::format_args args) {
+  if (!sink_ || level < least_) return;
   auto const severity = [level] {
     switch (level) {
-      case Level::kDebug:
+      case LogLevel::kDebug:
         return spdlog::level::debug;
-      case Level::kInfo:
+      case LogLevel::kInfo:
         return spdlog::level::info;
-      case Level::kWarn:
+      case LogLevel::kWarn:
         return spdlog::level::warn;
-      case Level::kError:
+      case LogLevel::kError:
         break;
     }
     return spdlog::level::err;

@@ -16,33 +16,35 @@ class logger;
 
 namespace tusfs {
 
+enum class LogLevel { kDebug, kInfo, kWarn, kError };
+
 class Log {
  public:
-  /// Nothing is said where `sink` is null.
-  explicit Log(std::shared_ptr<spdlog::logger> sink);
+  /// Says what is of `least` or above; nothing where `sink` is null.
+  explicit Log(std::shared_ptr<spdlog::logger> sink, LogLevel least = LogLevel::kDebug);
 
   template <typename... Args>
   void Error(fmt::format_string<Args...> format, Args&&... args) {
-    Write(Level::kError, format, fmt::make_format_args(args...));
+    Write(LogLevel::kError, format, fmt::make_format_args(args...));
   }
   template <typename... Args>
   void Warn(fmt::format_string<Args...> format, Args&&... args) {
-    Write(Level::kWarn, format, fmt::make_format_args(args...));
+    Write(LogLevel::kWarn, format, fmt::make_format_args(args...));
   }
   template <typename... Args>
   void Info(fmt::format_string<Args...> format, Args&&... args) {
-    Write(Level::kInfo, format, fmt::make_format_args(args...));
+    Write(LogLevel::kInfo, format, fmt::make_format_args(args...));
   }
   template <typename... Args>
   void Debug(fmt::format_string<Args...> format, Args&&... args) {
-    Write(Level::kDebug, format, fmt::make_format_args(args...));
+    Write(LogLevel::kDebug, format, fmt::make_format_args(args...));
   }
 
  private:
-  enum class Level { kDebug, kInfo, kWarn, kError };
-  void Write(Level level, fmt::string_view format, fmt::format_args args);
+  void Write(LogLevel level, fmt::string_view format, fmt::format_args args);
 
   std::shared_ptr<spdlog::logger> const sink_;
+  LogLevel const least_;
 };
 
 using Logger = std::shared_ptr<Log>;

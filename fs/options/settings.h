@@ -1,4 +1,5 @@
-// The settings of tusfs, each with one name on the command line, after -o and in the file.
+// The table of settings: one row for each, with one name on the command line, after -o and in the
+// file. The manual page is checked against it.
 #pragma once
 
 #include <functional>
@@ -17,24 +18,20 @@ struct Setting {
   char const* name;     ///< as on the command line, with dashes
   char const* metavar;  ///< empty for a flag
   char const* help;
+  std::string by_default;          ///< what it is where nobody sets it; empty: nothing, off
+  std::vector<std::string> words;  ///< those that it takes, where it takes such
   Kind kind;
   /// Of a flag: "true" or "false". A list is set once for each of its elements. Errors: EINVAL with
-  /// a sentence that names the setting.
+  /// a sentence that names the setting, the value and what it takes.
   std::function<Result<void>(Options&, std::string const&)> set;
-  /// What `set` would take, to come to the same; nothing where that is the default.
+  /// What `set` would take, to come to the same; nothing where there is nothing to say.
   std::function<std::vector<std::string>(Options const&)> get;
+  bool starts_only = false;  ///< it is about the start of a mount: one that runs has no such value
 };
 
 [[nodiscard]] std::vector<Setting> const& Settings();
 
 /// Spelt with dashes or underscores; nullptr where there is none.
 [[nodiscard]] Setting const* FindSetting(std::string name);
-
-/// The refusal of a value: "--name is 'value': wanted".
-[[nodiscard]] Failure InvalidValue(std::string const& name, std::string const& value,
-                                   std::string const& wanted);
-
-/// What no setting can know of itself: whether they fit together. Errors: EINVAL with a sentence.
-[[nodiscard]] Result<void> CheckTogether(Options const& options);
 
 }  // namespace tusfs

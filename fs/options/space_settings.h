@@ -2,18 +2,15 @@
 // full.
 #pragma once
 
-#include <vector>
+#include <cstdint>
 
 #include "base/error.h"
 #include "filesystem/reclaim.h"
 #include "filesystem/turns.h"
 #include "options/options.h"
-#include "options/settings.h"
 #include "spool/budget.h"
 
 namespace tusfs {
-
-[[nodiscard]] std::vector<Setting> SpaceSettings();
 
 /// Errors: EINVAL with a sentence, where the options do not fit together.
 [[nodiscard]] Result<void> CheckSpace(Options const& options, std::uint64_t chunk_size);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <sstream>
 
 #include "uploader/target.h"
 #include "version.h"
@@ -12,13 +11,6 @@ namespace {
 
 constexpr std::chrono::seconds kCommandTimeout{30};
 constexpr std::uint64_t kLongestBody = std::uint64_t{1} << 30;
-
-std::vector<std::string> Words(std::string const& text) {
-  std::istringstream in(text);
-  std::vector<std::string> words;
-  for (std::string word; in >> word;) words.push_back(word);
-  return words;
-}
 
 }  // namespace
 
@@ -55,13 +47,8 @@ Result<UploadRules> UploadRulesOf(Options const& options) {
   return rules;
 }
 
-Verification VerificationOf(Options const& options) {
-  if (options.verify == "head") return Verification::kHead;
-  return options.verify == "download" ? Verification::kDownload : Verification::kOff;
-}
-
 CreateCommandOptions CreateCommandOf(Options const& options) {
-  return {.argv = Words(options.create_command)};
+  return {.argv = options.create_command};
 }
 
 std::unique_ptr<tus::Credentials> MakeCredentials(Options const& options) {
@@ -70,21 +57,20 @@ std::unique_ptr<tus::Credentials> MakeCredentials(Options const& options) {
   if (!options.header_file.empty()) return tus::HeadersFromFile(options.header_file);
   if (!options.netrc_file.empty()) return tus::FromNetrc(options.netrc_file);
   if (!options.token_command.empty()) {
-    return tus::BearerFromCommand(Words(options.token_command), kCommandTimeout);
+    return tus::BearerFromCommand(options.token_command, kCommandTimeout);
   }
   return nullptr;
 }
 
 tus::CurlTransportOptions TransportOptionsOf(Options const& options,
                                              tus::BandwidthLimit& bandwidth) {
-  using Ip = tus::CurlTransportOptions::Ip;
   tus::CurlTransportOptions transport;
   transport.user_agent = std::string("tusfs/") + kVersion;
   transport.ca_file = options.ca_file;
   transport.client_cert = options.client_cert;
   transport.client_key = options.client_key;
   transport.interface = options.interface;
-  transport.ip = options.ip_version == "4" ? Ip::k4 : options.ip_version == "6" ? Ip::k6 : Ip::kAny;
+  transport.ip = options.ip_version;
   transport.http2 = options.http2;
   transport.bandwidth = &bandwidth;
   return transport;

@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "options/options.h"
-#include "uploader/transfer.h"
+#include "uploader/create_command.h"
 
 namespace tusfs {
 
@@ -25,7 +25,6 @@ struct UploadRules {
 /// A preset's rules, changed by what was given beside it. Errors: EINVAL with a sentence.
 [[nodiscard]] Result<UploadRules> UploadRulesOf(Options const& options);
 
-[[nodiscard]] Verification VerificationOf(Options const& options);
 [[nodiscard]] CreateCommandOptions CreateCommandOf(Options const& options);
 
 /// Nothing where none were configured. Nothing is read yet.

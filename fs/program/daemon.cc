@@ -128,7 +128,7 @@ Result<std::filesystem::path> DefaultStateDirectory(std::string const& mountpoin
               "with --state-dir");
 }
 
-Logger MakeLogger(std::string const& level, bool foreground) {
+Logger MakeLogger(LogLevel least, bool foreground) {
   spdlog::sink_ptr sink;
   if (StderrIsTheJournal()) {
     sink = std::make_shared<spdlog::sinks::systemd_sink_mt>();
@@ -139,9 +139,9 @@ Logger MakeLogger(std::string const& level, bool foreground) {
   }
   auto logger = std::make_shared<spdlog::logger>("tusfs", std::move(sink));
   logger->set_pattern(foreground && !StderrIsTheJournal() ? "%Y-%m-%dT%H:%M:%S.%e %l %v" : "%v");
-  logger->set_level(spdlog::level::from_str(level));
+  logger->set_level(spdlog::level::debug);
   logger->flush_on(spdlog::level::debug);
-  return std::make_shared<Log>(std::move(logger));
+  return std::make_shared<Log>(std::move(logger), least);
 }
 
 }  // namespace tusfs

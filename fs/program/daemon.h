@@ -41,6 +41,6 @@ void MarkEnding(UniqueFd const& lock);
 [[nodiscard]] Result<std::filesystem::path> DefaultStateDirectory(std::string const& mountpoint);
 
 /// stderr in the foreground, the journal under systemd, syslog in the background.
-[[nodiscard]] Logger MakeLogger(std::string const& level, bool foreground);
+[[nodiscard]] Logger MakeLogger(LogLevel least, bool foreground);
 
 }  // namespace tusfs

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "fuse/request_slots.h"
 #include "keeper/keeper.h"
+#include "options/command_line.h"
 #include "options/places.h"
 #include "program/daemon.h"
 #include "program/open_state.h"

@@ -10,7 +10,7 @@
 #include <optional>
 #include <string_view>
 
-#include "options/options.h"
+#include "options/command_line.h"
 #include "program/daemon.h"
 #include "program/remount.h"
 #include "program/wiring.h"

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <iterator>
 #include <optional>
 #include <sstream>
 #include <string_view>
@@ -11,15 +10,13 @@
 #include "base/file.h"
 #include "base/mount_table.h"
 #include "control/registry.h"
+#include "options/command_line.h"
 #include "options/settings.h"
 
 namespace tusfs {
 namespace {
 
 namespace fs = std::filesystem;
-
-// They are about a start, or the daemon has another word for them.
-constexpr std::string_view kOfTheStart[] = {"foreground", "nonempty", "url-file"};
 
 bool Has(std::string const& list, std::string_view word) {
   return ("," + list + ",").find("," + std::string(word) + ",") != std::string::npos;
@@ -101,9 +98,7 @@ Result<void> Remount(Options const& asked, std::vector<std::string> const& given
   std::optional<Options> running;
   for (auto const& name : given) {
     auto const* const setting = FindSetting(name);
-    bool const is_of_the_start = std::find(std::begin(kOfTheStart), std::end(kOfTheStart),
-                                           setting->name) != std::end(kOfTheStart);
-    if (is_of_the_start) continue;
+    if (setting->starts_only) continue;
     if (!running) {
       auto options = RunningOptions(mountpoint);
       if (!options) return Failure(options.error());

@@ -108,7 +108,7 @@ Result<UploaderOptions> UploaderOptionsOf(Options const& options, std::string co
   if (!rules) return Failure(rules.error());
   auto publishing = PublishRulesOf(options);
   if (!publishing) return Failure(publishing.error());
-  mount.bandwidth.Set(options.limit_rate.value_or(0));
+  mount.bandwidth.Set(options.limit_rate);
   mount.credentials = MakeCredentials(options);
   UploaderOptions wanted;
   wanted.client.endpoint = url;
@@ -127,8 +127,8 @@ Result<UploaderOptions> UploaderOptionsOf(Options const& options, std::string co
   wanted.transfer.retry_refused = options.retry_refused;
   wanted.transfer.give_up = options.give_up;
   wanted.transfer.create = CreateCommandOf(options);
-  wanted.transfer.checksums = options.checksum == "auto";
-  wanted.transfer.verify = VerificationOf(options);
+  wanted.transfer.checksums = options.checksums;
+  wanted.transfer.verify = options.verify;
   wanted.make_transport = [transport = TransportOptionsOf(options, mount.bandwidth)] {
     return tus::MakeCurlTransport(transport);
   };

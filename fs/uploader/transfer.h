@@ -24,15 +24,9 @@
 #include "uploader/ledger.h"
 #include "uploader/queue.h"
 #include "uploader/target.h"
+#include "uploader/verification.h"
 
 namespace tusfs {
-
-/// What is asked of the server before a file counts as uploaded, and its bytes may go here.
-enum class Verification {
-  kOff,       ///< nothing: its answers have confirmed each byte
-  kHead,      ///< how long the upload is (HEAD)
-  kDownload,  ///< its bytes (GET), which have to be those that were sent
-};
 
 struct TransferOptions {
   tus::RetryPolicy retry{};

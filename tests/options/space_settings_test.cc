@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "base/fakes.h"
+#include "options/command_line.h"
 
 namespace tusfs {
 namespace {

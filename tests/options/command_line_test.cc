@@ -1,5 +1,5 @@
 // Options: one name in three places, and a sentence for what is wrong.
-#include "options/options.h"
+#include "options/command_line.h"
 
 #include <gmock/gmock.h>
 
@@ -87,7 +87,7 @@ void ExpectAllSet(Options const& options) {
   EXPECT_EQ(options.settle, std::chrono::milliseconds(500));
   EXPECT_EQ(options.chunk_size, std::uint64_t{1} << 20);
   EXPECT_EQ(options.transfers, 7);
-  EXPECT_EQ(options.log_level, "debug");
+  EXPECT_EQ(options.log_level, LogLevel::kDebug);
   EXPECT_TRUE(options.foreground);
   EXPECT_TRUE(options.nonempty);
   EXPECT_TRUE(options.allow_other);
@@ -120,14 +120,14 @@ TEST_F(OptionsTest, EveryOptionOfUploads) {
   ASSERT_EQ(options.metadata.size(), 2U);
   EXPECT_EQ(options.metadata[1].key, "objectName");
   EXPECT_EQ(options.metadata[1].value, "day-{mtime}/{path},=");
-  EXPECT_EQ(options.checksum, "off");
-  EXPECT_EQ(options.verify, "download");
+  EXPECT_FALSE(options.checksums);
+  EXPECT_EQ(options.verify, Verification::kDownload);
   EXPECT_THAT(options.trust_origin, ElementsAre("https://a.example/", "https://b.example/"));
   EXPECT_EQ(options.ca_file, "/etc/ca.pem");
   EXPECT_EQ(options.client_cert, "/etc/cert.pem");
   EXPECT_EQ(options.client_key, "/etc/key.pem");
   EXPECT_EQ(options.interface, "wwan0");
-  EXPECT_EQ(options.ip_version, "6");
+  EXPECT_EQ(options.ip_version, tus::CurlTransportOptions::Ip::k6);
 }
 
 TEST_F(OptionsTest, ListsAndTablesInAFile) {
@@ -460,26 +460,6 @@ TEST_F(CommandLineTest, SaysPathsAsTheyAre) {
   }
 }
 
-// ---- sizes
-
-TEST(ParseSize, TakesBytesAndBinaryUnits) {
-  EXPECT_EQ(ParseSize("0"), 0U);
-  EXPECT_EQ(ParseSize("1000"), 1000U);
-  EXPECT_EQ(ParseSize("64KiB"), 65'536U);
-  EXPECT_EQ(ParseSize("32MiB"), 33'554'432U);
-  EXPECT_EQ(ParseSize("1GiB"), 1'073'741'824U);
-}
-
-TEST(ParseSize, RefusesEverythingElseWithASentence) {
-  for (auto const* text : {"", "KiB", "-1", "+1", "1.5MiB", "1 MiB", "1mib", "1MB", "0x10", "1MiBx",
-                           "18446744073709551616", "9999999999GiB", "99999999999999999999"}) {
-    auto const size = ParseSize(text);
-    ASSERT_FALSE(size) << text;
-    EXPECT_EQ(size.error().code, EINVAL);
-    EXPECT_THAT(size.error().context, HasSubstr(text));
-  }
-}
-
 TEST_F(OptionsTest, ADaemonGetsTheOptionsOfItsKeeper) {
   Options options;
   options.url = "https://host/files/";
@@ -489,7 +469,7 @@ TEST_F(OptionsTest, ADaemonGetsTheOptionsOfItsKeeper) {
   options.adopt_timeout = std::chrono::seconds(0);
   options.chunk_size = std::uint64_t{8} << 20;
   options.transfers = 7;
-  options.log_level = "warn";
+  options.log_level = LogLevel::kWarn;
   options.foreground = options.nonempty = options.allow_other = true;
   options.kernel = {"nodev", "nosuid"};
   std::vector<std::string> const arguments = CommandLineOf(options);

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "base/fakes.h"
+#include "options/command_line.h"
 #include "testing/files.h"
 
 namespace tusfs {
@@ -103,8 +104,10 @@ TEST_F(PublishSettingsTest, FinishTakesPatternsInTheirOrder) {
 }
 
 TEST_F(PublishSettingsTest, FinishIsAListBecauseItsOrderCounts) {
-  EXPECT_THAT(Parsed({"--config", File("finish = [\"b=close\", \"*=manual\"]\n")}).finish,
-              ElementsAre("b=close", "*=manual"));
+  auto const options = Parsed({"--config", File("finish = [\"b=close\", \"*=manual\"]\n")});
+  ASSERT_EQ(options.finish.size(), 2U);
+  EXPECT_EQ(options.finish[0].files.text(), "b");
+  EXPECT_EQ(options.finish[1].by, FinishBy::kManual);
   EXPECT_THAT(Refusal({"--config", File("[finish]\n\"*\" = \"manual\"\n")}),
               HasSubstr("'finish' is of another type"));
 }

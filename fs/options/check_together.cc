@@ -1,0 +1,35 @@
+#include "options/check_together.h"
+
+#include <cerrno>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "options/publish_settings.h"
+#include "options/space_settings.h"
+#include "options/upload_settings.h"
+
+namespace tusfs {
+
+Result<void> CheckTogether(Options const& options) {
+  std::vector<std::string> sources;
+  for (auto const& [name, is_given] : {std::pair("--token-file", !options.token_file.empty()),
+                                       {"--basic-file", !options.basic_file.empty()},
+                                       {"--header-file", !options.header_file.empty()},
+                                       {"--token-command", !options.token_command.empty()},
+                                       {"--netrc-file", !options.netrc_file.empty()}}) {
+    if (is_given) sources.emplace_back(name);
+  }
+  if (sources.size() > 1) {
+    return Fail(EINVAL, sources[0] + " and " + sources[1] +
+                            " are two sources of credentials: give one of them");
+  }
+  if (!options.client_key.empty() && options.client_cert.empty()) {
+    return Fail(EINVAL, "--client-key needs --client-cert");
+  }
+  if (auto const rules = PublishRulesOf(options); !rules) return Failure(rules.error());
+  auto const rules = UploadRulesOf(options);
+  return rules ? CheckSpace(options, rules->chunks.size) : Failure(rules.error());
+}
+
+}  // namespace tusfs

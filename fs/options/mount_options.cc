@@ -1,0 +1,105 @@
+#include "options/mount_options.h"
+
+#include <cerrno>
+#include <set>
+#include <sstream>
+#include <string_view>
+
+#include "options/settings.h"
+
+namespace tusfs {
+namespace {
+
+// What mount(8) and fstab(5) have for themselves, and what a mount of FUSE shows in mountinfo,
+// which mount(8) repeats when it remounts.
+bool IsForMountPrograms(std::string const& name) {
+  static std::set<std::string_view> const ignored{"rw",
+                                                  "defaults",
+                                                  "auto",
+                                                  "noauto",
+                                                  "user",
+                                                  "nouser",
+                                                  "users",
+                                                  "owner",
+                                                  "noowner",
+                                                  "group",
+                                                  "nogroup",
+                                                  "_netdev",
+                                                  "nofail",
+                                                  "default_permissions",
+                                                  "async",
+                                                  "relatime",
+                                                  "norelatime",
+                                                  "strictatime",
+                                                  "nostrictatime",
+                                                  "diratime",
+                                                  "nodiratime",
+                                                  "lazytime",
+                                                  "nolazytime",
+                                                  "nomand",
+                                                  "silent",
+                                                  "loud",
+                                                  "user_id",
+                                                  "group_id",
+                                                  "rootmode",
+                                                  "max_read",
+                                                  "blksize",
+                                                  "helper",
+                                                  "uhelper"};
+  return ignored.contains(name) || name.starts_with("x-") || name.starts_with("X-") ||
+         name.starts_with("comment");
+}
+
+bool IsForTheKernel(std::string const& name) {
+  static std::set<std::string_view> const known{"suid",   "nosuid", "dev",     "nodev", "exec",
+                                                "noexec", "atime",  "noatime", "sync",  "dirsync"};
+  return known.contains(name);
+}
+
+Result<void> ApplyMountOption(Options& options, std::string const& item, MountWords& words) {
+  auto const equals = item.find('=');
+  auto const name = item.substr(0, equals);
+  if (name == "ro") {
+    return Fail(EINVAL,
+                "a tusfs cannot be mounted read-only (-o ro): it is there to take files in; leave "
+                "'ro' out");
+  }
+  if (name == "remount") {
+    words.remount = true;
+    return {};
+  }
+  if (IsForMountPrograms(name)) return {};
+  if (IsForTheKernel(name)) {
+    options.kernel.push_back(name);
+    return {};
+  }
+  auto const* const setting = FindSetting(name);
+  if (setting == nullptr) {
+    return Fail(EINVAL, "unknown mount option '" + name + "' (-o " + item +
+                            "): 'tusfs --help' lists those that there are");
+  }
+  if (equals == std::string::npos && setting->kind != Setting::Kind::kFlag) {
+    return Fail(EINVAL, "the mount option '" + name + "' needs a value: -o " + name + "=" +
+                            setting->metavar);
+  }
+  words.settings.push_back(name);
+  return setting->set(options, equals == std::string::npos ? "true" : item.substr(equals + 1));
+}
+
+}  // namespace
+
+Result<MountWords> ApplyMountOptions(Options& options, std::vector<std::string> const& lists) {
+  MountWords words;
+  for (auto const& list : lists) {
+    std::istringstream items(list);
+    for (std::string item; std::getline(items, item, ',');) {
+      if (item.empty()) continue;
+      if (auto applied = ApplyMountOption(options, item, words); !applied) {
+        return Failure(applied.error());
+      }
+    }
+  }
+  return words;
+}
+
+}  // namespace tusfs

@@ -1,0 +1,183 @@
+// What settings take. Each kind of value has
+//
+//   Set(member, text)   takes what a person has written. Errors: EINVAL with what would be right.
+//   Get(member)         what Set would take, to come to the same; nothing where nothing is to be
+//   said words()             the words that it takes, where it takes such
+//
+// Pure functions of their arguments, but for FilePath, which asks where this process is.
+#pragma once
+
+#include <tusclient/preset.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "options/settings.h"
+#include "uploader/publish_rules.h"
+
+namespace tusfs {
+
+/// Bytes of "32MiB", "1GiB", "64KiB", "1000". Errors: EINVAL with a sentence.
+[[nodiscard]] Result<std::uint64_t> ParseSize(std::string const& text);
+
+/// As ParseSize takes it, with the largest unit that leaves a whole number.
+[[nodiscard]] std::string FormatSize(std::uint64_t bytes);
+
+/// "one, two or three".
+[[nodiscard]] std::string OneOf(std::vector<std::string> const& words);
+
+template <typename T>
+using Words = std::vector<std::pair<char const*, T>>;
+
+namespace value {
+
+using Texts = std::vector<std::string>;
+
+struct Plain {
+  static constexpr auto kKind = Setting::Kind::kValue;
+  [[nodiscard]] static Texts words() { return {}; }
+};
+
+struct Flag {
+  static constexpr auto kKind = Setting::Kind::kFlag;
+  [[nodiscard]] static Texts words() { return {}; }
+  [[nodiscard]] static Result<void> Set(bool& member, std::string const& text);
+  [[nodiscard]] static Texts Get(bool member);
+};
+
+struct Number : Plain {
+  int from;
+  int to;
+
+  constexpr Number(int least, int most) : from(least), to(most) {}
+  [[nodiscard]] Result<void> Set(int& member, std::string const& text) const;
+  [[nodiscard]] static Texts Get(int member);
+};
+
+/// Whole ones, or with a fraction where the member counts milliseconds.
+struct Seconds : Plain {
+  std::chrono::seconds longest;
+
+  explicit constexpr Seconds(std::chrono::seconds most) : longest(most) {}
+  [[nodiscard]] Result<void> Set(std::chrono::seconds& member, std::string const& text) const;
+  [[nodiscard]] Result<void> Set(std::chrono::milliseconds& member, std::string const& text) const;
+  [[nodiscard]] static Texts Get(std::chrono::seconds member);
+  [[nodiscard]] static Texts Get(std::chrono::milliseconds member);
+
+ private:
+  [[nodiscard]] Failure Refuse() const;
+};
+
+/// Bytes, of at least `least` and a multiple of `multiple`.
+struct Size : Plain {
+  char const* example;
+  std::uint64_t least = 0;
+  std::uint64_t multiple = 1;
+
+  explicit constexpr Size(char const* such_as, std::uint64_t from = 0, std::uint64_t of = 1)
+      : example(such_as), least(from), multiple(of) {}
+  [[nodiscard]] Result<void> Set(std::uint64_t& member, std::string const& text) const;
+  [[nodiscard]] Result<void> Set(std::optional<std::uint64_t>& member,
+                                 std::string const& text) const;
+  [[nodiscard]] static Texts Get(std::uint64_t member);
+  [[nodiscard]] static Texts Get(std::optional<std::uint64_t> const& member);
+};
+
+/// Bytes, all of them (nothing) or none.
+struct SizeOrAll : Plain {
+  [[nodiscard]] static Texts words() { return {"all", "none"}; }
+  [[nodiscard]] static Result<void> Set(std::optional<std::uint64_t>& member,
+                                        std::string const& text);
+  [[nodiscard]] static Texts Get(std::optional<std::uint64_t> const& member);
+};
+
+/// One of some words, each of which stands for a value.
+template <typename T>
+struct Choice : Plain {
+  Words<T> choices;
+
+  explicit Choice(Words<T> of) : choices(std::move(of)) {}
+  [[nodiscard]] Texts words() const {
+    Texts texts;
+    for (auto const& [word, meaning] : choices) texts.emplace_back(word);
+    return texts;
+  }
+  [[nodiscard]] Result<void> Set(T& member, std::string const& text) const {
+    for (auto const& [word, meaning] : choices) {
+      if (text != word) continue;
+      member = meaning;
+      return {};
+    }
+    return Fail(EINVAL, "it takes " + OneOf(words()));
+  }
+  [[nodiscard]] Texts Get(T const& member) const {
+    for (auto const& [word, meaning] : choices) {
+      if (member == meaning) return {word};
+    }
+    return {};
+  }
+};
+
+struct Text : Plain {
+  [[nodiscard]] static Result<void> Set(std::string& member, std::string const& text);
+  [[nodiscard]] static Texts Get(std::string const& member);
+};
+
+/// An absolute path: a daemon is in another directory. A name without a slash is a credential of
+/// systemd where there is one.
+struct FilePath : Text {
+  [[nodiscard]] static Result<void> Set(std::string& member, std::string const& text);
+};
+
+struct PresetName : Text {
+  [[nodiscard]] static Texts words();
+  [[nodiscard]] static Result<void> Set(std::string& member, std::string const& text);
+};
+
+/// A program with arguments between blanks.
+struct Command : Plain {
+  [[nodiscard]] static Result<void> Set(Texts& member, std::string const& text);
+  [[nodiscard]] static Texts Get(Texts const& member);
+};
+
+/// May be set again and again. Where there are `usual` elements from the beginning, "none" forgets
+/// all before it.
+struct List {
+  static constexpr auto kKind = Setting::Kind::kList;
+  Result<void> (*check)(std::string const& element);
+  Texts usual{};
+
+  [[nodiscard]] Texts words() const;
+  [[nodiscard]] Result<void> Set(Texts& member, std::string const& text) const;
+  [[nodiscard]] Texts Get(Texts const& member) const;
+};
+
+/// Elements of lists. Errors: EINVAL with what is wrong.
+[[nodiscard]] Result<void> CheckGlob(std::string const& text);
+[[nodiscard]] Result<void> CheckProgramName(std::string const& text);
+[[nodiscard]] Result<void> CheckOrigin(std::string const& text);
+
+/// GLOB=WHEN, in their order.
+struct FinishRules {
+  static constexpr auto kKind = Setting::Kind::kList;
+  [[nodiscard]] static Texts words();
+  [[nodiscard]] static Result<void> Set(std::vector<FinishRule>& member, std::string const& text);
+  [[nodiscard]] static Texts Get(std::vector<FinishRule> const& member);
+};
+
+/// KEY=TEMPLATE; a later one for a key replaces an earlier one.
+struct Metadata {
+  static constexpr auto kKind = Setting::Kind::kTable;
+  [[nodiscard]] static Texts words() { return {}; }
+  [[nodiscard]] static Result<void> Set(std::vector<tus::MetadataTemplate>& member,
+                                        std::string const& text);
+  [[nodiscard]] static Texts Get(std::vector<tus::MetadataTemplate> const& member);
+};
+
+}  // namespace value
+}  // namespace tusfs
