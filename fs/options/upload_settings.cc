@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "options/publish_settings.h"
 #include "uploader/target.h"
 #include "version.h"
 
@@ -11,6 +12,20 @@ namespace {
 
 constexpr std::chrono::seconds kCommandTimeout{30};
 constexpr std::uint64_t kLongestBody = std::uint64_t{1} << 30;
+
+tus::CurlTransportOptions TransportOptionsOf(Options const& options,
+                                             tus::BandwidthLimit& bandwidth) {
+  tus::CurlTransportOptions transport;
+  transport.user_agent = std::string("tusfs/") + kVersion;
+  transport.ca_file = options.ca_file;
+  transport.client_cert = options.client_cert;
+  transport.client_key = options.client_key;
+  transport.interface = options.interface;
+  transport.ip = options.ip_version;
+  transport.http2 = options.http2;
+  transport.bandwidth = &bandwidth;
+  return transport;
+}
 
 }  // namespace
 
@@ -47,10 +62,6 @@ Result<UploadRules> UploadRulesOf(Options const& options) {
   return rules;
 }
 
-CreateCommandOptions CreateCommandOf(Options const& options) {
-  return {.argv = options.create_command};
-}
-
 std::unique_ptr<tus::Credentials> MakeCredentials(Options const& options) {
   if (!options.token_file.empty()) return tus::BearerFromFile(options.token_file);
   if (!options.basic_file.empty()) return tus::BasicFromFile(options.basic_file);
@@ -62,18 +73,36 @@ std::unique_ptr<tus::Credentials> MakeCredentials(Options const& options) {
   return nullptr;
 }
 
-tus::CurlTransportOptions TransportOptionsOf(Options const& options,
-                                             tus::BandwidthLimit& bandwidth) {
-  tus::CurlTransportOptions transport;
-  transport.user_agent = std::string("tusfs/") + kVersion;
-  transport.ca_file = options.ca_file;
-  transport.client_cert = options.client_cert;
-  transport.client_key = options.client_key;
-  transport.interface = options.interface;
-  transport.ip = options.ip_version;
-  transport.http2 = options.http2;
-  transport.bandwidth = &bandwidth;
-  return transport;
+Result<UploaderOptions> UploaderOptionsOf(Options const& options, std::string const& url,
+                                          tus::Credentials* credentials,
+                                          tus::BandwidthLimit& bandwidth) {
+  auto const rules = UploadRulesOf(options);
+  if (!rules) return Failure(rules.error());
+  auto publishing = PublishRulesOf(options);
+  if (!publishing) return Failure(publishing.error());
+  UploaderOptions wanted;
+  wanted.client.endpoint = url;
+  wanted.client.credentials = credentials;
+  wanted.client.trusted_origins = options.trust_origin;
+  wanted.client.method_override = options.method_override;
+  wanted.client.lenient = options.lenient;
+  wanted.client.headers = rules->headers;
+  wanted.chunks = rules->chunks;
+  wanted.defer_length = rules->defer_length;
+  wanted.transfers = options.transfers;
+  wanted.settle = {.quiet = options.settle, .limit = options.settle_limit};
+  wanted.rules = *std::move(publishing);
+  wanted.transfer.metadata = rules->metadata;
+  wanted.transfer.adopt_timeout = options.adopt_timeout;
+  wanted.transfer.retry_refused = options.retry_refused;
+  wanted.transfer.give_up = options.give_up;
+  wanted.transfer.create.argv = options.create_command;
+  wanted.transfer.checksums = options.checksums;
+  wanted.transfer.verify = options.verify;
+  wanted.make_transport = [transport = TransportOptionsOf(options, bandwidth)] {
+    return tus::MakeCurlTransport(transport);
+  };
+  return wanted;
 }
 
 }  // namespace tusfs

@@ -7,11 +7,12 @@
 #include <tusclient/transport.h>
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "options/options.h"
-#include "uploader/create_command.h"
+#include "uploader/uploader.h"
 
 namespace tusfs {
 
@@ -25,13 +26,14 @@ struct UploadRules {
 /// A preset's rules, changed by what was given beside it. Errors: EINVAL with a sentence.
 [[nodiscard]] Result<UploadRules> UploadRulesOf(Options const& options);
 
-[[nodiscard]] CreateCommandOptions CreateCommandOf(Options const& options);
-
 /// Nothing where none were configured. Nothing is read yet.
 [[nodiscard]] std::unique_ptr<tus::Credentials> MakeCredentials(Options const& options);
 
-/// `bandwidth` outlives the transports.
-[[nodiscard]] tus::CurlTransportOptions TransportOptionsOf(Options const& options,
-                                                           tus::BandwidthLimit& bandwidth);
+/// What an uploader of the mount at `url` (normalised) goes by. `credentials`, which may be null,
+/// and `bandwidth` outlive it. Errors: EINVAL with a sentence.
+[[nodiscard]] Result<UploaderOptions> UploaderOptionsOf(Options const& options,
+                                                        std::string const& url,
+                                                        tus::Credentials* credentials,
+                                                        tus::BandwidthLimit& bandwidth);
 
 }  // namespace tusfs

@@ -1,147 +1,274 @@
 #include "program/daemon.h"
 
-#include <fcntl.h>
-#include <spdlog/logger.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/sinks/syslog_sink.h>
-#include <spdlog/sinks/systemd_sink.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
+#include <tusclient/redact.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstdlib>
-#include <thread>
+#include <utility>
 
-#include "control/registry.h"
+#include "base/thread_name.h"
+#include "filesystem/orderly_end.h"
+#include "filesystem/recovery.h"
+#include "options/space_settings.h"
+#include "options/upload_settings.h"
+#include "program/process.h"
+#include "program/signal_watch.h"
+#include "program/wiring.h"
 
 namespace tusfs {
 namespace {
 
-constexpr std::chrono::seconds kLockPatience{3};
-constexpr std::chrono::seconds kEndingPatience{120};  // gigabytes may be on their way to the disk
-constexpr std::string_view kEnding = " (ending)";
-constexpr std::size_t kLongestOwner = 64;
-constexpr std::chrono::milliseconds kLockInterval{20};
+// How long a start waits to be able to say what the server is; the mount is live meanwhile.
+constexpr std::chrono::seconds kFirstAnswer{3};
 
-off_t Length(std::string const& text) { return static_cast<off_t>(text.size()); }
-
-// What the process that has the lock has written there.
-std::string OwnerIn(UniqueFd const& lock) {
-  std::string text(kLongestOwner, '\0');
-  auto const got = ReadFully(lock.get(), std::as_writable_bytes(std::span(text)), 0);
-  text.resize(got.value_or(0));
-  return text;
-}
-
-// systemd names the device and inode of the journal's socket where stderr is one.
-bool StderrIsTheJournal() {
-  auto const* const stream = std::getenv("JOURNAL_STREAM");
-  struct stat status {};
-  if (stream == nullptr || ::fstat(STDERR_FILENO, &status) != 0) return false;
-  return std::string(stream) == std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino);
-}
+// A service manager has the mount's descriptors too.
+bool IsService() { return std::getenv("INVOCATION_ID") != nullptr; }
 
 }  // namespace
 
-Result<Background> Background::Enter() {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return FailErrno("pipe");
-  UniqueFd reading(ends[0]);
-  UniqueFd writing(ends[1]);
-  pid_t const child = ::fork();
-  if (child < 0) return FailErrno("fork");
-  if (child == 0) {
-    ::setsid();
-    return Background(std::move(writing));
+Daemon::Daemon(Options const& options, std::string url, KeeperLine line, Logger logger)
+    : options_(options),
+      url_(std::move(url)),
+      logger_(std::move(logger)),
+      keeper_(::getppid()),
+      line_(std::move(line)),
+      processes_(options.copiers) {}
+
+// ---- the beginning
+
+Result<void> Daemon::Begin() {
+  if (auto mapped = MapSlots(); !mapped) return mapped;
+  if (auto made = MakeRooms(); !made) return made;
+  connection_end_.emplace([this] { EndConnection(); });
+  uploads_end_.emplace([this] { EndUploads(); });
+  if (auto started = uploader_->Start(); !started) return started;
+  if (auto started = StartControl(); !started) return started;
+  if (auto taken = TakeMount(); !taken) return taken;
+  StartWatch();
+  reclaimer_.emplace(*state_.store, *state_.spool, filesystem_->shrinker(), clock_,
+                     ReclaimOptionsOf(options_), logger_);
+  reclaimer_->Start();
+  StartSweep();
+  StartCount();
+  StartAnnouncer();
+  return {};
+}
+
+Result<void> Daemon::MapSlots() {
+  auto slots = RequestSlots::Map(line_.TakeSlots());
+  if (!slots) return Failure(slots.error());
+  slots_.emplace(std::move(*slots));
+  is_successor_ = slots_->connection() != 0;
+  if (auto locked = slots_->Lock(); !locked) {
+    logger_->Warn(
+        "the request slots cannot be locked into memory: if this daemon is killed while the "
+        "machine swaps, a call may fail; allow it {} MiB of locked memory (LimitMEMLOCK=) "
+        "error=\"{}\"",
+        slots_->locked_bytes() / (1024 * 1024) + 1, Describe(locked.error()));
   }
-  writing.Reset();
-  char answer = 0;
-  ssize_t got = 0;
-  do {
-    got = ::read(reading.get(), &answer, 1);
-  } while (got < 0 && errno == EINTR);
-  if (got == 1) ::_exit(0);
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  ::_exit(WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : 1);
+  return {};
 }
 
-void LeaveTerminal() {
-  UniqueFd const null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-  for (int const fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(null.get(), fd);
-  [[maybe_unused]] auto const moved = ::chdir("/");
+Result<void> Daemon::MakeRooms() {
+  auto state = OpenState(options_, url_, slots_->connection(), clock_, logger_);
+  if (!state) return Failure(state.error());
+  state_ = *std::move(state);
+  auto& store = *state_.store;
+  auto& spool = *state_.spool;
+  slots_->SetConnection(state_.connection);
+  describer_ = std::make_unique<Describer>(store, spool, logger_);
+  bandwidth_.Set(options_.limit_rate);
+  credentials_ = MakeCredentials(options_);
+  auto uploading = UploaderOptionsOf(options_, url_, credentials_.get(), bandwidth_);
+  if (!uploading) return Failure(uploading.error());
+  ReadBackOptions reading{.client = uploading->client, .make_transport = uploading->make_transport};
+  uploader_ = std::make_unique<Uploader>(*std::move(uploading), store, spool, clock_, logger_);
+  if (options_.read_back) {
+    // Nobody reads before there is a server.
+    read_back_ =
+        std::make_unique<ReadBack>(std::move(reading), store, spool, clock_, logger_,
+                                   [this](InodeId inode) { server_->BytesArrived(inode); });
+  }
+  filesystem_ =
+      std::make_unique<Filesystem>(store, spool, *uploader_, processes_, clock_, state_.connection,
+                                   logger_, TurnsOf(options_), read_back_.get());
+  if (!is_successor_) return {};
+  return filesystem_->TakeOver();
 }
 
-void Background::Ready() {
-  LeaveTerminal();
-  // The parent may be gone already (killed); then nobody waits for this.
-  char const done = 1;
-  [[maybe_unused]] auto const written = ::write(pipe_.get(), &done, 1);
-  pipe_.Reset();
+Result<void> Daemon::StartControl() {
+  auto runtime = RuntimeDirectory();
+  if (!runtime) return Failure(runtime.error());
+  runtime_ = *std::move(runtime);
+  entry_.mount = options_.mountpoint;
+  entry_.url = tus::RedactUrl(url_);
+  entry_.state_dir = options_.state_dir;
+  entry_.socket = SocketPath(runtime_, entry_.mount).string();
+  entry_.daemon_pid = ::getpid();
+  reporter_.emplace(*state_.store, *state_.spool, *uploader_);
+  decisions_.emplace(*state_.store, filesystem_->open_files(), filesystem_->shrinker(), *uploader_,
+                     clock_);
+  commands_.emplace(entry_, *reporter_, *decisions_);
+  auto control = ControlServer::Start(
+      entry_.socket, [this](std::string const& request) { return commands_->Answer(request); },
+      logger_);
+  if (!control) return Failure(control.error());
+  control_ = *std::move(control);
+  return {};
 }
 
-Result<UniqueFd> LockStateDirectory(PrivateDirectory const& directory) {
-  auto lock = directory.OpenFile("lock", O_RDWR | O_CREAT);
-  if (!lock) return lock;
-  auto const start = std::chrono::steady_clock::now();
-  // flock(2) has no time limit of its own.
-  while (::flock(lock->get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) return FailErrno("lock");
-    auto const owner = OwnerIn(*lock);
-    auto const patience = owner.ends_with(kEnding) ? kEndingPatience : kLockPatience;
-    if (std::chrono::steady_clock::now() > start + patience) {
-      return Fail(EBUSY, "the state directory '" + directory.path().string() +
-                             "' is in use by another tusfs" +
-                             (owner.empty() ? "" : " (process " + owner + ")") +
-                             ": unmount that one, or name another --state-dir");
+Result<void> Daemon::TakeMount() {
+  auto device = line_.TakeMount();
+  if (!device) return Failure(device.error());
+  auto server = FuseServer::Attach(std::move(*device), *slots_, *filesystem_, logger_);
+  if (!server) return Failure(server.error());
+  server_ = *std::move(server);
+  mounted_.emplace(entry_.mount);
+  server_->TakeOver();
+  line_.SayServing();
+  return {};
+}
+
+void Daemon::StartWatch() {
+  watch_ = line_.Watch({.is_alive = [this] { return IsAlive(); },
+                        .hand_over = [this] { server_->Stop(); },
+                        .alone = [this] { OnKeeperDeath(); }});
+}
+
+bool Daemon::IsAlive() const {
+  return state_.store->Read([](View const&) -> Result<void> { return {}; }).has_value();
+}
+
+// Bytes that a predecessor had no time to remove.
+void Daemon::StartSweep() {
+  sweep_ = std::jthread([this](std::stop_token stop) {
+    NameThread("sweep");
+    auto const swept = SweepLeftovers(*state_.store, *state_.spool, std::move(stop));
+    if (!swept) {
+      logger_->Warn("spool files that nothing refers to may be left error=\"{}\"",
+                    Describe(swept.error()));
+    } else if (*swept > 0) {
+      logger_->Info("removed spool files that nothing refers to count={}", *swept);
     }
-    std::this_thread::sleep_for(kLockInterval);
-  }
-  // Over what is there, which a full disk has room for. The text is for people, and a lock without
-  // one is a lock.
-  auto const pid = std::to_string(::getpid());
-  bool const written = WriteFully(lock->get(), std::as_bytes(std::span(pid)), 0).has_value();
-  [[maybe_unused]] auto const cut = ::ftruncate(lock->get(), written ? Length(pid) : 0);
-  return lock;
+  });
 }
 
-void MarkEnding(UniqueFd const& lock) {
-  auto const text = std::to_string(::getpid()) + std::string(kEnding);
-  // Only how long the next daemon waits depends on it.
-  [[maybe_unused]] auto const written = WriteFully(lock.get(), std::as_bytes(std::span(text)), 0);
+void Daemon::StartCount() {
+  count_ = std::jthread([this](std::stop_token stop) {
+    NameThread("spool count");
+    if (auto counted = state_.spool->Count(std::move(stop)); !counted) {
+      logger_->Error("the spool cannot be counted error=\"{}\"", Describe(counted.error()));
+    }
+  });
 }
 
-Result<std::filesystem::path> DefaultStateDirectory(std::string const& mountpoint) {
-  auto const name = EscapePath(mountpoint);
-  if (::geteuid() == 0) return std::filesystem::path("/var/lib/tusfs") / name;
-  if (auto const* state = std::getenv("XDG_STATE_HOME"); state != nullptr && state[0] == '/') {
-    return std::filesystem::path(state) / "tusfs" / name;
-  }
-  if (auto const* home = std::getenv("HOME"); home != nullptr && home[0] == '/') {
-    return std::filesystem::path(home) / ".local/state/tusfs" / name;
-  }
-  return Fail(ENOENT,
-              "no place for the state: neither XDG_STATE_HOME nor HOME is set; name one "
-              "with --state-dir");
+void Daemon::StartAnnouncer() {
+  announcer_ = std::jthread([this] {
+    NameThread("announcer");
+    Announce();
+  });
 }
 
-Logger MakeLogger(LogLevel least, bool foreground) {
-  spdlog::sink_ptr sink;
-  if (StderrIsTheJournal()) {
-    sink = std::make_shared<spdlog::sinks::systemd_sink_mt>();
-  } else if (foreground) {
-    sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-  } else {
-    sink = std::make_shared<spdlog::sinks::syslog_sink_mt>("tusfs", LOG_PID, LOG_DAEMON, false);
+void Daemon::Announce() {
+  auto const seen = uploader_->AwaitFirstAnswer(clock_.Steady() + kFirstAnswer);
+  if (!seen.reachable && !is_successor_) {
+    Complain("mounted; uploads wait for the server: " +
+             (seen.error.empty() ? "it has not answered yet" : seen.error));
   }
-  auto logger = std::make_shared<spdlog::logger>("tusfs", std::move(sink));
-  logger->set_pattern(foreground && !StderrIsTheJournal() ? "%Y-%m-%dT%H:%M:%S.%e %l %v" : "%v");
-  logger->set_level(spdlog::level::debug);
-  logger->flush_on(spdlog::level::debug);
-  return std::make_shared<Log>(std::move(logger), least);
+  logger_->Info("{} url={} mount={} state_dir={} replayed={}",
+                is_successor_ ? "serving on" : "mounted", entry_.url, entry_.mount,
+                entry_.state_dir, slots_->replayed());
+  line_.SaySettled();
+  if (!options_.foreground) LeaveTerminal();
+}
+
+// ---- serving
+
+ServingEnd Daemon::Serve(sigset_t const& signals) {
+  {
+    SignalWatch const signal_watch(signals, [this](pid_t sender) { return OnEndSignal(sender); });
+    end_ = server_->Serve();
+  }
+  if (end_ != ServingEnd::kFailed) MarkEnding(state_.lock);
+  return end_;
+}
+
+// A keeper that was told to end the mount, and died over it or was dead already, has left that to
+// the daemon: it tells itself.
+void Daemon::OnKeeperDeath() {
+  logger_->Error(
+      "the keeper has died: the mount goes on, and ends with this daemon; mount it again when "
+      "nothing is being written mount={}",
+      entry_.mount);
+  keeper_is_dead_ = true;
+  if (keeper_was_told_) ::kill(::getpid(), SIGTERM);
+}
+
+// Whoever tells a daemon to end means the mount, which is its keeper's to end: where nobody uses
+// it, it is unmounted, and that is seen as any umount is.
+bool Daemon::OnEndSignal(pid_t sender) {
+  keeper_was_told_ = true;
+  if (!keeper_is_dead_ && sender != keeper_) {
+    if (::kill(keeper_, SIGTERM) == 0) return false;
+    keeper_is_dead_ = true;  // its line has not told yet
+  }
+  bool const alone = keeper_is_dead_;
+  logger_->Info("ending mount={}", entry_.mount);
+  if (alone && IsService()) {
+    server_->Stop();
+    return true;
+  }
+  if (alone && UnmountUnused(entry_.mount)) return false;
+  server_->Finish();
+  return true;
+}
+
+// ---- the end
+
+void Daemon::EndUploads() {
+  uploader_->Stop();
+  if (read_back_) read_back_->Stop();
+}
+
+void Daemon::EndConnection() {
+  if (end_ == ServingEnd::kNotYet) return;  // it was never served
+  if (auto const left = Left()) {
+    auto const ended = tusfs::EndConnection(
+        *state_.store, *state_.spool,
+        {.handles = *left, .publish_unknown = options_.publish_unknown}, logger_);
+    if (!ended) {
+      logger_->Error(
+          "the mount could not be ended orderly: the next one has everything, but after a power "
+          "cut some files may be interrupted error=\"{}\"",
+          Describe(ended.error()));
+    }
+  }
+  if (keeper_is_dead_) EndAlone();
+  logger_->Info("{} mount={}", end_ == ServingEnd::kUnmounted ? "unmounted" : "stopped",
+                entry_.mount);
+}
+
+std::optional<HandlesLeft> Daemon::Left() const {
+  switch (end_) {
+    case ServingEnd::kUnmounted:
+      // One that was cut takes what it had to tell along.
+      return mounted_->HasGone() ? HandlesLeft::kClosed : HandlesLeft::kOpen;
+    case ServingEnd::kFinished:
+      return HandlesLeft::kOpen;
+    case ServingEnd::kNotYet:
+    case ServingEnd::kStopped:
+    case ServingEnd::kFailed:
+      break;
+  }
+  return std::nullopt;
+}
+
+// A daemon without a keeper ends the mount itself, unless a service manager has it.
+void Daemon::EndAlone() const {
+  if (IsService()) return;
+  Unmount(entry_.mount);
+  UnregisterMount(runtime_, entry_.mount);
 }
 
 }  // namespace tusfs

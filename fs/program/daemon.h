@@ -1,46 +1,137 @@
-// The process around a mount: background, state directory, log.
+// The daemon of one mount: its rooms, from the bytes up, and what works in them by itself.
+//
+// Owned by ServeMount, which makes it once, lets it begin, serves, and destroys it. The members
+// stand in the order in which they are begun, and end in reverse, each by its own destructor, which
+// waits for its threads.
 #pragma once
 
+#include <signal.h>
+#include <sys/types.h>
+#include <tusclient/bandwidth.h>
+#include <tusclient/credentials.h>
+
+#include <atomic>
 #include <filesystem>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 
+#include "base/clock.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/logger.h"
-#include "base/private_directory.h"
+#include "control/commands.h"
+#include "control/registry.h"
+#include "control/socket.h"
+#include "filesystem/decisions.h"
+#include "filesystem/describer.h"
+#include "filesystem/filesystem.h"
+#include "filesystem/left_open.h"
+#include "filesystem/reclaim.h"
+#include "filesystem/report.h"
+#include "fuse/mountpoint.h"
+#include "fuse/request_slots.h"
+#include "fuse/server.h"
+#include "keeper/daemon_side.h"
+#include "options/options.h"
+#include "program/open_state.h"
+#include "uploader/read_back.h"
+#include "uploader/uploader.h"
 
 namespace tusfs {
 
-/// Leaves the foreground: returns in a child whose Ready ends the parent with status 0. Where the
-/// child ends without it, the parent ends with the child's status, at least 1.
-class Background {
+class Daemon {
  public:
-  /// Forks; call it before any thread is made. Only the child returns.
-  [[nodiscard]] static Result<Background> Enter();
-  /// The mount is live: lets the parent go, and the terminal too.
-  void Ready();
+  /// `options` outlive it. Its keeper is the parent of this process.
+  Daemon(Options const& options, std::string url, KeeperLine line, Logger logger);
+  Daemon(Daemon const&) = delete;
+  Daemon& operator=(Daemon const&) = delete;
+
+  /// Comes to serving, once: what may fail before the keeper is asked for the mount, the catalog
+  /// first. Errors: a sentence; ECANCELED where the keeper gives no mount.
+  [[nodiscard]] Result<void> Begin();
+
+  /// Serves until the mount is gone or the daemon is to end, once, after Begin. `signals`: as of
+  /// BlockEndSignals. The destructor brings what was closed to the disk, where the mount has ended.
+  ServingEnd Serve(sigset_t const& signals);
 
  private:
-  explicit Background(UniqueFd pipe) : pipe_(std::move(pipe)) {}
-  UniqueFd pipe_;
+  /// Calls a member function of the daemon when its turn to end has come.
+  class Ending {
+   public:
+    explicit Ending(std::function<void()> end) : end_(std::move(end)) {}
+    ~Ending() { end_(); }
+    Ending(Ending const&) = delete;
+    Ending& operator=(Ending const&) = delete;
+
+   private:
+    std::function<void()> const end_;
+  };
+
+  [[nodiscard]] Result<void> MapSlots();
+  [[nodiscard]] Result<void> MakeRooms();
+  [[nodiscard]] Result<void> StartControl();
+  [[nodiscard]] Result<void> TakeMount();
+  void StartWatch();
+  void StartSweep();
+  void StartCount();
+  void StartAnnouncer();
+
+  [[nodiscard]] bool IsAlive() const;
+  void Announce();
+  void OnKeeperDeath();
+  /// Returns whether it was the last word.
+  bool OnEndSignal(pid_t sender);
+
+  void EndUploads();
+  void EndConnection();
+  /// What the connection that has ended leaves; nothing where it goes on.
+  [[nodiscard]] std::optional<HandlesLeft> Left() const;
+  void EndAlone() const;
+
+  Options const& options_;
+  std::string const url_;  ///< normalised; may have a secret
+  Logger const logger_;
+  pid_t const keeper_;
+  std::atomic<bool> keeper_is_dead_ = false;
+  std::atomic<bool> keeper_was_told_ = false;  ///< to end the mount
+  std::atomic<ServingEnd> end_ = ServingEnd::kNotYet;
+  KeeperLine line_;
+  std::filesystem::path runtime_;
+  MountEntry entry_;
+
+  // The rooms. The lock of the state directory is the last to go.
+  SystemClock const clock_;
+  ProcProcessTable const processes_;
+  std::optional<RequestSlots> slots_;
+  bool is_successor_ = false;
+  State state_;
+  std::unique_ptr<Describer> describer_;
+  tus::BandwidthLimit bandwidth_;
+  std::unique_ptr<tus::Credentials> credentials_;
+  std::unique_ptr<Uploader> uploader_;
+  std::unique_ptr<ReadBack> read_back_;  ///< null: uploaded bytes are not read back
+  std::unique_ptr<Filesystem> filesystem_;
+  std::optional<Reporter> reporter_;
+  std::optional<Decisions> decisions_;
+  std::optional<Commands> commands_;
+  // These two are begun behind control_, with the mount. They stand here because the connection is
+  // there until it has ended, and read_back_ tells the server of bytes.
+  std::unique_ptr<FuseServer> server_;
+  std::optional<MountedFilesystem> mounted_;
+
+  // The end of the connection, when nothing below uses the rooms any more. Waits for the disk.
+  std::optional<Ending> connection_end_;
+
+  // What works in the rooms by itself, and what its end waits for.
+  std::optional<Ending> uploads_end_;       ///< transfers, which are cancelled; settling, the disk
+  std::unique_ptr<ControlServer> control_;  ///< commands that are being answered
+  std::jthread watch_;                      ///< of the line: a look at the catalog
+  std::optional<Reclaimer> reclaimer_;      ///< its round
+  std::jthread sweep_;                      ///< the file that it is at
+  std::jthread count_;                      ///< the file that it is at
+  std::jthread announcer_;                  ///< the server's first answer, not for long
 };
-
-/// Standard streams to /dev/null and the directory to /: a daemon keeps no terminal and no
-/// directory busy. Its own paths are absolute.
-void LeaveTerminal();
-
-/// The directory's lock, for as long as the descriptor is open. Waits a few seconds for a daemon
-/// that is just ending. Errors: EBUSY with a sentence.
-[[nodiscard]] Result<UniqueFd> LockStateDirectory(PrivateDirectory const& directory);
-
-/// Says in the lock that its owner is ending: the next one waits for it longer.
-void MarkEnding(UniqueFd const& lock);
-
-/// $XDG_STATE_HOME/tusfs/<mount>, or /var/lib/tusfs/<mount> for root. Errors: a sentence.
-[[nodiscard]] Result<std::filesystem::path> DefaultStateDirectory(std::string const& mountpoint);
-
-/// stderr in the foreground, the journal under systemd, syslog in the background.
-[[nodiscard]] Logger MakeLogger(LogLevel least, bool foreground);
 
 }  // namespace tusfs

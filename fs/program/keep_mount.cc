@@ -13,8 +13,8 @@
 #include "keeper/keeper.h"
 #include "options/command_line.h"
 #include "options/places.h"
-#include "program/daemon.h"
 #include "program/open_state.h"
+#include "program/process.h"
 #include "program/wiring.h"
 
 namespace tusfs {

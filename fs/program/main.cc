@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "options/command_line.h"
-#include "program/daemon.h"
+#include "program/process.h"
 #include "program/remount.h"
 #include "program/wiring.h"
 

@@ -16,7 +16,7 @@
 #include "keeper/daemon_side.h"
 #include "keeper/program.h"
 #include "options/space_settings.h"
-#include "program/daemon.h"
+#include "program/process.h"
 #include "program/wiring.h"
 #include "spool/disk.h"
 
