@@ -1,11 +1,7 @@
 // Mutexes that clang's -Wthread-safety can check, with the standard library's underneath.
 //
-// Lock order, first to last: ActiveFile (filesystem), a Version's lock of changes, Store (catalog),
-// then the leaves: the Store's of what is durable, OpenFiles, Queue, Settler, Endpoint, Spool
-// before Version, ReadBack before its streams, Turns, TaskPool, and the Budget behind all of them.
-// Nothing else is called out of a leaf. No lock is held over network I/O or over a FUSE reply; over
-// a disk's work only those of the one file that it is for: its ActiveFile's and its Version's lock
-// of changes, which nobody takes for another file. fs/README.md, "Locks", has the exceptions.
+// The order of locks is lock_order, below; what is held over what, and why, is in fs/README.md,
+// "Locks".
 #pragma once
 
 #include <chrono>
@@ -25,6 +21,8 @@
 #define EXCLUDES(...) TUSFS_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
 #define ACQUIRE(...) TUSFS_THREAD_ANNOTATION(acquire_capability(__VA_ARGS__))
 #define RELEASE(...) TUSFS_THREAD_ANNOTATION(release_capability(__VA_ARGS__))
+#define ACQUIRED_BEFORE(...) TUSFS_THREAD_ANNOTATION(acquired_before(__VA_ARGS__))
+#define ACQUIRED_AFTER(...) TUSFS_THREAD_ANNOTATION(acquired_after(__VA_ARGS__))
 #define NO_THREAD_SAFETY_ANALYSIS TUSFS_THREAD_ANNOTATION(no_thread_safety_analysis)
 
 namespace tusfs {
@@ -38,6 +36,29 @@ class CAPABILITY("mutex") Mutex {
   friend class CondVar;
   std::mutex mutex_;
 };
+
+/// Marks between which the mutexes of all rooms stand, first to last. Nobody holds a mark: a mutex
+/// is ACQUIRED_AFTER the one before it and ACQUIRED_BEFORE the next, and clang's
+/// -Wthread-safety-beta warns of a function that takes two of them the other way round.
+namespace lock_order {
+
+class CAPABILITY("mark") Mark {};
+
+// ActiveFile
+inline Mark const kBehindFiles;
+// Store
+inline Mark const kBehindStore ACQUIRED_AFTER(kBehindFiles);
+// Spool, ReadBack
+inline Mark const kBehindTables ACQUIRED_AFTER(kBehindStore);
+// Version's lock of changes
+inline Mark const kBehindChanges ACQUIRED_AFTER(kBehindTables);
+// the leaves, one at a time: Version, OpenFiles, Turns, Describer, the Store's lock of what is
+// durable, Queue, Settler, FinishCommand, Endpoint, ReadBackStream, Restoration, FuseServer,
+// RequestThreads
+inline Mark const kBehindLeaves ACQUIRED_AFTER(kBehindChanges);
+// TaskPool, Budget
+
+}  // namespace lock_order
 
 /// Holds a Mutex for a scope; a condition variable may let it go meanwhile.
 class SCOPED_CAPABILITY MutexLock {

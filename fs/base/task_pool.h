@@ -36,7 +36,7 @@ class TaskPool {
 
   std::size_t const most_threads_;
   std::size_t const longest_queue_;
-  Mutex mutex_;
+  Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindLeaves);
   CondVar added_;
   CondVar taken_;
   std::deque<std::function<void()>> tasks_ GUARDED_BY(mutex_);

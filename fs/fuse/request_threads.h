@@ -75,7 +75,8 @@ class RequestThreads {
   std::atomic<int> waiting_ = 0;             ///< threads that wait for a request
   std::atomic<std::uint64_t> received_ = 0;  ///< requests
   std::atomic<bool> watched_ = false;        ///< Run looks at them, since none was waiting
-  Mutex mutex_;
+  Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
+      ACQUIRED_BEFORE(lock_order::kBehindLeaves);
   CondVar changed_;
   bool all_busy_ GUARDED_BY(mutex_) = false;
   bool stopped_ GUARDED_BY(mutex_) = false;

@@ -100,7 +100,8 @@ class FuseServer {
   std::atomic<std::uint64_t> executed_ = 0;
   RequestThreads threads_;
   std::atomic<std::uint64_t> arrivals_ = 0;
-  Mutex mutex_;  ///< a leaf
+  Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
+      ACQUIRED_BEFORE(lock_order::kBehindLeaves);
   std::set<InodeId> arrived_ GUARDED_BY(mutex_);
 };
 
