@@ -41,6 +41,7 @@ Result<Options> RunningOptions(std::string const& mountpoint) {
     std::vector<std::string> arguments;
     for (std::string word; std::getline(words, word, '\0');) arguments.push_back(word);
     std::vector<char const*> argv;
+    argv.reserve(arguments.size());
     for (auto const& argument : arguments) argv.push_back(argument.c_str());
     auto invocation = ParseCommandLine(static_cast<int>(argv.size()), argv.data());
     if (invocation.options) return *std::move(invocation.options);
