@@ -97,6 +97,19 @@ Result<std::vector<std::string>> ListXattrs(View const& view, InodeId inode) {
   return names;
 }
 
+Result<std::vector<XattrKey>> ListAllXattrs(View const& view, XattrKey const& after,
+                                            std::size_t limit) {
+  std::vector<XattrKey> all;
+  auto const inode_size = Key(after.inode).size();
+  auto const first = Key(after.inode, after.name) + '\0';
+  auto scanned = view.Scan(Table::kXattrs, "", first, [&](std::string_view key, std::string_view) {
+    all.push_back({KeyNumber(key.substr(0, inode_size)), std::string(key.substr(inode_size))});
+    return all.size() < limit;
+  });
+  if (!scanned) return Failure(scanned.error());
+  return all;
+}
+
 Result<std::vector<InodeId>> ListWork(View const& view, InodeId after, std::size_t limit) {
   std::vector<InodeId> inodes;
   auto scanned =

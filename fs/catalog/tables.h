@@ -48,6 +48,13 @@ void PutXattr(Transaction& transaction, InodeId inode, std::string_view name,
 void DeleteXattr(Transaction& transaction, InodeId inode, std::string_view name);
 /// In order of name.
 [[nodiscard]] Result<std::vector<std::string>> ListXattrs(View const& view, InodeId inode);
+/// Up to `limit` of all there are, behind the one that `after` gives ({}: from the first one on).
+struct XattrKey {
+  InodeId inode = 0;
+  std::string name{};
+};
+[[nodiscard]] Result<std::vector<XattrKey>> ListAllXattrs(View const& view, XattrKey const& after,
+                                                          std::size_t limit);
 
 [[nodiscard]] Result<Handle> GetHandle(View const& view, HandleId id);
 void PutHandle(Transaction& transaction, Handle const& handle);

@@ -23,9 +23,9 @@ bool IsWorthNoting(Inode const& inode, FileTime now) {
 
 }  // namespace
 
-Handles::Handles(Store& store, Spool const& spool, Uploader& uploader,
-                 ProcessTable const& processes, Replies const& replies, OpenFiles& open,
-                 Turns& turns, Removal& removal, Bodies& bodies, Clock const& clock)
+Handles::Handles(Store& store, Spool& spool, Uploader& uploader, ProcessTable const& processes,
+                 Replies const& replies, OpenFiles& open, Turns& turns, Removal& removal,
+                 Bodies& bodies, Clock const& clock)
     : store_(store),
       spool_(spool),
       uploader_(uploader),
@@ -252,7 +252,10 @@ Result<void> Handles::Release(HandleId id) {
   if (released.left.writing == 0 && handle->MayWrite()) turns_.Leave(version->id());
   if (released.left.handles == 0 && !version) bodies_.CloseStub(file.inode);
   removal_.Tell(released.aftermath);
-  if (released.settles) uploader_.Settle(file.inode);
+  if (!released.settles) return {};
+  // It will be settled and sent: what it knows of its bytes need not be found out again.
+  spool_.KeepOpen(std::move(version));
+  uploader_.Settle(file.inode);
   return {};
 }
 

@@ -31,7 +31,7 @@ namespace tusfs {
 class Handles {
  public:
   /// The collaborators outlive it.
-  Handles(Store& store, Spool const& spool, Uploader& uploader, ProcessTable const& processes,
+  Handles(Store& store, Spool& spool, Uploader& uploader, ProcessTable const& processes,
           Replies const& replies, OpenFiles& open, Turns& turns, Removal& removal, Bodies& bodies,
           Clock const& clock);
 
@@ -90,7 +90,7 @@ class Handles {
                                                                InodeId inode) const;
 
   Store& store_;
-  Spool const& spool_;
+  Spool& spool_;
   Uploader& uploader_;
   ProcessTable const& processes_;
   Replies const& replies_;

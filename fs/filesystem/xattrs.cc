@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::string_view kStatusPrefix = "user.tusfs.";
 constexpr std::array<std::string_view, 3> kNamespaces = {"user.", "trusted.", "security."};
+constexpr std::string_view kLabel = "security.selinux";
+constexpr std::size_t kPageOfXattrs = 1024;
 constexpr std::size_t kMostBytes = std::size_t{64} << 10;  // of one inode, as on ext4 and the like
 
 // ACLs (system.posix_acl_*) are nobody's here: the mode is all there is.
@@ -93,8 +95,29 @@ Result<std::string> Xattrs::GetStatus(Caller const& caller, InodeId id,
   return value;
 }
 
+// Whether any file may have one: looked up once, a page at a time, so that nobody waits for long.
+bool Xattrs::MayHaveLabels() const {
+  if (labels_ != Labels::kNotKnown) return labels_ == Labels::kSome;
+  for (XattrKey after;;) {
+    auto const page =
+        store_.Read([&](View const& view) { return ListAllXattrs(view, after, kPageOfXattrs); });
+    if (!page) return true;
+    bool const some = std::any_of(page->begin(), page->end(),
+                                  [](XattrKey const& xattr) { return xattr.name == kLabel; });
+    auto unknown = Labels::kNotKnown;  // a label may have come meanwhile
+    if (some || page->size() < kPageOfXattrs) {
+      labels_.compare_exchange_strong(unknown, some ? Labels::kSome : Labels::kNone);
+      return labels_ == Labels::kSome;
+    }
+    after = page->back();
+  }
+}
+
 Result<std::string> Xattrs::Get(Caller const& caller, InodeId id, std::string_view name) const {
   if (!IsKept(name)) return Fail(EOPNOTSUPP);
+  // ls -l asks for it, file by file, until it hears that there are none. Where SELinux is at work
+  // the kernel answers by itself.
+  if (name == kLabel && !MayHaveLabels()) return Fail(EOPNOTSUPP);
   if (IsStatus(name)) return GetStatus(caller, id, name.substr(kStatusPrefix.size()));
   auto value = store_.Read([&](View const& view) { return FindXattr(view, id, name); });
   if (!value) return Failure(value.error());
@@ -116,6 +139,7 @@ Result<void> Xattrs::Set(Caller const& caller, InodeId id, std::string_view name
   if (IsStatus(name)) return Fail(EPERM);
   if (IsNamespace(name)) return Fail(EINVAL);
   if (!IsKept(name)) return Fail(EOPNOTSUPP);
+  if (name == kLabel) labels_ = Labels::kSome;
   auto const decide = [&](Transaction& transaction) -> Result<void> {
     auto inode = GetInode(transaction, id);
     if (!inode) return Failure(inode.error());

@@ -5,6 +5,7 @@
 // trusted.* are listed to root alone. Any thread; no lock of its own.
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,7 +26,8 @@ class Xattrs {
          Clock const& clock)
       : store_(store), replies_(replies), reporter_(reporter), open_(open), clock_(clock) {}
 
-  /// Errors: ENODATA; EOPNOTSUPP for another namespace; EACCES for a secret of somebody else.
+  /// Errors: ENODATA; EOPNOTSUPP for another namespace, and for the label of SELinux as long as no
+  /// file has one; EACCES for a secret of somebody else.
   [[nodiscard]] Result<std::string> Get(Caller const& caller, InodeId inode,
                                         std::string_view name) const;
   [[nodiscard]] Result<std::vector<std::string>> List(Caller const& caller, InodeId inode) const;
@@ -39,6 +41,8 @@ class Xattrs {
   [[nodiscard]] Result<void> Remove(Caller const& caller, InodeId inode, std::string_view name);
 
  private:
+  enum class Labels { kNotKnown, kNone, kSome };
+  [[nodiscard]] bool MayHaveLabels() const;
   [[nodiscard]] Result<std::string> GetStatus(Caller const& caller, InodeId inode,
                                               std::string_view field) const;
   /// A writer of the file has to look again.
@@ -49,6 +53,7 @@ class Xattrs {
   Reporter const& reporter_;
   OpenFiles const& open_;
   Clock const& clock_;
+  mutable std::atomic<Labels> labels_ = Labels::kNotKnown;
 };
 
 }  // namespace tusfs

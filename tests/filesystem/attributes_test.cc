@@ -66,6 +66,19 @@ TEST_F(Xattrs, OfOtherNamespacesAreRefused) {
   EXPECT_EQ(Set("user.", "1"), EINVAL) << "a namespace without a name";
 }
 
+// So that ls -l asks once, and not for each file.
+TEST_F(Xattrs, LabelsAreSaidToBeUnknownAsLongAsNoFileHasOne) {
+  auto const kLabel = "security.selinux";
+  for (int i = 0; i < 1100; ++i) EXPECT_EQ(Set("user." + std::to_string(i), ""), 0);
+  EXPECT_EQ(CodeOf(fs_->GetXattr(me_, file_, kLabel)), EOPNOTSUPP);
+  auto const other = MakeFile("other", "bytes");
+  EXPECT_TRUE(Ok(fs_->SetXattr(me_, other, kLabel, "a:b:c", 0)));
+  EXPECT_EQ(CodeOf(fs_->GetXattr(me_, file_, kLabel)), ENODATA);
+  Remount();
+  EXPECT_EQ(CodeOf(fs_->GetXattr(me_, file_, kLabel)), ENODATA);
+  EXPECT_EQ(fs_->GetXattr(me_, other, kLabel).value_or("nothing"), "a:b:c");
+}
+
 TEST_F(Xattrs, OfOneFileHaveRoomFor64KiB) {
   EXPECT_EQ(Set("user.a", std::string(60'000, 'x')), 0);
   EXPECT_EQ(Set("user.b", std::string(60'000, 'x')), ENOSPC);
