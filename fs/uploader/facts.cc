@@ -42,16 +42,16 @@ tus::UploadFacts FactsOf(Work const& work, JobMemory const& memory, FileTime now
       upload.phase == UploadPhase::kComplete || upload.phase == UploadPhase::kVerifying;
   facts.expired = upload.expires != 0 && upload.expires < now;
   facts.lost_an_end = upload.lost_an_end;
-  facts.most = memory.most;
-  facts.locks = memory.locks;
-  facts.mismatches = memory.mismatches;
+  facts.most = memory.server.most;
+  facts.locks = memory.server.locks;
+  facts.mismatches = memory.server.mismatches;
   return facts;
 }
 
 void Remember(tus::UploadFacts const& facts, JobMemory& memory) {
-  memory.most = facts.most;
-  memory.locks = facts.locks;
-  memory.mismatches = facts.mismatches;
+  memory.server.most = facts.most;
+  memory.server.locks = facts.locks;
+  memory.server.mismatches = facts.mismatches;
 }
 
 void KeepEnd(tus::UploadFacts const& facts, Upload& upload) {

@@ -121,7 +121,7 @@ void Queue::Cancel(JobKey const& key, std::optional<JobKey> const& then) {
     found->second.again = true;
     found->second.stop.request_stop();
   } else if (found != jobs_.end()) {
-    gone = std::exchange(found->second.memory.candidate, std::nullopt);
+    gone = std::exchange(found->second.memory.adoption.candidate, std::nullopt);
   }
   if (!then) return;
   if (running) {
@@ -137,7 +137,7 @@ void Queue::Forget(JobKey const& key) {
   auto const found = jobs_.find(key);
   if (found == jobs_.end() || found->second.running || found->second.blocks > 0) return;
   Delist(key, found->second);
-  gone = std::move(found->second.memory.candidate);
+  gone = std::move(found->second.memory.adoption.candidate);
   jobs_.erase(found);
 }
 

@@ -46,27 +46,48 @@ struct JobMemory {
   VersionId version = 0;      ///< of the body that it is about; 0: of the next that is looked at
   bool recheck = true;        ///< ask the server for its offset before sending
   bool after_finish = false;  ///< send only when the file is finished: it is rewritten in place
-  int failures = 0;           ///< in a row
-  std::optional<SteadyTime> stalled_since;  ///< of the first trouble since the server took more
-  int expiries = 0;                         ///< how often the server has deleted it unfinished
-  std::string warning;                      ///< for a person, while it goes on
-  Uuid renew;                               ///< the upload whose own headers were refused
-  int mismatches = 0;                       ///< of checksums, in a row
-  std::uint64_t most = 0;                   ///< bytes that the server ever had, as its answers said
-  std::uint64_t handed = 0;  ///< end of the bytes that were handed to the network, as far as known
-  int taken = 0;             ///< creations in a row that something was in the way of
-  std::uint64_t cut_at = 0;  ///< where the body that broke last began
-  std::uint64_t cut_left = 0;  ///< bytes of it that had left; 0: none broke
-  int locks = 0;               ///< in a row: the server could not lock the upload
-  int wrong = 0;               ///< how often the server had other bytes than were sent
-  Uuid verifying;              ///< the upload that `verified` is of
-  std::uint64_t verified = 0;  ///< blocks, from the first one on, that were right
-  std::optional<Candidate> candidate;
-  std::vector<Uuid> unfit;                  ///< uploads that are not this file's
-  FileTime refreshed = 0;                   ///< the expiry that an empty PATCH was sent against
-  std::optional<SteadyTime> hold_until;     ///< streaming: when to send less than a whole chunk
-  std::optional<SteadyTime> gone_at;        ///< when the server first said that it has it no more
-  std::optional<SteadyTime> refused_until;  ///< after a refusal: when to try again
+  std::optional<SteadyTime> hold_until;  ///< streaming: when to send less than a whole chunk
+
+  /// For the judge (tus::UploadFacts), and for what it tells of the upload.
+  struct Server {
+    std::uint64_t most = 0;  ///< bytes that it ever had, as its answers said
+    std::uint64_t handed =
+        0;  ///< end of the bytes that were handed to the network, as far as known
+    std::uint64_t cut_at = 0;           ///< where the body that broke last began
+    std::uint64_t cut_left = 0;         ///< bytes of it that had left; 0: none broke
+    int mismatches = 0;                 ///< of checksums, in a row
+    int locks = 0;                      ///< in a row: it could not lock the upload
+    int wrong = 0;                      ///< how often it had other bytes than were sent
+    std::optional<SteadyTime> gone_at;  ///< when it first said that it has the upload no more
+  } server;
+
+  /// How long to wait, and when that has been long enough.
+  struct Trouble {
+    int failures = 0;                         ///< in a row
+    std::optional<SteadyTime> stalled_since;  ///< of the first since the server took more
+    std::optional<SteadyTime> refused_until;  ///< after a refusal: when to try again
+    std::string warning;                      ///< for a person, while it goes on
+  } trouble;
+
+  struct Creation {
+    int taken = 0;  ///< in a row that something was in the way of
+    Uuid renew;     ///< the upload whose own headers were refused
+  } creation;
+
+  struct Expiry {
+    int deleted = 0;         ///< how often the server has deleted it unfinished
+    FileTime refreshed = 0;  ///< the expiry that an empty PATCH was sent against
+  } expiry;
+
+  struct Verification {
+    Uuid upload;               ///< that `blocks` is of
+    std::uint64_t blocks = 0;  ///< from the first one on, that were right
+  } verification;
+
+  struct Adoption {
+    std::optional<Candidate> candidate;
+    std::vector<Uuid> unfit;  ///< uploads that are not this file's
+  } adoption;
 };
 
 class Queue {

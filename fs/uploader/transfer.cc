@@ -84,7 +84,7 @@ Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token 
     return StartOver(work, "its length was declared otherwise, and is declared once only", memory,
                      GiveUpFor::kOtherBytes);
   }
-  if (memory.renew == work.upload->id) return Renew(work, memory);
+  if (memory.creation.renew == work.upload->id) return Renew(work, memory);
   return memory.recheck ? Ask(work, memory, stop) : Patch(work, memory, stop);
 }
 

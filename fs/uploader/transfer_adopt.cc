@@ -30,11 +30,11 @@ std::optional<Transfer::Outcome> Transfer::Adopt(Work const& work, JobMemory& me
   auto const uploads = ledger_.Adoptable(work);
   if (!uploads) return Postpone(uploads.error());
   for (auto const& upload : *uploads) {
-    auto const& unfit = memory.unfit;
+    auto const& unfit = memory.adoption.unfit;
     if (std::find(unfit.begin(), unfit.end(), upload.id) != unfit.end()) continue;
     // Asking for an upload cuts a PATCH that is still on its way to it.
     if (upload.at_rest == 0) return Outcome{.next = shared_.clock.Steady() + kUnrest};
-    auto const& candidate = memory.candidate;
+    auto const& candidate = memory.adoption.candidate;
     if (!candidate || candidate->id != upload.id || candidate->version != work.version) {
       return Consider(work, upload, memory, std::move(stop));
     }
@@ -49,24 +49,24 @@ Transfer::Outcome Transfer::Consider(Work const& work, Upload const& upload, Job
   bool const is_useless = !status && (status.error().code == tus::ErrorCode::kGone ||
                                       status.error().code == tus::ErrorCode::kRefused);
   if (!status && !is_useless) return BackOff(status.error(), memory);
-  memory.failures = 0;
+  memory.trouble.failures = 0;
   // What is complete would stand for this file as it is, so nothing may have come after it.
   bool const is_past = !is_useless && status->Complete() && !upload.last;
   if (is_useless || is_past || status->offset > upload.frontier) {
-    memory.unfit.push_back(upload.id);
+    memory.adoption.unfit.push_back(upload.id);
     return Now();
   }
-  memory.candidate = Candidate{.id = upload.id,
-                               .version = work.version,
-                               .offset = status->offset,
-                               .length = status->length,
-                               .complete = status->Complete(),
-                               .equal_blocks = 0};
+  memory.adoption.candidate = Candidate{.id = upload.id,
+                                        .version = work.version,
+                                        .offset = status->offset,
+                                        .length = status->length,
+                                        .complete = status->Complete(),
+                                        .equal_blocks = 0};
   return Now();
 }
 
 Transfer::Outcome Transfer::Compare(Work const& work, Upload const& upload, JobMemory& memory) {
-  auto& candidate = *memory.candidate;
+  auto& candidate = *memory.adoption.candidate;
   auto& version = *work.version;
   auto const known = work.finished() ? work.inode.size : version.prefix();
   bool const length_differs =
@@ -108,7 +108,7 @@ Transfer::Outcome Transfer::Compare(Work const& work, Upload const& upload, JobM
 }
 
 Transfer::Outcome Transfer::TakeOver(Work const& work, JobMemory& memory) {
-  auto const candidate = *std::exchange(memory.candidate, std::nullopt);
+  auto const candidate = *std::exchange(memory.adoption.candidate, std::nullopt);
   auto const adopted = ledger_.Adopt(work, candidate);
   if (!adopted) return Postpone(adopted.error());
   if (!*adopted) return Now();
@@ -119,8 +119,8 @@ Transfer::Outcome Transfer::TakeOver(Work const& work, JobMemory& memory) {
 }
 
 Transfer::Outcome Transfer::Differs(Work const& work, Upload const& upload, JobMemory& memory) {
-  auto const candidate = *std::exchange(memory.candidate, std::nullopt);
-  memory.unfit.push_back(candidate.id);
+  auto const candidate = *std::exchange(memory.adoption.candidate, std::nullopt);
+  memory.adoption.unfit.push_back(candidate.id);
   work.version->ResetFrontier();  // nothing of it was sent
   if (candidate.complete) return Now();
   // The file that it was begun for is another one now.

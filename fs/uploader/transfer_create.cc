@@ -133,12 +133,12 @@ Transfer::Outcome Transfer::NotAnswered(Work const& work, Error const& error, Jo
 
 Transfer::Outcome Transfer::RenewLater(Work const& work, tus::Error const& error,
                                        JobMemory& memory) {
-  memory.renew = work.upload->id;
+  memory.creation.renew = work.upload->id;
   memory.recheck = true;
   if (auto noted = ledger_.NoteError(work, error.message); !noted) return Postpone(noted.error());
-  ++memory.failures;
+  ++memory.trouble.failures;
   return {.next = shared_.clock.Steady() +
-                  shared_.options.retry.Delay(memory.failures, error, shared_.random)};
+                  shared_.options.retry.Delay(memory.trouble.failures, error, shared_.random)};
 }
 
 Transfer::Outcome Transfer::Renew(Work const& work, JobMemory& memory) {
@@ -152,8 +152,8 @@ Transfer::Outcome Transfer::Renew(Work const& work, JobMemory& memory) {
     return MayBePublished(upload) ? NoteAndBackOff(work, error, memory)
                                   : FailFor(work, error.message, PauseAfter(error, memory), memory);
   }
-  memory.renew = {};
-  memory.refused_until.reset();
+  memory.creation.renew = {};
+  memory.trouble.refused_until.reset();
   auto const headers = told->headers.empty() ? upload.headers : TextOf(told->headers);
   auto const recorded = ledger_.Renewed(work, told->upload_url, headers);
   return recorded ? Now(work.inode.size) : Postpone(recorded.error());
@@ -163,9 +163,9 @@ Transfer::Outcome Transfer::Renew(Work const& work, JobMemory& memory) {
 
 Transfer::Outcome Transfer::CreateFailed(Work const& work, tus::Error const& error,
                                          JobMemory& memory) {
-  bool const stays_taken = tus::IsTaken(error) && ++memory.taken >= kMostTaken;
+  bool const stays_taken = tus::IsTaken(error) && ++memory.creation.taken >= kMostTaken;
   bool const refused = tus::IsRefusedCreation(error) || stays_taken;
-  if (stays_taken) memory.taken = 0;
+  if (stays_taken) memory.creation.taken = 0;
   if (!work.finished() && refused) {
     // It may be this file's name, or the unknown length: the finished file will tell.
     shared_.endpoint.LearnNoDefer();
@@ -197,8 +197,8 @@ Transfer::Outcome Transfer::RefuseForNow(Work const& work, tus::Error const& err
 }
 
 std::chrono::milliseconds Transfer::PauseAfter(tus::Error const& error, JobMemory& memory) const {
-  ++memory.failures;
-  auto const delay = shared_.options.retry.Delay(memory.failures, error, shared_.random);
+  ++memory.trouble.failures;
+  auto const delay = shared_.options.retry.Delay(memory.trouble.failures, error, shared_.random);
   return std::max<std::chrono::milliseconds>(delay, kAfterDenial);
 }
 

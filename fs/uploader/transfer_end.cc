@@ -72,8 +72,8 @@ Transfer::Outcome Transfer::RefuseFor(std::chrono::milliseconds time, Work const
   auto const recorded = ledger_.Refused(work, why);
   if (!recorded) return Postpone(recorded.error());
   memory.recheck = true;
-  memory.refused_until = shared_.clock.Steady() + time;
-  return {.next = memory.refused_until};
+  memory.trouble.refused_until = shared_.clock.Steady() + time;
+  return {.next = memory.trouble.refused_until};
 }
 
 Transfer::Outcome Transfer::RefuseSize(Work const& work, std::uint64_t most, JobMemory& memory) {
@@ -90,9 +90,9 @@ Transfer::Outcome Transfer::LostBytes(InodeId id, std::optional<VersionId> versi
 bool Transfer::HasStalled(JobMemory& memory) const {
   if (shared_.options.give_up.count() == 0) return false;
   auto const now = shared_.clock.Steady();
-  if (!memory.stalled_since) memory.stalled_since = now;
+  if (!memory.trouble.stalled_since) memory.trouble.stalled_since = now;
   // While the server does not answer it is not the file's fault.
-  auto const since = std::max(*memory.stalled_since, shared_.endpoint.state().changed);
+  auto const since = std::max(*memory.trouble.stalled_since, shared_.endpoint.state().changed);
   return now - since >= shared_.options.give_up;
 }
 
@@ -101,7 +101,7 @@ Transfer::Outcome Transfer::GiveUpTrying(Work const& work, std::string const& la
   auto const seconds = std::chrono::ceil<std::chrono::seconds>(shared_.options.give_up).count();
   auto const why = "given up: for " + std::to_string(seconds) +
                    " s the server has taken no more of it, the last was: " + last;
-  memory.stalled_since.reset();
+  memory.trouble.stalled_since.reset();
   if (MayBePublished(work.upload)) return Unconfirmed(work, why);
   return FailFor(work, why, shared_.options.retry_failed, memory);
 }
@@ -113,8 +113,8 @@ Transfer::Outcome Transfer::FailFor(Work const& work, std::string const& why,
   auto const recorded = ledger_.GivenUp(work, why);
   if (!recorded) return Postpone(recorded.error());
   memory.recheck = true;
-  memory.refused_until = shared_.clock.Steady() + pause;
-  return {.next = memory.refused_until};
+  memory.trouble.refused_until = shared_.clock.Steady() + pause;
+  return {.next = memory.trouble.refused_until};
 }
 
 // Whether the server, or whoever made it, has put it on another host than the endpoint's: what is
@@ -127,9 +127,9 @@ Transfer::Outcome Transfer::BackOff(tus::Error const& error, JobMemory& memory, 
   memory.recheck = true;
   if (error.code == tus::ErrorCode::kCancelled) return Now();
   if (elsewhere) {
-    ++memory.failures;
+    ++memory.trouble.failures;
     return {.next = shared_.clock.Steady() +
-                    shared_.options.retry.Delay(memory.failures, error, shared_.random)};
+                    shared_.options.retry.Delay(memory.trouble.failures, error, shared_.random)};
   }
   bool const is_denial = tus::IsDenial(error);
   if (tus::IsOutage(error.code) || (error.code == tus::ErrorCode::kUnauthorized && !is_denial)) {
@@ -140,9 +140,9 @@ Transfer::Outcome Transfer::BackOff(tus::Error const& error, JobMemory& memory, 
   // Without a connection it is the endpoint that backs off; what came back for one upload may be
   // about that one alone.
   if (error.code == tus::ErrorCode::kUnreachable) return Now();
-  ++memory.failures;
+  ++memory.trouble.failures;
   return {.next = shared_.clock.Steady() +
-                  shared_.options.retry.Delay(memory.failures, error, shared_.random)};
+                  shared_.options.retry.Delay(memory.trouble.failures, error, shared_.random)};
 }
 
 Transfer::Outcome Transfer::NoteAndBackOff(Work const& work, tus::Error const& error,

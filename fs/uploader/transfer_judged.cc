@@ -20,9 +20,10 @@ Transfer::Outcome Transfer::Ask(Work const& work, JobMemory& memory, std::stop_t
   auto facts = FactsOf(work, memory, shared_.clock.Wall());
   if (status) {
     shared_.endpoint.Succeeded();
-    memory.gone_at.reset();
-    auto const cut = std::exchange(memory.cut_left, 0);
-    if (cut > 0 && status->offset <= memory.cut_at) shared_.endpoint.profile().NothingKept(cut);
+    memory.server.gone_at.reset();
+    auto const cut = std::exchange(memory.server.cut_left, 0);
+    if (cut > 0 && status->offset <= memory.server.cut_at)
+      shared_.endpoint.profile().NothingKept(cut);
     if (status->Complete() && !work.finished()) return {};  // its end will tell
   } else if (tus::IsMiss(status.error())) {
     if (auto const wait = SecondLook(work, status.error(), memory, stop)) return *wait;
@@ -49,7 +50,8 @@ Transfer::Outcome Transfer::StartOverOrFail(Work const& work, std::string const&
   bool const has_expired = upload.expires != 0 && upload.expires < shared_.clock.Wall();
   if (has_expired) NoteExpiry(work, memory);
   if (HasStalled(memory)) {
-    return GiveUpTrying(work, memory.warning.empty() ? why : memory.warning, memory);
+    return GiveUpTrying(work, memory.trouble.warning.empty() ? why : memory.trouble.warning,
+                        memory);
   }
   // What a program makes again and again, and nothing goes into it, somebody should look at.
   bool const is_useless = shared_.options.create.IsSet() && upload.offset == 0;
@@ -59,27 +61,27 @@ Transfer::Outcome Transfer::StartOverOrFail(Work const& work, std::string const&
 
 void Transfer::NoteExpiry(Work const& work, JobMemory& memory) const {
   constexpr FileTime kSecond = 1'000'000'000;
-  if (++memory.expiries < 2) return;
+  if (++memory.expiry.deleted < 2) return;
   auto const& upload = *work.upload;
-  memory.warning =
-      "the server has deleted it " + std::to_string(memory.expiries) +
+  memory.trouble.warning =
+      "the server has deleted it " + std::to_string(memory.expiry.deleted) +
       " times before its end, last " + std::to_string((upload.expires - upload.created) / kSecond) +
       " s after its creation with " + std::to_string(upload.offset) + " of " +
       std::to_string(work.inode.size) +
       " bytes: it needs a faster link, fewer files at once (--transfers), or a server that waits "
       "longer";
   shared_.logger->Warn("an upload expires again and again path=\"{}\" error=\"{}\"",
-                       Printable(work.path), memory.warning);
+                       Printable(work.path), memory.trouble.warning);
 }
 
 // A proxy that is being redeployed answers 404 too, so the server is asked twice, and then whether
 // it is one.
 std::optional<Transfer::Outcome> Transfer::SecondLook(Work const& work, tus::Error const& error,
                                                       JobMemory& memory, std::stop_token stop) {
-  bool const is_first = !memory.gone_at;
+  bool const is_first = !memory.server.gone_at;
   auto const now = shared_.clock.Steady();
-  if (is_first) memory.gone_at = now;
-  auto const believed = *memory.gone_at + shared_.options.gone_after;
+  if (is_first) memory.server.gone_at = now;
+  auto const believed = *memory.server.gone_at + shared_.options.gone_after;
   bool const expired = work.upload->expires != 0 && work.upload->expires < shared_.clock.Wall();
   bool const waits = now < believed && !expired;
   // What does not answer as a tus server may be another one altogether.
@@ -92,7 +94,7 @@ std::optional<Transfer::Outcome> Transfer::SecondLook(Work const& work, tus::Err
     if (is_trouble) return BackOff(info.error(), memory);
   }
   if (waits) return Outcome{.next = believed};
-  memory.gone_at.reset();
+  memory.server.gone_at.reset();
   return std::nullopt;
 }
 
@@ -100,8 +102,8 @@ Transfer::Outcome Transfer::CarryOut(Work const& work, tus::Judgement const& jud
                                      tus::Error const* error, std::uint64_t bytes_left,
                                      JobMemory& memory) {
   if (judgement.progressed) {
-    memory.failures = 0;
-    memory.stalled_since.reset();
+    memory.trouble.failures = 0;
+    memory.trouble.stalled_since.reset();
   }
   switch (judgement.next) {
     case Next::kSend:
@@ -126,8 +128,8 @@ Transfer::Outcome Transfer::CarryOut(Work const& work, tus::Judgement const& jud
   memory.recheck = judgement.next == Next::kAsk;
   if (judgement.pause == Pause::kNone) return Now(bytes_left);
   if (judgement.pause == Pause::kSecondLook) {
-    if (!memory.gone_at) memory.gone_at = shared_.clock.Steady();
-    return {.next = *memory.gone_at + shared_.options.gone_after, .bytes_left = bytes_left};
+    if (!memory.server.gone_at) memory.server.gone_at = shared_.clock.Steady();
+    return {.next = *memory.server.gone_at + shared_.options.gone_after, .bytes_left = bytes_left};
   }
   // Headers of its own are asked for again; the endpoint's credentials are another matter.
   bool const renews = judgement.pause == Pause::kCredentials && shared_.options.create.IsSet();
@@ -149,11 +151,11 @@ Transfer::Outcome Transfer::TryAgain(Work const& work, JobMemory& memory, std::s
   if (!kept && work.upload->path != work.path) {
     return StartOver(work, "it has another name now", memory);
   }
-  if (memory.refused_until && shared_.clock.Steady() < *memory.refused_until) {
-    return {.next = memory.refused_until};
+  if (memory.trouble.refused_until && shared_.clock.Steady() < *memory.trouble.refused_until) {
+    return {.next = memory.trouble.refused_until};
   }
   bool const goes_on = work.upload->given_up && !work.upload->url.empty();
-  if ((kept || goes_on) && memory.renew == work.upload->id) return Renew(work, memory);
+  if ((kept || goes_on) && memory.creation.renew == work.upload->id) return Renew(work, memory);
   if (kept || goes_on) return Ask(work, memory, std::move(stop));
   // The program that makes it gets the same id for each try.
   if (shared_.options.create.IsSet() && work.upload->url.empty()) return Create(work, memory);

@@ -94,7 +94,7 @@ Transfer::Outcome Transfer::Patch(Work const& work, JobMemory& memory, std::stop
   std::optional<SteadyTime> look_again;
   auto const range = Available(work, memory, work.upload->offset, look_again);
   if (!range) {
-    memory.stalled_since.reset();  // there is nothing that the server could take
+    memory.trouble.stalled_since.reset();  // there is nothing that the server could take
     auto const refresh = RefreshAt(work, memory);
     if (refresh && *refresh <= shared_.clock.Steady()) return Refresh(work, memory, stop);
     if (refresh && (!look_again || *refresh < *look_again)) look_again = refresh;
@@ -128,7 +128,7 @@ Transfer::Outcome Transfer::SendAndJudge(Work const& work, Range const& range, J
   if (judgement.next == tus::Judgement::Next::kComplete) {
     return Complete(work, ReceiptOf(*answer));
   }
-  auto const recorded = ledger_.Confirmed(work, *answer, memory.warning);
+  auto const recorded = ledger_.Confirmed(work, *answer, memory.trouble.warning);
   if (!recorded) return Postpone(recorded.error());
   return CarryOut(work, judgement, nullptr, work.LeftFrom(answer->offset), memory);
 }
@@ -150,8 +150,8 @@ tus::Result<tus::Patched> Transfer::SendRange(Work const& work, tus::SentRange& 
   range.deferred = !work.upload->length && !request.declare_length;
   auto answer = client_.Patch(request);
   // What left the machine before, as far as this process knows: not what was about to.
-  auto const before = std::clamp(memory.handed, range.begin, range.end) - range.begin;
-  memory.handed = std::max(memory.handed, range.begin + range.left);
+  auto const before = std::clamp(memory.server.handed, range.begin, range.end) - range.begin;
+  memory.server.handed = std::max(memory.server.handed, range.begin + range.left);
   if (auto counted = ledger_.Count(range.left, std::min(range.left, before)); !counted) {
     shared_.logger->Warn("counters not kept error=\"{}\"", Describe(counted.error()));
   }
@@ -164,8 +164,8 @@ Transfer::Outcome Transfer::PatchFailed(Work const& work, tus::SentRange const& 
                                         JobMemory& memory) {
   memory.recheck = judgement.next != tus::Judgement::Next::kSend;
   if (error.code == tus::ErrorCode::kInterrupted) {
-    memory.cut_at = sent.begin;
-    memory.cut_left = sent.left;
+    memory.server.cut_at = sent.begin;
+    memory.server.cut_left = sent.left;
   }
   if (sent.last) {
     auto const noted = ledger_.NoteEnd(work, facts);
@@ -197,7 +197,7 @@ Transfer::Outcome Transfer::PatchFailed(Work const& work, tus::SentRange const& 
 
 std::optional<SteadyTime> Transfer::RefreshAt(Work const& work, JobMemory const& memory) const {
   auto const& upload = *work.upload;
-  if (upload.expires == 0 || upload.expires == memory.refreshed) return std::nullopt;
+  if (upload.expires == 0 || upload.expires == memory.expiry.refreshed) return std::nullopt;
   auto const margin =
       std::clamp<FileTime>((upload.expires - upload.created) / 10, 0, kRefreshMargin);
   auto const left = upload.expires - margin - shared_.clock.Wall();
@@ -205,7 +205,7 @@ std::optional<SteadyTime> Transfer::RefreshAt(Work const& work, JobMemory const&
 }
 
 Transfer::Outcome Transfer::Refresh(Work const& work, JobMemory& memory, std::stop_token stop) {
-  memory.refreshed = work.upload->expires;  // once, unless the server moves it
+  memory.expiry.refreshed = work.upload->expires;  // once, unless the server moves it
   auto const at = work.upload->offset;
   return SendAndJudge(work, {at, at, false}, memory, std::move(stop));
 }

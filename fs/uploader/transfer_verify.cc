@@ -72,7 +72,7 @@ Transfer::Outcome Transfer::Verify(Work const& work, JobMemory& memory, std::sto
     return NotReadable(work, status.error(), memory);
   }
   if (!status) return NoteAndBackOff(work, status.error(), memory);
-  memory.gone_at.reset();
+  memory.server.gone_at.reset();
   auto const length = status->length.value_or(work.inode.size);
   if (status->offset != work.inode.size || length != work.inode.size) {
     return Wrong(work,
@@ -86,19 +86,20 @@ Transfer::Outcome Transfer::Verify(Work const& work, JobMemory& memory, std::sto
 }
 
 Transfer::Outcome Transfer::VerifyBytes(Work const& work, JobMemory& memory, std::stop_token stop) {
-  if (memory.verifying != work.upload->id) {
-    memory.verifying = work.upload->id;
-    memory.verified = 0;
+  if (memory.verification.upload != work.upload->id) {
+    memory.verification.upload = work.upload->id;
+    memory.verification.blocks = 0;
   }
-  auto const before = memory.verified;
-  Comparison comparison(shared_.store, work, memory.verified);
+  auto const before = memory.verification.blocks;
+  Comparison comparison(shared_.store, work, memory.verification.blocks);
   Remote const remote{.inode = work.inode.id,
                       .upload = work.upload->id,
                       .url = work.upload->url,
                       .headers = HeadersOf(*work.upload),
                       .size = work.inode.size};
-  auto const end = FetchBlocks(client_, shared_.store, remote, memory.verified, comparison, stop);
-  if (memory.verified > before) memory.failures = 0;
+  auto const end =
+      FetchBlocks(client_, shared_.store, remote, memory.verification.blocks, comparison, stop);
+  if (memory.verification.blocks > before) memory.trouble.failures = 0;
   if (end.is_wrong || comparison.differs()) return Wrong(work, end.own->context, memory);
   if (end.own) return Postpone(*end.own);
   if (!end.server) return Uploaded(work, work.upload->receipt);
@@ -125,9 +126,9 @@ Transfer::Outcome Transfer::VerifyGone(Work const& work, tus::Error const& error
 Transfer::Outcome Transfer::Wrong(Work const& work, std::string const& how, JobMemory& memory) {
   shared_.logger->Error("the server does not have what was sent path=\"{}\" tusfsId={} how=\"{}\"",
                         Printable(work.path), work.upload->id.ToString(), how);
-  if (++memory.wrong >= kMostSent) {
-    return Unconfirmed(
-        work, "it was sent " + std::to_string(memory.wrong) + " times, and never right: " + how);
+  if (++memory.server.wrong >= kMostSent) {
+    return Unconfirmed(work, "it was sent " + std::to_string(memory.server.wrong) +
+                                 " times, and never right: " + how);
   }
   // A publication that is wrong is the one that a second one mends.
   if (auto const kept = WhyNotGivenUp(work.inode, *work.upload, GiveUpFor::kOtherBytes)) {
@@ -139,9 +140,9 @@ Transfer::Outcome Transfer::Wrong(Work const& work, std::string const& how, JobM
 Transfer::Outcome Transfer::NotReadable(Work const& work, tus::Error const& error,
                                         JobMemory& memory) {
   // The endpoint has just answered, so this is no outage of it.
-  if (++memory.failures < kMaxUnreadable) {
+  if (++memory.trouble.failures < kMaxUnreadable) {
     return {.next = shared_.clock.Steady() +
-                    shared_.options.retry.Delay(memory.failures, error, shared_.random)};
+                    shared_.options.retry.Delay(memory.trouble.failures, error, shared_.random)};
   }
   return Unconfirmed(
       work, "the server has confirmed all of it, but it cannot be verified: " + error.message);

@@ -114,14 +114,14 @@ TEST_F(QueueTest, AJobRemembersUntilItIsForgotten) {
   auto running = *TakeNow();
   EXPECT_TRUE(running.memory.recheck) << "the server is asked first";
   running.memory.recheck = false;
-  running.memory.failures = 7;
+  running.memory.trouble.failures = 7;
   queue_.Finish(running, clock_.Steady(), 0);
   running = *TakeNow();
-  EXPECT_EQ(running.memory.failures, 7);
+  EXPECT_EQ(running.memory.trouble.failures, 7);
   queue_.Finish(running, std::nullopt, 0);
   queue_.Forget(File(1));
   Schedule(1);
-  EXPECT_EQ(TakeNow()->memory.failures, 0);
+  EXPECT_EQ(TakeNow()->memory.trouble.failures, 0);
 }
 
 TEST_F(QueueTest, AForgottenJobIsNotRunAnyMore) {

@@ -155,7 +155,7 @@ TEST_F(TransferExpiresAgain, IsSeenByAPatchToo) {
   Steps(1);
   Next("PATCH", kUrl, TusAnswer(410));
   Steps(1);
-  EXPECT_THAT(memory_.warning, HasSubstr("deleted it 2 times"));
+  EXPECT_THAT(memory_.trouble.warning, HasSubstr("deleted it 2 times"));
 }
 
 TEST_F(TransferExpiresAgain, IsGivenUpWhenItTakesTooLong) {

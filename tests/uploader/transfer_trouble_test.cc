@@ -123,12 +123,12 @@ TEST_F(TransferTrouble, TransientFailuresBackOffFurtherEachTimeAndProgressResets
   Next("HEAD", kUrl, TusAnswer(503));
   auto const second = *Step().next - clock_.Steady();
   EXPECT_GT(second, first);
-  EXPECT_EQ(memory_.failures, 2);
+  EXPECT_EQ(memory_.trouble.failures, 2);
   clock_.Advance(second);
   Next("HEAD", kUrl, HeadAnswer(0, 1000));
   Next("PATCH", kUrl, OffsetIs(10));
   Steps(2);
-  EXPECT_EQ(memory_.failures, 0);
+  EXPECT_EQ(memory_.trouble.failures, 0);
 }
 
 TEST_F(TransferTrouble, AServerThatTakesBytesBackAgainAndAgainIsNotAskedWithoutPause) {
@@ -139,7 +139,7 @@ TEST_F(TransferTrouble, AServerThatTakesBytesBackAgainAndAgainIsNotAskedWithoutP
   Next("PATCH", kUrl, OffsetIs(10));
   Steps(1);
   EXPECT_GT(Step().next, clock_.Steady()) << "it has never had more";
-  EXPECT_EQ(memory_.failures, 1);
+  EXPECT_EQ(memory_.trouble.failures, 1);
 }
 
 TEST_F(TransferTrouble, RetryAfterIsHonoured) {

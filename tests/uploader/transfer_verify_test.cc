@@ -157,8 +157,8 @@ TEST_F(TransferVerify, ABrokenDownloadGoesOn) {
 
 TEST_F(TransferVerify, WhatWasRightOfAnotherUploadDoesNotCount) {
   Sent(1000);
-  memory_.verifying = Uuid::Random();
-  memory_.verified = 1;
+  memory_.verification.upload = Uuid::Random();
+  memory_.verification.blocks = 1;
   HeadIsRight();
   Next("GET", kUrl, Gives(std::string(1000, 'x')));
   Steps(1);
