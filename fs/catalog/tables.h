@@ -24,6 +24,9 @@ void PutInode(Transaction& transaction, Inode const& inode);
 /// With its extended attributes.
 [[nodiscard]] Result<void> DeleteInode(Transaction& transaction, Inode const& inode);
 
+/// As many rows as one look at the catalog takes, so that nobody else waits for long.
+constexpr std::size_t kPage = 256;
+
 /// The regular files that are not uploaded, behind `after`, at most `limit`, in order of number.
 [[nodiscard]] Result<std::vector<InodeId>> ListWork(View const& view, InodeId after,
                                                     std::size_t limit);

@@ -13,8 +13,6 @@
 namespace tusfs {
 namespace {
 
-constexpr std::size_t kPage = 1024;
-
 // A file as a decision finds it.
 struct Case {
   Inode inode;

@@ -16,7 +16,6 @@ namespace {
 
 // Many changes of one file in a row are one.
 constexpr std::chrono::milliseconds kGather{200};
-constexpr std::size_t kPage = 256;
 /// What was uploaded so long before the end of a daemon may be undescribed.
 constexpr FileTime kBeforeItsEnd = 10'000'000'000;
 

@@ -12,9 +12,6 @@
 namespace tusfs {
 namespace {
 
-constexpr std::size_t kPage = 256;
-constexpr auto kAsOnDisk = std::numeric_limits<std::uint64_t>::max();
-
 bool MayWrite(Handle const& handle) {
   return (handle.flags & static_cast<std::uint32_t>(O_ACCMODE)) != O_RDONLY;
 }
@@ -48,7 +45,7 @@ std::optional<std::string> WhyUnknown(Handle const& handle) {
 
 // The version as it is: writes reach it before the catalog.
 Result<void> TakeFromDisk(Spool& spool, Inode& inode) {
-  auto const version = spool.Find(inode.version, kAsOnDisk, inode.trimmed);
+  auto const version = spool.Find(inode.version, Spool::kAsOnDisk, inode.trimmed);
   if (!version) return Failure(version.error());
   auto modified = (*version)->modified();
   if (!modified && (*version)->size() != inode.size) {

@@ -9,7 +9,6 @@
 namespace tusfs {
 namespace {
 
-constexpr std::size_t kPage = 256;
 // One syncfs waits for everything on that disk; it pays only for many files.
 constexpr std::size_t kWorthOneSyncfs = 8;
 

@@ -15,14 +15,13 @@ namespace tusfs {
 namespace {
 
 constexpr char const* kIndexedNote = "kept";
-constexpr std::size_t kPage = 256;
 constexpr std::chrono::milliseconds kPauseBetweenPages{1};
 /// While room is short: how often what is unfinished is looked at again.
 constexpr std::chrono::milliseconds kShortOfRoom{500};
 constexpr std::chrono::seconds kNothingToDo{60};
 constexpr std::chrono::seconds kLongestRemoval{10};
 /// Looking at all that is unfinished may take a twentieth of the time.
-constexpr int kPauseBetweenLooks = 20;
+constexpr int kPausePerLook = 20;
 constexpr std::chrono::minutes kBetweenWarnings{10};
 /// Files that were uploaded and went otherwise are noticed so late.
 constexpr std::chrono::seconds kRecount{600};
@@ -217,7 +216,7 @@ void Reclaimer::LookAhead(std::stop_token const& stop) {
   auto& budget = spool_.budget();
   auto const begun = clock_.Steady();
   bool const is_short = budget.room() != Room::kPlenty || budget.waiting() > 0;
-  auto const pause = is_short ? kPauseBetweenLooks * look_took_ : kNothingToDo;
+  auto const pause = is_short ? kPausePerLook * look_took_ : kNothingToDo;
   if (looked_ahead_ && begun < *looked_ahead_ + pause) return;
   auto const seen = budget.changes();
   auto const outlook = shrinker_.LookAhead(options_.trim, stop);

@@ -19,7 +19,6 @@ namespace {
 
 constexpr char const* kEndpointNote = "endpoint";
 constexpr char const* kBootNote = "boot";
-constexpr auto kAsOnDisk = std::numeric_limits<std::uint64_t>::max();
 
 constexpr char const* kPowerCut = "the machine stopped before its bytes were on disk";
 constexpr char const* kTorn =
@@ -59,7 +58,7 @@ Result<void> Detach(Transaction& transaction, Inode& inode) {
 // is whole. It stays where it is, and is said.
 Result<void> CutToSynced(Transaction& transaction, Spool& spool, Inode& inode) {
   if (inode.synced) return {};
-  auto const body = spool.Find(inode.version, kAsOnDisk, inode.trimmed);
+  auto const body = spool.Find(inode.version, Spool::kAsOnDisk, inode.trimmed);
   if (!body && body.error().code != ENOENT) return Failure(body.error());
   auto const on_disk = body ? (*body)->size() : 0;
   auto const confirmed = ConfirmedOfTrimmed(transaction, inode);
@@ -90,7 +89,7 @@ Result<void> CutToSynced(Transaction& transaction, Spool& spool, Inode& inode) {
 // Of bytes that the disk has failed another boot may find fewer. A file that shows the size that it
 // had would be taken for whole, by a copy that looks at size and time.
 Result<void> ShowWhatIsLeft(Spool& spool, Inode& inode) {
-  auto const body = spool.Find(inode.version, kAsOnDisk, inode.trimmed);
+  auto const body = spool.Find(inode.version, Spool::kAsOnDisk, inode.trimmed);
   if (!body && body.error().code == ENOENT) return {};
   if (!body) return Failure(body.error());
   if ((*body)->size() >= inode.size) return {};

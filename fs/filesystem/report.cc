@@ -15,8 +15,8 @@ namespace {
 
 // Of one look, in which nobody else changes anything.
 constexpr std::chrono::microseconds kLongestLook{250};
-constexpr std::chrono::microseconds kPauseBetweenLooks{100};
-constexpr std::size_t kPage = 64;
+constexpr std::chrono::microseconds kPauseOfReport{100};
+constexpr std::size_t kSmallPage = 64;
 constexpr std::string_view kLocalOnly = "local-only";
 
 // Why what is no regular file stays here.
@@ -223,7 +223,7 @@ Result<std::vector<FileReport>> Reporter::List(std::string const& path) const {
       more = *listed;
       cookie = more;
       // A lock that is let go and taken again at once is not given to those who wait.
-      if (more != 0) std::this_thread::sleep_for(kPauseBetweenLooks);
+      if (more != 0) std::this_thread::sleep_for(kPauseOfReport);
     }
     if (reports.size() == before && below.empty() && !name.empty()) {
       FileReport& empty = reports.emplace_back();
@@ -284,7 +284,8 @@ Result<std::vector<FileReport>> Reporter::Unfinished(std::string const& path) co
   std::vector<FileReport> reports;
   InodeId after = 0;
   while (true) {
-    auto const page = store_.Read([&](View const& view) { return ListWork(view, after, kPage); });
+    auto const page =
+        store_.Read([&](View const& view) { return ListWork(view, after, kSmallPage); });
     if (!page) return Failure(page.error());
     if (page->empty()) return reports;
     after = page->back();
@@ -306,7 +307,7 @@ Result<std::vector<FileReport>> Reporter::Unfinished(std::string const& path) co
       return {};
     });
     if (!described) return Failure(described.error());
-    std::this_thread::sleep_for(kPauseBetweenLooks);
+    std::this_thread::sleep_for(kPauseOfReport);
   }
 }
 

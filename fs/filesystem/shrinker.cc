@@ -14,8 +14,6 @@
 namespace tusfs {
 namespace {
 
-constexpr std::size_t kPage = 256;
-
 // What is complete, or knows its length, cannot become a longer file's.
 Result<std::optional<Uuid>> DetachEnded(Transaction& transaction, Inode& inode) {
   auto const upload = FindUpload(transaction, inode.upload);

@@ -10,8 +10,6 @@
 namespace tusfs {
 namespace {
 
-constexpr auto kAsOnDisk = std::numeric_limits<std::uint64_t>::max();
-
 // `is_ahead`: something was changed through a handle that is still open, so that the disk knows
 // more than the catalog. It knows nothing else: see Version::DropTail. Null for a stub.
 Result<std::shared_ptr<Version>> FindVersion(Store& store, Spool& spool, InodeId id,
@@ -21,7 +19,8 @@ Result<std::shared_ptr<Version>> FindVersion(Store& store, Spool& spool, InodeId
   if (!inode) return Failure(inode.error());
   if (inode->version == 0 && life::IsUploaded(*inode)) return nullptr;
   is_ahead = is_ahead || life::IsBeingWritten(*inode);
-  auto version = spool.Find(inode->version, is_ahead ? kAsOnDisk : inode->size, inode->trimmed);
+  auto version =
+      spool.Find(inode->version, is_ahead ? Spool::kAsOnDisk : inode->size, inode->trimmed);
   if (!version && version.error().code == ENOENT) {
     return Fail(ENOENT, "its bytes are missing from the spool");
   }

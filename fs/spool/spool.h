@@ -45,6 +45,9 @@ class Spool {
   [[nodiscard]] Result<std::shared_ptr<Version>> Find(VersionId id, std::uint64_t size,
                                                       std::uint64_t trimmed = 0) EXCLUDES(mutex_);
 
+  /// As the size for Find: as long as its file is.
+  static constexpr std::uint64_t kAsOnDisk = std::numeric_limits<std::uint64_t>::max();
+
   /// The version where somebody has it open now, else null.
   [[nodiscard]] std::shared_ptr<Version> FindOpen(VersionId id) const EXCLUDES(mutex_);
 

@@ -12,7 +12,6 @@
 namespace tusfs {
 namespace {
 
-constexpr std::size_t kPage = 1024;
 constexpr std::size_t kMostAtOnce = 64;  // each holds a descriptor
 constexpr std::size_t kSyncThreads = 4;
 
