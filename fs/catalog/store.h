@@ -227,7 +227,8 @@ class Store {
   Logger const logger_;
   std::unique_ptr<Environment> environment_;
 
-  mutable Mutex mutex_;
+  mutable Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindFiles)
+      ACQUIRED_BEFORE(lock_order::kBehindStore);
   CondVar sync_wake_;                  ///< for the thread that syncs the journal
   CondVar commit_wake_;                ///< for the thread that commits
   CondVar committed_;                  ///< for those who wait for room
@@ -249,7 +250,8 @@ class Store {
   std::uint64_t first_numbers_[5] = {};  ///< set by Open, before anybody else is here
   bool is_open_ = false;                 ///< likewise; before, on_failure is told of nothing
 
-  mutable Mutex durable_mutex_;  ///< behind mutex_
+  mutable Mutex durable_mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
+      ACQUIRED_BEFORE(lock_order::kBehindLeaves);
   CondVar durable_changed_;
   std::uint64_t durable_ GUARDED_BY(durable_mutex_) = 0;  ///< sequence of the last durable record
   bool syncing_ GUARDED_BY(durable_mutex_) = false;

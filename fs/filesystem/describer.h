@@ -39,7 +39,8 @@ class Describer {
   Store& store_;
   Spool& spool_;
   Logger const logger_;
-  Mutex mutex_;  ///< a leaf
+  Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
+      ACQUIRED_BEFORE(lock_order::kBehindLeaves);
   CondVar noted_;
   std::set<InodeId> inodes_ GUARDED_BY(mutex_);
   std::set<InodeId> moved_ GUARDED_BY(mutex_);  ///< directories that have got a name

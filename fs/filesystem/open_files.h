@@ -25,7 +25,7 @@ struct ActiveFile {
       : inode(id), version(std::move(loaded)) {}
 
   InodeId const inode;
-  Mutex mutex;
+  Mutex mutex ACQUIRED_BEFORE(lock_order::kBehindFiles);
   std::shared_ptr<Version> version GUARDED_BY(mutex);
   /// It has neither set-id bits nor capabilities, as far as is known.
   bool is_unprivileged GUARDED_BY(mutex) = false;
@@ -100,7 +100,8 @@ class OpenFiles {
   };
   void Unpin(InodeId inode) EXCLUDES(mutex_);
 
-  mutable Mutex mutex_;
+  mutable Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
+      ACQUIRED_BEFORE(lock_order::kBehindLeaves);
   std::unordered_map<InodeId, Row> files_ GUARDED_BY(mutex_);
   std::unordered_map<HandleId, std::shared_ptr<OpenHandle>> handles_ GUARDED_BY(mutex_);
 };

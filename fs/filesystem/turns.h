@@ -70,7 +70,8 @@ class Turns {
   Budget& budget_;
   Clock const& clock_;
   Options const options_;
-  mutable Mutex mutex_;
+  mutable Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
+      ACQUIRED_BEFORE(lock_order::kBehindLeaves);
   std::map<VersionId, Writer> writers_ GUARDED_BY(mutex_);
   std::uint64_t taken_ GUARDED_BY(mutex_) = 0;                  ///< by all of them
   std::map<VersionId, SteadyTime> waiting_ GUARDED_BY(mutex_);  ///< since when

@@ -85,7 +85,7 @@ class Budget {
   std::atomic<std::uint64_t> stuck_ = 0;
   std::atomic<int> going_ = 0;  ///< tokens of NoteGoing
   std::atomic<Room> last_room_ = Room::kPlenty;
-  mutable Mutex mutex_;
+  mutable Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindLeaves);
   CondVar changed_;
   std::uint64_t changes_ GUARDED_BY(mutex_) = 0;
   std::uint64_t hopeless_at_ GUARDED_BY(mutex_) = ~std::uint64_t{0};  ///< a value of changes_

@@ -125,7 +125,9 @@ class Spool {
   std::shared_ptr<Budget> const budget_;
   std::shared_ptr<TaskPool> const closers_;  ///< of files that were removed while they were open
   std::shared_ptr<TaskPool> const writers_;  ///< have the disk begin with what was written
-  mutable Mutex mutex_;                      ///< of the table; no disk works under it
+  /// Of the table; the disk does not work under it.
+  mutable Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindStore)
+      ACQUIRED_BEFORE(lock_order::kBehindTables);
   std::unordered_map<VersionId, std::weak_ptr<Version>> open_ GUARDED_BY(mutex_);
   std::size_t purge_at_ GUARDED_BY(mutex_) = kSmallestPurge;
   std::unordered_map<VersionId, std::shared_ptr<Version>> kept_ GUARDED_BY(mutex_);

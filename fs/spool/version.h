@@ -193,8 +193,12 @@ class Version {
   std::shared_ptr<Budget> const budget_;     ///< null: nobody counts
   std::shared_ptr<TaskPool> const closers_;  ///< null: whoever has it last closes a removed file
   std::shared_ptr<TaskPool> const writers_;  ///< null: the disk begins when it is told to
-  Mutex changing_;                           ///< of whoever changes bytes, while the disk works
-  mutable Mutex mutex_;                      ///< behind changing_; no disk works under it
+  /// Of whoever changes bytes, while the disk works.
+  Mutex changing_ ACQUIRED_AFTER(lock_order::kBehindTables)
+      ACQUIRED_BEFORE(lock_order::kBehindChanges);
+  /// The disk does not work under it.
+  mutable Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
+      ACQUIRED_BEFORE(lock_order::kBehindLeaves);
   CondVar changed_;
   /// Where a change that is being made begins.
   std::optional<std::uint64_t> changes_from_ GUARDED_BY(mutex_);

@@ -87,7 +87,8 @@ class Endpoint {
   Clock const& clock_;
   Logger const logger_;
   tus::ServerProfile profile_;
-  mutable Mutex mutex_;
+  mutable Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
+      ACQUIRED_BEFORE(lock_order::kBehindLeaves);
   mutable CondVar answered_;
   State state_ GUARDED_BY(mutex_);
   bool probing_ GUARDED_BY(mutex_) = false;  ///< somebody asks, or tries

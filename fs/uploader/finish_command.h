@@ -80,7 +80,8 @@ class FinishCommand {
   std::function<void(InodeId)> const settle_;
   FinishCommandOptions const options_;
   Logger const logger_;
-  mutable Mutex mutex_;
+  mutable Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
+      ACQUIRED_BEFORE(lock_order::kBehindLeaves);
   CondVar changed_;
   std::unordered_map<InodeId, Row> rows_ GUARDED_BY(mutex_);
   std::jthread thread_;

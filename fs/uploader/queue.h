@@ -148,7 +148,8 @@ class Queue {
   void Delist(JobKey const& key, Job& job) REQUIRES(mutex_);
 
   Clock const& clock_;
-  mutable Mutex mutex_;
+  mutable Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
+      ACQUIRED_BEFORE(lock_order::kBehindLeaves);
   CondVar enlisted_;    ///< for those who wait for a job: one of them watches the next that is due
   CondVar woken_;       ///< for those who sleep
   CondVar given_back_;  ///< for those who wait until a job is not running

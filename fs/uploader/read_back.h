@@ -95,7 +95,7 @@ class ReadBack final : public RemoteBytes {
   ReadBackStream::Shared const streams_shared_;
   Restoration::Shared const restorations_shared_;
 
-  Mutex mutex_;
+  Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindStore) ACQUIRED_BEFORE(lock_order::kBehindTables);
   CondVar work_;
   bool stopping_ GUARDED_BY(mutex_) = false;
   int restoring_ GUARDED_BY(mutex_) = 0;  ///< threads that do

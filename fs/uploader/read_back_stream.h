@@ -96,7 +96,8 @@ class ReadBackStream final : private BlockSink {
   bool progress_ = false;
   std::optional<std::uint64_t> unfinished_;  ///< the block that arrives
 
-  mutable Mutex mutex_;
+  mutable Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
+      ACQUIRED_BEFORE(lock_order::kBehindLeaves);
   CondVar changed_;
   bool running_ GUARDED_BY(mutex_) = false;  ///< somebody is in Run, or was told to call it
   std::map<std::uint64_t, std::uint64_t> blocks_

@@ -55,7 +55,8 @@ class Restoration final : private BlockSink {
   std::shared_ptr<Version> version_;
   VersionId id_ = 0;
   std::uint64_t next_ = 0;  ///< first block that has not arrived
-  Mutex mutex_;
+  Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
+      ACQUIRED_BEFORE(lock_order::kBehindLeaves);
   CondVar cancelled_;
 };
 

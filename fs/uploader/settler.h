@@ -101,7 +101,8 @@ class Settler {
   SettleTimes const times_;
   Listeners const listeners_;
   Logger const logger_;
-  Mutex mutex_;
+  Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
+      ACQUIRED_BEFORE(lock_order::kBehindLeaves);
   CondVar changed_;
   std::unordered_map<InodeId, Wait> waits_ GUARDED_BY(mutex_);
   std::set<std::pair<SteadyTime, InodeId>> order_ GUARDED_BY(mutex_);  ///< the same, by time
