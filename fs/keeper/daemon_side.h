@@ -41,7 +41,7 @@ class KeeperLine {
   [[nodiscard]] Result<UniqueFd> TakeMount();
 
   void SayServing() { (void)link_.Send(Word::kServing); }
-  void SaySettled() { (void)link_.Send(Word::kSettled); }
+  void SayAnnounced() { (void)link_.Send(Word::kAnnounced); }
 
   struct Calls {
     std::function<bool()> is_alive;   ///< whether this daemon works; may take its time

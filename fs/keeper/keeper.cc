@@ -183,7 +183,7 @@ void Keeper::OnMessage() {
       return OfferMount();
     case Word::kServing:
       return OnServing();
-    case Word::kSettled:
+    case Word::kAnnounced:
       manager_.Ready();
       if (auto const ready = std::exchange(options_.on_ready, nullptr)) ready();
       return;

@@ -20,7 +20,7 @@ enum class Word : std::uint8_t {
   kMount = 2,      ///< keeper: here it is (with the descriptor)
   kNoMount = 3,    ///< keeper: it cannot be had; end
   kServing = 4,    ///< daemon: what was left unanswered is answered, requests are served
-  kSettled = 5,    ///< daemon: has said what there is to say about the server
+  kAnnounced = 5,  ///< daemon: has said what there is to say about the server
   kPing = 6,       ///< keeper: are you there?
   kPong = 7,       ///< daemon: the catalog and the threads answer
   kHandOver = 8,   ///< keeper: end orderly, a successor waits

@@ -179,7 +179,7 @@ void Daemon::Announce() {
   logger_->Info("{} url={} mount={} state_dir={} replayed={}",
                 is_successor_ ? "serving on" : "mounted", entry_.url, entry_.mount,
                 entry_.state_dir, slots_->replayed());
-  line_.SaySettled();
+  line_.SayAnnounced();
   if (!options_.foreground) LeaveTerminal();
 }
 

@@ -432,7 +432,7 @@ void Version::Unseal() {
   sealed_ = false;
 }
 
-void Version::RestoreFrontier(std::uint64_t frontier, bool sealed) {
+void Version::KnowFrontier(std::uint64_t frontier, bool sealed) {
   MutexLock lock(mutex_);
   if (frontier_) return;
   frontier_ = frontier;

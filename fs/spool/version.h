@@ -32,7 +32,7 @@ class Version {
     /// changed.
     std::uint64_t size = 0;
     /// 0 for a version that was just made; nothing for one that an earlier process may have sent:
-    /// until RestoreFrontier all of it counts as sent.
+    /// until KnowFrontier all of it counts as sent.
     std::optional<std::uint64_t> frontier{};
     std::uint64_t trimmed = 0;  ///< bytes from 0 on that are not here any more
     bool counted = true;        ///< the budget knows already what it takes
@@ -142,7 +142,7 @@ class Version {
 
   /// What the catalog says was sent, for a version of an earlier process. Does nothing where it
   /// is known already.
-  void RestoreFrontier(std::uint64_t frontier, bool sealed) EXCLUDES(mutex_);
+  void KnowFrontier(std::uint64_t frontier, bool sealed) EXCLUDES(mutex_);
 
   /// Whether a change at byte `offset` would have to wait for the uploader.
   [[nodiscard]] bool WasSent(std::uint64_t offset) const EXCLUDES(mutex_);

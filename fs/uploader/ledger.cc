@@ -74,8 +74,8 @@ Result<std::optional<Work>> Ledger::Look(InodeId id) const {
     if (!path) return Failure(path.error());
     auto upload = FindUpload(view, inode->upload);
     if (!upload) return Failure(upload.error());
-    (*version)->RestoreFrontier(*upload ? (*upload)->frontier : 0,
-                                *upload && life::HasEnded((*upload)->phase));
+    (*version)->KnowFrontier(*upload ? (*upload)->frontier : 0,
+                             *upload && life::HasEnded((*upload)->phase));
     return std::optional<Work>(Work{std::move(*inode), TargetPath(*path), std::move(*upload),
                                     *version, changes, rules_.IgnoredBy(*path).has_value()});
   });
@@ -352,7 +352,7 @@ Result<std::optional<Upload>> Ledger::FindOwnerless(Uuid const& id) const {
   return upload;
 }
 
-Result<void> Ledger::Forget(Upload const& upload) {
+Result<void> Ledger::DeleteUpload(Upload const& upload) {
   return store_.Update([&](Transaction& transaction) { return DeleteUpload(transaction, upload); });
 }
 

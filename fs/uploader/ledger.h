@@ -130,7 +130,7 @@ class Ledger {
 
   /// An upload that lost its owner; nothing where it was terminated already.
   [[nodiscard]] Result<std::optional<Upload>> FindOwnerless(Uuid const& id) const;
-  [[nodiscard]] Result<void> Forget(Upload const& upload);
+  [[nodiscard]] Result<void> DeleteUpload(Upload const& upload);
 
   /// Counts body bytes over the wire.
   [[nodiscard]] Result<void> Count(std::uint64_t sent, std::uint64_t resent);

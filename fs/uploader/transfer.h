@@ -94,7 +94,7 @@ class Transfer {
   std::optional<Outcome> Adopt(Work const& work, JobMemory& memory, std::stop_token stop);
   Outcome Consider(Work const& work, Upload const& upload, JobMemory& memory, std::stop_token stop);
   Outcome Compare(Work const& work, Upload const& upload, JobMemory& memory);
-  Outcome TakeOver(Work const& work, JobMemory& memory);
+  Outcome AdoptCandidate(Work const& work, JobMemory& memory);
   Outcome Differs(Work const& work, Upload const& upload, JobMemory& memory);
 
   /// Why the server cannot be told of this file; nothing where it can.

@@ -104,10 +104,10 @@ Transfer::Outcome Transfer::Compare(Work const& work, Upload const& upload, JobM
   }
   // A length that was declared already has to be this file's, which its end will tell.
   if (candidate.length && !work.finished()) return {};
-  return TakeOver(work, memory);
+  return AdoptCandidate(work, memory);
 }
 
-Transfer::Outcome Transfer::TakeOver(Work const& work, JobMemory& memory) {
+Transfer::Outcome Transfer::AdoptCandidate(Work const& work, JobMemory& memory) {
   auto const candidate = *std::exchange(memory.adoption.candidate, std::nullopt);
   auto const adopted = ledger_.Adopt(work, candidate);
   if (!adopted) return Postpone(adopted.error());

@@ -178,8 +178,8 @@ Result<void> Uploader::LetGo(InodeId inode, Version& version, std::uint64_t offs
     if (!record) return Failure(record.error());
     auto const upload = FindUpload(view, record->upload);
     if (!upload) return Failure(upload.error());
-    version.RestoreFrontier(*upload ? (*upload)->frontier : 0,
-                            *upload && life::HasEnded((*upload)->phase));
+    version.KnowFrontier(*upload ? (*upload)->frontier : 0,
+                         *upload && life::HasEnded((*upload)->phase));
     return {};
   });
   if (!known) return known;

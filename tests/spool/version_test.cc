@@ -30,7 +30,7 @@ class VersionTest : public testing::Test {
   // As a later process does, of which nothing was sent.
   std::shared_ptr<Version> Reopen(std::uint64_t size) {
     auto version = Open(size, std::nullopt);
-    version->RestoreFrontier(0, false);
+    version->KnowFrontier(0, false);
     return version;
   }
 
@@ -262,8 +262,8 @@ TEST_F(VersionTest, UntilItsHistoryIsKnownEverythingCountsAsSent) {
 TEST_F(VersionTest, ARestoredFrontierHoldsAndIsRestoredOnce) {
   WriteFile(path_, "0123456789");
   version_ = Open(10, std::nullopt);
-  version_->RestoreFrontier(4, false);
-  version_->RestoreFrontier(0, false);  // by another thread that looked earlier
+  version_->KnowFrontier(4, false);
+  version_->KnowFrontier(0, false);  // by another thread that looked earlier
   EXPECT_TRUE(Write(3, "X").below_frontier);
   EXPECT_FALSE(Write(4, "X").below_frontier);
   EXPECT_TRUE(version_->Claim(6));
@@ -272,7 +272,7 @@ TEST_F(VersionTest, ARestoredFrontierHoldsAndIsRestoredOnce) {
 TEST_F(VersionTest, ARestoredSealHolds) {
   WriteFile(path_, "0123456789");
   version_ = Open(10, std::nullopt);
-  version_->RestoreFrontier(4, true);
+  version_->KnowFrontier(4, true);
   EXPECT_TRUE(Write(10, "X").below_frontier);
 }
 
