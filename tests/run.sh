@@ -1,5 +1,7 @@
 #!/bin/sh
+# sh tests/run.sh [--quick]
 # Builds tusfs and runs all its tests; on Debian 12 it installs what that needs (root or sudo).
+# --quick: the tests of units, and the most telling of real mounts, in some minutes (build-quick).
 #   TUSFS_JOBS        how much in parallel (default: all processors)
 #   TUSFS_SANITIZERS  0: only the plain build and its tests
 #   TUSFS_LONG        1: against rustus too, which builds for minutes; 300 MiB to each of tests/servers
@@ -214,6 +216,31 @@ storms() {
     fail "a sanitizer's report, $report"
   done
 }
+
+quick() {
+  say "packages"
+  # shellcheck disable=SC2086 # a list of words
+  need_packages $BUILD_PACKAGES curl jq openssl || exit 1
+  say "build"
+  configure build-quick -DTUSFS_WERROR=ON -DTUSFS_QUICK_TESTS=ON -DTUSCLIENT_PROGRAM=OFF \
+    -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG='-O0 -g1' &&
+    cmake --build build-quick -j "$jobs" || exit 1
+  say "tests"
+  # Those of mounts wait for most of their time: beside the others.
+  ctest --test-dir build-quick --output-on-failure -j "$((jobs * 2))" --no-tests=error \
+    --repeat until-pass:2 || exit 1
+  say "passed"
+  exit 0
+}
+
+case ${1:-} in
+  --quick) quick ;;
+  '') ;;
+  *)
+    sed -n '2,4p' "$0" | sed 's/^# //' >&2
+    exit 2
+    ;;
+esac
 
 say "packages"
 # shellcheck disable=SC2086 # a list of words
