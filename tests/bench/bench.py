@@ -24,13 +24,14 @@ import signal
 import sys
 
 import large_files
+import small_files
 from figures import Report, Skip
 from processes import Failure
 from session import INTERRUPTS, LONG, NORMAL, SHORT, Session
 
 ROWS = {
     row.name: row
-    for module in (large_files,)
+    for module in (large_files, small_files)
     for row in module.ROWS
 }
 
