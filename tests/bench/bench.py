@@ -24,6 +24,7 @@ import signal
 import sys
 
 import large_files
+import rclone
 import small_files
 from figures import Report, Skip
 from processes import Failure
@@ -31,7 +32,7 @@ from session import INTERRUPTS, LONG, NORMAL, SHORT, Session
 
 ROWS = {
     row.name: row
-    for module in (large_files, small_files)
+    for module in (large_files, small_files, rclone)
     for row in module.ROWS
 }
 
