@@ -23,8 +23,10 @@ import pathlib
 import signal
 import sys
 
+import at_rest
 import large_files
 import rclone
+import recorders
 import small_files
 from figures import Report, Skip
 from processes import Failure
@@ -32,7 +34,7 @@ from session import INTERRUPTS, LONG, NORMAL, SHORT, Session
 
 ROWS = {
     row.name: row
-    for module in (large_files, small_files, rclone)
+    for module in (large_files, small_files, rclone, recorders, at_rest)
     for row in module.ROWS
 }
 
