@@ -24,6 +24,7 @@ import signal
 import sys
 
 import at_rest
+import compiling
 import large_files
 import rclone
 import recorders
@@ -34,7 +35,7 @@ from session import INTERRUPTS, LONG, NORMAL, SHORT, Session
 
 ROWS = {
     row.name: row
-    for module in (large_files, small_files, rclone, recorders, at_rest)
+    for module in (large_files, small_files, rclone, recorders, at_rest, compiling)
     for row in module.ROWS
 }
 
