@@ -42,7 +42,7 @@ std::string HelpOf(Setting const& setting) {
 }
 
 /// The words of a command line, sorted; of the settings there is not yet known whether they can be.
-struct Words {
+struct GivenWords {
   std::string url;
   std::string mountpoint;
   std::string config;
@@ -51,7 +51,7 @@ struct Words {
   std::map<std::string, bool> flags;
 };
 
-void Declare(CLI::App& app, Words& words) {
+void Declare(CLI::App& app, GivenWords& words) {
   app.set_version_flag("--version,-V", std::string("tusfs ") + kVersion);
   app.add_option("URL", words.url, "http or https URL of the tus endpoint")->option_text(" ");
   app.add_option("MOUNTPOINT", words.mountpoint, "the directory to mount at")->option_text(" ");
@@ -75,7 +75,7 @@ void Declare(CLI::App& app, Words& words) {
   }
 }
 
-Result<void> ApplySettings(Options& options, CLI::App const& app, Words const& words) {
+Result<void> ApplySettings(Options& options, CLI::App const& app, GivenWords const& words) {
   for (auto const& setting : Settings()) {
     if (app.count(std::string("--") + setting.name) == 0) continue;
     auto const given =
@@ -90,7 +90,7 @@ Result<void> ApplySettings(Options& options, CLI::App const& app, Words const& w
 }
 
 /// What wins comes last.
-Result<Invocation> Apply(CLI::App const& app, Words const& words) {
+Result<Invocation> Apply(CLI::App const& app, GivenWords const& words) {
   Invocation invocation;
   Options options;
   if (!words.config.empty()) {
@@ -133,7 +133,7 @@ Invocation ParseCommandLine(int argc, char const* const* argv) {
       "Mounts a tus server: what is written into MOUNTPOINT is uploaded to URL while it is being "
       "written, and interrupted uploads go on after a crash.",
       "tusfs"};
-  Words words;
+  GivenWords words;
   Declare(app, words);
   try {
     app.parse(argc, argv);

@@ -352,7 +352,7 @@ Result<std::optional<Upload>> Ledger::FindOwnerless(Uuid const& id) const {
   return upload;
 }
 
-Result<void> Ledger::DeleteUpload(Upload const& upload) {
+Result<void> Ledger::Terminated(Upload const& upload) {
   return store_.Update([&](Transaction& transaction) { return DeleteUpload(transaction, upload); });
 }
 

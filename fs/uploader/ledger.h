@@ -130,7 +130,8 @@ class Ledger {
 
   /// An upload that lost its owner; nothing where it was terminated already.
   [[nodiscard]] Result<std::optional<Upload>> FindOwnerless(Uuid const& id) const;
-  [[nodiscard]] Result<void> DeleteUpload(Upload const& upload);
+  /// The server has it no more, or nobody will ask.
+  [[nodiscard]] Result<void> Terminated(Upload const& upload);
 
   /// Counts body bytes over the wire.
   [[nodiscard]] Result<void> Count(std::uint64_t sent, std::uint64_t resent);

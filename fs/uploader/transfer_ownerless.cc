@@ -20,12 +20,12 @@ Transfer::Outcome Transfer::Terminate(Uuid const& id, JobMemory& memory, std::st
 Transfer::Outcome Transfer::End(Upload const& upload, JobMemory& memory, std::stop_token stop) {
   // What is published belongs to the ingest and is never deleted from here.
   if (upload.phase == UploadPhase::kComplete) {
-    auto const dropped = ledger_.DeleteUpload(upload);
+    auto const dropped = ledger_.Terminated(upload);
     return dropped ? Over() : Postpone(dropped.error());
   }
   // What a program made, and nothing was sent to, is the program's.
   if (shared_.options.create.IsSet() && upload.frontier == 0) {
-    auto const dropped = ledger_.DeleteUpload(upload);
+    auto const dropped = ledger_.Terminated(upload);
     return dropped ? Over() : Postpone(dropped.error());
   }
   auto const status = client_.Head(upload.url, stop, HeadersOf(upload));
@@ -46,7 +46,7 @@ Transfer::Outcome Transfer::End(Upload const& upload, JobMemory& memory, std::st
                            upload.id.ToString(), ended.error().message);
     }
   }
-  auto const dropped = ledger_.DeleteUpload(upload);
+  auto const dropped = ledger_.Terminated(upload);
   return dropped ? Over() : Postpone(dropped.error());
 }
 
