@@ -121,6 +121,18 @@ Result<std::vector<InodeId>> ListWork(View const& view, InodeId after, std::size
   return inodes;
 }
 
+Result<void> VisitWork(Store const& store, std::stop_token const& stop,
+                       std::function<void(InodeId)> const& visit) {
+  for (InodeId after = 0; !stop.stop_requested();) {
+    auto const page = store.Read([&](View const& view) { return ListWork(view, after, kPage); });
+    if (!page) return Failure(page.error());
+    if (page->empty()) break;
+    for (auto const inode : *page) visit(inode);
+    after = page->back();
+  }
+  return {};
+}
+
 Result<std::vector<Inode>> ListInodes(View const& view, InodeId after, std::size_t limit) {
   std::vector<Inode> inodes;
   std::optional<Error> damage;

@@ -2,7 +2,7 @@
 // their index of ownerless ones, replies.
 //
 // Each function is one row or one small scan inside the caller's Store::Read or Store::Update;
-// durability and threads are the Store's. VisitInodes alone looks many times.
+// durability and threads are the Store's. VisitInodes and VisitWork alone look many times.
 #pragma once
 
 #include <functional>
@@ -30,6 +30,11 @@ constexpr std::size_t kPage = 256;
 /// The regular files that are not uploaded, behind `after`, at most `limit`, in order of number.
 [[nodiscard]] Result<std::vector<InodeId>> ListWork(View const& view, InodeId after,
                                                     std::size_t limit);
+
+/// Calls `visit(inode)` for each of them in order of number, with no look at the catalog open, and
+/// a page of them in memory. Ends early when it is told to stop.
+[[nodiscard]] Result<void> VisitWork(Store const& store, std::stop_token const& stop,
+                                     std::function<void(InodeId)> const& visit);
 
 /// The inodes behind `after`, at most `limit`, in order of number.
 [[nodiscard]] Result<std::vector<Inode>> ListInodes(View const& view, InodeId after,

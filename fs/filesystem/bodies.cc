@@ -35,11 +35,13 @@ Result<void> CheckChangeable(View const& view, Inode const& inode) {
                        std::to_string(inode.trimmed) + " bytes are not here (trim=confirmed)");
 }
 
-Bodies::Bodies(Store& store, Spool& spool, Uploader& uploader, OpenFiles const& open, Turns& turns,
-               Removal& removal, RemoteBytes* remote, Clock const& clock, Logger logger)
+Bodies::Bodies(Store& store, Spool& spool, Uploader& uploader, Finishing& finishing,
+               OpenFiles const& open, Turns& turns, Removal& removal, RemoteBytes* remote,
+               Clock const& clock, Logger logger)
     : store_(store),
       spool_(spool),
       uploader_(uploader),
+      finishing_(finishing),
       open_(open),
       turns_(turns),
       removal_(removal),
@@ -182,7 +184,7 @@ Result<void> Bodies::ChangeSize(ActiveFile& file, std::uint64_t size) {
   auto const truncated = Truncate(file, size);
   if (truncated) file.version->SetModified(clock_.Wall());
   auto const ended = EndResize(file);
-  uploader_.Settle(file.inode);
+  finishing_.Settle(file.inode);
   return truncated ? ended : truncated;
 }
 

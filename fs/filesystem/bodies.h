@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/logger.h"
 #include "catalog/store.h"
+#include "filesystem/finishing.h"
 #include "filesystem/open_files.h"
 #include "filesystem/removal.h"
 #include "filesystem/turns.h"
@@ -35,8 +36,9 @@ class Bodies {
  public:
   /// The collaborators outlive it. `remote` is null where bytes that only the server has cannot be
   /// had.
-  Bodies(Store& store, Spool& spool, Uploader& uploader, OpenFiles const& open, Turns& turns,
-         Removal& removal, RemoteBytes* remote, Clock const& clock, Logger logger);
+  Bodies(Store& store, Spool& spool, Uploader& uploader, Finishing& finishing,
+         OpenFiles const& open, Turns& turns, Removal& removal, RemoteBytes* remote,
+         Clock const& clock, Logger logger);
 
   /// A new, empty version, which nothing refers to yet.
   [[nodiscard]] Result<std::shared_ptr<Version>> Make();
@@ -79,6 +81,7 @@ class Bodies {
   Store& store_;
   Spool& spool_;
   Uploader& uploader_;
+  Finishing& finishing_;
   OpenFiles const& open_;
   Turns& turns_;
   Removal& removal_;

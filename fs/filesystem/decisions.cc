@@ -109,7 +109,7 @@ Result<Decisions::Outcomes> Decisions::Publish(std::string const& path, Rest res
   std::optional<Uuid> ownerless;
   return Apply(
       path,
-      {.refuse = [&](Case const& file) { return WhyNotPublish(file, uploader_.rules(), rest); },
+      {.refuse = [&](Case const& file) { return WhyNotPublish(file, finishing_.rules(), rest); },
        .is_meant = [](Case const& file) { return life::IsClosed(file.inode); },
        .change = [&](Transaction& transaction, Case& file) -> Result<void> {
          auto& inode = file.inode;
@@ -126,7 +126,7 @@ Result<Decisions::Outcomes> Decisions::Publish(std::string const& path, Rest res
        .afterwards =
            [&](InodeId inode) {
              if (auto const gone = std::exchange(ownerless, {})) uploader_.Abandoned(inode, gone);
-             uploader_.SettleNow(inode);
+             finishing_.SettleNow(inode);
            }});
 }
 

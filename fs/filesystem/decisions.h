@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "catalog/store.h"
+#include "filesystem/finishing.h"
 #include "filesystem/open_files.h"
 #include "filesystem/shrinker.h"
 #include "uploader/uploader.h"
@@ -20,8 +21,13 @@ class Decisions {
  public:
   /// The collaborators outlive it.
   Decisions(Store& store, OpenFiles const& open, Shrinker& shrinker, Uploader& uploader,
-            Clock const& clock)
-      : store_(store), open_(open), shrinker_(shrinker), uploader_(uploader), clock_(clock) {}
+            Finishing& finishing, Clock const& clock)
+      : store_(store),
+        open_(open),
+        shrinker_(shrinker),
+        uploader_(uploader),
+        finishing_(finishing),
+        clock_(clock) {}
 
   struct Outcome {
     std::string path;
@@ -61,6 +67,7 @@ class Decisions {
   OpenFiles const& open_;
   Shrinker& shrinker_;
   Uploader& uploader_;
+  Finishing& finishing_;
   Clock const& clock_;
 };
 

@@ -74,12 +74,8 @@ void Describer::Note(InodeId inode) {
 }
 
 void Describer::NoteUnfinished(std::stop_token const& stop) {
-  for (InodeId after = 0; !stop.stop_requested();) {
-    auto const page = store_.Read([&](View const& view) { return ListWork(view, after, kPage); });
-    if (!page || page->empty()) return;
-    for (auto const inode : *page) Note(inode);
-    after = page->back();
-  }
+  // Where the catalog has trouble, they are described when they are changed.
+  static_cast<void>(VisitWork(store_, stop, [this](InodeId inode) { Note(inode); }));
 }
 
 void Describer::NoteLastUploaded(std::stop_token const& stop) {

@@ -5,28 +5,29 @@
 
 namespace tusfs {
 
-Filesystem::Filesystem(Store& store, Spool& spool, Uploader& uploader,
+Filesystem::Filesystem(Store& store, Spool& spool, Uploader& uploader, Finishing& finishing,
                        ProcessTable const& processes, Clock const& clock, std::uint64_t connection,
                        Logger logger, Turns::Options const& turns, RemoteBytes* remote)
     : store_(store),
       spool_(spool),
       uploader_(uploader),
+      finishing_(finishing),
       clock_(clock),
       logger_(std::move(logger)),
-      reporter_(store, spool, uploader),
+      reporter_(store, spool, uploader, finishing),
       replies_(store, connection),
       access_times_(store, clock, logger_),
       turns_(spool.budget(), clock, turns),
-      removal_(spool, uploader, open_, clock, logger_),
-      bodies_(store, spool, uploader, open_, turns_, removal_, remote, clock, logger_),
-      shrinker_(store, spool, open_, turns_, removal_, uploader.rules(), logger_),
-      names_(store, spool, uploader, replies_, bodies_, removal_, access_times_, clock),
+      removal_(spool, uploader, finishing, open_, clock, logger_),
+      bodies_(store, spool, uploader, finishing, open_, turns_, removal_, remote, clock, logger_),
+      shrinker_(store, spool, open_, turns_, removal_, finishing.rules(), logger_),
+      names_(store, spool, finishing, replies_, bodies_, removal_, access_times_, clock),
       xattrs_(store, replies_, reporter_, open_, clock),
       changes_(store, processes, logger_),
       data_(store, spool.budget(), uploader, open_, turns_, bodies_, changes_, access_times_,
             clock),
-      handles_(store, spool, uploader, processes, replies_, open_, turns_, removal_, bodies_,
-               clock) {}
+      handles_(store, spool, uploader, finishing, processes, replies_, open_, turns_, removal_,
+               bodies_, clock) {}
 
 Result<Attributes> Filesystem::GetAttributes(InodeId id) const {
   return store_.Read([&](View const& view) { return Stat(view, spool_, id); });
@@ -69,7 +70,7 @@ Result<Attributes> Filesystem::ChangeAttributes(Caller const& caller, InodeId id
   });
   if (!inode) return Failure(inode.error());
   if (version) version->SetModified(std::nullopt);
-  if (inode->type == FileType::kRegular) uploader_.Settle(id);
+  if (inode->type == FileType::kRegular) finishing_.Settle(id);
   return Show(spool_, *inode);
 }
 

@@ -27,6 +27,7 @@
 #include "filesystem/bodies.h"
 #include "filesystem/changes.h"
 #include "filesystem/data.h"
+#include "filesystem/finishing.h"
 #include "filesystem/handles.h"
 #include "filesystem/names.h"
 #include "filesystem/open_files.h"
@@ -49,9 +50,9 @@ class Filesystem {
  public:
   /// The collaborators outlive the filesystem, and the spool the store: bytes go when the store has
   /// committed that they may. Recover (recovery.h) comes before it.
-  Filesystem(Store& store, Spool& spool, Uploader& uploader, ProcessTable const& processes,
-             Clock const& clock, std::uint64_t connection, Logger logger,
-             Turns::Options const& turns = {}, RemoteBytes* remote = nullptr);
+  Filesystem(Store& store, Spool& spool, Uploader& uploader, Finishing& finishing,
+             ProcessTable const& processes, Clock const& clock, std::uint64_t connection,
+             Logger logger, Turns::Options const& turns = {}, RemoteBytes* remote = nullptr);
 
   /// Goes on with the files that are open on this connection, for the successor of a daemon that
   /// was killed: as ReopenFiles (takeover.h).
@@ -179,6 +180,7 @@ class Filesystem {
   Store& store_;
   Spool& spool_;
   Uploader& uploader_;
+  Finishing& finishing_;
   Clock const& clock_;
   Logger const logger_;
   // Each may know those above it.

@@ -23,12 +23,13 @@ bool IsWorthNoting(Inode const& inode, FileTime now) {
 
 }  // namespace
 
-Handles::Handles(Store& store, Spool& spool, Uploader& uploader, ProcessTable const& processes,
-                 Replies const& replies, OpenFiles& open, Turns& turns, Removal& removal,
-                 Bodies& bodies, Clock const& clock)
+Handles::Handles(Store& store, Spool& spool, Uploader& uploader, Finishing& finishing,
+                 ProcessTable const& processes, Replies const& replies, OpenFiles& open,
+                 Turns& turns, Removal& removal, Bodies& bodies, Clock const& clock)
     : store_(store),
       spool_(spool),
       uploader_(uploader),
+      finishing_(finishing),
       processes_(processes),
       replies_(replies),
       open_(open),
@@ -36,7 +37,7 @@ Handles::Handles(Store& store, Spool& spool, Uploader& uploader, ProcessTable co
       removal_(removal),
       bodies_(bodies),
       clock_(clock),
-      verdicts_(store, processes, uploader.rules()) {}
+      verdicts_(store, processes, finishing.rules()) {}
 
 std::shared_ptr<OpenHandle> Handles::MakeHandle(Caller const& caller, int flags) const {
   auto handle = std::make_shared<OpenHandle>();
@@ -104,7 +105,7 @@ Result<Handles::Created> Handles::CreateFile(Caller const& caller, InodeId paren
     open_.Remove(*handle);
     bodies_.Discard(**version);
   } else if (!handle->MayWrite()) {
-    uploader_.Settle(created->attributes.inode);  // as empty as it will be
+    finishing_.Settle(created->attributes.inode);  // as empty as it will be
   }
   return created;
 }
@@ -160,7 +161,7 @@ Result<HandleId> Handles::OpenEmptied(ActiveFile& file, Caller const& caller,
   }
   file.version = *std::move(fresh);
   uploader_.Abandoned(file.inode, ownerless);
-  if (!handle->MayWrite()) uploader_.Settle(file.inode);
+  if (!handle->MayWrite()) finishing_.Settle(file.inode);
   return opened;
 }
 
@@ -255,7 +256,7 @@ Result<void> Handles::Release(HandleId id) {
   if (!released.settles) return {};
   // It will be settled and sent: what it knows of its bytes need not be found out again.
   spool_.KeepOpen(std::move(version));
-  uploader_.Settle(file.inode);
+  finishing_.Settle(file.inode);
   return {};
 }
 

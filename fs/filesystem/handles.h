@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "catalog/store.h"
 #include "filesystem/bodies.h"
+#include "filesystem/finishing.h"
 #include "filesystem/open_files.h"
 #include "filesystem/removal.h"
 #include "filesystem/replies.h"
@@ -31,9 +32,9 @@ namespace tusfs {
 class Handles {
  public:
   /// The collaborators outlive it.
-  Handles(Store& store, Spool& spool, Uploader& uploader, ProcessTable const& processes,
-          Replies const& replies, OpenFiles& open, Turns& turns, Removal& removal, Bodies& bodies,
-          Clock const& clock);
+  Handles(Store& store, Spool& spool, Uploader& uploader, Finishing& finishing,
+          ProcessTable const& processes, Replies const& replies, OpenFiles& open, Turns& turns,
+          Removal& removal, Bodies& bodies, Clock const& clock);
 
   struct Created {
     Attributes attributes;
@@ -92,6 +93,7 @@ class Handles {
   Store& store_;
   Spool& spool_;
   Uploader& uploader_;
+  Finishing& finishing_;
   ProcessTable const& processes_;
   Replies const& replies_;
   OpenFiles& open_;

@@ -19,11 +19,11 @@ constexpr std::uint64_t kDotDotCookie = 2;
 
 }  // namespace
 
-Names::Names(Store& store, Spool const& spool, Uploader& uploader, Replies const& replies,
+Names::Names(Store& store, Spool const& spool, Finishing& finishing, Replies const& replies,
              Bodies& bodies, Removal& removal, AccessTimes const& access_times, Clock const& clock)
     : store_(store),
       spool_(spool),
-      uploader_(uploader),
+      finishing_(finishing),
       replies_(replies),
       bodies_(bodies),
       removal_(removal),
@@ -87,7 +87,7 @@ Result<Attributes> Names::MakeNode(Caller const& caller, InodeId parent, std::st
       life::BeginVersion(fresh, false);  // as empty as it will be, unless somebody opens it
     };
     auto made = MakeNewNode(caller, parent, name, {.type = type, .mode = mode, .fill = fill});
-    if (version && made) uploader_.Settle(made->inode);
+    if (version && made) finishing_.Settle(made->inode);
     if (version && !made) bodies_.Discard(*version);
     return made;
   };

@@ -15,18 +15,18 @@
 #include "filesystem/access_times.h"
 #include "filesystem/bodies.h"
 #include "filesystem/directory.h"
+#include "filesystem/finishing.h"
 #include "filesystem/removal.h"
 #include "filesystem/replies.h"
 #include "filesystem/types.h"
 #include "spool/spool.h"
-#include "uploader/uploader.h"
 
 namespace tusfs {
 
 class Names {
  public:
   /// The collaborators outlive it.
-  Names(Store& store, Spool const& spool, Uploader& uploader, Replies const& replies,
+  Names(Store& store, Spool const& spool, Finishing& finishing, Replies const& replies,
         Bodies& bodies, Removal& removal, AccessTimes const& access_times, Clock const& clock);
 
   [[nodiscard]] Result<Attributes> Lookup(InodeId parent, std::string_view name) const;
@@ -66,7 +66,7 @@ class Names {
 
   Store& store_;
   Spool const& spool_;
-  Uploader& uploader_;
+  Finishing& finishing_;
   Replies const& replies_;
   Bodies& bodies_;
   Removal& removal_;

@@ -85,7 +85,7 @@ void Removal::Tell(Aftermath const& aftermath) {
 }
 
 void Removal::TellRenamed(InodeId inode) {
-  uploader_.Settle(inode);
+  finishing_.Settle(inode);
   uploader_.Nudge(inode);
 }
 

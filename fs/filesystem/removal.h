@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/logger.h"
 #include "catalog/store.h"
+#include "filesystem/finishing.h"
 #include "filesystem/open_files.h"
 #include "spool/spool.h"
 #include "uploader/uploader.h"
@@ -22,9 +23,11 @@ namespace tusfs {
 class Removal {
  public:
   /// The collaborators outlive it, and the spool the store, whose last commit removes bytes.
-  Removal(Spool& spool, Uploader& uploader, OpenFiles& open, Clock const& clock, Logger logger)
+  Removal(Spool& spool, Uploader& uploader, Finishing& finishing, OpenFiles& open,
+          Clock const& clock, Logger logger)
       : spool_(spool),
         uploader_(uploader),
+        finishing_(finishing),
         open_(open),
         clock_(clock),
         logger_(std::move(logger)) {}
@@ -63,6 +66,7 @@ class Removal {
  private:
   Spool& spool_;
   Uploader& uploader_;
+  Finishing& finishing_;
   OpenFiles& open_;
   Clock const& clock_;
   Logger const logger_;

@@ -123,7 +123,7 @@ Result<FileReport> Reporter::Describe(View const& view, Inode const& inode,
   auto const upload = FindUpload(view, inode.upload);
   if (!upload) return Failure(upload.error());
   if (!life::IsUploaded(inode) && !MayBePublished(*upload)) {
-    if (auto const pattern = uploader_.rules().IgnoredBy(report.path)) {
+    if (auto const pattern = finishing_.rules().IgnoredBy(report.path)) {
       report.error = "its name matches the ignored pattern " + *pattern;
       return report;
     }
@@ -155,7 +155,7 @@ Result<FileReport> Reporter::Describe(View const& view, Inode const& inode,
     }
   }
   report.finishes = IsOnItsWay(report.state);
-  if (uploader_.rules().Settles(inode)) DescribeHold(inode, report);
+  if (finishing_.rules().Settles(inode)) DescribeHold(inode, report);
   return report;
 }
 
@@ -170,14 +170,14 @@ Result<FileReport> Reporter::Describe(InodeId id) const {
 }
 
 void Reporter::DescribeHold(Inode const& inode, FileReport& report) const {
-  auto const& rules = uploader_.rules();
+  auto const& rules = finishing_.rules();
   auto const hold = rules.HoldOf(inode, report.path);
   auto waits = WhatFor(hold);
   if (hold == Hold::kCommand) {
-    if (auto const answer = uploader_.FinishAnswer(inode.id)) waits += ": " + *answer;
+    if (auto const answer = finishing_.CommandAnswer(inode.id)) waits += ": " + *answer;
   }
   if (hold == Hold::kNone && inode.regrown > 0 && !inode.approved) {
-    auto const seconds = uploader_.settle().QuietTimeOf(inode).count() / 1000;
+    auto const seconds = finishing_.times().QuietTimeOf(inode).count() / 1000;
     waits = "was changed after it was uploaded, and settles for " + std::to_string(seconds) + " s";
   }
   if (!waits.empty()) report.error += (report.error.empty() ? "" : "; ") + waits;

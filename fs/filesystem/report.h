@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "catalog/store.h"
+#include "filesystem/finishing.h"
 #include "uploader/uploader.h"
 
 namespace tusfs {
@@ -54,8 +55,9 @@ struct StatusReport {
 class Reporter {
  public:
   /// The collaborators outlive the reporter.
-  Reporter(Store const& store, Spool const& spool, Uploader const& uploader)
-      : store_(store), spool_(spool), uploader_(uploader) {}
+  Reporter(Store const& store, Spool const& spool, Uploader const& uploader,
+           Finishing const& finishing)
+      : store_(store), spool_(spool), uploader_(uploader), finishing_(finishing) {}
 
   /// One file, by one of its names. Errors: ENOENT.
   [[nodiscard]] Result<FileReport> Describe(InodeId inode) const;
@@ -86,6 +88,7 @@ class Reporter {
   Store const& store_;
   Spool const& spool_;
   Uploader const& uploader_;
+  Finishing const& finishing_;
 };
 
 }  // namespace tusfs

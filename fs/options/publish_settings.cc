@@ -25,4 +25,8 @@ Result<PublishRules> PublishRulesOf(Options const& options) {
                       .mount = options.mountpoint};
 }
 
+FinishingOptions FinishingOptionsOf(Options const& options) {
+  return {.settle = {.quiet = options.settle, .limit = options.settle_limit}};
+}
+
 }  // namespace tusfs

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "filesystem/finishing.h"
 #include "options/options.h"
 #include "uploader/publish_rules.h"
 
@@ -9,5 +10,8 @@ namespace tusfs {
 
 /// Errors: EINVAL with a sentence, where the options do not fit together.
 [[nodiscard]] Result<PublishRules> PublishRulesOf(Options const& options);
+
+/// How long a closed file waits.
+[[nodiscard]] FinishingOptions FinishingOptionsOf(Options const& options);
 
 }  // namespace tusfs

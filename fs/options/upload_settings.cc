@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "options/publish_settings.h"
 #include "uploader/target.h"
 #include "version.h"
 
@@ -78,8 +77,6 @@ Result<UploaderOptions> UploaderOptionsOf(Options const& options, std::string co
                                           tus::BandwidthLimit& bandwidth) {
   auto const rules = UploadRulesOf(options);
   if (!rules) return Failure(rules.error());
-  auto publishing = PublishRulesOf(options);
-  if (!publishing) return Failure(publishing.error());
   UploaderOptions wanted;
   wanted.client.endpoint = url;
   wanted.client.credentials = credentials;
@@ -90,8 +87,6 @@ Result<UploaderOptions> UploaderOptionsOf(Options const& options, std::string co
   wanted.chunks = rules->chunks;
   wanted.defer_length = rules->defer_length;
   wanted.transfers = options.transfers;
-  wanted.settle = {.quiet = options.settle, .limit = options.settle_limit};
-  wanted.rules = *std::move(publishing);
   wanted.transfer.metadata = rules->metadata;
   wanted.transfer.adopt_timeout = options.adopt_timeout;
   wanted.transfer.retry_refused = options.retry_refused;

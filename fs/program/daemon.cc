@@ -10,6 +10,7 @@
 #include "base/thread_name.h"
 #include "filesystem/orderly_end.h"
 #include "filesystem/recovery.h"
+#include "options/publish_settings.h"
 #include "options/space_settings.h"
 #include "options/upload_settings.h"
 #include "program/process.h"
@@ -41,7 +42,8 @@ Result<void> Daemon::Begin() {
   if (auto mapped = MapSlots(); !mapped) return mapped;
   if (auto made = MakeRooms(); !made) return made;
   connection_end_.emplace([this] { EndConnection(); });
-  uploads_end_.emplace([this] { EndUploads(); });
+  publishing_end_.emplace([this] { EndPublishing(); });
+  if (auto started = finishing_->Start(); !started) return started;
   if (auto started = uploader_->Start(); !started) return started;
   if (auto started = StartControl(); !started) return started;
   if (auto taken = TakeMount(); !taken) return taken;
@@ -80,19 +82,26 @@ Result<void> Daemon::MakeRooms() {
   describer_ = std::make_unique<Describer>(store, spool, logger_);
   bandwidth_.Set(options_.limit_rate);
   credentials_ = MakeCredentials(options_);
+  auto rules = PublishRulesOf(options_);
+  if (!rules) return Failure(rules.error());
+  rules_ = *std::move(rules);
   auto uploading = UploaderOptionsOf(options_, url_, credentials_.get(), bandwidth_);
   if (!uploading) return Failure(uploading.error());
   ReadBackOptions reading{.client = uploading->client, .make_transport = uploading->make_transport};
-  uploader_ = std::make_unique<Uploader>(*std::move(uploading), store, spool, clock_, logger_);
+  uploader_ =
+      std::make_unique<Uploader>(*std::move(uploading), rules_, store, spool, clock_, logger_);
   if (options_.read_back) {
     // Nobody reads before there is a server.
     read_back_ =
         std::make_unique<ReadBack>(std::move(reading), store, spool, clock_, logger_,
                                    [this](InodeId inode) { server_->BytesArrived(inode); });
   }
+  finishing_ = std::make_unique<Finishing>(
+      FinishingOptionsOf(options_), rules_, store, spool, clock_,
+      [this](InodeId inode) { uploader_->Nudge(inode); }, logger_);
   filesystem_ =
-      std::make_unique<Filesystem>(store, spool, *uploader_, processes_, clock_, state_.connection,
-                                   logger_, TurnsOf(options_), read_back_.get());
+      std::make_unique<Filesystem>(store, spool, *uploader_, *finishing_, processes_, clock_,
+                                   state_.connection, logger_, TurnsOf(options_), read_back_.get());
   if (!is_successor_) return {};
   return filesystem_->TakeOver();
 }
@@ -106,9 +115,9 @@ Result<void> Daemon::StartControl() {
   entry_.state_dir = options_.state_dir;
   entry_.socket = SocketPath(runtime_, entry_.mount).string();
   entry_.daemon_pid = ::getpid();
-  reporter_.emplace(*state_.store, *state_.spool, *uploader_);
+  reporter_.emplace(*state_.store, *state_.spool, *uploader_, *finishing_);
   decisions_.emplace(*state_.store, filesystem_->open_files(), filesystem_->shrinker(), *uploader_,
-                     clock_);
+                     *finishing_, clock_);
   commands_.emplace(entry_, *reporter_, *decisions_);
   auto control = ControlServer::Start(
       entry_.socket, [this](std::string const& request) { return commands_->Answer(request); },
@@ -226,7 +235,10 @@ bool Daemon::OnEndSignal(pid_t sender) {
 
 // ---- the end
 
-void Daemon::EndUploads() {
+// Transfers end while the settler waits for the disk.
+void Daemon::EndPublishing() {
+  uploader_->RequestStop();
+  finishing_->Stop();
   uploader_->Stop();
   if (read_back_) read_back_->Stop();
 }

@@ -27,6 +27,7 @@
 #include "filesystem/decisions.h"
 #include "filesystem/describer.h"
 #include "filesystem/filesystem.h"
+#include "filesystem/finishing.h"
 #include "filesystem/left_open.h"
 #include "filesystem/reclaim.h"
 #include "filesystem/report.h"
@@ -36,6 +37,7 @@
 #include "keeper/daemon_side.h"
 #include "options/options.h"
 #include "program/open_state.h"
+#include "uploader/publish_rules.h"
 #include "uploader/read_back.h"
 #include "uploader/uploader.h"
 
@@ -84,7 +86,7 @@ class Daemon {
   /// Returns whether it was the last word.
   bool OnEndSignal(pid_t sender);
 
-  void EndUploads();
+  void EndPublishing();
   void EndConnection();
   /// What the connection that has ended leaves; nothing where it goes on.
   [[nodiscard]] std::optional<HandlesLeft> Left() const;
@@ -110,8 +112,10 @@ class Daemon {
   std::unique_ptr<Describer> describer_;
   tus::BandwidthLimit bandwidth_;
   std::unique_ptr<tus::Credentials> credentials_;
+  PublishRules rules_;
   std::unique_ptr<Uploader> uploader_;
   std::unique_ptr<ReadBack> read_back_;  ///< null: uploaded bytes are not read back
+  std::unique_ptr<Finishing> finishing_;
   std::unique_ptr<Filesystem> filesystem_;
   std::optional<Reporter> reporter_;
   std::optional<Decisions> decisions_;
@@ -125,7 +129,7 @@ class Daemon {
   std::optional<Ending> connection_end_;
 
   // What works in the rooms by itself, and what its end waits for.
-  std::optional<Ending> uploads_end_;       ///< transfers, which are cancelled; settling, the disk
+  std::optional<Ending> publishing_end_;    ///< transfers, which are cancelled; settling, the disk
   std::unique_ptr<ControlServer> control_;  ///< commands that are being answered
   std::jthread watch_;                      ///< of the line: a look at the catalog
   std::optional<Reclaimer> reclaimer_;      ///< its round

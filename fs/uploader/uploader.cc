@@ -15,7 +15,6 @@ namespace tusfs {
 namespace {
 
 constexpr std::chrono::seconds kLongestWait{60};
-constexpr std::size_t kWorkPage = 1024;
 
 double RandomFraction() {
   thread_local std::mt19937_64 generator{std::random_device{}()};
@@ -29,8 +28,8 @@ UploaderOptions WithRandomness(UploaderOptions options) {
 
 }  // namespace
 
-Uploader::Uploader(UploaderOptions options, Store& store, Spool& spool, Clock const& clock,
-                   Logger logger)
+Uploader::Uploader(UploaderOptions options, PublishRules const& rules, Store& store, Spool& spool,
+                   Clock const& clock, Logger logger)
     : options_(WithRandomness(std::move(options))),
       store_(store),
       spool_(spool),
@@ -49,19 +48,11 @@ Uploader::Uploader(UploaderOptions options, Store& store, Spool& spool, Clock co
               .clock = clock_,
               .logger = logger,
               .options = options_.transfer,
-              .rules = options_.rules,
+              .rules = rules,
               .random = options_.random,
-              .terminate =
-                  [this](Uuid const& upload) {
-                    queue_.Schedule({.inode = 0, .upload = upload}, clock_.Steady(), 0);
-                  }},
-      settler_(store_, spool_, options_.rules, clock_, options_.settle,
-               {.nudge = [this](InodeId inode) { Nudge(inode); },
-                .ask = [this](InodeId inode) { finish_command_.Ask(inode); }},
-               logger),
-      finish_command_(
-          store_, spool_, options_.rules, clock_,
-          [this](InodeId inode) { settler_.Settle({inode}); }, options_.finish_command, logger) {}
+              .terminate = [this](Uuid const& upload) {
+                queue_.Schedule({.inode = 0, .upload = upload}, clock_.Steady(), 0);
+              }} {}
 
 Uploader::~Uploader() { Stop(); }
 
@@ -69,25 +60,11 @@ Result<void> Uploader::Load() {
   auto const ownerless = store_.Read([](View const& view) { return ListOwnerless(view); });
   if (!ownerless) return Failure(ownerless.error());
   for (auto const& upload : *ownerless) shared_.terminate(upload);
-  InodeId after = 0;
-  while (true) {
-    auto const page =
-        store_.Read([&](View const& view) { return ListWork(view, after, kWorkPage); });
-    if (!page) return Failure(page.error());
-    for (auto const inode : *page) {
-      settler_.Restart(inode);
-      Nudge(inode);
-    }
-    if (page->size() < kWorkPage) break;
-    after = page->back();
-  }
-  return {};
+  return VisitWork(store_, {}, [this](InodeId inode) { Nudge(inode); });
 }
 
 Result<void> Uploader::Start() {
   if (auto loaded = Load(); !loaded) return loaded;
-  settler_.Start();
-  finish_command_.Start();
   for (int i = 0; i < options_.transfers; ++i) {
     threads_.emplace_back([this](std::stop_token stop) {
       NameThread("transfer");
@@ -97,11 +74,13 @@ Result<void> Uploader::Start() {
   return {};
 }
 
-void Uploader::Stop() {
+void Uploader::RequestStop() {
   for (auto& thread : threads_) thread.request_stop();
   queue_.CancelAll();
-  settler_.Stop();
-  finish_command_.Stop();
+}
+
+void Uploader::Stop() {
+  RequestStop();
   threads_.clear();
 }
 
@@ -123,7 +102,6 @@ void Uploader::Work(std::stop_token stop) {
 }
 
 bool Uploader::RunDue() {
-  if (settler_.SettleDue()) return true;
   if (!own_) own_ = MakeTransfer({});
   auto const gate = endpoint_.Enter().gate;
   return gate != Endpoint::Gate::kWait && Serve(*own_, gate, {}, clock_.Steady());
@@ -151,10 +129,6 @@ bool Uploader::Serve(Transfer& transfer, Endpoint::Gate gate, std::stop_token co
 void Uploader::Nudge(InodeId inode) {
   queue_.Schedule({.inode = inode, .upload = {}}, clock_.Steady(), 0);
 }
-
-void Uploader::Settle(InodeId inode) { settler_.Restart(inode); }
-
-void Uploader::SettleNow(InodeId inode) { settler_.Hurry(inode); }
 
 void Uploader::Retry(InodeId inode) {
   Forget(inode);

@@ -1,13 +1,13 @@
 // What to send next, and the threads that send it.
 //
 // The filesystem tells the uploader what happened to a file, after the catalog knows it; none of
-// these calls waits for the network, and only LetGo waits at all. Collaborators outlive the
-// uploader. Everything that has to survive is in the catalog: Start finds it there.
+// these calls waits for the network, and only LetGo waits at all. Whether a file is finished is
+// decided there: here bytes are sent as they come, and the last one when the catalog says so.
+// Everything that has to survive is in the catalog: Start finds it there.
 #pragma once
 
 #include <tusclient/transport.h>
 
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -20,10 +20,8 @@
 #include "catalog/store.h"
 #include "spool/spool.h"
 #include "uploader/endpoint.h"
-#include "uploader/finish_command.h"
 #include "uploader/publish_rules.h"
 #include "uploader/queue.h"
-#include "uploader/settler.h"
 #include "uploader/transfer.h"
 
 namespace tusfs {
@@ -33,9 +31,6 @@ struct UploaderOptions {
   tus::ChunkRules chunks{};
   bool defer_length = true;  ///< where the server has it
   int transfers = 4;         ///< threads that send
-  SettleTimes settle{};      ///< quiet time between the last close and finished
-  PublishRules rules{};
-  FinishCommandOptions finish_command{};
   TransferOptions transfer;
   std::function<std::unique_ptr<tus::HttpTransport>()> make_transport;
   std::function<double()> random{};  ///< in [0, 1), thread-safe; nothing: of its own
@@ -43,27 +38,26 @@ struct UploaderOptions {
 
 class Uploader {
  public:
-  Uploader(UploaderOptions options, Store& store, Spool& spool, Clock const& clock, Logger logger);
+  /// The collaborators outlive it.
+  Uploader(UploaderOptions options, PublishRules const& rules, Store& store, Spool& spool,
+           Clock const& clock, Logger logger);
   ~Uploader();
 
   /// Finds the work that the catalog knows of and starts the threads.
   [[nodiscard]] Result<void> Start();
   /// Finds it, and starts nothing: its turns are the caller's, with RunDue.
   [[nodiscard]] Result<void> Load();
-  /// Does one thing that is due now, on the calling thread: settles, asks the server what it is, or
-  /// runs one job. False where nothing is. Not beside Start.
+  /// Does one thing that is due now, on the calling thread: asks the server what it is, or runs one
+  /// job. False where nothing is. Not beside Start.
   bool RunDue();
-  /// Cancels what is being sent and ends the threads, within 100 ms but for a busy disk.
+  /// Cancels what is being sent: the threads end within 100 ms but for a busy disk, and nobody
+  /// waits for them here.
+  void RequestStop();
+  /// The same, and waits for the threads.
   void Stop();
 
   /// More bytes of a growing file are there, or it became finished.
   void Nudge(InodeId inode);
-
-  /// A settling file was closed, renamed or had its attributes set: its quiet time starts over.
-  void Settle(InodeId inode);
-
-  /// Somebody has approved a settling file: its quiet time is over.
-  void SettleNow(InodeId inode);
 
   /// A file is tried at once, whatever its last error said.
   void Retry(InodeId inode);
@@ -81,13 +75,6 @@ class Uploader {
   /// catalog's; EIO where bytes were trimmed, so that what was sent has to stay as it is.
   [[nodiscard]] Result<void> LetGo(InodeId inode, Version& version, std::uint64_t offset);
 
-  [[nodiscard]] PublishRules const& rules() const { return options_.rules; }
-  [[nodiscard]] SettleTimes const& settle() const { return options_.settle; }
-  /// What the finish command said last about a file that waits for it; nothing where it was not run
-  /// for it yet.
-  [[nodiscard]] std::optional<std::string> FinishAnswer(InodeId inode) const {
-    return finish_command_.LastAnswer(inode);
-  }
   [[nodiscard]] bool IsSending(InodeId inode) const;
   [[nodiscard]] Endpoint::State Server() const { return endpoint_.state(); }
 
@@ -110,8 +97,6 @@ class Uploader {
   Queue queue_;
   Endpoint endpoint_;
   Transfer::Shared shared_;
-  Settler settler_;
-  FinishCommand finish_command_;
   std::unique_ptr<Transfer> own_;  ///< of RunDue
   std::vector<std::jthread> threads_;
 };

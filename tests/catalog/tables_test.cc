@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <numeric>
+#include <stop_token>
 #include <thread>
 
 #include "catalog/store_harness.h"
@@ -88,6 +89,26 @@ TEST_F(TablesTest, WorkIsListedInPages) {
   EXPECT_THAT(Work(3, 2), ElementsAre(4, 5));
   EXPECT_THAT(Work(5, 2), ElementsAre(6));
   EXPECT_THAT(Work(6, 2), IsEmpty());
+}
+
+TEST_F(TablesTest, WorkIsVisitedInOrderHoweverManyPagesItHas) {
+  std::vector<InodeId> files;
+  for (InodeId id = 2; id < 2 + 2 * kPage; ++id) files.push_back(id);
+  for (auto const id : files) PutFile(id, Content::kFinished);
+  std::vector<InodeId> visited;
+  std::stop_source stop;
+  auto const visit = [&](InodeId id) {
+    visited.push_back(id);
+    // Somebody may change the catalog meanwhile.
+    PutFile(id, Content::kUploaded);
+    if (visited.size() == files.size()) stop.request_stop();
+  };
+  ASSERT_TRUE(Ok(VisitWork(*store_, stop.get_token(), visit)));
+  EXPECT_EQ(visited, files);
+  visited.clear();
+  PutFile(2, Content::kFinished);
+  ASSERT_TRUE(Ok(VisitWork(*store_, stop.get_token(), visit)));
+  EXPECT_THAT(visited, IsEmpty()) << "it was told to stop";
 }
 
 TEST_F(TablesTest, ADeletedInodeIsNoWork) {

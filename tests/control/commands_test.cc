@@ -71,17 +71,21 @@ class CommandsTest : public testing::Test {
   SystemClock const clock_;
   std::unique_ptr<Spool> const spool_ = Spool::Open(dir_ / "spool").value();
   std::unique_ptr<Store> const store_ = Store::Open(dir_ / "catalog", {}, QuietLogger()).value();
+  PublishRules const rules_;
   Uploader uploader_{
       {.client = {.endpoint = "http://tus/files/"}, .transfer = {}, .make_transport = {}},
+      rules_,
       *store_,
       *spool_,
       clock_,
       QuietLogger()};
-  Reporter const reporter_{*store_, *spool_, uploader_};
+  Finishing finishing_{{}, rules_, *store_, *spool_, clock_, [](InodeId) {}, QuietLogger()};
+  Reporter const reporter_{*store_, *spool_, uploader_, finishing_};
   ProcProcessTable const processes_;
-  Filesystem filesystem_{*store_, *spool_, uploader_, processes_, clock_, 1, QuietLogger()};
-  Decisions decisions_{*store_, filesystem_.open_files(), filesystem_.shrinker(), uploader_,
-                       clock_};
+  Filesystem filesystem_{*store_,    *spool_, uploader_, finishing_,
+                         processes_, clock_,  1,         QuietLogger()};
+  Decisions decisions_{
+      *store_, filesystem_.open_files(), filesystem_.shrinker(), uploader_, finishing_, clock_};
   Commands const commands_{{.mount = "/mnt/ingest",
                             .url = "http://tus/files/",
                             .state_dir = "",

@@ -145,8 +145,8 @@ TEST_F(Adoption, SoDoesOneThatHasAnotherNameByNow) {
   ASSERT_TRUE(Ok(fs_->Rename(me_, kRootInode, "clip", kRootInode, "second", 0)));
   // The first one has its name again, but what was published last under it is the second.
   ASSERT_TRUE(Ok(fs_->Rename(me_, kRootInode, "first", kRootInode, "clip", 0)));
-  auto const report =
-      Reporter(*store_, *spool_, *uploader_).Describe(fs_->Lookup(kRootInode, "clip")->inode);
+  auto const report = Reporter(*store_, *spool_, *uploader_, *finishing_)
+                          .Describe(fs_->Lookup(kRootInode, "clip")->inode);
   ASSERT_TRUE(Ok(report));
   EXPECT_EQ(report->state, "uploaded");
   EXPECT_THAT(report->error, testing::HasSubstr("something else"));

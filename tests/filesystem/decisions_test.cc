@@ -18,7 +18,8 @@ class DecisionsTest : public FilesystemRig {
   using Call = Result<Decisions::Outcomes> (*)(Decisions&, std::string const&);
 
   Decisions::Outcomes Say(Call call, std::string const& path) {
-    Decisions decisions(*store_, fs_->open_files(), fs_->shrinker(), *uploader_, clock_);
+    Decisions decisions(*store_, fs_->open_files(), fs_->shrinker(), *uploader_, *finishing_,
+                        clock_);
     auto outcomes = call(decisions, path);
     EXPECT_TRUE(Ok(outcomes));
     return outcomes.value_or(Decisions::Outcomes{});
@@ -53,7 +54,7 @@ class DecisionsTest : public FilesystemRig {
     return inode;
   }
   std::string StateOf(std::string const& path) {
-    auto const reports = Reporter(*store_, *spool_, *uploader_).List(path);
+    auto const reports = Reporter(*store_, *spool_, *uploader_, *finishing_).List(path);
     EXPECT_TRUE(Ok(reports));
     return std::string(reports.value().at(0).state);
   }
@@ -80,7 +81,7 @@ TEST_F(DecisionsTest, AnInterruptedFileIsPublishedAsItIs) {
 }
 
 TEST_F(DecisionsTest, PublishingEndsTheQuietTime) {
-  ASSERT_TRUE(Ok(uploader_->Start()));  // of an hour in this rig
+  StartThreads();  // of an hour in this rig
   auto const inode = FileThatIs("a.part", Content::kInterrupted);
   EXPECT_EQ(RefusalOf(kPublish, "a.part"), "");
   EXPECT_TRUE(tusfs_testing::WaitFor([&] { return Row(inode).content == Content::kFinished; }));
@@ -144,7 +145,8 @@ class CutFilesTest : public DecisionsTest {
     return created.attributes.inode;
   }
   std::string PublishWith(std::string const& path, Decisions::Rest rest) {
-    Decisions decisions(*store_, fs_->open_files(), fs_->shrinker(), *uploader_, clock_);
+    Decisions decisions(*store_, fs_->open_files(), fs_->shrinker(), *uploader_, *finishing_,
+                        clock_);
     auto const outcomes = decisions.Publish(path, rest);
     EXPECT_TRUE(Ok(outcomes));
     return outcomes.value().at(0).refusal;
@@ -292,7 +294,7 @@ TEST_F(DecisionsTest, ADirectoryMeansTheFilesBeneathOfWhichItCanBeSaid) {
 }
 
 TEST_F(DecisionsTest, APathThatIsNotThereIsAnError) {
-  Decisions decisions(*store_, fs_->open_files(), fs_->shrinker(), *uploader_, clock_);
+  Decisions decisions(*store_, fs_->open_files(), fs_->shrinker(), *uploader_, *finishing_, clock_);
   EXPECT_EQ(CodeOf(decisions.Publish("nothing")), ENOENT);
 }
 

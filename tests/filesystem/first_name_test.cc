@@ -15,9 +15,9 @@ class FirstNameTest : public FilesystemRig {
   FirstNameTest() {
     settle_ = std::chrono::milliseconds(0);
     Remount();
-    EXPECT_TRUE(Ok(uploader_->Start()));
+    StartThreads();
   }
-  ~FirstNameTest() override { uploader_->Stop(); }
+  ~FirstNameTest() override { StopThreads(); }
 
   /// Of a file that stays as it is under this name: the settler has seen it.
   InodeId MakeHeld(std::string const& name) {
@@ -74,11 +74,11 @@ TEST_F(FirstNameTest, FilesWhoseFirstNamesAreExchangedAreBothLookedAt) {
 }
 
 TEST_F(FirstNameTest, AFileThatWaitsForARenameIsFinishedByAnotherFirstName) {
+  StopThreads();
   rules_.finish = {{Glob::Parse("later*").value(), FinishBy::kClose},
                    {Glob::Parse("*").value(), FinishBy::kRename}};
-  uploader_->Stop();
   Remount();
-  ASSERT_TRUE(Ok(uploader_->Start()));
+  StartThreads();
   auto const inode = MakeHeld("incoming");
   ASSERT_TRUE(Ok(fs_->Link(me_, inode, kRootInode, "done")));
   ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "incoming")));

@@ -16,7 +16,7 @@ constexpr auto kNextBoot = "second boot";
 class OrderlyEndTest : public FilesystemRig {
  protected:
   void End(HandlesLeft left) {
-    uploader_->Stop();
+    StopThreads();
     EXPECT_TRUE(Ok(EndConnection(
         *store_, *spool_, {.handles = left, .publish_unknown = rules_.publish_unknown}, logger_)));
   }

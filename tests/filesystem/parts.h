@@ -32,9 +32,9 @@ class PartsRig : public FilesystemRig {
 
   OpenFiles open_;
   Turns waiting_{spool_->budget(), clock_, {}};
-  Removal removal_{*spool_, *uploader_, open_, clock_, logger_};
-  Bodies bodies_{*store_,  *spool_,  *uploader_, open_,  waiting_,
-                 removal_, &remote_, clock_,     logger_};
+  Removal removal_{*spool_, *uploader_, *finishing_, open_, clock_, logger_};
+  Bodies bodies_{*store_,  *spool_,  *uploader_, *finishing_, open_,
+                 waiting_, removal_, &remote_,   clock_,      logger_};
 
  private:
   HandleId last_handle_ = 1'000'000;

@@ -201,7 +201,7 @@ TEST_F(Publish, AStubThatIsRenamedStaysUploaded) {
   ASSERT_TRUE(fs_->shrinker().Evict(inode).value_or(false));
   ASSERT_TRUE(Ok(fs_->Rename(me_, kRootInode, "old name", kRootInode, "new name", 0)));
   copy("marker");  // the uploader has looked at the new name before this one
-  auto const report = Reporter(*store_, *spool_, *uploader_).Describe(inode);
+  auto const report = Reporter(*store_, *spool_, *uploader_, *finishing_).Describe(inode);
   ASSERT_TRUE(Ok(report));
   EXPECT_EQ(report->state, "uploaded");
   EXPECT_EQ(report->error, "uploaded as old name");

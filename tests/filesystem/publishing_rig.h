@@ -35,7 +35,6 @@ class PublishingRig : public testing::Test {
     UploaderOptions options;
     options.client.endpoint = server_.Url();
     options.transfers = 3;
-    options.settle.quiet = std::chrono::milliseconds(20);
     options.chunks.size = 2 * Version::kGranule;
     options.transfer.patience = std::chrono::milliseconds(20);
     options.transfer.retry = {.base = std::chrono::milliseconds(5),
@@ -43,15 +42,21 @@ class PublishingRig : public testing::Test {
     options.transfer.gone_after = std::chrono::milliseconds(20);
     options.transfer.adopt_timeout = adopt_timeout_;
     options.make_transport = [] { return tus::MakeCurlTransport({}); };
-    uploader_ = std::make_unique<Uploader>(options, *store_, *spool_, clock_, logger_);
+    uploader_ = std::make_unique<Uploader>(options, rules_, *store_, *spool_, clock_, logger_);
+    finishing_ = std::make_unique<Finishing>(
+        FinishingOptions{.settle = {.quiet = std::chrono::milliseconds(20)}}, rules_, *store_,
+        *spool_, clock_, [this](InodeId inode) { uploader_->Nudge(inode); }, logger_);
+    ASSERT_TRUE(Ok(finishing_->Start()));
     ASSERT_TRUE(Ok(uploader_->Start()));
-    fs_ = std::make_unique<Filesystem>(*store_, *spool_, *uploader_, processes_, clock_,
-                                       *connection, logger_);
+    fs_ = std::make_unique<Filesystem>(*store_, *spool_, *uploader_, *finishing_, processes_,
+                                       clock_, *connection, logger_);
   }
 
   void Unmount() {
+    if (finishing_) finishing_->Stop();
     if (uploader_) uploader_->Stop();
     fs_.reset();
+    finishing_.reset();
     uploader_.reset();
     store_.reset();
     spool_.reset();
@@ -59,7 +64,7 @@ class PublishingRig : public testing::Test {
 
   std::vector<std::string> Unfinished() {
     std::vector<std::string> left;
-    auto const reports = Reporter(*store_, *spool_, *uploader_).Unfinished("");
+    auto const reports = Reporter(*store_, *spool_, *uploader_, *finishing_).Unfinished("");
     EXPECT_TRUE(Ok(reports));
     for (auto const& report : reports.value_or(std::vector<FileReport>{})) {
       left.push_back(report.path + " " + std::string(report.state) + " " + report.error);
@@ -108,10 +113,12 @@ class PublishingRig : public testing::Test {
   Logger const logger_ = QuietLogger();
   FakeProcesses const processes_{};
   Caller const me_{.uid = 0, .gid = 0, .pid = 100};
+  PublishRules const rules_;
   FixtureServer server_;
   std::unique_ptr<Spool> spool_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Uploader> uploader_;
+  std::unique_ptr<Finishing> finishing_;
   std::unique_ptr<Filesystem> fs_;
 };
 

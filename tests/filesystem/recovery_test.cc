@@ -280,7 +280,7 @@ TEST_F(RecoveryTest, AFileThatTheDiskHasFailedShowsTheSizeOfWhatIsLeft) {
   EXPECT_EQ(Stat(gone).size, 5U) << "it cannot be opened either";
   EXPECT_EQ(Stat(whole).size, 5U);
   EXPECT_EQ(Row(cut).content, Content::kFailed);
-  EXPECT_EQ(Reporter(*store_, *spool_, *uploader_).Status().value().accepted, 15U);
+  EXPECT_EQ(Reporter(*store_, *spool_, *uploader_, *finishing_).Status().value().accepted, 15U);
 }
 
 TEST_F(RecoveryTest, WhatThePowerCutHasLeftIsForgottenWhenTheFileIsChanged) {

@@ -354,7 +354,7 @@ class HalfSetSize : public Replay {
     });
     std::filesystem::resize_file(PathOf(inode), size);
     DaemonDies();
-    EXPECT_TRUE(Ok(uploader_->Start()));
+    StartThreads();
     AttributeChange change;
     change.size = size;
     return fs_->SetAttributes(Again(Request()), inode, change, handle);

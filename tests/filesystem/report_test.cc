@@ -15,7 +15,7 @@ using testing::IsEmpty;
 class ReportTest : public FilesystemRig {
  protected:
   std::vector<FileReport> List(std::string const& path = "") {
-    auto reports = Reporter(*store_, *spool_, *uploader_).List(path);
+    auto reports = Reporter(*store_, *spool_, *uploader_, *finishing_).List(path);
     EXPECT_TRUE(Ok(reports));
     return reports.value_or(std::vector<FileReport>{});
   }
@@ -27,13 +27,13 @@ class ReportTest : public FilesystemRig {
   }
 
   std::vector<std::string> Unfinished(std::string const& path = "") {
-    auto const reports = Reporter(*store_, *spool_, *uploader_).Unfinished(path);
+    auto const reports = Reporter(*store_, *spool_, *uploader_, *finishing_).Unfinished(path);
     EXPECT_TRUE(Ok(reports));
     return Paths(reports.value_or(std::vector<FileReport>{}));
   }
 
   StatusReport Status() {
-    auto status = Reporter(*store_, *spool_, *uploader_).Status();
+    auto status = Reporter(*store_, *spool_, *uploader_, *finishing_).Status();
     EXPECT_TRUE(Ok(status));
     return status.value_or(StatusReport{});
   }
@@ -328,7 +328,7 @@ TEST_F(ReportTest, AListKeepsToItsPath) {
   EXPECT_THAT(Paths(List("d/e")), ElementsAre("d/e/y"));
   EXPECT_THAT(Paths(List("d/empty")), ElementsAre("d/empty"));
   EXPECT_THAT(Unfinished("d"), testing::UnorderedElementsAre("d/x", "d/e/y"));
-  Reporter const reporter(*store_, *spool_, *uploader_);
+  Reporter const reporter(*store_, *spool_, *uploader_, *finishing_);
   EXPECT_EQ(CodeOf(reporter.List("nothing")), ENOENT);
   EXPECT_EQ(CodeOf(reporter.Unfinished("d2/below")), ENOTDIR);
 }

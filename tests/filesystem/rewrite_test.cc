@@ -194,8 +194,8 @@ TEST_F(RewriteTest, IsOverWhenTheFileIsFinished) {
   Close(handle);
   EXPECT_EQ(Row(inode).rewrite, Rewrite::kBegun);
   ChangeRow(inode, [](Inode& row) { row.approved = true; });  // at once
-  ASSERT_TRUE(Ok(uploader_->Start()));
-  uploader_->SettleNow(inode);
+  StartThreads();
+  finishing_->SettleNow(inode);
   EXPECT_TRUE(tusfs_testing::WaitFor([&] { return Row(inode).content == Content::kFinished; }));
   EXPECT_EQ(Row(inode).rewrite, Rewrite::kNone);
 }

@@ -140,17 +140,29 @@ class FilesystemRig : public testing::Test {
   void Serve() {
     UploaderOptions options;
     options.client.endpoint = kTestEndpoint;
-    options.settle.quiet = settle_;
-    options.rules = rules_;
     options.make_transport = [] { return std::make_unique<DeafServer>(); };
-    uploader_ = std::make_unique<Uploader>(options, *store_, *spool_, clock_, logger_);
-    fs_ = std::make_unique<Filesystem>(*store_, *spool_, *uploader_, processes_, clock_,
-                                       connection_, logger_, turns_, &remote_);
+    uploader_ = std::make_unique<Uploader>(options, rules_, *store_, *spool_, clock_, logger_);
+    finishing_ = std::make_unique<Finishing>(
+        FinishingOptions{.settle = {.quiet = settle_}}, rules_, *store_, *spool_, clock_,
+        [this](InodeId inode) { uploader_->Nudge(inode); }, logger_);
+    fs_ = std::make_unique<Filesystem>(*store_, *spool_, *uploader_, *finishing_, processes_,
+                                       clock_, connection_, logger_, turns_, &remote_);
+  }
+
+  /// What goes on by itself: files are finished and sent.
+  void StartThreads() {
+    ASSERT_TRUE(Ok(finishing_->Start()));
+    ASSERT_TRUE(Ok(uploader_->Start()));
+  }
+  void StopThreads() {
+    finishing_->Stop();
+    uploader_->Stop();
   }
 
   /// The connection ends: nobody releases anything.
   void Unmount() {
     fs_.reset();
+    finishing_.reset();
     uploader_.reset();
     store_.reset();
     spool_.reset();
@@ -328,8 +340,8 @@ class FilesystemRig : public testing::Test {
   FakeClock clock_;
   Logger const logger_ = QuietLogger();
   FakeProcesses processes_;
-  std::chrono::milliseconds settle_{3'600'000};
-  PublishRules rules_;  ///< of the next mount, like the two that follow
+  PublishRules rules_;                           ///< not to be changed while threads are started
+  std::chrono::milliseconds settle_{3'600'000};  ///< of the next mount, like the two that follow
   SpoolLimits limits_;
   StoreOptions store_options_{.journal_size = 1 << 20};
   Turns::Options turns_;
@@ -341,6 +353,7 @@ class FilesystemRig : public testing::Test {
   std::unique_ptr<Spool> spool_;  // outlives the store, whose last commit removes bytes
   std::unique_ptr<Store> store_;
   std::unique_ptr<Uploader> uploader_;
+  std::unique_ptr<Finishing> finishing_;
   std::unique_ptr<Filesystem> fs_;
 };
 

@@ -266,7 +266,7 @@ TEST_F(StuckTest, AWriterIsToldAtOnceAndWhatKeepsTheRoomStays) {
   EXPECT_EQ(CodeOf(told), ENOSPC);
   EXPECT_THAT(told.error().context, testing::HasSubstr("tusfsctl status"));
   EXPECT_TRUE(HasRow(older) && HasRow(younger));
-  auto const status = Reporter(*store_, *spool_, *uploader_).Status();
+  auto const status = Reporter(*store_, *spool_, *uploader_, *finishing_).Status();
   ASSERT_TRUE(Ok(status));
   EXPECT_EQ(status->interrupted, 16 * kMegabyte);
   EXPECT_EQ(status->oldest_interrupted, "older");
@@ -284,7 +284,7 @@ TEST_F(StuckTest, ByRuleTheOldestGoesWhenSomebodyWaits) {
   EXPECT_EQ(LookupCode("older"), ENOENT);
   EXPECT_TRUE(HasRow(younger));
   EXPECT_EQ(fs_->AskTurn(file.handle, 0), Turn::kGo);
-  auto const status = Reporter(*store_, *spool_, *uploader_).Status();
+  auto const status = Reporter(*store_, *spool_, *uploader_, *finishing_).Status();
   EXPECT_EQ(status->dropped_files, 1U);
   EXPECT_EQ(status->dropped_bytes, 8 * kMegabyte);
 }

@@ -201,7 +201,8 @@ TEST_F(StubTest, IsRenamedLinkedAndRemovedLikeOthers) {
 
 TEST_F(StubTest, WithoutTheOptionItSaysWhatWouldHelp) {
   auto const inode = MakeStub("f", "12345");
-  Filesystem without(*store_, *spool_, *uploader_, processes_, clock_, connection_, logger_);
+  Filesystem without(*store_, *spool_, *uploader_, *finishing_, processes_, clock_, connection_,
+                     logger_);
   auto const handle = without.Open(me_, inode, O_RDONLY);
   ASSERT_TRUE(Ok(handle));
   std::vector<std::byte> buffer(10);

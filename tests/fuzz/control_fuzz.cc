@@ -108,9 +108,13 @@ class Daemon {
   }
 
   SmallMount mount_;
-  Reporter const reporter_{mount_.store(), mount_.spool(), mount_.uploader()};
-  Decisions decisions_{mount_.store(), mount_.filesystem().open_files(),
-                       mount_.filesystem().shrinker(), mount_.uploader(), mount_.clock()};
+  Reporter const reporter_{mount_.store(), mount_.spool(), mount_.uploader(), mount_.finishing()};
+  Decisions decisions_{mount_.store(),
+                       mount_.filesystem().open_files(),
+                       mount_.filesystem().shrinker(),
+                       mount_.uploader(),
+                       mount_.finishing(),
+                       mount_.clock()};
   Commands const commands_{{.mount = "/mnt/ingest",
                             .url = SmallMount::kEndpoint,
                             .state_dir = "",

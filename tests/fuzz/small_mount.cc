@@ -26,13 +26,17 @@ UploaderOptions OptionsOfUploader() {
 SmallMount::SmallMount()
     : spool_(Spool::Open(dir_ / "spool", kSpool).value()),
       store_(Store::Open(dir_ / "catalog", kStore, logger_).value()),
-      uploader_(std::make_unique<Uploader>(OptionsOfUploader(), *store_, *spool_, clock_, logger_)),
+      uploader_(std::make_unique<Uploader>(OptionsOfUploader(), rules_, *store_, *spool_, clock_,
+                                           logger_)),
+      finishing_(std::make_unique<Finishing>(
+          FinishingOptions{}, rules_, *store_, *spool_, clock_,
+          [this](InodeId inode) { uploader_->Nudge(inode); }, logger_)),
       connection_(Recover(*store_, *spool_, clock_,
                           {.endpoint = kEndpoint, .boot_id = "boot", .uid = 1000, .gid = 1000},
                           logger_)
                       .value()),
-      filesystem_(std::make_unique<Filesystem>(*store_, *spool_, *uploader_, processes_, clock_,
-                                               connection_, logger_)) {}
+      filesystem_(std::make_unique<Filesystem>(*store_, *spool_, *uploader_, *finishing_,
+                                               processes_, clock_, connection_, logger_)) {}
 
 InodeId SmallMount::AddFile(std::string_view name, std::string_view bytes, InodeId directory) {
   auto const made = filesystem_->Create(kUser, directory, name, 0644, O_WRONLY).value();

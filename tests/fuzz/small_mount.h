@@ -33,6 +33,7 @@ class SmallMount {
   [[nodiscard]] Store& store() { return *store_; }
   [[nodiscard]] Spool& spool() { return *spool_; }
   [[nodiscard]] Uploader& uploader() { return *uploader_; }
+  [[nodiscard]] Finishing& finishing() { return *finishing_; }
   [[nodiscard]] Filesystem& filesystem() { return *filesystem_; }
 
   static constexpr Caller kUser{.uid = 1000, .gid = 1000, .pid = 100};
@@ -43,9 +44,11 @@ class SmallMount {
   FakeClock const clock_;
   Logger const logger_ = QuietLogger();
   LivingProcesses const processes_;
+  PublishRules const rules_;
   std::unique_ptr<Spool> spool_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Uploader> uploader_;
+  std::unique_ptr<Finishing> finishing_;
   std::uint64_t connection_ = 0;
   std::unique_ptr<Filesystem> filesystem_;
 };

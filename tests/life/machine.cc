@@ -67,30 +67,33 @@ Result<void> Machine::TakeOver() {
 Result<void> Machine::Serve(bool takes_over) {
   tusfs::UploaderOptions options;
   options.client.endpoint = Server::Url();
-  options.settle.quiet = std::chrono::seconds(2);
   options.chunks.size = tusfs::Version::kGranule;
   options.transfer.adopt_timeout =
       settings.adopts ? std::chrono::hours(24) : std::chrono::milliseconds(0);
   options.transfer.verify =
       settings.verifies ? tusfs::Verification::kHead : tusfs::Verification::kOff;
+  rules_ = {};
   if (settings.holds) {
-    options.rules.finish.push_back(
-        {tusfs::Glob::Parse(kHeldName).value(), tusfs::FinishBy::kManual});
+    rules_.finish.push_back({tusfs::Glob::Parse(kHeldName).value(), tusfs::FinishBy::kManual});
   }
   options.random = [this] { return static_cast<double>(random_() >> 11) / 9007199254740992.0; };
   options.make_transport = [this] { return server_.MakeTransport(); };
-  uploader_ = std::make_unique<tusfs::Uploader>(options, *store_, *spool_, clock_, logger_);
+  uploader_ = std::make_unique<tusfs::Uploader>(options, rules_, *store_, *spool_, clock_, logger_);
+  finishing_ = std::make_unique<tusfs::Finishing>(
+      tusfs::FinishingOptions{.settle = {.quiet = std::chrono::seconds(2)}}, rules_, *store_,
+      *spool_, clock_, [this](tusfs::InodeId inode) { uploader_->Nudge(inode); }, logger_);
   fs_ = std::make_unique<tusfs::Filesystem>(
-      *store_, *spool_, *uploader_, processes_, clock_, connection_, logger_,
+      *store_, *spool_, *uploader_, *finishing_, processes_, clock_, connection_, logger_,
       tusfs::Turns::Options{.full_timeout = std::chrono::minutes(10), .trims = settings.trims});
   if (takes_over) {
     if (auto taken = fs_->TakeOver(); !taken) return taken;
   }
   decisions_ = std::make_unique<tusfs::Decisions>(*store_, fs_->open_files(), fs_->shrinker(),
-                                                  *uploader_, clock_);
+                                                  *uploader_, *finishing_, clock_);
   reclaimer_ = std::make_unique<tusfs::Reclaimer>(
       *store_, *spool_, fs_->shrinker(), clock_,
       tusfs::ReclaimOptions{.keep = settings.keep, .trim = settings.trims}, logger_);
+  if (auto loaded = finishing_->Load(); !loaded) return loaded;
   if (auto loaded = uploader_->Load(); !loaded) return loaded;
   if (auto swept = tusfs::SweepLeftovers(*store_, *spool_, {}); !swept) {
     return tusfs::Failure(swept.error());
@@ -111,12 +114,13 @@ void Machine::Bury() {
   reclaimer_.reset();
   decisions_.reset();
   fs_.reset();
+  finishing_.reset();
   uploader_.reset();
   store_.reset();
   spool_.reset();
 }
 
-bool Machine::Turn() { return uploader_->RunDue(); }
+bool Machine::Turn() { return finishing_->SettleDue() || uploader_->RunDue(); }
 
 void Machine::Tick() {
   auto const now = clock_.Steady();

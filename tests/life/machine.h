@@ -83,10 +83,11 @@ class Machine {
   [[nodiscard]] tusfs::Filesystem& fs() { return *fs_; }
   [[nodiscard]] tusfs::Store& store() { return *store_; }
   [[nodiscard]] tusfs::Spool& spool() { return *spool_; }
-  [[nodiscard]] tusfs::Uploader& uploader() { return *uploader_; }
   [[nodiscard]] tusfs::Decisions& decisions() { return *decisions_; }
   [[nodiscard]] tusfs::Reclaimer& reclaimer() { return *reclaimer_; }
-  [[nodiscard]] tusfs::Reporter reporter() const { return {*store_, *spool_, *uploader_}; }
+  [[nodiscard]] tusfs::Reporter reporter() const {
+    return {*store_, *spool_, *uploader_, *finishing_};
+  }
   [[nodiscard]] Processes& processes() { return processes_; }
 
  private:
@@ -107,7 +108,9 @@ class Machine {
   tusfs::SteadyTime reclaimed_;
   std::unique_ptr<tusfs::Spool> spool_;  // outlives the store, whose last commit removes bytes
   std::unique_ptr<tusfs::Store> store_;
+  tusfs::PublishRules rules_;
   std::unique_ptr<tusfs::Uploader> uploader_;
+  std::unique_ptr<tusfs::Finishing> finishing_;
   std::unique_ptr<tusfs::Filesystem> fs_;
   std::unique_ptr<tusfs::Decisions> decisions_;
   std::unique_ptr<tusfs::Reclaimer> reclaimer_;

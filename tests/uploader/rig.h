@@ -1,7 +1,5 @@
-// A file in a catalog and a spool, and one Transfer with a scripted server.
+// A file, and one Transfer with a scripted server.
 #pragma once
-
-#include <gtest/gtest.h>
 
 #include <functional>
 #include <memory>
@@ -9,13 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "base/fakes.h"
-#include "catalog/namespace.h"
-#include "catalog/store_harness.h"
-#include "catalog/tables.h"
-#include "spool/spool.h"
-#include "testing/files.h"
 #include "tusclient/scripted_transport.h"
+#include "uploader/file_rig.h"
 #include "uploader/transfer.h"
 
 namespace tusfs {
@@ -24,7 +17,6 @@ constexpr auto kEndpoint = "http://tus:1080/files/";
 constexpr auto kUrl = "http://tus:1080/files/one";
 constexpr auto kSecondUrl = "http://tus:1080/files/two";
 constexpr std::uint64_t kGranule = Version::kGranule;
-constexpr InodeId kFile = 10;
 
 /// Two granules a PATCH; more of finished files, on a network that was measured and is fast.
 inline EndpointOptions SmallChunks() {
@@ -54,54 +46,16 @@ inline tus::Result<tus::HttpResponse> Broken(tus::ErrorCode code) {
       tus::Error{.code = code, .http_status = 0, .retry_after = {}, .message = "it broke"});
 }
 
-class TransferRig : public testing::Test {
+class TransferRig : public FileRig {
  protected:
   using Script = tus::ScriptedTransport::Step;
 
   /// `announces`: whether OPTIONS tells what the server is.
   explicit TransferRig(bool announces = true) {
-    Inode root;
-    root.id = kRootInode;
-    root.type = FileType::kDirectory;
-    root.links = 2;
-    Inode file;
-    file.id = kFile;
-    file.links = 1;
-    file.version = kFile;
-    file.content = Content::kWriting;
-    file.modified = clock_.Wall();
-    auto const made = store_->Update([&](Transaction& transaction) -> Result<void> {
-      AddEntry(transaction, root, "file.bin", file);
-      PutInode(transaction, root);
-      PutInode(transaction, file);
-      return {};
-    });
-    EXPECT_TRUE(Ok(made));
-    version_ = spool_->Create(kFile).value();
     if (announces) Announce("creation,creation-defer-length,termination");
   }
 
   // ---- the file
-
-  /// Appends `size` bytes, as a writer does.
-  void Append(std::uint64_t size) {
-    auto const bytes = tusfs_testing::RandomBytes(size, body_.size() + 1);
-    auto const written = version_->Write(body_.size(), std::as_bytes(std::span(bytes)));
-    ASSERT_TRUE(Ok(written));
-    ASSERT_FALSE(written->below_frontier);
-    body_ += bytes;
-  }
-
-  void ChangeInode(std::function<void(Inode&)> const& change) {
-    auto const done = store_->Update([&](Transaction& transaction) -> Result<void> {
-      auto inode = GetInode(transaction, kFile);
-      if (!inode) return Failure(inode.error());
-      change(*inode);
-      PutInode(transaction, *inode);
-      return {};
-    });
-    ASSERT_TRUE(Ok(done));
-  }
 
   void ChangeUpload(std::function<void(Upload&)> const& change) {
     auto upload = TheUpload();
@@ -120,28 +74,6 @@ class TransferRig : public testing::Test {
       inode.content = Content::kFinished;
       inode.size = inode.synced_size = body_.size();
     });
-  }
-
-  void RenameTo(std::string const& name) {
-    auto const done = store_->Update([&](Transaction& transaction) -> Result<void> {
-      auto root = GetInode(transaction, kRootInode);
-      auto inode = GetInode(transaction, kFile);
-      auto const entry = FindEntry(transaction, kRootInode, inode->name);
-      auto const removed =
-          RemoveEntry(transaction, kRootInode, std::string(inode->name), **entry, *inode);
-      if (!removed) return removed;
-      AddEntry(transaction, *root, name, *inode);
-      PutInode(transaction, *root);
-      PutInode(transaction, *inode);
-      return {};
-    });
-    ASSERT_TRUE(Ok(done));
-  }
-
-  [[nodiscard]] Inode TheInode() const {
-    auto inode = store_->Read([](View const& view) { return GetInode(view, kFile); });
-    EXPECT_TRUE(Ok(inode));
-    return inode.value_or(Inode{});
   }
 
   [[nodiscard]] std::vector<Upload> Uploads() const { return Uploads(*store_); }
@@ -225,15 +157,8 @@ class TransferRig : public testing::Test {
     return when && *when <= clock_.Steady();
   }
 
-  tusfs_testing::TempDir const dir_;
-  FakeClock clock_;
-  Logger const logger_ = QuietLogger();
-  std::unique_ptr<Spool> const spool_ = Spool::Open(dir_ / "spool").value();  // outlives the store
-  std::unique_ptr<Store> const store_ =
-      Store::Open(dir_ / "catalog", OnlyWhenAsked(), logger_).value();
   Endpoint endpoint_{SmallChunks(), [] { return 0.5; }, clock_, logger_};
   std::vector<Uuid> ownerless_;
-  PublishRules rules_;
   Transfer::Shared shared_{.store = *store_,
                            .spool = *spool_,
                            .endpoint = endpoint_,
@@ -249,8 +174,6 @@ class TransferRig : public testing::Test {
       std::make_unique<Transfer>(shared_, tus::ClientOptions{.endpoint = kEndpoint},
                                  std::unique_ptr<tus::HttpTransport>(server_));
   JobMemory memory_;
-  std::shared_ptr<Version> version_;
-  std::string body_;
   int copies_ = 0;
 };
 

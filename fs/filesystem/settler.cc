@@ -1,4 +1,4 @@
-#include "uploader/settler.h"
+#include "filesystem/settler.h"
 
 #include <algorithm>
 #include <cerrno>

@@ -1,12 +1,12 @@
 // Settler: quiet time, then the bytes on disk, then finished.
-#include "uploader/settler.h"
+#include "filesystem/settler.h"
 
 #include <gmock/gmock.h>
 
 #include <atomic>
 
 #include "testing/wait_for.h"
-#include "uploader/rig.h"
+#include "uploader/file_rig.h"
 
 namespace tusfs {
 namespace {
@@ -17,8 +17,7 @@ using tusfs_testing::WaitFor;
 
 constexpr std::chrono::milliseconds kQuiet{2000};
 
-// The transfer of the rig is not used here; its file is.
-class SettlerTest : public TransferRig {
+class SettlerTest : public FileRig {
  protected:
   void Close() {
     ChangeInode([this](Inode& inode) {

@@ -1,12 +1,12 @@
 // FinishCommand: a program says whether a file is complete, and of which bytes it said so.
-#include "uploader/finish_command.h"
+#include "filesystem/finish_command.h"
 
 #include <gmock/gmock.h>
 
 #include <atomic>
 
 #include "testing/wait_for.h"
-#include "uploader/rig.h"
+#include "uploader/file_rig.h"
 
 namespace tusfs {
 namespace {
@@ -16,8 +16,7 @@ using tusfs_testing::ReadFile;
 using tusfs_testing::WaitFor;
 using tusfs_testing::WriteFile;
 
-// The transfer of the rig is not used here; its file is.
-class FinishCommandTest : public TransferRig {
+class FinishCommandTest : public FileRig {
  protected:
   FinishCommandTest() {
     rules_.finish.push_back({Glob::Parse("*").value(), FinishBy::kCommand});

@@ -1,4 +1,4 @@
-#include "uploader/finish_command.h"
+#include "filesystem/finish_command.h"
 
 #include <algorithm>
 #include <cerrno>
