@@ -46,8 +46,8 @@ class Decisions {
   /// and the like, where there is no such path.
   [[nodiscard]] Result<Outcomes> Publish(std::string const& path, Rest rest = Rest::kAsk);
 
-  /// What the server refused, or what waits after errors of it, is tried at once; what may have been
-  /// published is sent once more, as another upload.
+  /// What the server refused, or what waits after errors of it, is tried at once; what may have
+  /// been published is sent once more, as another upload.
   [[nodiscard]] Result<Outcomes> Retry(std::string const& path);
 
   /// What may have been published was.

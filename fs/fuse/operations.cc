@@ -24,8 +24,9 @@ void Init(void*, fuse_conn_info* connection) {
       ~static_cast<unsigned>(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
   // The kernel's own locks work on a mount that one machine has.
   connection->want &= ~static_cast<unsigned>(FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS);
-  // Attributes come with every listing. Left to itself the kernel asks for them only while a program
-  // looks at each entry at once; those that read all names first (du, rsync) would ask one by one.
+  // Attributes come with every listing. Left to itself the kernel asks for them only while a
+  // program looks at each entry at once; those that read all names first (du, rsync) would ask one
+  // by one.
   connection->want &= ~static_cast<unsigned>(FUSE_CAP_READDIRPLUS_AUTO);
 }
 
