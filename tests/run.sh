@@ -158,14 +158,15 @@ prefix_of() {
 }
 
 # begin_build DIRECTORY OPTION…: in the background, while the tests of another build run, which wait
-# for most of their time. With clang, which takes a third less time, and checks the locks.
+# for most of their time. With clang, which takes a third less time, and checks the locks; each source
+# by itself, so that none comes to need what another one includes.
 begin_build() {
   directory=$1
   shift
   say "$directory is built meanwhile"
   {
     # shellcheck disable=SC2046 # a command in words
-    configure "$directory" -DTUSFS_WERROR=ON -DTUSFS_MOUNT_TESTS=OFF -DTUSCLIENT_PROGRAM=OFF \
+    configure "$directory" -DCMAKE_UNITY_BUILD=OFF -DTUSFS_WERROR=ON -DTUSFS_MOUNT_TESTS=OFF -DTUSCLIENT_PROGRAM=OFF \
       -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ "$@" &&
       nice -n 5 $(prefix_of "$directory") cmake --build "$directory" -j "$jobs"
   } >"build/$directory.log" 2>&1 &
@@ -276,7 +277,7 @@ export TUSFS_STORM_TABLE="$root/build/storm-table.txt"
 export TUSFS_SERVER_TABLE="$root/build/server-table.txt"
 rm -f "$TUSFS_KILL_TABLE" "$TUSFS_PROGRAM_TABLE" "$TUSFS_STORM_TABLE" "$TUSFS_SERVER_TABLE"
 sanitizers=${TUSFS_SANITIZERS:-1}
-[ "$sanitizers" = 0 ] || begin_build build-asan -DTUSFS_SANITIZE=address -DCMAKE_UNITY_BUILD=OFF # each source by itself, once
+[ "$sanitizers" = 0 ] || begin_build build-asan -DTUSFS_SANITIZE=address
 test_build build
 
 if [ "$sanitizers" != 0 ]; then

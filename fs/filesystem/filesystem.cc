@@ -10,7 +10,6 @@ Filesystem::Filesystem(Store& store, Spool& spool, Uploader& uploader, Finishing
                        Logger logger, Turns::Options const& turns, RemoteBytes* remote)
     : store_(store),
       spool_(spool),
-      uploader_(uploader),
       finishing_(finishing),
       clock_(clock),
       logger_(std::move(logger)),

@@ -179,7 +179,6 @@ class Filesystem {
 
   Store& store_;
   Spool& spool_;
-  Uploader& uploader_;
   Finishing& finishing_;
   Clock const& clock_;
   Logger const logger_;
