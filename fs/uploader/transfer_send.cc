@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kLargestReceiptHead = 8192;
 constexpr std::size_t kLargestReceiptBody = 4096;
 constexpr FileTime kSecond = 1'000'000'000;
+constexpr std::uint64_t kCountedAtOnce = std::uint64_t{4} << 20;
 /// An upload is refreshed so long before it expires, or a tenth of its life, if that is less.
 constexpr FileTime kRefreshMargin = 300 * kSecond;
 
@@ -136,25 +137,35 @@ Transfer::Outcome Transfer::SendAndJudge(Work const& work, Range const& range, J
 tus::Result<tus::Patched> Transfer::SendRange(Work const& work, tus::SentRange& range,
                                               JobMemory& memory, std::stop_token stop) {
   VersionSource source(*work.version);
+  // What left the machine before, as far as this process knows: not what was about to.
+  auto const before = std::clamp(memory.server.handed, range.begin, range.end) - range.begin;
+  std::uint64_t counted = 0;
+  auto const count = [&] {
+    auto const again = std::min(range.left, before) - std::min(counted, before);
+    if (auto const kept = ledger_.Count(range.left - counted, again); !kept) {
+      shared_.logger->Warn("counters not kept error=\"{}\"", Describe(kept.error()));
+    }
+    counted = range.left;
+  };
   tus::PatchRequest request;
   request.url = work.upload->url;
   request.headers = HeadersOf(*work.upload);
   request.offset = range.begin;
   request.length = range.end - range.begin;
   request.source = &source;
-  request.on_sent = [&range](std::uint64_t bytes) { range.left += bytes; };
+  request.on_sent = [&](std::uint64_t bytes) {
+    range.left += bytes;
+    // A body may be long, and the daemon die over it.
+    if (range.left - counted >= kCountedAtOnce) count();
+  };
   request.stop = std::move(stop);
   if (range.last && !work.upload->length) request.declare_length = range.end;
   if (shared_.options.checksums) request.checksum = shared_.endpoint.profile().Checksum();
   range.checksum = request.checksum.has_value();
   range.deferred = !work.upload->length && !request.declare_length;
   auto answer = client_.Patch(request);
-  // What left the machine before, as far as this process knows: not what was about to.
-  auto const before = std::clamp(memory.server.handed, range.begin, range.end) - range.begin;
   memory.server.handed = std::max(memory.server.handed, range.begin + range.left);
-  if (auto counted = ledger_.Count(range.left, std::min(range.left, before)); !counted) {
-    shared_.logger->Warn("counters not kept error=\"{}\"", Describe(counted.error()));
-  }
+  count();
   return answer;
 }
 

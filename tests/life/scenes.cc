@@ -6,7 +6,7 @@ namespace tusfs_life {
 namespace {
 
 /// More than a block of digests: what is before its end can be trimmed.
-constexpr std::uint32_t kLarge = 4'500'000;
+constexpr std::uint32_t kLargeScene = 4'500'000;
 constexpr std::uint32_t kMedium = 30'000;
 
 /// Names, by NameAt: final ones, and what others are renamed or linked from.
@@ -51,7 +51,7 @@ void ThereAndBack(Scene& scene) {
 void RefusedInTheMiddle(Scene& scene) {
   auto const program = scene.Below(3);
   auto const name = scene.Name();
-  scene.Do(Kind::kBegin, program, name, 2 * kLarge);
+  scene.Do(Kind::kBegin, program, name, 2 * kLargeScene);
   scene.Wait();
   scene.Do(Kind::kTrim, name);
   constexpr std::array kMishaps{Mishap::kRefuse, Mishap::kUnauthorized, Mishap::kNotFound,

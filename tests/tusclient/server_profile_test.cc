@@ -100,6 +100,8 @@ TEST(ServerProfile, MakesBodiesLongerOfWhatIsAllThere) {
   EXPECT_EQ(profile.NextLongChunk(0), profile.NextChunk(0)) << "before anything is measured";
   for (int i = 0; i < 40; ++i) profile.Measured(50 * kMiB, seconds(1));
   EXPECT_EQ(profile.NextChunk(0), 32 * kMiB);
+  EXPECT_EQ(profile.NextLongChunk(0), 200 * kMiB) << "four times what is known";
+  profile.Measured(200 * kMiB, seconds(4));
   EXPECT_EQ(profile.NextLongChunk(0), 500 * kMiB) << "ten seconds";
   for (int i = 0; i < 60; ++i) profile.Measured(500 * kMiB, seconds(1));
   EXPECT_EQ(profile.NextLongChunk(0), 1024 * kMiB);

@@ -171,6 +171,20 @@ TEST_F(FinishedOnAFastNetwork, NothingIsReadTwiceForALongBody) {
   EXPECT_EQ(TheUpload()->offset, 2 * kGranule);
 }
 
+TEST_F(FinishedOnAFastNetwork, WhatLeavesIsCountedWhileItLeaves) {
+  auto const sent = [this] {
+    return store_->Read([](View const& view) { return GetTotals(view); }).value().sent;
+  };
+  Next("PATCH", kUrl, [&](HttpRequest const& request) {
+    request.on_sent(kDigestBlock + 1);
+    EXPECT_EQ(sent(), kDigestBlock + 1) << "a daemon that dies now has sent it all the same";
+    request.on_sent(kSize - kDigestBlock - 1);
+    return OffsetIs(kSize);
+  });
+  Steps(1);
+  EXPECT_EQ(sent(), kSize);
+}
+
 TEST_F(FinishedOnAFastNetwork, ABodyWithAChecksumIsNotLong) {
   auto server = endpoint_.profile().Info().value();
   server.checksum_algorithms = {"sha1"};

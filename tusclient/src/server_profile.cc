@@ -17,6 +17,7 @@ constexpr std::uint64_t kFirstBody = std::uint64_t{1} << 20;
 constexpr std::uint64_t kSmallestSample = std::uint64_t{256} << 10;
 /// What a body that breaks may cost, and how long nobody sees that anything goes on.
 constexpr std::chrono::duration<double> kLongBody{10};
+constexpr std::uint64_t kLongBodyGrowth = 4;
 /// Bodies of a length that is taken, before a longer one is tried.
 constexpr int kMostBeforeGrowth = 1024;
 
@@ -119,7 +120,11 @@ std::uint64_t ServerProfile::NextLongChunk(std::uint64_t offset) const {
   if (rules_.exact || rules_.longer <= rules_.size) return chunk;
   std::lock_guard const lock(mutex_);
   auto const in_time = std::min(rate_ * kLongBody.count(), static_cast<double>(rules_.longer));
-  auto const wanted = std::min({static_cast<std::uint64_t>(in_time), max_body_, Affordable()});
+  // A short body says little of the rate of a long one: a limit of bandwidth lets it pass in a
+  // burst.
+  auto const tried = std::min(longest_, rules_.longer) * kLongBodyGrowth;
+  auto const wanted =
+      std::min({static_cast<std::uint64_t>(in_time), tried, max_body_, Affordable()});
   return std::max(RoundDown(wanted, rules_.multiple), chunk);
 }
 
@@ -136,6 +141,7 @@ void ServerProfile::Measured(std::uint64_t bytes, std::chrono::nanoseconds elaps
   auto const rate = static_cast<double>(bytes) / std::chrono::duration<double>(elapsed).count();
   std::lock_guard const lock(mutex_);
   Grow(bytes);
+  longest_ = std::max(longest_, bytes);
   if (bytes < std::min(kSmallestSample, Affordable())) return;
   // A network that became slower is believed at once, one that became faster step by step.
   rate_ = rate_ == 0 || rate < rate_ ? rate : (rate_ + rate) / 2;

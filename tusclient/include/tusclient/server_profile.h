@@ -21,7 +21,8 @@ struct ChunkRules {
 
   std::uint64_t size = std::uint64_t{32} << 20;  ///< largest body, bytes; kUnlimited: no limit
   /// Of an upload whose bytes are all there, bodies may be longer than `size`, up to this, as long
-  /// as one takes about 10 s: each of them costs a round trip. Bytes; 0: `size` is the limit.
+  /// as one takes about 10 s, and no longer than four times the longest one that was taken: each of
+  /// them costs a round trip. Bytes; 0: `size` is the limit.
   std::uint64_t longer = 0;
   std::uint64_t multiple = 1;  ///< bytes
   std::uint64_t least = 1;     ///< smallest body, bytes
@@ -94,9 +95,10 @@ class ServerProfile {
   bool defer_worked_ = false;
   bool checksum_refused_ = false;
   std::uint64_t max_body_ = ChunkRules::kUnlimited;
-  int taken_ = 0;        // bodies of that length, since it became so
-  int grows_after_ = 2;  // so many of them
-  double rate_ = 0;      // bytes per second
+  int taken_ = 0;              // bodies of that length, since it became so
+  int grows_after_ = 2;        // so many of them
+  double rate_ = 0;            // bytes per second
+  std::uint64_t longest_ = 0;  // bytes of a body that was taken
 
   // With mutex_ held.
   [[nodiscard]] std::uint64_t Affordable() const;
