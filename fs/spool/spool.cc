@@ -217,6 +217,7 @@ Result<void> Spool::Remove(VersionId id) {
     counted = IsCounted(id);
     if (!counted) never_counted_.insert(id);
   }
+  if (version && version.use_count() == 1) version.reset();  // it was only kept
   // What somebody has open takes its room until he lets go.
   if (version) version->NoteRemoved();
   auto const taken = counted && !version ? TakenBy(path) : std::nullopt;

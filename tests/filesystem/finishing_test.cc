@@ -83,7 +83,7 @@ class FinishingByCommand : public FinishingTest {
     ASSERT_TRUE(Ok(threaded_->Start()));
   }
 
-  SystemClock const system_clock_;
+  SystemClock const system_clock_{};
   std::atomic<int> count_ = 0;
   std::unique_ptr<Finishing> threaded_;
 };

@@ -79,6 +79,17 @@ TEST_F(SpoolTest, AVersionThatIsKeptGoesWithItsFile) {
   EXPECT_EQ(spool_->budget().used(), 0U);
 }
 
+// Whoever waits for room is told that it comes, until Remove returns.
+TEST_F(SpoolTest, ALargeVersionThatIsOnlyKeptHasGivenItsRoomBackWhenItIsRemoved) {
+  auto version = spool_->Create(1).value();
+  std::string const large(std::size_t{20} << 20, 'x');
+  EXPECT_TRUE(Ok(version->Write(0, std::as_bytes(std::span(large)))));
+  spool_->KeepOpen(std::move(version));
+  EXPECT_GE(spool_->budget().used(), large.size());
+  EXPECT_TRUE(Ok(spool_->Remove(1)));
+  EXPECT_EQ(spool_->budget().used(), 0U);
+}
+
 TEST_F(SpoolTest, WhatIsKeptIsInNobodysWay) {
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
