@@ -113,7 +113,7 @@ class PublishingRig : public testing::Test {
   Logger const logger_ = QuietLogger();
   FakeProcesses const processes_{};
   Caller const me_{.uid = 0, .gid = 0, .pid = 100};
-  PublishRules const rules_;
+  PublishRules const rules_{};
   FixtureServer server_;
   std::unique_ptr<Spool> spool_;
   std::unique_ptr<Store> store_;
