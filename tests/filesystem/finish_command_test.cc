@@ -93,8 +93,8 @@ TEST_F(FinishCommandTest, AFileThatDoesNotWaitForItIsNotAskedAbout) {
   ChangeInode([](Inode& inode) { inode.content = Content::kWriting; });
   command_->Ask(kFile);
   command_->Ask(4711);
+  RenameTo("file.bin.part");  // first, for a question may still be on its way
   Close();
-  RenameTo("file.bin.part");
   command_->Ask(kFile);
   EXPECT_FALSE(WaitFor([&] { return std::filesystem::exists(dir_ / "runs"); },
                        std::chrono::milliseconds(200)));
