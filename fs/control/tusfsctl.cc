@@ -314,7 +314,8 @@ int Decide(char const* command, char const* saying, std::vector<std::string> con
   }
   bool refused = false;
   for (auto const& file : files) {
-    auto const name = Printable(TextOf(file, "path"));
+    auto const path = TextOf(file, "path");
+    auto const name = path.empty() ? "." : Printable(path);  // the mount itself
     bool const done = file.value("done", false);
     refused = refused || !done;
     if (as_json) continue;

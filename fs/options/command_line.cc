@@ -48,7 +48,7 @@ struct GivenWords {
   std::string config;
   std::vector<std::string> mount_options;
   std::map<std::string, std::vector<std::string>> values;  ///< by name of a setting
-  std::map<std::string, bool> flags;
+  std::map<std::string, std::string> flags;                ///< likewise
 };
 
 void Declare(CLI::App& app, GivenWords& words) {
@@ -78,10 +78,9 @@ void Declare(CLI::App& app, GivenWords& words) {
 Result<void> ApplySettings(Options& options, CLI::App const& app, GivenWords const& words) {
   for (auto const& setting : Settings()) {
     if (app.count(std::string("--") + setting.name) == 0) continue;
-    auto const given =
-        setting.kind == Setting::Kind::kFlag
-            ? std::vector<std::string>{words.flags.at(setting.name) ? "true" : "false"}
-            : words.values.at(setting.name);
+    auto const given = setting.kind == Setting::Kind::kFlag
+                           ? std::vector<std::string>{words.flags.at(setting.name)}
+                           : words.values.at(setting.name);
     for (auto const& value : given) {
       if (auto applied = setting.set(options, value); !applied) return applied;
     }

@@ -42,7 +42,7 @@ class Budget {
   [[nodiscard]] std::uint64_t used() const {
     return static_cast<std::uint64_t>(std::max<std::int64_t>(used_, 0));
   }
-  /// Bytes that the spool may take in all, as the disk is now.
+  /// Bytes that the spool may take in all, as `free` tells of the disk.
   [[nodiscard]] std::uint64_t limit() const;
   /// What was set; the disk's own size may change, as others use it. 0: nothing.
   [[nodiscard]] std::uint64_t size() const { return limits_.size; }

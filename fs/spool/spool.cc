@@ -73,7 +73,7 @@ Result<UniqueFd> OpenVersion(UniqueFd const& spool, std::filesystem::path const&
 /// fast one takes a few MiB.
 class FreeSpace {
  public:
-  explicit FreeSpace(int directory) : directory_(::dup(directory)) {}
+  explicit FreeSpace(int directory) : directory_(::fcntl(directory, F_DUPFD_CLOEXEC, 0)) {}
 
   std::uint64_t Bytes() {
     auto const now = std::chrono::steady_clock::now().time_since_epoch();

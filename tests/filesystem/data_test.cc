@@ -363,5 +363,13 @@ TEST_F(Data, ThreadsThatOpenRenameAndRemoveTheSameNamesDoNoHarm) {
   EXPECT_TRUE(WaitFor([&] { return SpoolFiles() == 0; })) << "every body has gone with its file";
 }
 
+// Whoever sends it need not read it for its digests.
+TEST_F(Data, WhatWasWrittenInOrderIsStillKnownWhenTheFileIsClosed) {
+  auto const inode = MakeFile("file", RandomBytes(kDigestBlock + 1));
+  auto const version = spool_->FindOpen(Row(inode).version);
+  ASSERT_NE(version, nullptr);
+  EXPECT_TRUE(version->KnowsDigest(0));
+}
+
 }  // namespace
 }  // namespace tusfs

@@ -2,9 +2,12 @@
 #define FUSE_USE_VERSION 314
 #include "fuse/callback.h"
 
+#include <fuse3/fuse_lowlevel.h>
 #include <gtest/gtest.h>
 
 #include <limits>
+
+#include "fuse/operations.h"
 
 namespace tusfs {
 namespace {
@@ -18,6 +21,15 @@ TEST(FileTimes, ComeBackAsTheyWere) {
     EXPECT_EQ(shown.tv_sec, time.tv_sec);
     EXPECT_EQ(shown.tv_nsec, time.tv_nsec);
   }
+}
+
+// Else du and rsync, which read all names first, ask for the attributes of each by itself.
+TEST(Session, ListingsAlwaysBringAttributesAlong) {
+  fuse_conn_info connection{};
+  connection.want = FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO;
+  FuseOperations().init(nullptr, &connection);
+  EXPECT_NE(connection.want & static_cast<unsigned>(FUSE_CAP_READDIRPLUS), 0U);
+  EXPECT_EQ(connection.want & static_cast<unsigned>(FUSE_CAP_READDIRPLUS_AUTO), 0U);
 }
 
 // touch -d @99999999999

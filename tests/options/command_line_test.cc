@@ -490,5 +490,16 @@ TEST_F(OptionsTest, ADaemonGetsTheOptionsOfItsKeeper) {
   EXPECT_EQ(parsed.options->kernel, options.kernel);
 }
 
+TEST_F(OptionsTest, AFlagTakesTheSameWordsEverywhere) {
+  EXPECT_TRUE(Parsed({"--http2"}).http2);
+  EXPECT_TRUE(Parsed({"--http2", "--http2"}).http2);
+  EXPECT_TRUE(Parsed({"--http2=true"}).http2);
+  EXPECT_FALSE(Parsed({"--http2", "--http2=false"}).http2);
+  for (auto const& words : {std::vector<std::string>{"--http2=no"}, {"-o", "http2=no"}}) {
+    EXPECT_THAT(Refusal(words), HasSubstr("it takes true or false"));
+  }
+  EXPECT_THAT(Refusal({"--read-back=x"}), HasSubstr("read-back"));
+}
+
 }  // namespace
 }  // namespace tusfs

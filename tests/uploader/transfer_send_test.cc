@@ -171,6 +171,16 @@ TEST_F(FinishedOnAFastNetwork, NothingIsReadTwiceForALongBody) {
   EXPECT_EQ(TheUpload()->offset, 2 * kGranule);
 }
 
+TEST_F(FinishedOnAFastNetwork, AVersionThatIsKeptOpenForItIsLetGoWhenItIsThere) {
+  auto const id = version_->id();
+  spool_->KeepOpen(std::move(version_));
+  NextPatch(kUrl, 0, kSize, "(none)");
+  EXPECT_NE(spool_->FindOpen(id), nullptr);
+  Steps(1);
+  EXPECT_EQ(TheInode().content, Content::kUploaded);
+  EXPECT_EQ(spool_->FindOpen(id), nullptr);
+}
+
 TEST_F(FinishedOnAFastNetwork, WhatLeavesIsCountedWhileItLeaves) {
   auto const sent = [this] {
     return store_->Read([](View const& view) { return GetTotals(view); }).value().sent;
