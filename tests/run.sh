@@ -1,7 +1,7 @@
 #!/bin/sh
 # sh tests/run.sh [--quick]
 # Builds tusfs and runs all its tests; on Debian 12 it installs what that needs (root or sudo).
-# --quick: the tests of units, and the most telling of real mounts, in some minutes (build-quick).
+# --quick: the tests of units, and the most telling of real mounts, in ten minutes on two cores (build-quick).
 #   TUSFS_JOBS        how much in parallel (default: all processors)
 #   TUSFS_SANITIZERS  0: only the plain build and its tests
 #   TUSFS_LONG        1: against rustus too, which builds for minutes; 300 MiB to each of tests/servers
