@@ -137,6 +137,21 @@ make_booted_tree() {
   mv build/booted.new build/booted
 }
 
+# fail_tests DIRECTORY: of which ctest said that some failed: their names, and where they did, once more
+# at the very end, for their output stands among that of thousands.
+fail_tests() {
+  fail "tests in $1:"
+  awk -F '[: ]+' 'FNR == NR { failed[$2]; next }
+       /^[0-9]+\/[0-9]+ Test: / { name = $3; count = 0 }
+       (name in failed) && !(name in named) { named[name]; print "    " name }
+       (name in failed) && /Failure$|^Expected|^  Actual|^Value of|^Which is|^terminate|Sanitizer/ && ++count <= 8 {
+         print "      " substr($0, 1, 160)
+       }' "$1/Testing/Temporary/LastTestsFailed.log" "$1/Testing/Temporary/LastTest.log" |
+    head -n 60 >"$1/failures.txt"
+  failed="$failed
+$(cat "$1/failures.txt")"
+}
+
 # test_build DIRECTORY CTEST-OPTION…
 test_build() {
   directory=$1
@@ -145,7 +160,7 @@ test_build() {
   # build runs beside them: one more try tells noise from a fault. The first failure is printed all the same.
   ctest --test-dir "$directory" --output-on-failure -j "$jobs" --no-tests=error \
     --repeat until-pass:2 "$@" ||
-    fail "tests in $directory"
+    fail_tests "$directory"
   grep -h '^SKIPPED: ' "$directory/Testing/Temporary/LastTest.log" >>build/skipped.txt
 }
 
@@ -187,7 +202,7 @@ test_sanitized() {
   # shellcheck disable=SC2046
   $(prefix_of "$1") ctest --test-dir "$1" --output-on-failure -j "$jobs" --no-tests=error \
     --repeat until-pass:2 -LE mount ||
-    fail "tests in $1"
+    fail_tests "$1"
   # shellcheck disable=SC2046
   storms "$1" $(prefix_of "$1")
 }
