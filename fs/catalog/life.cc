@@ -89,7 +89,7 @@ void EndConnection(Inode& inode, std::optional<std::string> why) {
   }
 }
 
-void StopPart(Inode& inode, std::string why) {
+void TurnOutPart(Inode& inode, std::string why) {
   switch (inode.content) {
     case Content::kSettling:
       inode.content = Content::kInterrupted;

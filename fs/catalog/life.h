@@ -11,7 +11,7 @@
 //   EndResize         settling   =          =          =            =        =
 //   Close             settling, or interrupted: by the reason       (else =)
 //   EndConnection     settling, or interrupted: by the reason       (else =)
-//   StopPart          reason     interrupted =         reason       =        =
+//   TurnOutPart       reason     interrupted =         reason       =        =
 //   LosePower         interr.    interr.    =          interr.      =        =
 //   Approve           =          settling   =          settling     =        =
 //   Finish            =          finished   =          finished     =        =
@@ -74,8 +74,9 @@ bool Close(Inode& inode);
 /// is known of any.
 void EndConnection(Inode& inode, std::optional<std::string> why);
 
-/// A copy that was stopped has put its part under the final name.
-void StopPart(Inode& inode, std::string why);
+/// What was closed like a whole file is a part: a copy that was stopped has put it under the final
+/// name, or its writer has failed right after the close.
+void TurnOutPart(Inode& inode, std::string why);
 
 /// Another boot, and not all of it was on disk. `torn`: what was, was being written over.
 void LosePower(Inode& inode, std::string why, bool torn);

@@ -82,12 +82,24 @@ Result<Turn> Data::Write(Caller const& caller, HandleId id, std::uint64_t offset
   if (!handle || !handle->MayWrite()) return Fail(EBADF);
   auto& file = *handle->file;
   MutexLock lock(file.mutex);
+  // Where no more fits, it is not written first: whoever tries again, under one name after another,
+  // would fill the disk.
+  if (may_wait && file.version && budget_.room() == Room::kNone) {
+    if (auto const turn = TakeTurn(file, *handle, offset); !turn) return turn;
+  }
+  auto const size_before = file.version ? file.version->size() : Changes::kNoByte;
   if (auto const written = Change(file, *handle, caller, offset, bytes); !written) {
     changes_.NoteFailed(*handle, offset, written.error());
     return Failure(written.error());
   }
-  changes_.NoteWritten(*handle, offset, offset + bytes.size());
-  return may_wait ? TakeTurn(file, *handle, offset) : Turn::kGo;
+  auto const end = offset + bytes.size();
+  changes_.NoteWritten(*handle, offset, end);
+  if (!may_wait) return Turn::kGo;
+  auto const turn = TakeTurn(file, *handle, offset);
+  if (turn == Turn::kGo || offset < size_before) return turn;
+  handle->unanswered[offset] = {size_before, end};
+  if (!turn) TakeBack(file, *handle, offset);
+  return turn;
 }
 
 Result<void> Data::Change(ActiveFile& file, OpenHandle& handle, Caller const& caller,
@@ -152,7 +164,20 @@ Result<Turn> Data::AskTurn(HandleId id, std::uint64_t offset) {
   if (!handle) return Turn::kGo;
   auto& file = *handle->file;
   MutexLock lock(file.mutex);
-  return TakeTurn(file, *handle, offset);
+  auto const turn = TakeTurn(file, *handle, offset);
+  if (!turn) TakeBack(file, *handle, offset);
+  if (turn == Turn::kGo) handle->unanswered.erase(offset);
+  return turn;
+}
+
+// Or whoever appends again has the bytes twice. What others have written since stays where it is.
+void Data::TakeBack(ActiveFile& file, OpenHandle& handle, std::uint64_t offset) {
+  auto const node = handle.unanswered.extract(offset);
+  if (node.empty() || !file.version) return;
+  auto const [size_before, end] = node.mapped();
+  if (file.version->size() != end) return;
+  // The write has failed already, and that it could not be taken back changes nothing about it.
+  static_cast<void>(file.version->Truncate(size_before));
 }
 
 Result<void> Data::Allocate(Caller const& caller, HandleId id, int mode, std::uint64_t offset,

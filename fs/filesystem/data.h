@@ -34,12 +34,12 @@ class Data {
   [[nodiscard]] Result<std::size_t> Read(HandleId handle, std::uint64_t offset,
                                          std::span<std::byte> out);
   /// Writes all or fails. kWait: the caller should be answered when AskTurn says kGo. Errors:
-  /// ENOSPC where there will be no room. `may_wait`: false for a write of the kernel's own, which
-  /// is always kGo.
+  /// ENOSPC where there will be no room, and nothing was written. `may_wait`: false for a write of
+  /// the kernel's own, which is always kGo.
   [[nodiscard]] Result<Turn> Write(Caller const& caller, HandleId handle, std::uint64_t offset,
                                    std::span<std::byte const> bytes, bool may_wait);
   /// For a write at byte `offset` that waits to be answered: kGo or kWait. Errors: ENOSPC, and the
-  /// write has failed.
+  /// write has failed: the file is as long as before, unless the uploader has the bytes already.
   [[nodiscard]] Result<Turn> AskTurn(HandleId handle, std::uint64_t offset);
   [[nodiscard]] Result<void> Sync(HandleId handle);
   /// As fallocate(2): `mode` is 0, or of FALLOC_FL_KEEP_SIZE, _PUNCH_HOLE and _ZERO_RANGE. Errors:
@@ -76,6 +76,8 @@ class Data {
   [[nodiscard]] Result<void> DropPrivilegesOnWrite(ActiveFile& file) REQUIRES(file.mutex);
   [[nodiscard]] Result<Turn> TakeTurn(ActiveFile& file, OpenHandle& handle, std::uint64_t offset)
       REQUIRES(file.mutex);
+  /// Takes back what the write at `offset`, which failed while it waited, has appended.
+  void TakeBack(ActiveFile& file, OpenHandle& handle, std::uint64_t offset) REQUIRES(file.mutex);
 
   Store& store_;
   Budget const& budget_;

@@ -6,7 +6,7 @@
 namespace tusfs {
 
 Filesystem::Filesystem(Store& store, Spool& spool, Uploader& uploader, Finishing& finishing,
-                       ProcessTable const& processes, Clock const& clock, std::uint64_t connection,
+                       WriterSight const& writers, Clock const& clock, std::uint64_t connection,
                        Logger logger, Turns::Options const& turns, RemoteBytes* remote)
     : store_(store),
       spool_(spool),
@@ -22,10 +22,10 @@ Filesystem::Filesystem(Store& store, Spool& spool, Uploader& uploader, Finishing
       shrinker_(store, spool, open_, turns_, removal_, finishing.rules(), logger_),
       names_(store, spool, finishing, replies_, bodies_, removal_, access_times_, clock),
       xattrs_(store, replies_, reporter_, open_, clock),
-      changes_(store, processes, logger_),
+      changes_(store, writers.processes, logger_),
       data_(store, spool.budget(), uploader, open_, turns_, bodies_, changes_, access_times_,
             clock),
-      handles_(store, spool, uploader, finishing, processes, replies_, open_, turns_, removal_,
+      handles_(store, spool, uploader, finishing, writers, replies_, open_, turns_, removal_,
                bodies_, clock) {}
 
 Result<Attributes> Filesystem::GetAttributes(InodeId id) const {

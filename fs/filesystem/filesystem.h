@@ -38,7 +38,7 @@
 #include "filesystem/takeover.h"
 #include "filesystem/turns.h"
 #include "filesystem/types.h"
-#include "filesystem/writer.h"
+#include "filesystem/writer_ends.h"
 #include "filesystem/xattrs.h"
 #include "spool/spool.h"
 #include "uploader/remote_bytes.h"
@@ -51,7 +51,7 @@ class Filesystem {
   /// The collaborators outlive the filesystem, and the spool the store: bytes go when the store has
   /// committed that they may. Recover (recovery.h) comes before it.
   Filesystem(Store& store, Spool& spool, Uploader& uploader, Finishing& finishing,
-             ProcessTable const& processes, Clock const& clock, std::uint64_t connection,
+             WriterSight const& writers, Clock const& clock, std::uint64_t connection,
              Logger logger, Turns::Options const& turns = {}, RemoteBytes* remote = nullptr);
 
   /// Goes on with the files that are open on this connection, for the successor of a daemon that

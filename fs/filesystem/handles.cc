@@ -24,33 +24,34 @@ bool IsWorthNoting(Inode const& inode, FileTime now) {
 }  // namespace
 
 Handles::Handles(Store& store, Spool& spool, Uploader& uploader, Finishing& finishing,
-                 ProcessTable const& processes, Replies const& replies, OpenFiles& open,
-                 Turns& turns, Removal& removal, Bodies& bodies, Clock const& clock)
+                 WriterSight const& writers, Replies const& replies, OpenFiles& open, Turns& turns,
+                 Removal& removal, Bodies& bodies, Clock const& clock)
     : store_(store),
       spool_(spool),
       uploader_(uploader),
       finishing_(finishing),
-      processes_(processes),
+      writers_(writers),
       replies_(replies),
       open_(open),
       turns_(turns),
       removal_(removal),
       bodies_(bodies),
       clock_(clock),
-      verdicts_(store, processes, finishing.rules()) {}
+      verdicts_(store, writers.processes, finishing.rules()) {}
 
 std::shared_ptr<OpenHandle> Handles::MakeHandle(Caller const& caller, int flags) const {
   auto handle = std::make_shared<OpenHandle>();
   auto& record = handle->record;
   record.flags = static_cast<std::uint32_t>(flags);
   record.connection = replies_.connection();
-  if (handle->MayWrite()) record.opener = processes_.ProcessOf(caller.pid);
+  if (handle->MayWrite()) record.opener = writers_.processes.ProcessOf(caller.pid);
   return handle;
 }
 
 void Handles::AddOpener(OpenHandle& handle, Caller const& caller) const {
   auto& record = handle.record;
-  record.writers.insert(handle.MayWrite() ? record.opener : processes_.ProcessOf(caller.pid));
+  record.writers.insert(handle.MayWrite() ? record.opener
+                                          : writers_.processes.ProcessOf(caller.pid));
 }
 
 Result<HandleId> Handles::Add(Transaction& transaction, Caller const& caller,
@@ -215,6 +216,7 @@ Result<void> Handles::Close(Caller const& caller, OpenHandle& handle) {
   auto closing = verdicts_.JudgeClose(file, handle, caller);
   if (!closing.has_say && !version->modified()) return {};
   auto& next = closing.record;
+  bool const is_clean = closing.has_say && closing.is_clean && next.wrote;
   auto const flushed = store_.Update([&](Transaction& transaction) -> Result<void> {
     auto inode = GetInode(transaction, file.inode);
     if (!inode) return Failure(inode.error());
@@ -230,6 +232,7 @@ Result<void> Handles::Close(Caller const& caller, OpenHandle& handle) {
   handle.Update(std::move(next));
   handle.last_thread = 0;  // may be of a process that was just forgotten
   version->SetModified(std::nullopt);
+  if (is_clean && writers_.ends != nullptr) writers_.ends->Closed(caller.pid, file.inode);
   return {};
 }
 

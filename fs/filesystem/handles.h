@@ -23,7 +23,7 @@
 #include "filesystem/turns.h"
 #include "filesystem/types.h"
 #include "filesystem/verdicts.h"
-#include "filesystem/writer.h"
+#include "filesystem/writer_ends.h"
 #include "spool/spool.h"
 #include "uploader/uploader.h"
 
@@ -33,7 +33,7 @@ class Handles {
  public:
   /// The collaborators outlive it.
   Handles(Store& store, Spool& spool, Uploader& uploader, Finishing& finishing,
-          ProcessTable const& processes, Replies const& replies, OpenFiles& open, Turns& turns,
+          WriterSight const& writers, Replies const& replies, OpenFiles& open, Turns& turns,
           Removal& removal, Bodies& bodies, Clock const& clock);
 
   struct Created {
@@ -94,7 +94,7 @@ class Handles {
   Spool& spool_;
   Uploader& uploader_;
   Finishing& finishing_;
-  ProcessTable const& processes_;
+  WriterSight const writers_;
   Replies const& replies_;
   OpenFiles& open_;
   Turns& turns_;

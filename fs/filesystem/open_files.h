@@ -49,6 +49,9 @@ struct OpenHandle {
   std::shared_ptr<ActiveFile> file;
   /// Of the last change, its process already among the record's writers. Guarded by file->mutex.
   pid_t last_thread = 0;
+  /// Writes that made the file longer and wait to be answered, by their offset: [size before, end).
+  /// Guarded by file->mutex.
+  std::map<std::uint64_t, std::pair<std::uint64_t, std::uint64_t>> unanswered;
   /// Changes of the version (never 2^64 - 1) when it was read last.
   std::atomic<std::uint64_t> read_at = ~std::uint64_t{0};
 

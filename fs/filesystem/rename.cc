@@ -133,7 +133,7 @@ Result<Renamed> RenameEntry(Transaction& transaction, Removal& removal, Place co
   }
   MoveEntries(transaction, removal, ends);
   if (IsPartOfRsync(ends.source.inode, from.name, to.name)) {
-    life::StopPart(ends.source.inode, "rsync was interrupted (--partial)");
+    life::TurnOutPart(ends.source.inode, "rsync was interrupted (--partial)");
   }
   renamed.moved = PutAll(transaction, ends, now);
   return renamed;

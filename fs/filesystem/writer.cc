@@ -40,6 +40,12 @@ bool MaySeeStatus(pid_t thread) {
   return self == 0 || (::stat(PathOf(thread, "").c_str(), &status) == 0 && status.st_uid == self);
 }
 
+std::string NameOf(pid_t thread) {
+  auto name = ReadSmallFile(PathOf(thread, "comm")).value_or("");
+  while (name.ends_with('\n')) name.pop_back();
+  return name;
+}
+
 // Of words with blanks between them, the one with this number, from 0 on.
 std::optional<unsigned long> NumberInField(std::string_view words, std::size_t number) {
   constexpr std::string_view kBlanks = " \n";
@@ -120,22 +126,34 @@ std::optional<std::uint64_t> SizeToRead(std::string const& link, FileTime change
   return status.stx_size;
 }
 
+struct ProcessLife {
+  bool is_ending = false;
+  int status = 0;  // as wait(2) gives it
+};
+
+// Of the text of /proc/<pid>/stat.
+std::optional<ProcessLife> ParseStat(std::string const& stat) {
+  // The name may hold anything, brackets and spaces too; it ends at the last bracket.
+  auto const name_end = stat.rfind(')');
+  if (name_end == std::string::npos) return std::nullopt;
+  auto const fields = std::string_view(stat).substr(name_end + 1);
+  auto const flags = NumberInField(fields, kFlagsField);
+  auto const exit_code = NumberInField(fields, kExitCodeField);
+  if (!flags || !exit_code) return std::nullopt;
+  return ProcessLife{(*flags & kExiting) != 0, static_cast<int>(*exit_code)};
+}
+
 }  // namespace
 
 Judgement JudgeStat(std::string const& stat, bool may_see_status) {
   Judgement const unreadable{Verdict::kUnknown, "the process that closed it cannot be seen"};
-  // The name may hold anything, brackets and spaces too; it ends at the last bracket.
-  auto const name_end = stat.rfind(')');
-  if (name_end == std::string::npos) return unreadable;
-  auto const fields = std::string_view(stat).substr(name_end + 1);
-  auto const flags = NumberInField(fields, kFlagsField);
-  auto const exit_code = NumberInField(fields, kExitCodeField);
-  if (!flags || !exit_code) return unreadable;
-  if ((*flags & kExiting) == 0) return {Verdict::kClean, {}};
+  auto const life = ParseStat(stat);
+  if (!life) return unreadable;
+  if (!life->is_ending) return {Verdict::kClean, {}};
   if (!may_see_status) {
     return {Verdict::kUnknown, "its writer was ending, and how is hidden from this user"};
   }
-  auto const status = static_cast<int>(*exit_code);
+  auto const status = life->status;
   if (status == 0) return {Verdict::kClean, {}};
   if (WIFSIGNALED(status)) {
     auto const* const name = ::sigabbrev_np(WTERMSIG(status));
@@ -148,6 +166,13 @@ Judgement JudgeStat(std::string const& stat, bool may_see_status) {
                               " without closing it"};
 }
 
+std::optional<int> EndingStatusOf(pid_t process) {
+  auto const stat = ReadSmallFile(PathOf(process, "stat"));
+  auto const life = stat ? ParseStat(*stat) : std::nullopt;
+  if (!life || !life->is_ending || !MaySeeStatus(process)) return std::nullopt;
+  return life->status;
+}
+
 Judgement ProcProcessTable::JudgeClose(pid_t thread) const {
   if (thread <= 0) return {Verdict::kUnknown, "its writer is in another process namespace"};
   auto const stat = ReadSmallFile(PathOf(thread, "stat"));
@@ -157,8 +182,7 @@ Judgement ProcProcessTable::JudgeClose(pid_t thread) const {
 Judgement ProcProcessTable::JudgeCopy(pid_t thread, std::string const& name,
                                       FileTime changed) const {
   Judgement clean{Verdict::kClean, {}};
-  auto program = ReadSmallFile(PathOf(thread, "comm")).value_or("");
-  while (program.ends_with('\n')) program.pop_back();
+  auto const program = NameOf(thread);
   bool const copies = std::any_of(copiers_.begin(), copiers_.end(), [&](auto const& copier) {
     return copier.substr(0, kLongestComm) == program;
   });
@@ -191,6 +215,14 @@ pid_t ProcProcessTable::ProcessOf(pid_t thread) const {
   auto const* const begin = status->data() + at + kLabel.size();
   std::from_chars(begin, status->data() + status->size(), process);
   return process;
+}
+
+ProgramNames ProcProcessTable::NamesOf(pid_t process) const {
+  char target[PATH_MAX];
+  auto const size = ::readlink(PathOf(process, "exe").c_str(), target, sizeof target);
+  std::string_view path(target, static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+  if (path.ends_with(kDeleted)) path.remove_suffix(kDeleted.size());
+  return {NameOf(process), std::string(path.substr(path.rfind('/') + 1))};
 }
 
 }  // namespace tusfs

@@ -3,10 +3,12 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "catalog/records.h"
+#include "filesystem/failure_table.h"
 
 namespace tusfs {
 
@@ -36,6 +38,12 @@ class ProcessTable {
 
   /// The process of a thread; the thread itself where that cannot be read.
   [[nodiscard]] virtual pid_t ProcessOf(pid_t thread) const = 0;
+
+  /// What program a process runs; as far as that may be seen.
+  [[nodiscard]] virtual ProgramNames NamesOf(pid_t process) const {
+    static_cast<void>(process);
+    return {};
+  }
 };
 
 class ProcProcessTable : public ProcessTable {
@@ -47,6 +55,7 @@ class ProcProcessTable : public ProcessTable {
   [[nodiscard]] Judgement JudgeCopy(pid_t thread, std::string const& name,
                                     FileTime changed) const override;
   [[nodiscard]] pid_t ProcessOf(pid_t thread) const override;
+  [[nodiscard]] ProgramNames NamesOf(pid_t process) const override;
 
  private:
   std::vector<std::string> const copiers_;
@@ -55,5 +64,9 @@ class ProcProcessTable : public ProcessTable {
 /// Judges the text of /proc/<pid>/stat. `may_see_status`: whether the kernel shows us that
 /// process's exit status rather than 0.
 [[nodiscard]] Judgement JudgeStat(std::string const& stat, bool may_see_status);
+
+/// With what status, as wait(2) gives it, a process is ending that nobody has waited for yet;
+/// nothing where it lives, has gone, or may not be seen.
+[[nodiscard]] std::optional<int> EndingStatusOf(pid_t process);
 
 }  // namespace tusfs

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/logger.h"
+#include "filesystem/failure_table.h"
 #include "uploader/publish_rules.h"
 #include "uploader/verification.h"
 
@@ -37,6 +38,7 @@ struct Options {
   std::vector<FinishRule> finish;
   std::vector<std::string> finish_command;  ///< its words
   std::vector<std::string> copiers = {"cp", "mv", "install"};
+  std::vector<std::string> failures = UsualFailures();  ///< PROGRAM=CODES
 
   // Local disk (space_settings.h).
   std::optional<std::uint64_t> spool_size;  ///< bytes; nothing: what the disk has

@@ -29,4 +29,11 @@ FinishingOptions FinishingOptionsOf(Options const& options) {
   return {.settle = {.quiet = options.settle, .limit = options.settle_limit}};
 }
 
+WriterEnds::Options WriterEndsOptionsOf(Options const& options) {
+  // The quiet time begins a little later, with the release.
+  constexpr std::chrono::seconds kLater{1};
+  std::chrono::milliseconds const quiet = options.settle;
+  return {.failures = options.failures, .watched = quiet.count() == 0 ? quiet : quiet + kLater};
+}
+
 }  // namespace tusfs

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "filesystem/finishing.h"
+#include "filesystem/writer_ends.h"
 #include "options/options.h"
 #include "uploader/publish_rules.h"
 
@@ -13,5 +14,8 @@ namespace tusfs {
 
 /// How long a closed file waits.
 [[nodiscard]] FinishingOptions FinishingOptionsOf(Options const& options);
+
+/// How long it is watched what becomes of whoever closed a file, and what of that is a bad end.
+[[nodiscard]] WriterEnds::Options WriterEndsOptionsOf(Options const& options);
 
 }  // namespace tusfs

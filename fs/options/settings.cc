@@ -156,6 +156,9 @@ std::vector<Setting> MakeSettings() {
                        "whose copies are whole only if the source was read to its end, in addition "
                        "to the usual ones; none: forget those",
                        Listed(O().copiers)),
+      Row<&O::failures>("failures", "PROGRAM=CODES", List{value::CheckFailures, UsualFailures()},
+                        "after which exit statuses a program has not finished what it had just "
+                        "closed, in addition to the usual ones; none: forget those"),
       Row<&O::finish>("finish", "GLOB=WHEN", value::FinishRules{},
                       "when a file is finished: close, rename, command or manual"),
       Row<&O::spool_size>("spool-size", "SIZE", Size("64GiB", 16 * kMiB),

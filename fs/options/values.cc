@@ -13,6 +13,8 @@
 #include <span>
 #include <sstream>
 
+#include "filesystem/failure_table.h"
+
 namespace tusfs {
 namespace {
 
@@ -234,6 +236,11 @@ Result<void> CheckGlob(std::string const& text) {
 Result<void> CheckProgramName(std::string const& text) {
   if (!text.empty() && text.find('/') == std::string::npos) return {};
   return Fail(EINVAL, "it takes the name of a program, such as cp");
+}
+
+Result<void> CheckFailures(std::string const& text) {
+  auto const rule = ParseFailureRule(text);
+  return rule ? Result<void>() : Failure(rule.error());
 }
 
 Result<void> CheckOrigin(std::string const& text) {

@@ -160,6 +160,7 @@ struct List {
 /// Elements of lists. Errors: EINVAL with what is wrong.
 [[nodiscard]] Result<void> CheckGlob(std::string const& text);
 [[nodiscard]] Result<void> CheckProgramName(std::string const& text);
+[[nodiscard]] Result<void> CheckFailures(std::string const& text);
 [[nodiscard]] Result<void> CheckOrigin(std::string const& text);
 
 /// GLOB=WHEN, in their order.

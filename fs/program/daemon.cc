@@ -44,6 +44,7 @@ Result<void> Daemon::Begin() {
   connection_end_.emplace([this] { EndConnection(); });
   publishing_end_.emplace([this] { EndPublishing(); });
   if (auto started = finishing_->Start(); !started) return started;
+  writer_ends_->Start();
   if (auto started = uploader_->Start(); !started) return started;
   if (auto started = StartControl(); !started) return started;
   if (auto taken = TakeMount(); !taken) return taken;
@@ -99,9 +100,11 @@ Result<void> Daemon::MakeRooms() {
   finishing_ = std::make_unique<Finishing>(
       FinishingOptionsOf(options_), rules_, store, spool, clock_,
       [this](InodeId inode) { uploader_->Nudge(inode); }, logger_);
-  filesystem_ =
-      std::make_unique<Filesystem>(store, spool, *uploader_, *finishing_, processes_, clock_,
-                                   state_.connection, logger_, TurnsOf(options_), read_back_.get());
+  writer_ends_ = std::make_unique<WriterEnds>(store, processes_, process_ends_, clock_,
+                                              WriterEndsOptionsOf(options_), logger_);
+  filesystem_ = std::make_unique<Filesystem>(
+      store, spool, *uploader_, *finishing_, WriterSight(processes_, writer_ends_.get()), clock_,
+      state_.connection, logger_, TurnsOf(options_), read_back_.get());
   if (!is_successor_) return {};
   return filesystem_->TakeOver();
 }
@@ -238,6 +241,7 @@ bool Daemon::OnEndSignal(pid_t sender) {
 // Transfers end while the settler waits for the disk.
 void Daemon::EndPublishing() {
   uploader_->RequestStop();
+  writer_ends_->Stop();
   finishing_->Stop();
   uploader_->Stop();
   if (read_back_) read_back_->Stop();

@@ -29,8 +29,10 @@
 #include "filesystem/filesystem.h"
 #include "filesystem/finishing.h"
 #include "filesystem/left_open.h"
+#include "filesystem/process_ends.h"
 #include "filesystem/reclaim.h"
 #include "filesystem/report.h"
+#include "filesystem/writer_ends.h"
 #include "fuse/mountpoint.h"
 #include "fuse/request_slots.h"
 #include "fuse/server.h"
@@ -106,6 +108,7 @@ class Daemon {
   // The rooms. The lock of the state directory is the last to go.
   SystemClock const clock_;
   ProcProcessTable const processes_;
+  KernelProcessEnds process_ends_;
   std::optional<RequestSlots> slots_;
   bool is_successor_ = false;
   State state_;
@@ -116,6 +119,7 @@ class Daemon {
   std::unique_ptr<Uploader> uploader_;
   std::unique_ptr<ReadBack> read_back_;  ///< null: uploaded bytes are not read back
   std::unique_ptr<Finishing> finishing_;
+  std::unique_ptr<WriterEnds> writer_ends_;
   std::unique_ptr<Filesystem> filesystem_;
   std::optional<Reporter> reporter_;
   std::optional<Decisions> decisions_;

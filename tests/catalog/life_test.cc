@@ -54,7 +54,7 @@ std::vector<Row> Table() {
       {"EndConnection, bad", [](Inode& inode) { life::EndConnection(inode, kBad); }, "ISFIXU"},
       {"EndConnection, bad without words", [](Inode& inode) { life::EndConnection(inode, ""); },
        "ISFIXU"},
-      {"StopPart", [](Inode& inode) { life::StopPart(inode, "stopped"); }, "WIFIXU"},
+      {"TurnOutPart", [](Inode& inode) { life::TurnOutPart(inode, "stopped"); }, "WIFIXU"},
       {"LosePower", [](Inode& inode) { life::LosePower(inode, "cut", false); }, "IIFIXU"},
       {"LosePower, torn", [](Inode& inode) { life::LosePower(inode, "torn", true); }, "IIFIXU"},
       {"Approve", life::Approve, "WSFSXU"},
@@ -87,7 +87,7 @@ TEST(Life, EachEventMakesOfEachStateWhatTheTableSays) {
 TEST(Life, WhatTheDiskHasFailedKeepsItsReason) {
   for (auto const& event : std::vector<std::function<void(Inode&)>>{
            [](Inode& inode) { life::EndBadly(inode, kBad); }, life::CloseCleanly, life::Change,
-           life::Approve, life::Finish, [](Inode& inode) { life::StopPart(inode, "stopped"); },
+           life::Approve, life::Finish, [](Inode& inode) { life::TurnOutPart(inode, "stopped"); },
            [](Inode& inode) { life::LosePower(inode, "cut", true); },
            [](Inode& inode) { life::EndConnection(inode, kBad); }}) {
     auto inode = FileIn(Content::kFailed);

@@ -180,6 +180,7 @@ TEST_F(RoomTest, AWriterWaitsWhenTheSpoolIsFullAndIsToldWhenItStays) {
   EXPECT_EQ(fs_->AskTurn(file.handle, 0).value_or(Turn::kGo), Turn::kWait);
   clock_.Advance(turns_.full_timeout);
   EXPECT_EQ(CodeOf(fs_->AskTurn(file.handle, 0)), ENOSPC);
+  EXPECT_EQ(Stat(file.attributes.inode).size, 0U) << "whoever appends again has it once";
   Close(file.handle);
   EXPECT_EQ(Row(file.attributes.inode).content, Content::kInterrupted)
       << "its writer was told that the write failed";
@@ -270,6 +271,35 @@ TEST_F(StuckTest, AWriterIsToldAtOnceAndWhatKeepsTheRoomStays) {
   ASSERT_TRUE(Ok(status));
   EXPECT_EQ(status->interrupted, 16 * kMegabyte);
   EXPECT_EQ(status->oldest_interrupted, "older");
+}
+
+TEST_F(StuckTest, AWriteThatFailsInTheEndIsTakenBackUnlessOthersWroteBehindIt) {
+  MakeInterrupted("one", 8);
+  MakeInterrupted("two", 8);
+  auto const file = Create("f");
+  EXPECT_EQ(Come(file.handle), Turn::kWait);
+  auto const behind = fs_->Write(me_, file.handle, 5, std::as_bytes(std::span("behind")));
+  EXPECT_EQ(behind, Turn::kWait);
+  auto const size = Stat(file.attributes.inode).size;
+  LookTwice();
+  EXPECT_EQ(CodeOf(fs_->AskTurn(file.handle, 0)), ENOSPC);
+  EXPECT_EQ(Stat(file.attributes.inode).size, size);
+  EXPECT_EQ(CodeOf(fs_->AskTurn(file.handle, 5)), ENOSPC);
+  EXPECT_LT(Stat(file.attributes.inode).size, size);
+}
+
+TEST_F(StuckTest, AWriterWhoTriesAgainUnderOneNameAfterAnotherTakesNoRoom) {
+  MakeInterrupted("one", 8);
+  MakeInterrupted("two", 8);
+  for (int tries = 0; tries < 3; ++tries) {
+    LookTwice();
+    auto const file = Create("f" + std::to_string(tries));
+    EXPECT_EQ(CodeOf(Come(file.handle)), ENOSPC);
+    EXPECT_EQ(Stat(file.attributes.inode).size, 0U);
+    Close(file.handle);
+    EXPECT_EQ(Row(file.attributes.inode).content, Content::kInterrupted);
+  }
+  EXPECT_EQ(spool_->budget().used(), 16 * kMegabyte);
 }
 
 TEST_F(StuckTest, ByRuleTheOldestGoesWhenSomebodyWaits) {

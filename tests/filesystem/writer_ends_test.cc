@@ -1,0 +1,178 @@
+// What the end of a process makes of the files that it had closed.
+#include "filesystem/writer_ends.h"
+
+#include <signal.h>
+
+#include "filesystem/rig.h"
+
+namespace tusfs {
+namespace {
+
+/// Ends when a test says so.
+class FakeEnds : public ProcessEnds {
+ public:
+  bool Watch(pid_t process) override { return watched_.insert(process).second; }
+  void Forget(pid_t process) override { watched_.erase(process); }
+  std::vector<ProcessEnd> Wait(std::optional<SteadyTime>) override {
+    return std::exchange(ends_, {});
+  }
+  void Wake() override {}
+
+  void End(pid_t process, int status) {
+    if (watched_.erase(process) > 0) ends_.push_back({process, status});
+  }
+  [[nodiscard]] std::set<pid_t> const& watched() const { return watched_; }
+
+ private:
+  std::set<pid_t> watched_;
+  std::vector<ProcessEnd> ends_;
+};
+
+class Programs : public FakeProcesses {
+ public:
+  [[nodiscard]] ProgramNames NamesOf(pid_t process) const override {
+    auto const found = names_.find(process);
+    return found == names_.end() ? ProgramNames{"recorder", "recorder"} : found->second;
+  }
+  void Call(pid_t process, std::string const& name) { names_[process] = {name, name}; }
+
+ private:
+  std::map<pid_t, ProgramNames> names_;
+};
+
+constexpr int Status(int code) { return code << 8; }
+constexpr std::chrono::milliseconds kWatched{2000};
+
+class WriterEndsTest : public FilesystemRig {
+ protected:
+  WriterEndsTest() {
+    fs_ = std::make_unique<Filesystem>(*store_, *spool_, *uploader_, *finishing_,
+                                       WriterSight(programs_, &writers_), clock_, connection_,
+                                       logger_);
+  }
+
+  /// Written and closed by this process.
+  InodeId Copy(std::string const& name, pid_t process) {
+    Caller const who{.uid = 1000, .gid = 1000, .pid = process};
+    auto const file = Create(name, O_WRONLY, &who);
+    Write(file.handle, 0, "bytes", &who);
+    Close(file.handle, &who);
+    return file.attributes.inode;
+  }
+  void End(pid_t process, int status) {
+    ends_.End(process, status);
+    writers_.WaitForEnds(std::nullopt);
+  }
+  [[nodiscard]] bool IsInterrupted(InodeId inode) {
+    return Row(inode).content == Content::kInterrupted;
+  }
+
+  Programs programs_;
+  FakeEnds ends_;
+  WriterEnds writers_{*store_, programs_, ends_, clock_, {.watched = kWatched}, logger_};
+};
+
+TEST_F(WriterEndsTest, AProgramThatEndsByTheTableInterruptsWhatItHadClosed) {
+  programs_.Call(7, "curl");
+  auto const first = Copy("first", 7);
+  auto const second = Copy("second", 7);
+  EXPECT_FALSE(IsInterrupted(second));
+  End(7, Status(18));
+  EXPECT_TRUE(IsInterrupted(first) && IsInterrupted(second));
+  EXPECT_EQ(Row(second).reason, "curl ended with status 18 after it had closed it");
+}
+
+TEST_F(WriterEndsTest, AGoodEndAndAnUnknownProgramsErrorSayNothing) {
+  programs_.Call(7, "curl");
+  auto const good = Copy("good", 7);
+  End(7, 0);
+  EXPECT_FALSE(IsInterrupted(good));
+  auto const other = Copy("other", 8);
+  End(8, Status(1));
+  EXPECT_FALSE(IsInterrupted(other));
+}
+
+TEST_F(WriterEndsTest, ASignalInterruptsTheLastOnly) {
+  auto const first = Copy("first", 7);
+  auto const last = Copy("last", 7);
+  End(7, SIGINT);
+  EXPECT_FALSE(IsInterrupted(first));
+  EXPECT_TRUE(IsInterrupted(last));
+}
+
+TEST_F(WriterEndsTest, WhatHasItsFinalNameIsFinished) {
+  programs_.Call(7, "rsync");
+  auto const file = Copy(".clip.mov.Ab3dEf", 7);
+  EXPECT_EQ(RenameCode(".clip.mov.Ab3dEf", "clip.mov"), 0);
+  End(7, Status(23));
+  EXPECT_FALSE(IsInterrupted(file));
+}
+
+TEST_F(WriterEndsTest, WhatAnotherHasClosedSinceIsThatOnes) {
+  programs_.Call(7, "curl");
+  auto const file = Copy("f", 7);
+  Caller const other{.uid = 1000, .gid = 1000, .pid = 8};
+  auto const handle = Open(file, O_WRONLY, &other);
+  Write(handle, 0, "mended", &other);
+  Close(handle, &other);
+  End(7, Status(18));
+  EXPECT_FALSE(IsInterrupted(file));
+}
+
+TEST_F(WriterEndsTest, AWriterThatEndsBeforeItsReleaseIsSeenInterruptsToo) {
+  programs_.Call(7, "dd");
+  Caller const who{.uid = 1000, .gid = 1000, .pid = 7};
+  auto const file = Create("f", O_WRONLY, &who);
+  Write(file.handle, 0, "bytes", &who);
+  Flush(file.handle, &who);
+  End(7, Status(1));
+  EXPECT_TRUE(Ok(fs_->Release(file.handle)));
+  EXPECT_TRUE(IsInterrupted(file.attributes.inode));
+}
+
+TEST_F(WriterEndsTest, NobodyIsWatchedForLongerThanItsFilesSettle) {
+  programs_.Call(7, "curl");
+  auto const early = Copy("early", 7);
+  clock_.Advance(kWatched / 2);
+  auto const late = Copy("late", 7);
+  clock_.Advance(kWatched / 2);
+  writers_.WaitForEnds(std::nullopt);
+  EXPECT_THAT(ends_.watched(), testing::ElementsAre(7));
+  End(7, Status(18));
+  EXPECT_FALSE(IsInterrupted(early));
+  EXPECT_TRUE(IsInterrupted(late));
+  Copy("another", 8);
+  clock_.Advance(kWatched);
+  writers_.WaitForEnds(std::nullopt);
+  EXPECT_THAT(ends_.watched(), testing::IsEmpty());
+}
+
+TEST_F(WriterEndsTest, AFileThatWasRemovedOrFinishedStaysSo) {
+  programs_.Call(7, "curl");
+  auto const finished = Copy("finished", 7);
+  auto const removed = Copy("removed", 7);
+  ChangeRow(finished, [](Inode& row) { row.content = Content::kFinished; });
+  EXPECT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "removed")));
+  End(7, Status(18));
+  EXPECT_EQ(Row(finished).content, Content::kFinished);
+  EXPECT_FALSE(HasRow(removed));
+}
+
+TEST_F(WriterEndsTest, ThreadsCloseForTheirProcess) {
+  programs_.Call(7, "aria2c");
+  programs_.Thread(70, 7);
+  auto const file = Copy("f", 70);
+  EXPECT_THAT(ends_.watched(), testing::ElementsAre(7));
+  End(7, Status(7));
+  EXPECT_TRUE(IsInterrupted(file));
+}
+
+TEST_F(WriterEndsTest, WithoutAQuietTimeNobodyIsWatched) {
+  WriterEnds writers(*store_, programs_, ends_, clock_, {.watched = std::chrono::milliseconds(0)},
+                     logger_);
+  writers.Closed(7, MakeFile("f"));
+  EXPECT_THAT(ends_.watched(), testing::IsEmpty());
+}
+
+}  // namespace
+}  // namespace tusfs
