@@ -78,6 +78,9 @@ std::string ShowProcesses(json const& status) {
   auto text = "  daemon  " + pid("daemon_pid") + ", keeper " + pid("keeper_pid");
   if (restarts > 0) text += ", restarted " + std::to_string(restarts) + " times";
   text += Behind(", the last crash: ", ShownText(status, "last_end")) + "\n";
+  if (TextOf(status, "writer_ends") == "nobody") {
+    text += "  writers how they end after they have closed a file is not seen\n";
+  }
   auto const problem = Behind("  problem ", ShownText(status, "problem"));
   return problem.empty() ? text : text + problem + "\n";
 }

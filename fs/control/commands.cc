@@ -89,6 +89,7 @@ json Status(Result<StatusReport> const& status, MountEntry const& entry) {
   return {{"mount", entry.mount},
           {"url", entry.url},
           {"daemon_pid", entry.daemon_pid},
+          {"writer_ends", entry.writer_ends},
           {"server", std::move(server)},
           {"files", std::move(files)},
           {"bytes",

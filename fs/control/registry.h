@@ -26,6 +26,9 @@ struct MountEntry {
   std::uint64_t starts = 0;   ///< daemons that have served this mount
   std::string last_end = {};  ///< how the last daemon that crashed ended
   std::string problem = {};   ///< what a person should know of the keeper
+  /// Who tells the daemon how writers end after they have closed a file: pidfd, connector or
+  /// nobody. Not in the registry.
+  std::string writer_ends = {};
 };
 
 /// Where the running user's entries are; made where missing. Errors carry a sentence.

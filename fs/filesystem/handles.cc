@@ -267,6 +267,7 @@ Result<Handles::Released> Handles::Remove(ActiveFile& file, OpenHandle const& ha
   auto const& record = handle.record;
   auto const version = file.version;
   auto const synced_at = file.synced_at;
+  auto const bad_end = record.changed ? verdicts_.WhyEndedBadly(handle) : std::nullopt;
   return store_.Update([&](Transaction& transaction) -> Result<Released> {
     auto inode = GetInode(transaction, record.inode);
     if (!inode) return Failure(inode.error());
@@ -276,7 +277,7 @@ Result<Handles::Released> Handles::Remove(ActiveFile& file, OpenHandle const& ha
     if (!handle.MayWrite()) transaction.NoHurry();
     if (inode->links > 0) {
       if (handle.MayWrite()) {
-        EndWriting(transaction, record, *inode, *version, synced_at, released);
+        EndWriting(transaction, record, bad_end, *inode, *version, synced_at, released);
       }
     } else if (released.left.handles == 0) {
       auto const dropped = removal_.DropInode(transaction, *inode);
@@ -287,13 +288,14 @@ Result<Handles::Released> Handles::Remove(ActiveFile& file, OpenHandle const& ha
   });
 }
 
-void Handles::EndWriting(Transaction& transaction, Handle const& record, Inode& inode,
+void Handles::EndWriting(Transaction& transaction, Handle const& record,
+                         std::optional<std::string> const& bad_end, Inode& inode,
                          Version const& version, Synced const& synced_at,
                          Released& released) const {
   CatchUp(inode, &version);
   if (record.changed && !life::HasFailed(inode)) {
     // Else that close has cleared it, and what is there came later.
-    if (auto const why = verdicts_.WhyEndedBadly(record)) life::EndBadly(inode, *why);
+    if (bad_end) life::EndBadly(inode, *bad_end);
     // Pages that the kernel writes for a map after the last close are nobody's bad end.
     if (record.verdict == Verdict::kDied) released.tainted = Taint(transaction, inode.id);
   }

@@ -84,8 +84,10 @@ class Handles {
   [[nodiscard]] Result<void> Close(Caller const& caller, OpenHandle& handle);
   [[nodiscard]] Result<Released> Remove(ActiveFile& file, OpenHandle const& handle)
       REQUIRES(file.mutex);
-  void EndWriting(Transaction& transaction, Handle const& record, Inode& inode,
-                  Version const& version, Synced const& synced_at, Released& released) const;
+  /// `bad_end`: of Verdicts::WhyEndedBadly.
+  void EndWriting(Transaction& transaction, Handle const& record,
+                  std::optional<std::string> const& bad_end, Inode& inode, Version const& version,
+                  Synced const& synced_at, Released& released) const;
   /// A writer of the file has ended badly. Returns those that have it open beside that one.
   [[nodiscard]] std::vector<std::shared_ptr<OpenHandle>> Taint(Transaction& transaction,
                                                                InodeId inode) const;

@@ -46,6 +46,18 @@ class KernelProcessEnds : public ProcessEnds {
  public:
   /// Who tells with what status a process has ended.
   enum class Teller { kNobody, kPidfd, kConnector };
+  /// "nobody", "pidfd", "connector".
+  [[nodiscard]] friend char const* NameOf(Teller teller) {
+    switch (teller) {
+      case Teller::kNobody:
+        return "nobody";
+      case Teller::kPidfd:
+        return "pidfd";
+      case Teller::kConnector:
+        return "connector";
+    }
+    return "";
+  }
   /// The best that this kernel and user have.
   [[nodiscard]] static Teller FindTeller();
   /// Whether the connector would tell, too.

@@ -5,9 +5,11 @@
 #include <chrono>
 #include <thread>
 
+#include "base/text.h"
 #include "catalog/life.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
+#include "filesystem/companions.h"
 #include "uploader/target.h"
 
 namespace tusfs {
@@ -79,6 +81,8 @@ std::string WhatFor(Hold hold) {
       return "waits for the command";
     case Hold::kManual:
       return "waits for tusfsctl publish";
+    case Hold::kCompanion:
+      return "waits until another file beside it is gone: ";
     case Hold::kNone:
     case Hold::kIgnored:
       break;
@@ -155,7 +159,7 @@ Result<FileReport> Reporter::Describe(View const& view, Inode const& inode,
     }
   }
   report.finishes = IsOnItsWay(report.state);
-  if (finishing_.rules().Settles(inode)) DescribeHold(inode, report);
+  if (finishing_.rules().Settles(inode)) DescribeHold(view, inode, report);
   return report;
 }
 
@@ -169,10 +173,14 @@ Result<FileReport> Reporter::Describe(InodeId id) const {
   });
 }
 
-void Reporter::DescribeHold(Inode const& inode, FileReport& report) const {
+void Reporter::DescribeHold(View const& view, Inode const& inode, FileReport& report) const {
   auto const& rules = finishing_.rules();
-  auto const hold = rules.HoldOf(inode, report.path);
+  auto hold = rules.HoldOf(inode, report.path);
+  bool const may_have = hold == Hold::kNone && !inode.approved;
+  auto const companion = may_have ? CompanionOf(view, inode) : std::nullopt;
+  if (companion) hold = Hold::kCompanion;
   auto waits = WhatFor(hold);
+  if (companion) waits += Printable(*companion);
   if (hold == Hold::kCommand) {
     if (auto const answer = finishing_.CommandAnswer(inode.id)) waits += ": " + *answer;
   }

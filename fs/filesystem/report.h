@@ -80,7 +80,7 @@ class Reporter {
                                  std::vector<std::pair<InodeId, std::string>>& directories) const;
   /// `path`: of its first name.
   Result<FileReport> Describe(View const& view, Inode const& inode, std::string path) const;
-  void DescribeHold(Inode const& inode, FileReport& report) const;
+  void DescribeHold(View const& view, Inode const& inode, FileReport& report) const;
   Result<void> Count(View const& view, Inode const& inode, StatusReport& status) const;
   Result<FileReport> DescribeOtherName(View const& view, Inode const& inode,
                                        std::string path) const;

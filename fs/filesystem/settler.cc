@@ -8,6 +8,7 @@
 #include "catalog/life.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
+#include "filesystem/companions.h"
 
 namespace tusfs {
 namespace {
@@ -163,6 +164,9 @@ std::vector<Settler::Candidate> Settler::Choose(std::vector<InodeId> const& inod
       path = PathOf(view, *inode).value_or(inode->name);
       if (rules_.Settles(*inode)) {
         hold = rules_.HoldOf(*inode, path);
+        if (hold == Hold::kNone && !inode->approved && CompanionOf(view, *inode)) {
+          hold = Hold::kCompanion;
+        }
         finishes = hold == Hold::kNone;
       }
       if (!finishes && inode->synced) return nullptr;
@@ -171,6 +175,7 @@ std::vector<Settler::Candidate> Settler::Choose(std::vector<InodeId> const& inod
     });
     if (is_directory) VisitFilesBeneath(id);
     if (hold == Hold::kCommand) listeners_.ask(id);
+    if (hold == Hold::kCompanion) Restart(id);  // nobody tells when that one goes
     if (!version && version.error().code == ENOENT) {
       Finish({id, nullptr, 0, finishes}, Failure(version.error()));
     } else if (!version) {

@@ -1,5 +1,7 @@
 #include "filesystem/verdicts.h"
 
+#include <algorithm>
+
 #include "catalog/tables.h"
 #include "filesystem/attributes.h"
 
@@ -77,12 +79,22 @@ Judgement Verdicts::JudgeCopy(ActiveFile& file, Caller const& caller) const {
   auto inode = store_.Read([&](View const& view) { return GetInode(view, file.inode); });
   if (!inode) return {Verdict::kClean, {}};
   CatchUp(*inode, file.version.get());
-  return processes_.JudgeCopy(caller.pid, inode->name, inode->changed);
+  return processes_.JudgeCopy(caller.pid, {inode->name, inode->size, inode->changed});
 }
 
-std::optional<std::string> Verdicts::WhyEndedBadly(Handle const& record) const {
-  bool const is_unclosed = record.dirty && record.wrote && !rules_.publish_unknown;
-  if (is_unclosed) return "nobody who wrote to it has closed it";
+bool Verdicts::LiveOn(std::set<std::int32_t> const& writers) const {
+  return std::all_of(writers.begin(), writers.end(), [this](pid_t writer) {
+    return processes_.JudgeClose(writer).verdict == Verdict::kClean;
+  });
+}
+
+std::optional<std::string> Verdicts::WhyEndedBadly(OpenHandle const& handle) const {
+  auto const& record = handle.record;
+  if (record.dirty && record.wrote && !rules_.publish_unknown) {
+    bool const is_known = handle.last_thread != 0 && !record.failed_write;
+    if (is_known && record.verdict != Verdict::kDied && LiveOn(record.writers)) return std::nullopt;
+    return "nobody who wrote to it has closed it";
+  }
   bool const is_of_others = record.reason.empty() && record.beside_bad;
   if (record.verdict != Verdict::kClean && !is_of_others) return record.reason;
   return std::nullopt;

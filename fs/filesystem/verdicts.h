@@ -5,7 +5,9 @@
 // caller is inside close(2): reads /proc and the store, changes nothing.
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "catalog/store.h"
@@ -32,10 +34,12 @@ class Verdicts {
                                    Caller const& caller) const REQUIRES(file.mutex);
 
   /// Of a handle that was changed and has no descriptor any more: how it ended badly, in words.
-  /// Nothing where a close has said otherwise.
-  [[nodiscard]] std::optional<std::string> WhyEndedBadly(Handle const& record) const;
+  /// Nothing where a close has said otherwise, or where those who wrote since the last one live on:
+  /// some closes are not told (io_uring's own descriptors).
+  [[nodiscard]] std::optional<std::string> WhyEndedBadly(OpenHandle const& handle) const;
 
  private:
+  [[nodiscard]] bool LiveOn(std::set<std::int32_t> const& writers) const;
   /// Of a close by the program that opened it, and that others have written for: that it was
   /// killed.
   [[nodiscard]] std::optional<Judgement> JudgeOpener(Handle const& record,

@@ -40,6 +40,17 @@ bool MaySeeStatus(pid_t thread) {
   return self == 0 || (::stat(PathOf(thread, "").c_str(), &status) == 0 && status.st_uid == self);
 }
 
+// A number out of /proc/<pid>/status.
+std::optional<pid_t> StatusField(pid_t thread, std::string_view label) {
+  auto const status = ReadSmallFile(PathOf(thread, "status"));
+  auto const at = status ? status->find(label) : std::string::npos;
+  if (at == std::string::npos) return std::nullopt;
+  pid_t number = 0;
+  auto const* const begin = status->data() + at + label.size();
+  auto const parsed = std::from_chars(begin, status->data() + status->size(), number);
+  return parsed.ec == std::errc() ? std::optional(number) : std::nullopt;
+}
+
 std::string NameOf(pid_t thread) {
   auto name = ReadSmallFile(PathOf(thread, "comm")).value_or("");
   while (name.ends_with('\n')) name.pop_back();
@@ -111,6 +122,12 @@ std::optional<std::uint64_t> BytesRead(std::string const& fdinfo) {
   return reads_only ? position : std::nullopt;
 }
 
+bool IsRegular(std::string const& link) {
+  struct statx status {};
+  int const found = ::statx(AT_FDCWD, link.c_str(), AT_STATX_DONT_SYNC, STATX_TYPE, &status);
+  return found == 0 && S_ISREG(status.stx_mode);
+}
+
 // What whoever copies the file behind `link` has to have read; nothing where that cannot be said. A
 // file with holes is not read through, and one that was written since `changed` may have grown when
 // it had been read.
@@ -141,6 +158,31 @@ std::optional<ProcessLife> ParseStat(std::string const& stat) {
   auto const exit_code = NumberInField(fields, kExitCodeField);
   if (!flags || !exit_code) return std::nullopt;
   return ProcessLife{(*flags & kExiting) != 0, static_cast<int>(*exit_code)};
+}
+
+struct Source {
+  std::string name;        // without its directory
+  std::string link;        // under /proc
+  std::uint64_t read = 0;  // bytes from its beginning on
+};
+
+// Of a program that copies one file after another; nothing where it cannot be told.
+std::optional<Source> SourceOf(pid_t thread, std::string const& name_of_copy) {
+  Descriptors descriptors(thread);
+  std::vector<Source> sources;
+  while (auto const open = descriptors.Next()) {
+    std::string_view target = open->target;
+    bool const is_standard = open->number.size() == 1 && open->number <= "2";
+    if (is_standard || !target.starts_with('/')) continue;
+    auto const info = ReadSmallFile(PathOf(thread, ("fdinfo/" + open->number).c_str()));
+    auto const read = info ? BytesRead(*info) : std::nullopt;
+    auto link = PathOf(thread, ("fd/" + open->number).c_str());
+    if (!read || !IsRegular(link)) continue;
+    if (target.ends_with(kDeleted)) target.remove_suffix(kDeleted.size());
+    sources.push_back({std::string(target.substr(target.rfind('/') + 1)), std::move(link), *read});
+    if (sources.back().name == name_of_copy) return sources.back();
+  }
+  return sources.size() == 1 ? std::optional(sources.front()) : std::nullopt;
 }
 
 }  // namespace
@@ -179,42 +221,32 @@ Judgement ProcProcessTable::JudgeClose(pid_t thread) const {
   return JudgeStat(stat.value_or(""), MaySeeStatus(thread));
 }
 
-Judgement ProcProcessTable::JudgeCopy(pid_t thread, std::string const& name,
-                                      FileTime changed) const {
-  Judgement clean{Verdict::kClean, {}};
-  auto const program = NameOf(thread);
-  bool const copies = std::any_of(copiers_.begin(), copiers_.end(), [&](auto const& copier) {
-    return copier.substr(0, kLongestComm) == program;
+bool ProcProcessTable::Copies(pid_t thread) const {
+  // A thread may be called anything.
+  auto const program = NamesOf(ProcessOf(thread));
+  return std::any_of(copiers_.begin(), copiers_.end(), [&](auto const& copier) {
+    return copier.substr(0, kLongestComm) == program.process || copier == program.executable;
   });
-  if (!copies) return clean;
-  Descriptors descriptors(thread);
-  while (auto const open = descriptors.Next()) {
-    std::string_view target = open->target;
-    if (target.ends_with(kDeleted)) target.remove_suffix(kDeleted.size());
-    if (target.substr(target.rfind('/') + 1) != name) continue;
-    auto const info = ReadSmallFile(PathOf(thread, ("fdinfo/" + open->number).c_str()));
-    auto const read = info ? BytesRead(*info) : std::nullopt;
-    if (!read) continue;
-    auto const size = SizeToRead(PathOf(thread, ("fd/" + open->number).c_str()), changed);
-    if (size && *read < *size) {
-      return {Verdict::kDied, "source was not read to its end: " + Printable(name) + ", " +
-                                  std::to_string(*read) + " of " + std::to_string(*size) +
-                                  " bytes"};
-    }
-  }
-  return clean;
+}
+
+Judgement ProcProcessTable::JudgeCopy(pid_t thread, Copy const& copy) const {
+  Judgement const clean{Verdict::kClean, {}};
+  if (!Copies(thread)) return clean;
+  auto const source = SourceOf(thread, copy.name);
+  if (!source) return clean;
+  auto const size = SizeToRead(source->link, copy.changed);
+  if (!size || source->read >= *size || copy.size == *size) return clean;
+  auto const came = source->read == 0 ? copy.size : source->read;
+  return {Verdict::kDied, "source was not read to its end: " + Printable(source->name) + ", " +
+                              std::to_string(came) + " of " + std::to_string(*size) + " bytes"};
 }
 
 pid_t ProcProcessTable::ProcessOf(pid_t thread) const {
-  auto const status = ReadSmallFile(PathOf(thread, "status"));
-  constexpr std::string_view kLabel = "\nTgid:\t";
-  if (!status) return thread;
-  auto const at = status->find(kLabel);
-  if (at == std::string::npos) return thread;
-  pid_t process = thread;
-  auto const* const begin = status->data() + at + kLabel.size();
-  std::from_chars(begin, status->data() + status->size(), process);
-  return process;
+  return StatusField(thread, "\nTgid:\t").value_or(thread);
+}
+
+pid_t ProcProcessTable::ParentOf(pid_t process) const {
+  return StatusField(process, "\nPPid:\t").value_or(0);
 }
 
 ProgramNames ProcProcessTable::NamesOf(pid_t process) const {

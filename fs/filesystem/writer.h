@@ -18,6 +18,13 @@ struct Judgement {
   bool killed = false;   ///< by a signal
 };
 
+/// What is known of a file that may be a copy of another.
+struct Copy {
+  std::string name;
+  std::uint64_t size = 0;  ///< bytes
+  FileTime changed = 0;    ///< when its bytes changed last
+};
+
 /// How /proc sees processes; a seam for tests.
 class ProcessTable {
  public:
@@ -28,16 +35,22 @@ class ProcessTable {
   /// that close.
   [[nodiscard]] virtual Judgement JudgeClose(pid_t thread) const = 0;
 
-  /// Judges a close that was clean so far, of a file called `name` that was changed last at
-  /// `changed`: a known copying program which still has a file of that name open for reading, and
-  /// has not read it to its end, closes what it has copied like a good copy. A source that grew
-  /// since then, or has holes, is not held against it. Asks no other filesystem for anything that
-  /// it has to fetch first.
-  [[nodiscard]] virtual Judgement JudgeCopy(pid_t thread, std::string const& name,
-                                            FileTime changed) const = 0;
+  /// Judges a close that was clean so far: a known copying program which has not read its source to
+  /// the end closes what it has copied like a good copy. The source is the one regular file that
+  /// it has open for reading alone, or of several that of the copy's name. One that is as long as
+  /// the copy may have been read in other ways than from its beginning on; one that grew since the
+  /// copy was changed, or has holes, is not held against it. Asks no other filesystem for anything
+  /// that it has to fetch first.
+  [[nodiscard]] virtual Judgement JudgeCopy(pid_t thread, Copy const& copy) const = 0;
 
   /// The process of a thread; the thread itself where that cannot be read.
   [[nodiscard]] virtual pid_t ProcessOf(pid_t thread) const = 0;
+
+  /// The process that started it; 0 where that cannot be read.
+  [[nodiscard]] virtual pid_t ParentOf(pid_t process) const {
+    static_cast<void>(process);
+    return 0;
+  }
 
   /// What program a process runs; as far as that may be seen.
   [[nodiscard]] virtual ProgramNames NamesOf(pid_t process) const {
@@ -52,12 +65,14 @@ class ProcProcessTable : public ProcessTable {
   explicit ProcProcessTable(std::vector<std::string> copiers = {}) : copiers_(std::move(copiers)) {}
 
   [[nodiscard]] Judgement JudgeClose(pid_t thread) const override;
-  [[nodiscard]] Judgement JudgeCopy(pid_t thread, std::string const& name,
-                                    FileTime changed) const override;
+  [[nodiscard]] Judgement JudgeCopy(pid_t thread, Copy const& copy) const override;
   [[nodiscard]] pid_t ProcessOf(pid_t thread) const override;
+  [[nodiscard]] pid_t ParentOf(pid_t process) const override;
   [[nodiscard]] ProgramNames NamesOf(pid_t process) const override;
 
  private:
+  [[nodiscard]] bool Copies(pid_t thread) const;
+
   std::vector<std::string> const copiers_;
 };
 

@@ -1,5 +1,8 @@
 #include "filesystem/writer_ends.h"
 
+#include <iterator>
+#include <set>
+
 #include "base/text.h"
 #include "base/thread_name.h"
 #include "catalog/life.h"
@@ -10,6 +13,7 @@ namespace tusfs {
 namespace {
 
 constexpr std::size_t kMostWriters = 1024;  // each holds a descriptor
+constexpr std::size_t kLargestFamily = 8;
 
 }  // namespace
 
@@ -45,22 +49,44 @@ bool WriterEnds::IsKnown(pid_t process) const {
   return writers_.contains(process);
 }
 
+// A child is known by its executable to be of its parent's program.
+std::vector<std::pair<pid_t, WriterEnds::Writer>> WriterEnds::FamilyOf(pid_t process) const {
+  std::vector<std::pair<pid_t, Writer>> family;
+  auto names = processes_.NamesOf(process);
+  while (family.size() < kLargestFamily) {
+    auto const executable = names.executable;
+    auto const parent = executable.empty() ? 0 : processes_.ParentOf(process);
+    auto of_parent = parent > 1 ? processes_.NamesOf(parent) : ProgramNames();
+    bool const is_one = parent > 1 && of_parent.executable == executable;
+    family.emplace_back(process, Writer{std::move(names), is_one ? parent : 0});
+    if (!is_one) break;
+    process = parent;
+    names = std::move(of_parent);
+  }
+  return family;
+}
+
 void WriterEnds::Closed(pid_t thread, InodeId file) {
   if (thread <= 0 || watched_.count() == 0) return;
   // Of a process that closes many files /proc is asked once.
   auto const process = IsKnown(thread) ? thread : processes_.ProcessOf(thread);
-  auto const names = IsKnown(process) ? ProgramNames() : processes_.NamesOf(process);
+  auto const family =
+      IsKnown(process) ? std::vector<std::pair<pid_t, Writer>>() : FamilyOf(process);
   MutexLock lock(mutex_);
-  auto writer = writers_.find(process);
-  if (writer == writers_.end()) {
-    closed_by_.erase(file);
-    if (writers_.size() >= kMostWriters || !ends_.Watch(process)) return;
-    writer = writers_.try_emplace(process, Writer{names, {}}).first;
+  for (auto const& [member, writer] : family) {
+    if (writers_.contains(member) || writers_.size() >= kMostWriters) continue;
+    if (!ends_.Watch(member)) continue;
+    writers_.emplace(member, writer);
     // The thread waits for ever while nobody is watched.
     if (writers_.size() == 1) ends_.Wake();
   }
-  writer->second.closed.emplace_back(clock_.Steady(), file);
-  closed_by_[file] = process;
+  Closing const closing{clock_.Steady(), file, process};
+  last_.erase(file);
+  for (auto at = writers_.find(process); at != writers_.end();
+       at = writers_.find(at->second.parent)) {
+    at->second.closed.push_back(closing);
+    last_[file] = closing;
+  }
 }
 
 void WriterEnds::WaitForEnds(std::optional<SteadyTime> deadline) {
@@ -74,10 +100,8 @@ std::optional<SteadyTime> WriterEnds::Prune() {
   auto const settled = clock_.Steady() - watched_;
   for (auto writer = writers_.begin(); writer != writers_.end();) {
     auto& [process, row] = *writer;
-    for (; !row.closed.empty() && row.closed.front().first <= settled; row.closed.pop_front()) {
-      auto const file = row.closed.front().second;
-      bool const again = row.closed.size() > 1 && row.closed[1].second == file;
-      if (IsOf(process, file) && !again) closed_by_.erase(file);
+    for (; !row.closed.empty() && row.closed.front().when <= settled; row.closed.pop_front()) {
+      if (IsLast(row.closed.front())) last_.erase(row.closed.front().file);
     }
     if (row.closed.empty()) {
       ends_.Forget(process);
@@ -90,9 +114,10 @@ std::optional<SteadyTime> WriterEnds::Prune() {
   return clock_.Steady() + watched_;
 }
 
-bool WriterEnds::IsOf(pid_t process, InodeId file) const {
-  auto const found = closed_by_.find(file);
-  return found != closed_by_.end() && found->second == process;
+bool WriterEnds::IsLast(Closing const& closing) const {
+  auto const found = last_.find(closing.file);
+  return found != last_.end() && found->second.process == closing.process &&
+         found->second.when == closing.when;
 }
 
 void WriterEnds::TakeIn(ProcessEnd const& end) {
@@ -111,17 +136,16 @@ std::vector<InodeId> WriterEnds::TakeSuspects(ProcessEnd const& end, ProgramName
   auto& writer = node.mapped();
   names = writer.names;
   auto const suspect = failures_.Judge(names, end.status);
-  std::vector<InodeId> files;
-  auto const settled = clock_.Steady() - watched_;
-  for (auto row = writer.closed.rbegin(); row != writer.closed.rend(); ++row) {
-    auto const& [when, file] = *row;
-    bool const counts = suspect == FailureTable::Suspect::kAll ||
-                        (suspect == FailureTable::Suspect::kLast && row == writer.closed.rbegin());
-    bool const is_of_it = IsOf(end.process, file);
-    if (is_of_it) closed_by_.erase(file);  // so that it is taken once
-    if (counts && is_of_it && when > settled) files.push_back(file);
+  if (suspect == FailureTable::Suspect::kLast && !writer.closed.empty()) {
+    writer.closed.erase(writer.closed.begin(), std::prev(writer.closed.end()));
   }
-  return files;
+  std::set<InodeId> files;
+  auto const settled = clock_.Steady() - watched_;
+  for (auto const& closing : writer.closed) {
+    bool const counts = suspect != FailureTable::Suspect::kNothing;
+    if (counts && IsLast(closing) && closing.when > settled) files.insert(closing.file);
+  }
+  return {files.begin(), files.end()};
 }
 
 void WriterEnds::Interrupt(InodeId file, std::string const& why) {

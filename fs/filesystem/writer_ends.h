@@ -4,8 +4,9 @@
 // moment later. Whoever closed a file is therefore watched as long as it settles: ends it badly by
 // the failure table (failure_table.h), the file is interrupted. A file that was given its final
 // name since, or another process has closed again, is nothing of that end's; nor is one whose quiet
-// time was over before. A writer that lives on holds nothing up. A successor of this daemon does
-// not know whom to watch: what settles then is finished by its close.
+// time was over before. A program of several processes (rsync) is watched in those that started the
+// one that closed it, too: they know how it went. A writer that lives on holds nothing up. A
+// successor of this daemon does not know whom to watch: what settles then is finished by its close.
 //
 // A process costs a pidfd while something of it settles, a file a row of a table.
 #pragma once
@@ -52,16 +53,25 @@ class WriterEnds {
   void WaitForEnds(std::optional<SteadyTime> deadline) EXCLUDES(mutex_);
 
  private:
+  struct Closing {
+    SteadyTime when;
+    InodeId file = 0;
+    pid_t process = 0;  ///< the one that called close(2)
+  };
   struct Writer {
     ProgramNames names;
-    std::deque<std::pair<SteadyTime, InodeId>> closed;  ///< oldest first, what is of others too
+    pid_t parent = 0;              ///< of the same program; 0: another has started it
+    std::deque<Closing> closed{};  ///< oldest first, what others have closed since too
   };
 
   void Run(std::stop_token const& stop) EXCLUDES(mutex_);
   [[nodiscard]] bool IsKnown(pid_t process) const EXCLUDES(mutex_);
+  /// The process and those of its program that started it, as /proc has them.
+  [[nodiscard]] std::vector<std::pair<pid_t, Writer>> FamilyOf(pid_t process) const;
   /// Forgets what has settled, and those who have closed nothing else. When to do so again.
   [[nodiscard]] std::optional<SteadyTime> Prune() EXCLUDES(mutex_);
-  [[nodiscard]] bool IsOf(pid_t process, InodeId file) const REQUIRES(mutex_);
+  /// Nobody has closed it since.
+  [[nodiscard]] bool IsLast(Closing const& closing) const REQUIRES(mutex_);
   void TakeIn(ProcessEnd const& end) EXCLUDES(mutex_);
   /// Of what a process has closed, what its end says that it is not whole; forgets the process.
   [[nodiscard]] std::vector<InodeId> TakeSuspects(ProcessEnd const& end, ProgramNames& names)
@@ -78,7 +88,7 @@ class WriterEnds {
   mutable Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
       ACQUIRED_BEFORE(lock_order::kBehindLeaves);
   std::map<pid_t, Writer> writers_ GUARDED_BY(mutex_);
-  std::unordered_map<InodeId, pid_t> closed_by_ GUARDED_BY(mutex_);  ///< last
+  std::unordered_map<InodeId, Closing> last_ GUARDED_BY(mutex_);  ///< of each file
   std::jthread thread_;
 };
 

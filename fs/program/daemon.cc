@@ -118,6 +118,7 @@ Result<void> Daemon::StartControl() {
   entry_.state_dir = options_.state_dir;
   entry_.socket = SocketPath(runtime_, entry_.mount).string();
   entry_.daemon_pid = ::getpid();
+  entry_.writer_ends = NameOf(process_ends_.teller());
   reporter_.emplace(*state_.store, *state_.spool, *uploader_, *finishing_);
   decisions_.emplace(*state_.store, filesystem_->open_files(), filesystem_->shrinker(), *uploader_,
                      *finishing_, clock_);

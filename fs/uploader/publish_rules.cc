@@ -24,7 +24,9 @@ std::vector<std::string> const& DefaultIgnored() {
       ".DS_Store", "._*", ".Trashes/", ".Spotlight-V100/", ".fseventsd/", "Thumbs.db",
       "desktop.ini", "$RECYCLE.BIN/", "System Volume Information/", ".Trash-*/",
       // rsync, editors, other filesystems
-      ".~tmp~/", ".rsync-partial/", ".~lock.*#", ".*.sw[nopx]", "*~", ".fuse_hidden*", ".nfs*"};
+      ".~tmp~/", ".rsync-partial/", ".~lock.*#", ".*.sw[nopx]", "*~", ".fuse_hidden*", ".nfs*",
+      // what downloaders know of their parts
+      "*.aria2", "*.ytdl"};
   return patterns;
 }
 

@@ -41,6 +41,7 @@ enum class Hold {
   kRename,
   kCommand,
   kManual,
+  kCompanion,  ///< another file beside it to go, which says that it is not finished
 };
 
 struct PublishRules {
@@ -61,7 +62,8 @@ struct PublishRules {
   /// Whether the file becomes finished in time, unless something holds it.
   [[nodiscard]] bool Settles(Inode const& inode) const;
 
-  /// What a file that settles waits for besides.
+  /// What a file that settles waits for besides. Never kCompanion, which is for those to find who
+  /// have the catalog.
   [[nodiscard]] Hold HoldOf(Inode const& inode, std::string_view path) const;
 };
 

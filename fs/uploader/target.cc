@@ -13,6 +13,8 @@ constexpr std::size_t kLongestName = 255;
 constexpr std::size_t kRsyncSuffix = 6;   // letters and digits of mkstemp(3)
 constexpr std::size_t kRcloneSuffix = 8;  // letters and digits, of which one is a digit
 constexpr std::string_view kPartial = ".partial";
+constexpr std::string_view kPart = ".part";
+constexpr std::size_t kFirefoxPart = 8;  // letters and digits, of both kinds
 constexpr char const* kEncodingKey = "tusfsEncoding";
 constexpr char const* kHexDigits = "0123456789ABCDEF";
 // Of all headers together many servers take no more; the others are small.
@@ -24,12 +26,23 @@ struct Form {
   std::string_view suffix;
 };
 constexpr Form kForms[] = {
-    {".in.", "."},                                           // FTP servers and lftp
-    {".syncthing.", ".tmp"}, {".", ".part"}, {"", ".part"},  // Firefox, KDE, yt-dlp
-    {"", kPartial},                                          // rclone, Edge
-    {"", ".crdownload"},                                     // Chrome
-    {"", ".opdownload"},                                     // Opera
-    {"", ".filepart"},                                       // WinSCP
+    {".in.", "."},  // FTP servers and lftp
+    {".syncthing.", ".tmp"},
+    {".", kPart},
+    {"", kPart},          // Firefox, KDE, yt-dlp
+    {"", kPartial},       // rclone, Edge
+    {"", ".crdownload"},  // Chrome
+    {"", ".opdownload"},  // Opera
+    {"", ".filepart"},    // WinSCP
+    {"", ".!qB"},
+    {"", ".!ut"},  // qBittorrent, µTorrent
+    {"", "_exiftool_tmp"},
+};
+// Likewise, where what stands there has an extension: anything may be called notes.tmp.
+constexpr Form kFormsOfExtended[] = {
+    {"", ".tmp"},  // rsync's relatives, 7z, cameras' offloaders
+    {"tmp.", ""},  // copiers of broadcasters
+    {"", ".copying"}, {"", ".incomplete"}, {"", ".download"},
 };
 // The final name is not among it.
 constexpr std::string_view kNamelessForms[] = {".goutputstream-", ".pureftpd-upload."};
@@ -91,6 +104,34 @@ std::string_view WithoutRandom(std::string_view name) {
   return random ? name.substr(0, dot) : name;
 }
 
+// What stands between the two; empty where they are not around it.
+std::string_view Within(std::string_view name, Form const& form) {
+  auto const& [prefix, suffix] = form;
+  if (name.size() <= prefix.size() + suffix.size()) return {};
+  if (!name.starts_with(prefix) || !name.ends_with(suffix)) return {};
+  return name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
+}
+
+bool HasExtension(std::string_view name) {
+  auto const dot = name.rfind('.');
+  return dot != std::string_view::npos && dot > 0 && dot + 1 < name.size();
+}
+
+// Firefox: NAME.a1B2c3D4.EXT
+std::string WithoutFirefoxs(std::string_view name) {
+  auto const extension = name.rfind('.');
+  auto const random = extension == std::string_view::npos || extension == 0
+                          ? std::string_view::npos
+                          : name.rfind('.', extension - 1);
+  if (random == std::string_view::npos || random == 0) return std::string(name);
+  auto const part = name.substr(random + 1, extension - random - 1);
+  bool const is_random = part.size() == kFirefoxPart && All(part, std::isalnum) &&
+                         !All(part, std::isdigit) && !All(part, std::islower) &&
+                         !All(part, std::isupper);
+  if (!is_random) return std::string(name);
+  return std::string(name.substr(0, random)) + std::string(name.substr(extension));
+}
+
 // NAME of rsync's ".NAME.XXXXXX", empty where it is none.
 std::string_view WithinRsyncs(std::string_view name) {
   auto const dot = name.rfind('.');
@@ -114,12 +155,15 @@ std::map<std::string, std::string, std::less<>> LoadMimeTypes() {
 }  // namespace
 
 std::optional<std::string> FinalNameOf(std::string_view name) {
-  for (auto const& [prefix, suffix] : kForms) {
-    if (name.size() <= prefix.size() + suffix.size()) continue;
-    if (!name.starts_with(prefix) || !name.ends_with(suffix)) continue;
-    auto inner = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
-    if (suffix == kPartial) inner = WithoutRandom(inner);
+  for (auto const& form : kForms) {
+    auto inner = Within(name, form);
+    if (form.suffix == kPartial) inner = WithoutRandom(inner);
+    if (form.suffix == kPart && IsName(inner)) return WithoutFirefoxs(inner);
     if (IsName(inner)) return std::string(inner);
+  }
+  for (auto const& form : kFormsOfExtended) {
+    auto const inner = Within(name, form);
+    if (IsName(inner) && HasExtension(inner)) return std::string(inner);
   }
   for (auto const prefix : kNamelessForms) {
     if (name.starts_with(prefix)) return std::string();

@@ -46,7 +46,8 @@ TEST(FailureTable, NamesThatTheKernelCutsMatch) {
 }
 
 TEST(FailureTable, WhateverASignalEndsWasNotDoneWithItsLastFile) {
-  EXPECT_EQ(FailureTable(std::vector<std::string>{}).Judge({"recorder", "recorder"}, SIGINT), Suspect::kLast);
+  EXPECT_EQ(FailureTable(std::vector<std::string>{}).Judge({"recorder", "recorder"}, SIGINT),
+            Suspect::kLast);
 }
 
 TEST(FailureTable, ALaterRuleForAProgramReplacesTheEarlierOne) {

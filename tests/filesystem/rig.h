@@ -36,11 +36,10 @@ class FakeProcesses : public ProcessTable {
     auto const found = judgements_.find(thread);
     return found == judgements_.end() ? Judgement{Verdict::kClean, {}} : found->second;
   }
-  [[nodiscard]] Judgement JudgeCopy(pid_t thread, std::string const& name,
-                                    FileTime) const override {
+  [[nodiscard]] Judgement JudgeCopy(pid_t thread, Copy const& copy) const override {
     auto const found = unread_.find(thread);
-    if (found == unread_.end() || found->second != name) return {Verdict::kClean, {}};
-    return {Verdict::kDied, "source was not read to its end: " + name};
+    if (found == unread_.end() || found->second != copy.name) return {Verdict::kClean, {}};
+    return {Verdict::kDied, "source was not read to its end: " + copy.name};
   }
   [[nodiscard]] pid_t ProcessOf(pid_t thread) const override {
     auto const found = processes_.find(thread);

@@ -96,7 +96,7 @@ TEST_F(VerdictTest, AWriteAfterACleanCloseAsksForAnother) {
   auto const created = Create("a");
   Write(created.handle, 0, "x");
   Flush(created.handle);
-  Write(created.handle, 1, "y");  // a mapping, or another descriptor
+  Write(created.handle, 1, "y", &nobody_);  // a mapping
   EXPECT_TRUE(Ok(fs_->Release(created.handle)));
   EXPECT_EQ(ContentOf(created), Content::kInterrupted);
   EXPECT_THAT(ReasonOf(created), HasSubstr("closed"));
@@ -185,11 +185,16 @@ TEST_F(VerdictTest, AHiddenStatusLeavesItInterruptedAndSaysWhy) {
   EXPECT_EQ(ReasonOf(created), "hidden");
 }
 
-TEST_F(VerdictTest, AReleaseWithoutACloseLeavesItInterrupted) {
+TEST_F(VerdictTest, AReleaseWithoutACloseLeavesItInterruptedUnlessItsWriterLivesOn) {
   auto const created = Create("a");
-  Write(created.handle, 0, "x");
+  Write(created.handle, 0, "x", &doomed_);
+  processes_.Kill(doomed_.pid);
   EXPECT_TRUE(Ok(fs_->Release(created.handle)));
   EXPECT_EQ(ContentOf(created), Content::kInterrupted);
+  auto const whole = Create("b");
+  Write(whole.handle, 0, "x");
+  EXPECT_TRUE(Ok(fs_->Release(whole.handle)));
+  EXPECT_EQ(ContentOf(whole), Content::kSettling);
 }
 
 // ---- a write that failed

@@ -71,14 +71,30 @@ TEST_F(VerdictsTest, AnUnknownEndIsCleanWhereTheRulesSaySo) {
 }
 
 TEST_F(VerdictsTest, WithoutACloseItEndedBadly) {
-  auto record = handle_->record;
-  EXPECT_EQ(verdicts_.WhyEndedBadly(record), "nobody who wrote to it has closed it");
+  auto& record = handle_->record;
+  EXPECT_EQ(verdicts_.WhyEndedBadly(*handle_), "nobody who wrote to it has closed it");
   record.dirty = false;
   record.verdict = Verdict::kClean;
-  EXPECT_EQ(verdicts_.WhyEndedBadly(record), std::nullopt);
+  EXPECT_EQ(verdicts_.WhyEndedBadly(*handle_), std::nullopt);
   record.verdict = Verdict::kDied;
   record.reason = "killed";
-  EXPECT_EQ(verdicts_.WhyEndedBadly(record), "killed");
+  EXPECT_EQ(verdicts_.WhyEndedBadly(*handle_), "killed");
+}
+
+TEST_F(VerdictsTest, AReleaseThatNoCloseWasToldOfIsOneIfItsWriterLivesOn) {
+  handle_->last_thread = me_.pid;
+  EXPECT_EQ(verdicts_.WhyEndedBadly(*handle_), std::nullopt);
+  processes_.Kill(me_.pid);
+  EXPECT_EQ(verdicts_.WhyEndedBadly(*handle_), "nobody who wrote to it has closed it");
+}
+
+TEST_F(VerdictsTest, NorDoesALivingWriterMakeGoodWhatFailedOrAnotherLeft) {
+  handle_->last_thread = me_.pid;
+  handle_->record.verdict = Verdict::kDied;
+  EXPECT_NE(verdicts_.WhyEndedBadly(*handle_), std::nullopt);
+  handle_->record.verdict = Verdict::kNone;
+  handle_->record.failed_write = 0;
+  EXPECT_NE(verdicts_.WhyEndedBadly(*handle_), std::nullopt);
 }
 
 }  // namespace

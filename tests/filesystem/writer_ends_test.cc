@@ -34,9 +34,18 @@ class Programs : public FakeProcesses {
     auto const found = names_.find(process);
     return found == names_.end() ? ProgramNames{"recorder", "recorder"} : found->second;
   }
+  [[nodiscard]] pid_t ParentOf(pid_t process) const override {
+    auto const found = parents_.find(process);
+    return found == parents_.end() ? 1 : found->second;
+  }
   void Call(pid_t process, std::string const& name) { names_[process] = {name, name}; }
+  void Fork(pid_t parent, pid_t process) {
+    parents_[process] = parent;
+    names_[process] = NamesOf(parent);
+  }
 
  private:
+  std::map<pid_t, pid_t> parents_;
   std::map<pid_t, ProgramNames> names_;
 };
 
@@ -164,6 +173,42 @@ TEST_F(WriterEndsTest, ThreadsCloseForTheirProcess) {
   auto const file = Copy("f", 70);
   EXPECT_THAT(ends_.watched(), testing::ElementsAre(7));
   End(7, Status(7));
+  EXPECT_TRUE(IsInterrupted(file));
+}
+
+TEST_F(WriterEndsTest, OfAProgramOfSeveralProcessesTheOneThatStartedTheOthersCounts) {
+  programs_.Call(7, "rsync");
+  programs_.Fork(7, 8);
+  programs_.Fork(8, 9);
+  auto const file = Copy("f", 9);
+  auto const other = Copy("other", 10);
+  EXPECT_THAT(ends_.watched(), testing::ElementsAre(7, 8, 9, 10));
+  End(9, 0);
+  EXPECT_FALSE(IsInterrupted(file));
+  End(8, Status(23));
+  EXPECT_TRUE(IsInterrupted(file));
+  EXPECT_FALSE(IsInterrupted(other));
+}
+
+TEST_F(WriterEndsTest, AProcessOfAnotherProgramIsNotAskedForIt) {
+  programs_.Call(7, "bash");
+  programs_.Fork(7, 8);
+  programs_.Call(8, "cat");
+  Copy("f", 8);
+  EXPECT_THAT(ends_.watched(), testing::ElementsAre(8));
+}
+
+TEST_F(WriterEndsTest, WhatTheSameProcessClosesAgainIsWatchedFromThenOn) {
+  programs_.Call(7, "curl");
+  auto const file = Copy("f", 7);
+  clock_.Advance(kWatched / 2);
+  Caller const who{.uid = 1000, .gid = 1000, .pid = 7};
+  auto const handle = Open(file, O_WRONLY, &who);
+  Write(handle, 0, "again", &who);
+  Close(handle, &who);
+  clock_.Advance(kWatched / 2);
+  writers_.WaitForEnds(std::nullopt);
+  End(7, Status(18));
   EXPECT_TRUE(IsInterrupted(file));
 }
 

@@ -132,8 +132,9 @@ class JudgeCopy : public testing::Test {
     return name;
   }
 
-  Judgement Judge(std::string const& name) {
-    return ProcProcessTable({"cp", OwnName()}).JudgeCopy(::getpid(), name, SystemClock().Wall());
+  Judgement Judge(std::string const& name, std::uint64_t size = 2000) {
+    return ProcProcessTable({"cp", OwnName()})
+        .JudgeCopy(::getpid(), {name, size, SystemClock().Wall()});
   }
 
   tusfs_testing::TempDir const dir_;
@@ -157,10 +158,27 @@ TEST_F(JudgeCopy, ACardThatIsGoneIsASourceAllTheSame) {
   EXPECT_EQ(Judge("clip.mov").verdict, Verdict::kDied);
 }
 
-TEST_F(JudgeCopy, OnlyAFileOfTheSameNameThatIsOpenForReadingIsASource) {
-  auto const list = Source("list.txt", 10);
+TEST_F(JudgeCopy, TheOnlyFileThatIsOpenForReadingIsTheSourceWhateverItsName) {
+  auto const source = Source("A001.mov", 10);
   auto const target = Source("clip.mov", 10, O_RDWR);
+  auto const judgement = Judge("clip.mov");
+  EXPECT_EQ(judgement.reason, "source was not read to its end: A001.mov, 10 of 100000 bytes");
+}
+
+TEST_F(JudgeCopy, OfSeveralTheOneOfTheSameNameIsTheSource) {
+  auto const list = Source("list.txt", 10);
+  {
+    auto const other = Source("other.txt", 10);
+    EXPECT_EQ(Judge("clip.mov").verdict, Verdict::kClean) << "nobody can tell which";
+  }
+  auto const source = Source("clip.mov", kSize);
   EXPECT_EQ(Judge("clip.mov").verdict, Verdict::kClean);
+}
+
+TEST_F(JudgeCopy, ASourceAsLongAsTheCopyWasReadInAnotherWay) {
+  auto const source = Source("clip.mov", 0);
+  EXPECT_EQ(Judge("clip.mov", kSize).verdict, Verdict::kClean);
+  EXPECT_EQ(Judge("clip.mov", kSize - 1).verdict, Verdict::kDied);
 }
 
 TEST_F(JudgeCopy, ASourceThatGrewMeanwhileIsNotHeldAgainstTheCopy) {
@@ -179,8 +197,9 @@ TEST_F(JudgeCopy, ASourceWithHolesIsNotHeldAgainstTheCopy) {
 TEST_F(JudgeCopy, OtherProgramsMayReadAsTheyLike) {
   auto const source = Source("clip.mov", 2000);
   ProcProcessTable const table({"cp", "mv"});
-  EXPECT_EQ(table.JudgeCopy(::getpid(), "clip.mov", SystemClock().Wall()).verdict, Verdict::kClean);
-  EXPECT_EQ(table.JudgeCopy(0x7ffffffe, "clip.mov", SystemClock().Wall()).verdict, Verdict::kClean);
+  Copy const copy{"clip.mov", 2000, SystemClock().Wall()};
+  EXPECT_EQ(table.JudgeCopy(::getpid(), copy).verdict, Verdict::kClean);
+  EXPECT_EQ(table.JudgeCopy(0x7ffffffe, copy).verdict, Verdict::kClean);
 }
 
 // A real program: a shell that reads a part of what cp would read whole.
@@ -204,10 +223,12 @@ TEST_F(JudgeCopy, AnotherProcessIsSeenInTheMiddleOfItsCopy) {
   char said = 0;
   EXPECT_EQ(::read(reading.get(), &said, 1), 1) << "it has read as far as it will";
   // The line has no end, so a shell reads all of it; then the card has more than it had seen.
-  auto const whole = ProcProcessTable({"cp"}).JudgeCopy(child, "clip.mov", SystemClock().Wall());
+  auto const whole =
+      ProcProcessTable({"cp"}).JudgeCopy(child, {"clip.mov", 2000, SystemClock().Wall()});
   tusfs_testing::WriteFile(dir_ / "clip.mov", std::string(2 * kSize, 'x'));
   SetAge(dir_ / "clip.mov", std::chrono::hours(1));
-  auto const part = ProcProcessTable({"cp"}).JudgeCopy(child, "clip.mov", SystemClock().Wall());
+  auto const part =
+      ProcProcessTable({"cp"}).JudgeCopy(child, {"clip.mov", 2000, SystemClock().Wall()});
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);
   EXPECT_EQ(whole.verdict, Verdict::kClean);

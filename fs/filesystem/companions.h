@@ -1,0 +1,18 @@
+// Files whose being there says that the one beside them is not finished: downloaders and editors
+// make them, and remove them when it is.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "catalog/records.h"
+#include "catalog/store.h"
+
+namespace tusfs {
+
+/// The name of such a file beside `inode`: NAME.aria2, NAME.st (axel), .~lock.NAME# (LibreOffice);
+/// and where the file is empty, as browsers reserve a name, or shorter than that one, a file that
+/// will get its name. Nothing where there is none. Looks at a bounded number of names.
+[[nodiscard]] std::optional<std::string> CompanionOf(View const& view, Inode const& inode);
+
+}  // namespace tusfs
