@@ -81,6 +81,8 @@ std::string WhatFor(Hold hold) {
       return "waits for the command";
     case Hold::kManual:
       return "waits for tusfsctl publish";
+    case Hold::kWritten:
+      return "is finished when all of it was written";
     case Hold::kCompanion:
       return "waits until another file beside it is gone: ";
     case Hold::kNone:
@@ -189,7 +191,7 @@ void Reporter::DescribeHold(View const& view, Inode const& inode, FileReport& re
     waits = "was changed after it was uploaded, and settles for " + std::to_string(seconds) + " s";
   }
   if (!waits.empty()) report.error += (report.error.empty() ? "" : "; ") + waits;
-  report.finishes = hold == Hold::kNone || hold == Hold::kCommand;
+  report.finishes = hold == Hold::kNone || hold == Hold::kCommand || hold == Hold::kWritten;
 }
 
 Result<FileReport> Reporter::DescribeOtherName(View const& view, Inode const& inode,

@@ -167,7 +167,7 @@ std::vector<Settler::Candidate> Settler::Choose(std::vector<InodeId> const& inod
         if (hold == Hold::kNone && !inode->approved && CompanionOf(view, *inode)) {
           hold = Hold::kCompanion;
         }
-        finishes = hold == Hold::kNone;
+        finishes = hold == Hold::kNone || hold == Hold::kWritten;
       }
       if (!finishes && inode->synced) return nullptr;
       // Found inside the look: the record's size is that of a version that nobody has open.
@@ -184,7 +184,9 @@ std::vector<Settler::Candidate> Settler::Choose(std::vector<InodeId> const& inod
       Restart(id);
     } else if (*version) {
       auto const changes = (*version)->changes();
-      candidates.push_back({id, std::move(*version), changes, finishes});
+      // It is looked at again when it was written to again.
+      bool const is_whole = hold != Hold::kWritten || !(*version)->HasHoles();
+      candidates.push_back({id, std::move(*version), changes, finishes && is_whole});
     }
   }
   return candidates;

@@ -41,7 +41,7 @@ bool WaitsForSomebody(Inode const& inode, std::string const& path,
   switch (inode.content) {
     case Content::kSettling: {
       auto const hold = rules.HoldOf(inode, path);
-      return hold != Hold::kNone && hold != Hold::kCommand;
+      return hold != Hold::kNone && hold != Hold::kCommand && hold != Hold::kWritten;
     }
     case Content::kInterrupted:
       return !rules.Settles(inode);

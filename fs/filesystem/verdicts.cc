@@ -74,8 +74,12 @@ std::optional<Judgement> Verdicts::JudgeOpener(Handle const& record, Caller cons
   return judgement;
 }
 
-// A copying program whose source failed goes on with its next file, and says so much later.
+// A copying program whose source failed goes on with its next file, and says so much later; whoever
+// sets the size first leaves a file of the right size.
 Judgement Verdicts::JudgeCopy(ActiveFile& file, Caller const& caller) const {
+  if (file.version->HasHoles() && processes_.SetsSizeFirst(caller.pid)) {
+    return {Verdict::kDied, "not all of it was written, by a program that sets the size first"};
+  }
   auto inode = store_.Read([&](View const& view) { return GetInode(view, file.inode); });
   if (!inode) return {Verdict::kClean, {}};
   CatchUp(*inode, file.version.get());

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
 #include <memory>
@@ -226,6 +227,16 @@ bool ProcProcessTable::Copies(pid_t thread) const {
   auto const program = NamesOf(ProcessOf(thread));
   return std::any_of(copiers_.begin(), copiers_.end(), [&](auto const& copier) {
     return copier.substr(0, kLongestComm) == program.process || copier == program.executable;
+  });
+}
+
+bool ProcProcessTable::SetsSizeFirst(pid_t thread) const {
+  static constexpr std::array kPrograms{
+      "smbd",    "aria2c", "qbittorrent",     "qbittorrent-nox", "rtorrent", "transmission-da",
+      "deluged", "amuled", "transmission-gtk"};
+  auto const program = NamesOf(ProcessOf(thread));
+  return std::any_of(kPrograms.begin(), kPrograms.end(), [&](std::string_view name) {
+    return name.substr(0, kLongestComm) == program.process || name == program.executable;
   });
 }
 

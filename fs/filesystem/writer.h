@@ -43,6 +43,13 @@ class ProcessTable {
   /// that it has to fetch first.
   [[nodiscard]] virtual Judgement JudgeCopy(pid_t thread, Copy const& copy) const = 0;
 
+  /// Whether it is a program that gives a file its size before it writes it: a file server for
+  /// those who say so, a downloader.
+  [[nodiscard]] virtual bool SetsSizeFirst(pid_t thread) const {
+    static_cast<void>(thread);
+    return false;
+  }
+
   /// The process of a thread; the thread itself where that cannot be read.
   [[nodiscard]] virtual pid_t ProcessOf(pid_t thread) const = 0;
 
@@ -66,6 +73,7 @@ class ProcProcessTable : public ProcessTable {
 
   [[nodiscard]] Judgement JudgeClose(pid_t thread) const override;
   [[nodiscard]] Judgement JudgeCopy(pid_t thread, Copy const& copy) const override;
+  [[nodiscard]] bool SetsSizeFirst(pid_t thread) const override;
   [[nodiscard]] pid_t ProcessOf(pid_t thread) const override;
   [[nodiscard]] pid_t ParentOf(pid_t process) const override;
   [[nodiscard]] ProgramNames NamesOf(pid_t process) const override;

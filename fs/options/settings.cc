@@ -160,7 +160,7 @@ std::vector<Setting> MakeSettings() {
                         "after which exit statuses a program has not finished what it had just "
                         "closed, in addition to the usual ones; none: forget those"),
       Row<&O::finish>("finish", "GLOB=WHEN", value::FinishRules{},
-                      "when a file is finished: close, rename, command or manual"),
+                      "when a file is finished: close, rename, command, manual or written"),
       Row<&O::spool_size>("spool-size", "SIZE", Size("64GiB", 16 * kMiB),
                           "local disk for what is written", "what the disk has"),
       Row<&O::reserve>("reserve", "SIZE", Size("2GiB"),

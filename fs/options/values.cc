@@ -48,7 +48,8 @@ Words<FinishBy> const& WordsOfFinish() {
   static Words<FinishBy> const words{{"close", FinishBy::kClose},
                                      {"rename", FinishBy::kRename},
                                      {"command", FinishBy::kCommand},
-                                     {"manual", FinishBy::kManual}};
+                                     {"manual", FinishBy::kManual},
+                                     {"written", FinishBy::kWritten}};
   return words;
 }
 

@@ -276,11 +276,21 @@ Result<Version::Written> Version::Allocate(int mode, std::uint64_t offset, std::
 Result<std::uint64_t> Version::Seek(std::uint64_t offset, int whence) const {
   auto const end = size();
   if (offset >= end) return Fail(ENXIO);
-  auto const found = ::lseek(fd_.get(), static_cast<off_t>(offset), whence);
+  // What is not here any more is no hole: whoever took it for one would copy zeros.
+  auto const trimmed = this->trimmed();
+  if (offset < trimmed && whence == SEEK_DATA) return offset;
+  auto const from = std::max(offset, trimmed);
+  if (from >= end) return end;
+  auto const found = ::lseek(fd_.get(), static_cast<off_t>(from), whence);
   if (found < 0 && errno != ENXIO) return FailErrno("spool");
   auto const position = found < 0 ? end : std::min(end, static_cast<std::uint64_t>(found));
   if (position == end && whence == SEEK_DATA) return Fail(ENXIO);
   return position;
+}
+
+bool Version::HasHoles() const {
+  auto const end = size();
+  return end > 0 && Seek(0, SEEK_HOLE).value_or(end) < end;
 }
 
 Result<void> Version::DropTail() {

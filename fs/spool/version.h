@@ -87,6 +87,10 @@ class Version {
   /// counts as a hole. Errors: ENXIO where there is none.
   [[nodiscard]] Result<std::uint64_t> Seek(std::uint64_t offset, int whence) const EXCLUDES(mutex_);
 
+  /// Bytes below size() that nobody has written: a hole, or allocated and no more. What was trimmed
+  /// was written once. Disks tell by blocks of some KiB.
+  [[nodiscard]] bool HasHoles() const;
+
   /// Takes away what the disk has behind size(). Before the catalog says that the disk is ahead of
   /// it: who opens the version then takes its size from the disk. Does nothing the second time.
   /// Errors: of ftruncate(2).

@@ -96,7 +96,7 @@ std::string TextOf(CreateQuestion const& question) {
   Json json{{"path", facts.path},
             {"name", slash == std::string::npos ? facts.path : facts.path.substr(slash + 1)},
             {"type", facts.type},
-            {"mtime", facts.modified},
+            {"mtime", facts.modified.value_or(0)},
             {"size", facts.size ? Json(*facts.size) : Json()},
             {"id", facts.id},
             {"metadata", Json::object()}};

@@ -67,6 +67,8 @@ Hold PublishRules::HoldOf(Inode const& inode, std::string_view path) const {
       return Hold::kCommand;
     case FinishBy::kManual:
       return Hold::kManual;
+    case FinishBy::kWritten:
+      return Hold::kWritten;
   }
   return Hold::kNone;
 }

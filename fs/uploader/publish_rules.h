@@ -26,6 +26,7 @@ enum class FinishBy {
   kRename,   ///< whoever renames it afterwards
   kCommand,  ///< a program
   kManual,   ///< a person
+  kWritten,  ///< their bytes: each was written by somebody
 };
 
 struct FinishRule {
@@ -41,6 +42,7 @@ enum class Hold {
   kRename,
   kCommand,
   kManual,
+  kWritten,
   kCompanion,  ///< another file beside it to go, which says that it is not finished
 };
 

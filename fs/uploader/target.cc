@@ -220,16 +220,16 @@ std::string PercentEncode(std::string_view path) {
   return encoded;
 }
 
-tus::FileFacts FactsFor(Upload const& upload, FileTime modified) {
+tus::FileFacts FactsFor(Upload const& upload, std::optional<FileTime> modified) {
   return {.path = IsText(upload.path) ? upload.path : PercentEncode(upload.path),
           .type = MimeTypeOf(upload.path),
-          .modified = modified / 1'000'000'000,
+          .modified = modified ? std::optional(*modified / 1'000'000'000) : std::nullopt,
           .size = upload.length,
           .id = upload.id.ToString()};
 }
 
 tus::Metadata MetadataFor(std::span<tus::MetadataTemplate const> templates, Upload const& upload,
-                          FileTime modified, std::string const& sha1) {
+                          std::optional<FileTime> modified, std::string const& sha1) {
   auto facts = FactsFor(upload, modified);
   facts.sha1 = sha1;
   auto encoded = tus::Expand(templates, facts);

@@ -37,14 +37,14 @@ namespace tusfs {
 [[nodiscard]] std::string PercentEncode(std::string_view path);
 
 /// What is known of an upload that is about to be created; its path is as MetadataFor sends it.
-[[nodiscard]] tus::FileFacts FactsFor(Upload const& upload, FileTime modified);
+[[nodiscard]] tus::FileFacts FactsFor(Upload const& upload, std::optional<FileTime> modified);
 
 /// What `templates` make of an upload that is about to be created. A path that is UTF-8 without
 /// control characters goes as it is; another one percent-encoded, and tusfsEncoding=percent is
 /// added, by which a server knows.
 /// `sha1`: in hex, of a file whose bytes are known.
 [[nodiscard]] tus::Metadata MetadataFor(std::span<tus::MetadataTemplate const> templates,
-                                        Upload const& upload, FileTime modified,
+                                        Upload const& upload, std::optional<FileTime> modified,
                                         std::string const& sha1 = {});
 
 /// Why a server cannot be told this, for a person; nothing where it can.

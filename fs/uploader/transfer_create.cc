@@ -28,13 +28,18 @@ std::string IdempotencyKeyOf(Upload const& upload) {
   return tus::EncodeHex(hasher.Digest().substr(0, 16));
 }
 
+// Copies get the time of their source at the end: before it, nobody knows.
+std::optional<FileTime> TimeOf(Work const& work) {
+  return work.finished() ? std::optional(work.inode.modified) : std::nullopt;
+}
+
 }  // namespace
 
 std::optional<std::string> Transfer::WhyNotDeclarable(Work const& work) const {
   Upload declared;
   declared.path = work.path;
   if (work.finished()) declared.length = work.inode.size;
-  return WhyNotSendable(MetadataFor(shared_.options.metadata, declared, work.inode.modified));
+  return WhyNotSendable(MetadataFor(shared_.options.metadata, declared, TimeOf(work)));
 }
 
 Transfer::Outcome Transfer::Create(Work const& work, JobMemory& memory) {
@@ -64,7 +69,7 @@ Transfer::Outcome Transfer::Create(Work const& work, JobMemory& memory) {
   auto const sha1 = Sha1Of(created);
   if (!sha1 && sha1.error().code == tus::ErrorCode::kCancelled) return Now();
   if (!sha1) return LostBytes(work.inode.id, work.version->id(), sha1.error().message);
-  request.metadata = MetadataFor(shared_.options.metadata, upload, work.inode.modified, *sha1);
+  request.metadata = MetadataFor(shared_.options.metadata, upload, TimeOf(work), *sha1);
   request.idempotency_key = IdempotencyKeyOf(upload);
   if (shared_.options.create.IsSet()) {
     auto const told = AskHowToCreate(created, request.metadata);
@@ -119,7 +124,7 @@ std::optional<Transfer::Outcome> Transfer::NotKept(Work const& work, tus::Create
 Result<CreateAnswer> Transfer::AskHowToCreate(Work const& work, tus::Metadata metadata) const {
   auto const& upload = *work.upload;
   CreateQuestion question;
-  question.facts = FactsFor(upload, work.inode.modified);
+  question.facts = FactsFor(upload, TimeOf(work));
   question.metadata = std::move(metadata);
   question.upload_url = upload.url;
   return AskCreateCommand(shared_.options.create, question, end_);
@@ -144,7 +149,7 @@ Transfer::Outcome Transfer::RenewLater(Work const& work, tus::Error const& error
 Transfer::Outcome Transfer::Renew(Work const& work, JobMemory& memory) {
   auto const& upload = *work.upload;
   auto const told =
-      AskHowToCreate(work, MetadataFor(shared_.options.metadata, upload, work.inode.modified));
+      AskHowToCreate(work, MetadataFor(shared_.options.metadata, upload, TimeOf(work)));
   if (!told && told.error().code == ECANCELED) return Now();
   if (!told) {
     // What the server has of it stays its own, whatever the program says.

@@ -41,6 +41,7 @@ class FakeProcesses : public ProcessTable {
     if (found == unread_.end() || found->second != copy.name) return {Verdict::kClean, {}};
     return {Verdict::kDied, "source was not read to its end: " + copy.name};
   }
+  [[nodiscard]] bool SetsSizeFirst(pid_t thread) const override { return sizes_.contains(thread); }
   [[nodiscard]] pid_t ProcessOf(pid_t thread) const override {
     auto const found = processes_.find(thread);
     return found == processes_.end() ? thread : found->second;
@@ -52,12 +53,14 @@ class FakeProcesses : public ProcessTable {
   void Hide(pid_t thread) { judgements_[thread] = {Verdict::kUnknown, "hidden"}; }
   /// It copies a file of this name, and gives up before its end.
   void LeaveUnread(pid_t thread, std::string const& name) { unread_[thread] = name; }
+  void SetSizeFirst(pid_t thread) { sizes_.insert(thread); }
   void Thread(pid_t thread, pid_t process) { processes_[thread] = process; }
 
  private:
   std::map<pid_t, Judgement> judgements_;
   std::map<pid_t, pid_t> processes_;
   std::map<pid_t, std::string> unread_;
+  std::set<pid_t> sizes_;
 };
 
 /// Every request waits until it is cancelled.

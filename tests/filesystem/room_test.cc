@@ -140,6 +140,14 @@ TEST_F(RoomTest, WhatWasTrimmedIsNotReadNotChangedAndTheFileGoesOn) {
   EXPECT_EQ(Stat(inode).size, 13 * kMegabyte + 3);
 }
 
+TEST_F(RoomTest, WhatWasTrimmedIsNoHole) {
+  auto const file = MakeStreaming("f", 13 * kMegabyte, 8 * kMegabyte);
+  ASSERT_EQ(fs_->shrinker().Trim(file.attributes.inode).value_or(0), 8 * kMegabyte);
+  EXPECT_EQ(fs_->Seek(file.handle, 0, SEEK_DATA).value_or(1), 0U);
+  EXPECT_EQ(fs_->Seek(file.handle, kMegabyte, SEEK_DATA).value_or(0), kMegabyte);
+  EXPECT_EQ(fs_->Seek(file.handle, 0, SEEK_HOLE).value_or(0), 13 * kMegabyte);
+}
+
 TEST_F(RoomTest, OnceTheCatalogSaysThatItIsTrimmedWhatWasSentStaysAsItIs) {
   auto const file = MakeStreaming("f", 13 * kMegabyte, 8 * kMegabyte);
   // As in the moment between the commit and the disk.

@@ -133,6 +133,20 @@ TEST_F(SettlerTest, WhateverAFileWaitsForItsBytesArePutOnDisk) {
   EXPECT_THAT(finished_, IsEmpty());
 }
 
+TEST_F(SettlerTest, ByWrittenAFileIsFinishedWhenEachOfItsBytesWasWritten) {
+  rules_.finish.push_back({Glob::Parse("*").value(), FinishBy::kWritten});
+  Append(100'000);
+  ASSERT_TRUE(Ok(version_->Truncate(300'000)));
+  Close();
+  ChangeInode([](Inode& inode) { inode.size = 300'000; });
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kSettling);
+  std::string const rest(200'000, 'r');
+  ASSERT_TRUE(Ok(version_->Write(100'000, std::as_bytes(std::span(rest)))));
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kFinished);
+}
+
 TEST_F(SettlerTest, AnInterruptedFileHasItsBytesPutOnDiskToo) {
   Append(10);
   Close();

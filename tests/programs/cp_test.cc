@@ -1,5 +1,6 @@
 // cp, whole and cut short: what it finished is published once, what it did not is interrupted.
 #include <signal.h>
+#include <sys/stat.h>
 
 #include "programs/programs_test.h"
 
@@ -43,6 +44,28 @@ TEST_F(CpTest, ACopyThatKeepsAttributesArrivesOnce) {
   Run({"cp", "-a", source, In("clip.mov")});
   EXPECT_EQ(fs::last_write_time(In("clip.mov")), fs::last_write_time(source));
   ExpectArrival("cp -a", "clip.mov", source);
+}
+
+// cp -p and rsync set the time when they have written all, and by then much of it was sent.
+TEST_F(CpTest, TheServerIsToldTheRightTimeOrNone) {
+  Mount();
+  for (auto const size : {std::uint64_t{1000}, 3 * kMiB}) {
+    auto const name = std::to_string(size);
+    auto const source = Source(name, size);
+    fs::last_write_time(source, fs::file_time_type::clock::now() - std::chrono::hours(24 * 365));
+    struct stat status {};
+    ASSERT_EQ(::stat(source.c_str(), &status), 0);
+    Run({"cp", "-p", source, In(name)});
+    ExpectArrival("cp -p of a year ago, " + name, name, source);
+    auto const upload = server().FindUpload(name);
+    ASSERT_TRUE(upload);
+    auto const told = upload->Metadata("mtime");
+    EXPECT_THAT(told, ::testing::AnyOf("", std::to_string(status.st_mtime)));
+    if (size == 1000) {
+      EXPECT_EQ(told, std::to_string(status.st_mtime)) << "it was finished by then";
+    }
+    CountFromHere();
+  }
 }
 
 TEST_F(CpTest, ASparseFileArrivesWithItsHoles) {

@@ -159,6 +159,21 @@ TEST(MetadataFor, TellsNamePathTimeAndIdentity) {
   EXPECT_TRUE(tus::EncodeMetadata(metadata));
 }
 
+TEST(MetadataFor, ATimeThatIsNotKnownYetIsLeftOut) {
+  Upload upload;
+  upload.path = "clip.mov";
+  auto const keys = [&](std::optional<FileTime> modified) {
+    std::string text;
+    for (auto const& [key, value] :
+         MetadataFor({{{"when", "at {mtime}"}, {"name", "{name}"}}}, upload, modified)) {
+      text += key + " ";
+    }
+    return text;
+  };
+  EXPECT_EQ(keys({}), "name ");
+  EXPECT_EQ(keys(0), "when name ");
+}
+
 TEST(MetadataFor, SaysWhatTheServerWasConfiguredFor) {
   Upload upload;
   upload.path = "a/b.txt";

@@ -22,7 +22,7 @@ std::optional<std::string> Fact(std::string_view name, FileFacts const& facts) {
   if (name == "path") return facts.path;
   if (name == "name") return BaseName(facts.path);
   if (name == "type") return facts.type;
-  if (name == "mtime") return std::to_string(facts.modified);
+  if (name == "mtime") return facts.modified ? std::to_string(*facts.modified) : std::string();
   if (name == "size") return facts.size ? std::to_string(*facts.size) : std::string();
   if (name == "id") return facts.id;
   if (name == "sha1") return facts.sha1;
@@ -96,20 +96,31 @@ Result<void> CheckTemplates(std::span<MetadataTemplate const> templates) {
   return EncodeMetadata(keys).map([](std::string const&) {});
 }
 
+namespace {
+
+// Whether it says more with these facts than without; what is no fact by its name is a brace.
+bool Has(MetadataTemplate const& pair, FileFacts const& with) {
+  return Substitute(pair.value, {}).value_or("") != Substitute(pair.value, with).value_or("");
+}
+
+// A fact of which there is nothing to say yet.
+bool LacksFact(MetadataTemplate const& pair, FileFacts const& facts) {
+  if (facts.sha1.empty() && Has(pair, {.sha1 = "x"})) return true;
+  return !facts.modified && Has(pair, {.modified = 0});
+}
+
+}  // namespace
+
 bool NeedSha1(std::span<MetadataTemplate const> templates) {
-  return std::any_of(templates.begin(), templates.end(), [](auto const& pair) {
-    // What is no fact by this name is a brace.
-    FileFacts with;
-    with.sha1 = "x";
-    return Substitute(pair.value, {}).value_or("") != Substitute(pair.value, with).value_or("");
-  });
+  return std::any_of(templates.begin(), templates.end(),
+                     [](auto const& pair) { return Has(pair, {.sha1 = "x"}); });
 }
 
 Metadata Expand(std::span<MetadataTemplate const> templates, FileFacts const& facts) {
   Metadata metadata;
   for (auto const& pair : templates) {
     auto const& [key, text] = pair;
-    if (facts.sha1.empty() && NeedSha1(std::span(&pair, 1))) continue;
+    if (LacksFact(pair, facts)) continue;
     auto value = Substitute(text, facts).value_or("");
     if (!value.empty()) metadata.emplace_back(key, std::move(value));
   }

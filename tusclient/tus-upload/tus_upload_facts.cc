@@ -41,7 +41,7 @@ tus::FileFacts FactsOf(std::string const& file, std::uint64_t size, std::string 
   bool const known = ::stat(file.c_str(), &status) == 0;
   return {.path = InnerPath(file),
           .type = TypeOf(file),
-          .modified = known ? status.st_mtim.tv_sec : 0,
+          .modified = known ? std::optional<std::int64_t>(status.st_mtim.tv_sec) : std::nullopt,
           .size = size,
           .id = std::move(id)};
 }

@@ -18,9 +18,10 @@ namespace tus {
 
 /// What templates can speak of.
 struct FileFacts {
-  std::string path{};                   ///< {path}; {name} is what follows its last slash
-  std::string type{};                   ///< {type}, a MIME type
-  std::int64_t modified = 0;            ///< {mtime}, seconds since 1970
+  std::string path{};  ///< {path}; {name} is what follows its last slash
+  std::string type{};  ///< {type}, a MIME type
+  std::optional<std::int64_t>
+      modified{};  ///< {mtime}, seconds since 1970; while it is not known: none
   std::optional<std::uint64_t> size{};  ///< {size}, bytes; empty text while it is not known
   std::string id{};                     ///< {id}, stable for one upload
   std::string sha1{};  ///< {sha1} of all bytes, in hex; empty while it is not known
@@ -28,7 +29,7 @@ struct FileFacts {
 
 /// A metadata key and its value, in which {path} {name} {type} {mtime} {size} {id} {sha1} stand for
 /// the file's facts, and {{ and }} for braces. A value that is empty in the end is left out, and so
-/// is one with {sha1} while that is not known.
+/// is one with {sha1} or {mtime} while that is not known.
 struct MetadataTemplate {
   std::string key{};
   std::string value{};
