@@ -242,9 +242,9 @@ quick() {
     -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG='-O0 -g1' &&
     cmake --build build-quick -j "$jobs" || exit 1
   say "tests"
-  # Those of mounts wait for most of their time: beside the others.
+  # Those of mounts wait for most of their time: beside the others. Without the longest.
   ctest --test-dir build-quick --output-on-failure -j "$((jobs * 2))" --no-tests=error \
-    --repeat until-pass:2 || exit 1
+    --repeat until-pass:2 -E 'FileOfOneGibibyte|NumbersNeverRepeat|Model.RandomOperations' || exit 1
   say "passed"
   exit 0
 }

@@ -17,7 +17,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using tusfs_testing::WaitFor;
 
-constexpr std::chrono::milliseconds kQuiet{2000};
+constexpr std::chrono::milliseconds kQuietTime{2000};
 
 class FinishingTest : public FileRig {
  protected:
@@ -30,7 +30,7 @@ class FinishingTest : public FileRig {
   }
 
   std::vector<InodeId> finished_;
-  Finishing finishing_{{.settle = {.quiet = kQuiet}},
+  Finishing finishing_{{.settle = {.quiet = kQuietTime}},
                        rules_,
                        *store_,
                        *spool_,
@@ -41,7 +41,7 @@ class FinishingTest : public FileRig {
 
 TEST_F(FinishingTest, WhatAPredecessorLeftSettlesForTheWholeQuietTime) {
   ASSERT_TRUE(Ok(finishing_.Load()));
-  clock_.Advance(kQuiet - std::chrono::milliseconds(1));
+  clock_.Advance(kQuietTime - std::chrono::milliseconds(1));
   EXPECT_FALSE(finishing_.SettleDue());
   clock_.Advance(std::chrono::milliseconds(1));
   EXPECT_TRUE(finishing_.SettleDue());
@@ -61,7 +61,7 @@ TEST_F(FinishingTest, WhatSomebodyHasApprovedIsFinishedAtOnce) {
 TEST_F(FinishingTest, WhatIsHeldIsNoBusinessOfTheUploader) {
   rules_.finish.push_back({Glob::Parse("*").value(), FinishBy::kManual});
   finishing_.Settle(kFile);
-  clock_.Advance(kQuiet);
+  clock_.Advance(kQuietTime);
   EXPECT_TRUE(finishing_.SettleDue());
   EXPECT_EQ(TheInode().content, Content::kSettling);
   EXPECT_THAT(finished_, IsEmpty());

@@ -11,8 +11,6 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr auto kNextBoot = "second boot";
-
 class OrderlyEndTest : public FilesystemRig {
  protected:
   void End(HandlesLeft left) {

@@ -14,8 +14,6 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr auto kNextBoot = "second boot";
-
 class RecoveryTest : public FilesystemRig {
  protected:
   Result<std::uint64_t> RecoverFor(std::string const& endpoint) {

@@ -103,6 +103,7 @@ class FakeRemote : public RemoteBytes {
   std::vector<InodeId> closed_;
 };
 
+constexpr auto kNextBoot = "second boot";
 constexpr auto kTestEndpoint = "http://tus:1080/files/";
 
 class FilesystemRig : public testing::Test {

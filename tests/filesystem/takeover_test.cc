@@ -17,8 +17,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using tusfs_testing::WaitFor;
 
-constexpr auto kNextBoot = "second boot";
-
 class Takeover : public FilesystemRig {
  protected:
   Content ContentOf(InodeId inode) { return Row(inode).content; }

@@ -49,7 +49,7 @@ class Programs : public FakeProcesses {
   std::map<pid_t, ProgramNames> names_;
 };
 
-constexpr int Status(int code) { return code << 8; }
+constexpr int Exited(int code) { return code << 8; }
 constexpr std::chrono::milliseconds kWatched{2000};
 
 class WriterEndsTest : public FilesystemRig {
@@ -86,7 +86,7 @@ TEST_F(WriterEndsTest, AProgramThatEndsByTheTableInterruptsWhatItHadClosed) {
   auto const first = Copy("first", 7);
   auto const second = Copy("second", 7);
   EXPECT_FALSE(IsInterrupted(second));
-  End(7, Status(18));
+  End(7, Exited(18));
   EXPECT_TRUE(IsInterrupted(first) && IsInterrupted(second));
   EXPECT_EQ(Row(second).reason, "curl ended with status 18 after it had closed it");
 }
@@ -97,7 +97,7 @@ TEST_F(WriterEndsTest, AGoodEndAndAnUnknownProgramsErrorSayNothing) {
   End(7, 0);
   EXPECT_FALSE(IsInterrupted(good));
   auto const other = Copy("other", 8);
-  End(8, Status(1));
+  End(8, Exited(1));
   EXPECT_FALSE(IsInterrupted(other));
 }
 
@@ -113,7 +113,7 @@ TEST_F(WriterEndsTest, WhatHasItsFinalNameIsFinished) {
   programs_.Call(7, "rsync");
   auto const file = Copy(".clip.mov.Ab3dEf", 7);
   EXPECT_EQ(RenameCode(".clip.mov.Ab3dEf", "clip.mov"), 0);
-  End(7, Status(23));
+  End(7, Exited(23));
   EXPECT_FALSE(IsInterrupted(file));
 }
 
@@ -124,7 +124,7 @@ TEST_F(WriterEndsTest, WhatAnotherHasClosedSinceIsThatOnes) {
   auto const handle = Open(file, O_WRONLY, &other);
   Write(handle, 0, "mended", &other);
   Close(handle, &other);
-  End(7, Status(18));
+  End(7, Exited(18));
   EXPECT_FALSE(IsInterrupted(file));
 }
 
@@ -134,7 +134,7 @@ TEST_F(WriterEndsTest, AWriterThatEndsBeforeItsReleaseIsSeenInterruptsToo) {
   auto const file = Create("f", O_WRONLY, &who);
   Write(file.handle, 0, "bytes", &who);
   Flush(file.handle, &who);
-  End(7, Status(1));
+  End(7, Exited(1));
   EXPECT_TRUE(Ok(fs_->Release(file.handle)));
   EXPECT_TRUE(IsInterrupted(file.attributes.inode));
 }
@@ -147,7 +147,7 @@ TEST_F(WriterEndsTest, NobodyIsWatchedForLongerThanItsFilesSettle) {
   clock_.Advance(kWatched / 2);
   writers_.WaitForEnds(std::nullopt);
   EXPECT_THAT(ends_.watched(), testing::ElementsAre(7));
-  End(7, Status(18));
+  End(7, Exited(18));
   EXPECT_FALSE(IsInterrupted(early));
   EXPECT_TRUE(IsInterrupted(late));
   Copy("another", 8);
@@ -162,7 +162,7 @@ TEST_F(WriterEndsTest, AFileThatWasRemovedOrFinishedStaysSo) {
   auto const removed = Copy("removed", 7);
   ChangeRow(finished, [](Inode& row) { row.content = Content::kFinished; });
   EXPECT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "removed")));
-  End(7, Status(18));
+  End(7, Exited(18));
   EXPECT_EQ(Row(finished).content, Content::kFinished);
   EXPECT_FALSE(HasRow(removed));
 }
@@ -172,7 +172,7 @@ TEST_F(WriterEndsTest, ThreadsCloseForTheirProcess) {
   programs_.Thread(70, 7);
   auto const file = Copy("f", 70);
   EXPECT_THAT(ends_.watched(), testing::ElementsAre(7));
-  End(7, Status(7));
+  End(7, Exited(7));
   EXPECT_TRUE(IsInterrupted(file));
 }
 
@@ -185,7 +185,7 @@ TEST_F(WriterEndsTest, OfAProgramOfSeveralProcessesTheOneThatStartedTheOthersCou
   EXPECT_THAT(ends_.watched(), testing::ElementsAre(7, 8, 9, 10));
   End(9, 0);
   EXPECT_FALSE(IsInterrupted(file));
-  End(8, Status(23));
+  End(8, Exited(23));
   EXPECT_TRUE(IsInterrupted(file));
   EXPECT_FALSE(IsInterrupted(other));
 }
@@ -208,7 +208,7 @@ TEST_F(WriterEndsTest, WhatTheSameProcessClosesAgainIsWatchedFromThenOn) {
   Close(handle, &who);
   clock_.Advance(kWatched / 2);
   writers_.WaitForEnds(std::nullopt);
-  End(7, Status(18));
+  End(7, Exited(18));
   EXPECT_TRUE(IsInterrupted(file));
 }
 

@@ -37,7 +37,7 @@ std::string WithoutMarkup(std::string const& line) {
 }
 
 /// Of the section OPTIONS: by option what heads its paragraph, and the paragraph in one line.
-struct Entry {
+struct Described {
   std::string head;
   std::string text;
 };
@@ -75,7 +75,7 @@ class Manual : public testing::Test {
     return ParseCommandLine(2, argv).output;
   }
 
-  std::map<std::string, Entry> entries_;
+  std::map<std::string, Described> entries_;
 };
 
 TEST_F(Manual, HasEverySettingAndNoOther) {

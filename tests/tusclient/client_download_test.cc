@@ -11,7 +11,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr auto kUrl = "http://tus:1080/files/24e533e02ec3bc40";
+constexpr auto kDownloadUrl = "http://tus:1080/files/24e533e02ec3bc40";
 
 class ClientDownload : public testing::Test {
  protected:
@@ -24,7 +24,7 @@ class ClientDownload : public testing::Test {
 
   Result<void> ReadFrom(std::uint64_t offset) {
     return client_.Download(
-        {.url = kUrl,
+        {.url = kDownloadUrl,
          .offset = offset,
          .length = 10,
          .sink =
@@ -37,7 +37,7 @@ class ClientDownload : public testing::Test {
   }
 
   Result<void> ReadFromAnd(std::uint64_t offset, HttpResponse answer) {
-    transport_.Next("GET", kUrl, std::move(answer));
+    transport_.Next("GET", kDownloadUrl, std::move(answer));
     return ReadFrom(offset);
   }
 
@@ -54,7 +54,7 @@ HttpResponse Part(std::string const& range, std::string body) {
 }
 
 TEST_F(ClientDownload, ReadsAllOfIt) {
-  transport_.Next("GET", kUrl, [](HttpRequest const& request) {
+  transport_.Next("GET", kDownloadUrl, [](HttpRequest const& request) {
     EXPECT_EQ(HeaderOf(request, "Range"), "(none)");
     EXPECT_EQ(HeaderOf(request, "Authorization"), "Bearer s3cr3t-token");
     return TusAnswer(200, {{"Content-Length", "10"}}, "0123456789");
@@ -64,7 +64,7 @@ TEST_F(ClientDownload, ReadsAllOfIt) {
 }
 
 TEST_F(ClientDownload, ReadsAPart) {
-  transport_.Next("GET", kUrl, [](HttpRequest const& request) {
+  transport_.Next("GET", kDownloadUrl, [](HttpRequest const& request) {
     EXPECT_EQ(HeaderOf(request, "Range"), "bytes=3-");
     return Part("bytes 3-9/10", "3456789");
   });
@@ -151,7 +151,8 @@ TEST_F(ClientDownload, TheReceiverCanHaveEnough) {
 }
 
 TEST_F(ClientDownload, GoesThroughARedirectWithoutCredentialsForOthers) {
-  transport_.Next("GET", kUrl, TusAnswer(307, {{"Location", "http://store:80/there"}}, "moved"));
+  transport_.Next("GET", kDownloadUrl,
+                  TusAnswer(307, {{"Location", "http://store:80/there"}}, "moved"));
   transport_.Next("GET", "http://store:80/there", [](HttpRequest const& request) {
     EXPECT_EQ(HeaderOf(request, "Range"), "bytes=8-");
     EXPECT_EQ(HeaderOf(request, "Authorization"), "(none)");

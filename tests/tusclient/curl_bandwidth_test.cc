@@ -10,6 +10,7 @@
 #include <future>
 #include <thread>
 
+#include "byte_sources.h"
 #include "raw_server.h"
 #include "testing/prompt.h"
 #include "tusclient/transport.h"
@@ -20,25 +21,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using std::chrono::steady_clock;
-
-constexpr std::string_view kEmptyAnswer = "HTTP/1.1 204 No Content\r\n\r\n";
-
-/// The byte at `offset` is known; at most `most` come at once.
-class PatternSource : public DataSource {
- public:
-  explicit PatternSource(std::size_t most = std::size_t{1} << 20) : most_(most) {}
-
-  static char At(std::uint64_t offset) { return static_cast<char>(offset * 31 % 251); }
-
-  Result<std::size_t> ReadAt(std::uint64_t offset, std::span<std::byte> out) override {
-    out = out.first(std::min(out.size(), most_));
-    for (auto& byte : out) byte = static_cast<std::byte>(At(offset++));
-    return out.size();
-  }
-
- private:
-  std::size_t most_;
-};
 
 /// Answers when `length` bytes of body have come.
 RawServer::Script Taking(std::size_t length, std::string* body = nullptr) {

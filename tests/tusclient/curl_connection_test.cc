@@ -10,6 +10,7 @@
 #include <string>
 #include <thread>
 
+#include "byte_sources.h"
 #include "raw_server.h"
 #include "testing/prompt.h"
 #include "tusclient/transport.h"
@@ -19,19 +20,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
-
-constexpr std::string_view kEmptyAnswer = "HTTP/1.1 204 No Content\r\n\r\n";
-
-/// As many zeros as one likes; counts how often it is read.
-class ZeroSource : public DataSource {
- public:
-  Result<std::size_t> ReadAt(std::uint64_t, std::span<std::byte> out) override {
-    std::fill(out.begin(), out.end(), std::byte{0});
-    ++reads;
-    return out.size();
-  }
-  std::atomic<int> reads = 0;
-};
 
 HttpRequest RequestTo(RawServer const& server, std::string method, DataSource* body = nullptr,
                       std::uint64_t length = 0) {

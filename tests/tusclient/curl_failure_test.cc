@@ -14,8 +14,6 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr std::uint64_t kMoreThanSocketsHold = std::uint64_t{64} << 20;
-
 /// Zeros up to `size`, then the end or an error.
 class LimitedSource : public DataSource {
  public:

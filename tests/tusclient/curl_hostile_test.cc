@@ -10,6 +10,7 @@
 #include <future>
 #include <thread>
 
+#include "byte_sources.h"
 #include "raw_server.h"
 #include "testing/prompt.h"
 #include "tusclient/transport.h"
@@ -20,17 +21,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using std::chrono::steady_clock;
-
-constexpr std::uint64_t kMoreThanSocketsHold = std::uint64_t{64} << 20;
-
-class ZeroSource : public DataSource {
- public:
-  Result<std::size_t> ReadAt(std::uint64_t, std::span<std::byte> out) override {
-    std::fill(out.begin(), out.end(), std::byte{0});
-    return out.size();
-  }
-};
-
 /// `text` again and again, with so little in between that nobody calls it a stall.
 void Drip(RawConnection& connection, std::string_view text) {
   while (connection.Send(text)) std::this_thread::sleep_for(milliseconds(100));

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <future>
 
+#include "byte_sources.h"
 #include "http2_peer.h"
 #include "testing/files.h"
 #include "testing/prompt.h"
@@ -23,16 +24,6 @@ using std::chrono::steady_clock;
 constexpr std::uint32_t kNoError = 0;
 constexpr std::uint32_t kInternalError = 2;
 constexpr std::uint32_t kRefusedStream = 7;
-
-/// The byte at `offset` is known.
-class PatternSource : public DataSource {
- public:
-  static char At(std::uint64_t offset) { return static_cast<char>(offset * 31 % 251); }
-  Result<std::size_t> ReadAt(std::uint64_t offset, std::span<std::byte> out) override {
-    for (auto& byte : out) byte = static_cast<std::byte>(At(offset++));
-    return out.size();
-  }
-};
 
 class CurlHttp2 : public testing::Test {
  protected:

@@ -24,8 +24,6 @@ using testing::Not;
 using testing::StartsWith;
 using tusfs_testing::WriteFile;
 
-constexpr std::string_view kEmptyAnswer = "HTTP/1.1 204 No Content\r\n\r\n";
-
 /// Variables as a test wants them; afterwards as they were.
 class Environment {
  public:

@@ -19,8 +19,6 @@ using testing::HasSubstr;
 using testing::Not;
 using tusfs_testing::WriteFile;
 
-constexpr std::string_view kEmptyAnswer = "HTTP/1.1 204 No Content\r\n\r\n";
-
 class CurlTls : public testing::Test {
  protected:
   Authority authority_;

@@ -16,9 +16,6 @@ using tusfs_testing::RandomBytes;
 using tusfs_testing::RequestFacts;
 using tusfs_testing::WaitFor;
 
-constexpr std::size_t kChunk = 64 * 1024;
-std::string Bytes() { return RandomBytes(2 * kChunk + 1000); }
-
 TEST(Creation, PassesOnMetadataOfAnyBytes) {
   FixtureServer server;
   Uploader uploader(server.Url());

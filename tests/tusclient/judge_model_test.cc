@@ -14,7 +14,7 @@ namespace {
 
 using Next = Judgement::Next;
 
-constexpr std::uint64_t kSize = 8;
+constexpr std::uint64_t kModelSize = 8;
 
 /// One upload on a server, and what a client has seen of it.
 struct Life {
@@ -46,7 +46,7 @@ class Server {
     }
     if (life.gone) return Say(life, 404, ErrorCode::kGone);
     life.told << " HEAD:" << life.offset;
-    return UploadStatus{.offset = life.offset, .length = kSize};
+    return UploadStatus{.offset = life.offset, .length = kModelSize};
   }
 
   Result<Patched> Patch(Life& life, SentRange& sent) {
@@ -67,7 +67,7 @@ class Server {
       life.end_was_lost = life.end_was_lost || (sent.last && sent.left == whole);
       return Lost(life, "cut");
     }
-    if (life.offset < kSize) return Answer(life);
+    if (life.offset < kModelSize) return Answer(life);
     // Its end is there.
     if (Draw(4) == 0) {
       life.refused = true;
@@ -116,13 +116,13 @@ TEST_P(JudgeModel, HoldsItsPromisesWhateverTheServerDoes) {
     std::mt19937_64 random(seed);
     Server server(seed);
     Life life;
-    UploadFacts facts{.size = kSize};
+    UploadFacts facts{.size = kModelSize};
     auto next = Next::kSend;
     for (int step = 0; step < 300 && next != Next::kComplete; ++step) {
       Judgement judgement;
       if (next == Next::kSend) {
-        SentRange sent{.begin = facts.confirmed, .end = std::min(facts.confirmed + 4, kSize)};
-        sent.last = sent.end == kSize;
+        SentRange sent{.begin = facts.confirmed, .end = std::min(facts.confirmed + 4, kModelSize)};
+        sent.last = sent.end == kModelSize;
         Announce(facts, sent);
         auto const came = server.Patch(life, sent);
         judgement = JudgePatch(facts, sent, came, {});
@@ -159,7 +159,7 @@ TEST_P(JudgeModel, HoldsItsPromisesWhateverTheServerDoes) {
       life = {};
       life.publications = publications;
       life.told << told << " | anew";
-      facts = {.size = kSize};
+      facts = {.size = kModelSize};
       next = Next::kSend;
     }
     ASSERT_LE(life.publications, 1) << seed << life.told.str();

@@ -19,11 +19,6 @@ using tusfs_testing::RandomBytes;
 using tusfs_testing::RequestFacts;
 using tusfs_testing::WaitFor;
 
-constexpr std::size_t kChunk = 64 * 1024;
-
-/// Three chunks, the last of them short.
-std::string Bytes() { return RandomBytes(2 * kChunk + 1000); }
-
 // ---- answers after which the server is asked and the upload goes on
 
 struct Row {

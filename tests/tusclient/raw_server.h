@@ -18,6 +18,9 @@
 namespace tus {
 
 constexpr std::chrono::seconds kDeadline{20};
+constexpr std::string_view kEmptyAnswer = "HTTP/1.1 204 No Content\r\n\r\n";
+/// Bytes.
+constexpr std::uint64_t kMoreThanSocketsHold = std::uint64_t{64} << 20;
 
 class RawConnection {
  public:

@@ -20,9 +20,6 @@ using tusfs_testing::RandomBytes;
 using tusfs_testing::RequestFacts;
 using tusfs_testing::WaitFor;
 
-constexpr std::size_t kChunk = 64 * 1024;
-std::string Bytes() { return RandomBytes(2 * kChunk + 1000); }
-
 // 1: a HEAD makes servers cut a PATCH that runs.
 
 TEST(Trap1, NoHeadIsSentWhileAPatchIsOpenHoweverLongItTakes) {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <span>
@@ -21,11 +22,15 @@
 
 namespace tus {
 
+constexpr std::size_t kChunk = 64 * 1024;
+/// Three chunks, the last of them short.
+inline std::string Bytes() { return tusfs_testing::RandomBytes(2 * kChunk + 1000); }
+
 /// One process that uploads: its own transport, client and knowledge of the server. Waiting for a
 /// retry only moves its clock.
 class Uploader {
  public:
-  explicit Uploader(std::string const& endpoint, ChunkRules rules = {.size = 64 * 1024},
+  explicit Uploader(std::string const& endpoint, ChunkRules rules = {.size = kChunk},
                     ClientOptions more = {}, CurlTransportOptions curl = {})
       : transport(MakeCurlTransport(std::move(curl))),
         client(WithEndpoint(std::move(more), endpoint), *transport),
