@@ -236,10 +236,10 @@ storms() {
 quick() {
   say "packages"
   # shellcheck disable=SC2086 # a list of words
-  need_packages $BUILD_PACKAGES curl jq openssl || exit 1
+  need_packages $BUILD_PACKAGES clang curl jq openssl || exit 1
   say "build"
-  configure build-quick -DTUSFS_WERROR=ON -DTUSFS_QUICK_TESTS=ON -DTUSCLIENT_PROGRAM=OFF \
-    -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG='-O0 -g1' &&
+  configure build-quick -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DTUSFS_WERROR=ON -DTUSFS_QUICK_TESTS=ON -DTUSCLIENT_PROGRAM=OFF \
+    -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG='-O0 -g0' &&
     cmake --build build-quick -j "$jobs" || exit 1
   say "tests"
   # Those of mounts wait for most of their time: beside the others. Without the longest.

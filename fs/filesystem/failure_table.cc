@@ -40,12 +40,11 @@ std::string_view WithoutVersion(std::string_view name) {
   return end == std::string_view::npos ? name : name.substr(0, end + 1);
 }
 
-// One executable, whose name says nothing of what it does as.
+}  // namespace
+
 bool IsManyPrograms(std::string_view executable) {
   return executable == "busybox" || executable == "toybox" || executable == "coreutils";
 }
-
-}  // namespace
 
 Result<FailureRule> ParseFailureRule(std::string const& text) {
   auto const refused =

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,9 @@ struct ProgramNames {
   std::string process;     ///< as /proc/PID/comm has it, cut to 15 bytes by the kernel
   std::string executable;  ///< the last part of its path; empty where that may not be seen
 };
+
+/// One executable that is many programs: what it does is not said by its name.
+[[nodiscard]] bool IsManyPrograms(std::string_view executable);
 
 struct FailureRule {
   std::string program;

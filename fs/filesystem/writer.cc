@@ -52,6 +52,16 @@ std::optional<pid_t> StatusField(pid_t thread, std::string_view label) {
   return parsed.ec == std::errc() ? std::optional(number) : std::nullopt;
 }
 
+std::string_view LastPart(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
+// Of a program with arguments the first: what "busybox cp" does.
+std::string FirstArgumentOf(pid_t process) {
+  auto const words = ReadSmallFile(PathOf(process, "cmdline")).value_or("");
+  auto const name_end = words.find('\0');
+  if (name_end == std::string::npos) return {};
+  return words.substr(name_end + 1, words.find('\0', name_end + 1) - name_end - 1);
+}
+
 std::string NameOf(pid_t thread) {
   auto name = ReadSmallFile(PathOf(thread, "comm")).value_or("");
   while (name.ends_with('\n')) name.pop_back();
@@ -180,7 +190,7 @@ std::optional<Source> SourceOf(pid_t thread, std::string const& name_of_copy) {
     auto link = PathOf(thread, ("fd/" + open->number).c_str());
     if (!read || !IsRegular(link)) continue;
     if (target.ends_with(kDeleted)) target.remove_suffix(kDeleted.size());
-    sources.push_back({std::string(target.substr(target.rfind('/') + 1)), std::move(link), *read});
+    sources.push_back({std::string(LastPart(target)), std::move(link), *read});
     if (sources.back().name == name_of_copy) return sources.back();
   }
   return sources.size() == 1 ? std::optional(sources.front()) : std::nullopt;
@@ -265,7 +275,11 @@ ProgramNames ProcProcessTable::NamesOf(pid_t process) const {
   auto const size = ::readlink(PathOf(process, "exe").c_str(), target, sizeof target);
   std::string_view path(target, static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
   if (path.ends_with(kDeleted)) path.remove_suffix(kDeleted.size());
-  return {NameOf(process), std::string(path.substr(path.rfind('/') + 1))};
+  ProgramNames names{NameOf(process), std::string(LastPart(path))};
+  if (names.process == names.executable && IsManyPrograms(names.executable)) {
+    if (auto applet = FirstArgumentOf(process); !applet.empty()) names.process = std::move(applet);
+  }
+  return names;
 }
 
 }  // namespace tusfs
