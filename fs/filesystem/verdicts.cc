@@ -41,7 +41,7 @@ Verdicts::Closing Verdicts::JudgeClose(ActiveFile& file, OpenHandle const& handl
   if (record.failed_write) {
     next.dirty = false;  // whoever closes it, and however
   } else {
-    auto judgement = JudgeWriter(file, record, caller);
+    auto judgement = JudgeWriter(file, record, caller, writer.value_or(caller.pid));
     // dd closes a duplicate before it writes: that says nothing.
     if (record.wrote || judgement.verdict != Verdict::kClean) {
       next.verdict = judgement.verdict;
@@ -55,14 +55,16 @@ Verdicts::Closing Verdicts::JudgeClose(ActiveFile& file, OpenHandle const& handl
   return closing;
 }
 
-Judgement Verdicts::JudgeWriter(ActiveFile& file, Handle const& record,
-                                Caller const& caller) const {
+Judgement Verdicts::JudgeWriter(ActiveFile& file, Handle const& record, Caller const& caller,
+                                pid_t process) const {
   auto judgement = processes_.JudgeClose(caller.pid);
   if (judgement.verdict == Verdict::kUnknown && rules_.publish_unknown) {
     judgement = {Verdict::kClean, {}};
   }
-  if (judgement.verdict == Verdict::kClean && record.wrote) return JudgeCopy(file, caller);
-  return judgement;
+  if (judgement.verdict != Verdict::kClean || !record.wrote) return judgement;
+  // A thread may be called anything; its process is what the program is called.
+  auto const name = process == caller.pid ? judgement.name : processes_.NameOf(process);
+  return JudgeCopy(file, process, name);
 }
 
 std::optional<Judgement> Verdicts::JudgeOpener(Handle const& record, Caller const& caller) const {
@@ -76,14 +78,14 @@ std::optional<Judgement> Verdicts::JudgeOpener(Handle const& record, Caller cons
 
 // A copying program whose source failed goes on with its next file, and says so much later; whoever
 // sets the size first leaves a file of the right size.
-Judgement Verdicts::JudgeCopy(ActiveFile& file, Caller const& caller) const {
-  if (file.version->HasHoles() && processes_.SetsSizeFirst(caller.pid)) {
+Judgement Verdicts::JudgeCopy(ActiveFile& file, pid_t process, std::string const& name) const {
+  if (SetsSizeFirst(name) && file.version->HasHoles()) {
     return {Verdict::kDied, "not all of it was written, by a program that sets the size first"};
   }
   auto inode = store_.Read([&](View const& view) { return GetInode(view, file.inode); });
   if (!inode) return {Verdict::kClean, {}};
   CatchUp(*inode, file.version.get());
-  return processes_.JudgeCopy(caller.pid, {inode->name, inode->size, inode->changed});
+  return processes_.JudgeCopy(process, name, {inode->name, inode->size, inode->changed});
 }
 
 bool Verdicts::LiveOn(std::set<std::int32_t> const& writers) const {

@@ -44,9 +44,9 @@ class Verdicts {
   /// killed.
   [[nodiscard]] std::optional<Judgement> JudgeOpener(Handle const& record,
                                                      Caller const& caller) const;
-  [[nodiscard]] Judgement JudgeWriter(ActiveFile& file, Handle const& record,
-                                      Caller const& caller) const REQUIRES(file.mutex);
-  [[nodiscard]] Judgement JudgeCopy(ActiveFile& file, Caller const& caller) const
+  [[nodiscard]] Judgement JudgeWriter(ActiveFile& file, Handle const& record, Caller const& caller,
+                                      pid_t process) const REQUIRES(file.mutex);
+  [[nodiscard]] Judgement JudgeCopy(ActiveFile& file, pid_t process, std::string const& name) const
       REQUIRES(file.mutex);
 
   Store const& store_;

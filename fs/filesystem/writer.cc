@@ -62,12 +62,6 @@ std::string FirstArgumentOf(pid_t process) {
   return words.substr(name_end + 1, words.find('\0', name_end + 1) - name_end - 1);
 }
 
-std::string NameOf(pid_t thread) {
-  auto name = ReadSmallFile(PathOf(thread, "comm")).value_or("");
-  while (name.ends_with('\n')) name.pop_back();
-  return name;
-}
-
 // Of words with blanks between them, the one with this number, from 0 on.
 std::optional<unsigned long> NumberInField(std::string_view words, std::size_t number) {
   constexpr std::string_view kBlanks = " \n";
@@ -155,6 +149,7 @@ std::optional<std::uint64_t> SizeToRead(std::string const& link, FileTime change
 }
 
 struct ProcessLife {
+  std::string name;
   bool is_ending = false;
   int status = 0;  // as wait(2) gives it
 };
@@ -163,12 +158,31 @@ struct ProcessLife {
 std::optional<ProcessLife> ParseStat(std::string const& stat) {
   // The name may hold anything, brackets and spaces too; it ends at the last bracket.
   auto const name_end = stat.rfind(')');
-  if (name_end == std::string::npos) return std::nullopt;
+  auto const name_begin = stat.find('(');
+  if (name_end == std::string::npos || name_begin > name_end) return std::nullopt;
   auto const fields = std::string_view(stat).substr(name_end + 1);
   auto const flags = NumberInField(fields, kFlagsField);
   auto const exit_code = NumberInField(fields, kExitCodeField);
   if (!flags || !exit_code) return std::nullopt;
-  return ProcessLife{(*flags & kExiting) != 0, static_cast<int>(*exit_code)};
+  return ProcessLife{stat.substr(name_begin + 1, name_end - name_begin - 1),
+                     (*flags & kExiting) != 0, static_cast<int>(*exit_code)};
+}
+
+Judgement JudgeLife(ProcessLife const& life, bool may_see_status) {
+  if (!life.is_ending) return {Verdict::kClean, {}};
+  if (!may_see_status) {
+    return {Verdict::kUnknown, "its writer was ending, and how is hidden from this user"};
+  }
+  if (life.status == 0) return {Verdict::kClean, {}};
+  if (WIFSIGNALED(life.status)) {
+    auto const* const name = ::sigabbrev_np(WTERMSIG(life.status));
+    return {Verdict::kDied,
+            "its writer was killed by SIG" +
+                (name != nullptr ? std::string(name) : std::to_string(WTERMSIG(life.status))),
+            true};
+  }
+  return {Verdict::kDied, "its writer ended with status " +
+                              std::to_string(WEXITSTATUS(life.status)) + " without closing it"};
 }
 
 struct Source {
@@ -198,25 +212,21 @@ std::optional<Source> SourceOf(pid_t thread, std::string const& name_of_copy) {
 
 }  // namespace
 
+bool SetsSizeFirst(std::string const& name) {
+  static constexpr std::array kPrograms{
+      "smbd",    "aria2c", "qbittorrent",     "qbittorrent-nox", "rtorrent", "transmission-da",
+      "deluged", "amuled", "transmission-gtk"};
+  return std::any_of(kPrograms.begin(), kPrograms.end(), [&](std::string_view program) {
+    return program.substr(0, kLongestComm) == name;
+  });
+}
+
 Judgement JudgeStat(std::string const& stat, bool may_see_status) {
-  Judgement const unreadable{Verdict::kUnknown, "the process that closed it cannot be seen"};
   auto const life = ParseStat(stat);
-  if (!life) return unreadable;
-  if (!life->is_ending) return {Verdict::kClean, {}};
-  if (!may_see_status) {
-    return {Verdict::kUnknown, "its writer was ending, and how is hidden from this user"};
-  }
-  auto const status = life->status;
-  if (status == 0) return {Verdict::kClean, {}};
-  if (WIFSIGNALED(status)) {
-    auto const* const name = ::sigabbrev_np(WTERMSIG(status));
-    return {Verdict::kDied,
-            "its writer was killed by SIG" +
-                (name != nullptr ? std::string(name) : std::to_string(WTERMSIG(status))),
-            true};
-  }
-  return {Verdict::kDied, "its writer ended with status " + std::to_string(WEXITSTATUS(status)) +
-                              " without closing it"};
+  if (!life) return {Verdict::kUnknown, "the process that closed it cannot be seen"};
+  auto judgement = JudgeLife(*life, may_see_status);
+  judgement.name = life->name;
+  return judgement;
 }
 
 std::optional<int> EndingStatusOf(pid_t process) {
@@ -232,28 +242,17 @@ Judgement ProcProcessTable::JudgeClose(pid_t thread) const {
   return JudgeStat(stat.value_or(""), MaySeeStatus(thread));
 }
 
-bool ProcProcessTable::Copies(pid_t thread) const {
-  // A thread may be called anything.
-  auto const program = NamesOf(ProcessOf(thread));
-  return std::any_of(copiers_.begin(), copiers_.end(), [&](auto const& copier) {
-    return copier.substr(0, kLongestComm) == program.process || copier == program.executable;
-  });
+bool ProcProcessTable::Copies(pid_t process, std::string const& name) const {
+  auto const program = IsManyPrograms(name) ? FirstArgumentOf(process) : name;
+  return std::any_of(copiers_.begin(), copiers_.end(),
+                     [&](auto const& copier) { return copier.substr(0, kLongestComm) == program; });
 }
 
-bool ProcProcessTable::SetsSizeFirst(pid_t thread) const {
-  static constexpr std::array kPrograms{
-      "smbd",    "aria2c", "qbittorrent",     "qbittorrent-nox", "rtorrent", "transmission-da",
-      "deluged", "amuled", "transmission-gtk"};
-  auto const program = NamesOf(ProcessOf(thread));
-  return std::any_of(kPrograms.begin(), kPrograms.end(), [&](std::string_view name) {
-    return name.substr(0, kLongestComm) == program.process || name == program.executable;
-  });
-}
-
-Judgement ProcProcessTable::JudgeCopy(pid_t thread, Copy const& copy) const {
+Judgement ProcProcessTable::JudgeCopy(pid_t process, std::string const& name,
+                                      Copy const& copy) const {
   Judgement const clean{Verdict::kClean, {}};
-  if (!Copies(thread)) return clean;
-  auto const source = SourceOf(thread, copy.name);
+  if (!Copies(process, name)) return clean;
+  auto const source = SourceOf(process, copy.name);
   if (!source) return clean;
   auto const size = SizeToRead(source->link, copy.changed);
   if (!size || source->read >= *size || copy.size == *size) return clean;
@@ -268,6 +267,12 @@ pid_t ProcProcessTable::ProcessOf(pid_t thread) const {
 
 pid_t ProcProcessTable::ParentOf(pid_t process) const {
   return StatusField(process, "\nPPid:\t").value_or(0);
+}
+
+std::string ProcProcessTable::NameOf(pid_t thread) const {
+  auto name = ReadSmallFile(PathOf(thread, "comm")).value_or("");
+  while (name.ends_with('\n')) name.pop_back();
+  return name;
 }
 
 ProgramNames ProcProcessTable::NamesOf(pid_t process) const {

@@ -16,6 +16,7 @@ struct Judgement {
   Verdict verdict = Verdict::kUnknown;
   std::string reason{};  ///< for a person, where the verdict is not clean
   bool killed = false;   ///< by a signal
+  std::string name{};    ///< of the thread, as the kernel has it; empty where it cannot be seen
 };
 
 /// What is known of a file that may be a copy of another.
@@ -35,20 +36,14 @@ class ProcessTable {
   /// that close.
   [[nodiscard]] virtual Judgement JudgeClose(pid_t thread) const = 0;
 
-  /// Judges a close that was clean so far: a known copying program which has not read its source to
-  /// the end closes what it has copied like a good copy. The source is the one regular file that
-  /// it has open for reading alone, or of several that of the copy's name. One that is as long as
-  /// the copy may have been read in other ways than from its beginning on; one that grew since the
-  /// copy was changed, or has holes, is not held against it. Asks no other filesystem for anything
-  /// that it has to fetch first.
-  [[nodiscard]] virtual Judgement JudgeCopy(pid_t thread, Copy const& copy) const = 0;
-
-  /// Whether it is a program that gives a file its size before it writes it: a file server for
-  /// those who say so, a downloader.
-  [[nodiscard]] virtual bool SetsSizeFirst(pid_t thread) const {
-    static_cast<void>(thread);
-    return false;
-  }
+  /// Judges a close that was clean so far, by a thread of the process that is called `name`: a
+  /// known copying program which has not read its source to the end closes what it has copied like
+  /// a good copy. The source is the one regular file that it has open for reading alone, or of
+  /// several that of the copy's name. One that is as long as the copy may have been read in other
+  /// ways than from its beginning on; one that grew since the copy was changed, or has holes, is
+  /// not held against it. Asks no other filesystem for anything that it has to fetch first.
+  [[nodiscard]] virtual Judgement JudgeCopy(pid_t process, std::string const& name,
+                                            Copy const& copy) const = 0;
 
   /// The process of a thread; the thread itself where that cannot be read.
   [[nodiscard]] virtual pid_t ProcessOf(pid_t thread) const = 0;
@@ -57,6 +52,12 @@ class ProcessTable {
   [[nodiscard]] virtual pid_t ParentOf(pid_t process) const {
     static_cast<void>(process);
     return 0;
+  }
+
+  /// The name of a thread or process, as the kernel has it; empty where it cannot be seen.
+  [[nodiscard]] virtual std::string NameOf(pid_t thread) const {
+    static_cast<void>(thread);
+    return {};
   }
 
   /// What program a process runs; as far as that may be seen.
@@ -72,17 +73,22 @@ class ProcProcessTable : public ProcessTable {
   explicit ProcProcessTable(std::vector<std::string> copiers = {}) : copiers_(std::move(copiers)) {}
 
   [[nodiscard]] Judgement JudgeClose(pid_t thread) const override;
-  [[nodiscard]] Judgement JudgeCopy(pid_t thread, Copy const& copy) const override;
-  [[nodiscard]] bool SetsSizeFirst(pid_t thread) const override;
+  [[nodiscard]] Judgement JudgeCopy(pid_t process, std::string const& name,
+                                    Copy const& copy) const override;
   [[nodiscard]] pid_t ProcessOf(pid_t thread) const override;
   [[nodiscard]] pid_t ParentOf(pid_t process) const override;
+  [[nodiscard]] std::string NameOf(pid_t thread) const override;
   [[nodiscard]] ProgramNames NamesOf(pid_t process) const override;
 
  private:
-  [[nodiscard]] bool Copies(pid_t thread) const;
+  [[nodiscard]] bool Copies(pid_t process, std::string const& name) const;
 
   std::vector<std::string> const copiers_;
 };
+
+/// Whether a program of this name gives a file its size before it writes it: a file server for
+/// those who say so, a downloader.
+[[nodiscard]] bool SetsSizeFirst(std::string const& name);
 
 /// Judges the text of /proc/<pid>/stat. `may_see_status`: whether the kernel shows us that
 /// process's exit status rather than 0.

@@ -14,9 +14,10 @@
 namespace tusfs {
 
 /// The name that a program will give to the temporary file `name` when it has finished, where the
-/// form says so; tusfs(1), "Temporary names", has them. "" where it is known to be temporary, and
-/// its final name is not known before the rename (".goutputstream-XXXXXX", ".pureftpd-upload.…").
-/// Nothing for other names, which are those, too, of which no name would be left: "....XXXXXX" →
+/// form says so; tusfs(1), "WHEN A FILE IS PUBLISHED", has them. "" where it is known to be
+/// temporary, and its final name is not known before the rename (".goutputstream-XXXXXX",
+/// ".pureftpd-upload.…"). Nothing for other names, which are those, too, of which no name would be
+/// left: "....XXXXXX" →
 /// "..".
 [[nodiscard]] std::optional<std::string> FinalNameOf(std::string_view name);
 

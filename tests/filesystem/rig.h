@@ -34,14 +34,20 @@ class FakeProcesses : public ProcessTable {
   [[nodiscard]] Judgement JudgeClose(pid_t thread) const override {
     if (thread <= 0) return {Verdict::kUnknown, "its writer cannot be seen"};
     auto const found = judgements_.find(thread);
-    return found == judgements_.end() ? Judgement{Verdict::kClean, {}} : found->second;
+    auto judgement = found == judgements_.end() ? Judgement{Verdict::kClean, {}} : found->second;
+    judgement.name = NameOf(thread);
+    return judgement;
   }
-  [[nodiscard]] Judgement JudgeCopy(pid_t thread, Copy const& copy) const override {
-    auto const found = unread_.find(thread);
+  [[nodiscard]] Judgement JudgeCopy(pid_t process, std::string const&,
+                                    Copy const& copy) const override {
+    auto const found = unread_.find(process);
     if (found == unread_.end() || found->second != copy.name) return {Verdict::kClean, {}};
     return {Verdict::kDied, "source was not read to its end: " + copy.name};
   }
-  [[nodiscard]] bool SetsSizeFirst(pid_t thread) const override { return sizes_.contains(thread); }
+  [[nodiscard]] std::string NameOf(pid_t thread) const override {
+    auto const found = called_.find(thread);
+    return found == called_.end() ? std::string() : found->second;
+  }
   [[nodiscard]] pid_t ProcessOf(pid_t thread) const override {
     auto const found = processes_.find(thread);
     return found == processes_.end() ? thread : found->second;
@@ -53,14 +59,14 @@ class FakeProcesses : public ProcessTable {
   void Hide(pid_t thread) { judgements_[thread] = {Verdict::kUnknown, "hidden"}; }
   /// It copies a file of this name, and gives up before its end.
   void LeaveUnread(pid_t thread, std::string const& name) { unread_[thread] = name; }
-  void SetSizeFirst(pid_t thread) { sizes_.insert(thread); }
+  void CallIt(pid_t process, std::string const& name) { called_[process] = name; }
   void Thread(pid_t thread, pid_t process) { processes_[thread] = process; }
 
  private:
   std::map<pid_t, Judgement> judgements_;
   std::map<pid_t, pid_t> processes_;
   std::map<pid_t, std::string> unread_;
-  std::set<pid_t> sizes_;
+  std::map<pid_t, std::string> called_;
 };
 
 /// Every request waits until it is cancelled.

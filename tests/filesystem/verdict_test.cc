@@ -198,7 +198,7 @@ TEST_F(VerdictTest, AReleaseWithoutACloseLeavesItInterruptedUnlessItsWriterLives
 }
 
 TEST_F(VerdictTest, WhatAProgramThatSetsTheSizeFirstHasNotWrittenIsMissed) {
-  processes_.SetSizeFirst(doomed_.pid);
+  processes_.CallIt(doomed_.pid, "smbd");
   constexpr std::uint64_t kSize = 1 << 20;
   auto const created = Create("a", O_WRONLY, &doomed_);
   SetSize(created.attributes.inode, kSize, created.handle);

@@ -134,7 +134,7 @@ class JudgeCopy : public testing::Test {
 
   Judgement Judge(std::string const& name, std::uint64_t size = 2000) {
     return ProcProcessTable({"cp", OwnName()})
-        .JudgeCopy(::getpid(), {name, size, SystemClock().Wall()});
+        .JudgeCopy(::getpid(), OwnName(), {name, size, SystemClock().Wall()});
   }
 
   tusfs_testing::TempDir const dir_;
@@ -198,8 +198,8 @@ TEST_F(JudgeCopy, OtherProgramsMayReadAsTheyLike) {
   auto const source = Source("clip.mov", 2000);
   ProcProcessTable const table({"cp", "mv"});
   Copy const copy{"clip.mov", 2000, SystemClock().Wall()};
-  EXPECT_EQ(table.JudgeCopy(::getpid(), copy).verdict, Verdict::kClean);
-  EXPECT_EQ(table.JudgeCopy(0x7ffffffe, copy).verdict, Verdict::kClean);
+  EXPECT_EQ(table.JudgeCopy(::getpid(), OwnName(), copy).verdict, Verdict::kClean);
+  EXPECT_EQ(table.JudgeCopy(0x7ffffffe, "cp", copy).verdict, Verdict::kClean);
 }
 
 // A real program: a shell that reads a part of what cp would read whole.
@@ -224,11 +224,11 @@ TEST_F(JudgeCopy, AnotherProcessIsSeenInTheMiddleOfItsCopy) {
   EXPECT_EQ(::read(reading.get(), &said, 1), 1) << "it has read as far as it will";
   // The line has no end, so a shell reads all of it; then the card has more than it had seen.
   auto const whole =
-      ProcProcessTable({"cp"}).JudgeCopy(child, {"clip.mov", 2000, SystemClock().Wall()});
+      ProcProcessTable({"cp"}).JudgeCopy(child, "cp", {"clip.mov", 2000, SystemClock().Wall()});
   tusfs_testing::WriteFile(dir_ / "clip.mov", std::string(2 * kSize, 'x'));
   SetAge(dir_ / "clip.mov", std::chrono::hours(1));
   auto const part =
-      ProcProcessTable({"cp"}).JudgeCopy(child, {"clip.mov", 2000, SystemClock().Wall()});
+      ProcProcessTable({"cp"}).JudgeCopy(child, "cp", {"clip.mov", 2000, SystemClock().Wall()});
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);
   EXPECT_EQ(whole.verdict, Verdict::kClean);

@@ -15,7 +15,7 @@ namespace tusfs {
 class LivingProcesses : public ProcessTable {
  public:
   [[nodiscard]] Judgement JudgeClose(pid_t) const override { return {Verdict::kClean, {}}; }
-  [[nodiscard]] Judgement JudgeCopy(pid_t, Copy const&) const override {
+  [[nodiscard]] Judgement JudgeCopy(pid_t, std::string const&, Copy const&) const override {
     return {Verdict::kClean, {}};
   }
   [[nodiscard]] pid_t ProcessOf(pid_t thread) const override { return thread; }

@@ -29,7 +29,8 @@ class Processes : public tusfs::ProcessTable {
     auto const found = dead_.find(thread);
     return found == dead_.end() ? tusfs::Judgement{tusfs::Verdict::kClean, {}} : found->second;
   }
-  [[nodiscard]] tusfs::Judgement JudgeCopy(pid_t, tusfs::Copy const&) const override {
+  [[nodiscard]] tusfs::Judgement JudgeCopy(pid_t, std::string const&,
+                                           tusfs::Copy const&) const override {
     return {tusfs::Verdict::kClean, {}};
   }
   [[nodiscard]] pid_t ProcessOf(pid_t thread) const override { return thread; }
