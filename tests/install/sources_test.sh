@@ -13,14 +13,14 @@ complain() {
 may_use() {
     case $1 in
         base) echo base ;;
-        spool | catalog) echo "base $1" ;;
+        content | spool | catalog) echo "base $1" ;;
         uploader) echo "base spool catalog uploader" ;;
-        filesystem) echo "base spool catalog uploader filesystem" ;;
+        filesystem) echo "base content spool catalog uploader filesystem" ;;
         control) echo "base spool filesystem control" ;;
         options) echo "base spool uploader filesystem options" ;;
         fuse) echo "base filesystem fuse" ;;
         keeper) echo "base control fuse keeper" ;;
-        program) echo "base spool catalog uploader filesystem control options fuse keeper program" ;;
+        program) echo "base content spool catalog uploader filesystem control options fuse keeper program" ;;
         *) complain "fs/$1 is no room that this test knows" ;;
     esac
 }
