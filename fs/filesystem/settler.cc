@@ -8,6 +8,7 @@
 #include "catalog/life.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
+#include "content/why_not_whole.h"
 #include "filesystem/companions.h"
 
 namespace tusfs {
@@ -18,6 +19,29 @@ constexpr std::size_t kSyncThreads = 4;
 
 // Its writers have closed it, and it is neither on its way nor lost.
 bool Waits(Inode const& inode) { return inode.type == FileType::kRegular && life::IsClosed(inode); }
+
+/// The size is that of the beginning: what is changed meanwhile is settled again.
+class VersionBytes : public ByteSource {
+ public:
+  explicit VersionBytes(Version const& version) : version_(version), size_(version.size()) {}
+
+  [[nodiscard]] std::uint64_t size() const override { return size_; }
+  [[nodiscard]] Result<std::size_t> ReadAt(std::uint64_t offset,
+                                           std::span<std::byte> out) const override {
+    return version_.Read(offset, out);
+  }
+
+ private:
+  Version const& version_;
+  std::uint64_t const size_;
+};
+
+void NoteSynced(Inode& inode, bool finishes) {
+  inode.synced = true;
+  inode.synced_size = inode.size;
+  // What a power cut has torn waits for somebody's word, on disk or not.
+  if (finishes || inode.rewrite == Rewrite::kBegun) inode.rewrite = Rewrite::kNone;
+}
 
 }  // namespace
 
@@ -144,52 +168,66 @@ void Settler::Settle(std::vector<InodeId> const& inodes) {
 }
 
 void Settler::Sync(Candidate const& candidate) {
-  auto const synced = candidate.version->Sync();
-  if (!synced) spool_.LetGo(candidate.version->id());
-  if (Finish(candidate, synced)) listeners_.nudge(candidate.inode);
+  Findings findings{candidate.version->Sync()};
+  if (!findings.synced) spool_.LetGo(candidate.version->id());
+  if (findings.synced && candidate.is_checked) {
+    // Nothing is known against bytes that cannot be read: they may have been trimmed.
+    auto why = WhyNotWhole(VersionBytes(*candidate.version), candidate.path);
+    if (why) findings.why_part = *std::move(why);
+  }
+  if (Finish(candidate, std::move(findings))) listeners_.nudge(candidate.inode);
 }
 
 std::vector<Settler::Candidate> Settler::Choose(std::vector<InodeId> const& inodes) {
   std::vector<Candidate> candidates;
   for (auto const id : inodes) {
-    std::string path;
-    bool is_directory = false;
-    bool finishes = false;
-    auto hold = Hold::kNone;
-    auto version = store_.Read([&](View const& view) -> Result<std::shared_ptr<Version>> {
-      auto const inode = GetInode(view, id);
-      if (!inode) return nullptr;
-      is_directory = inode->type == FileType::kDirectory;
-      if (!Waits(*inode)) return nullptr;
-      path = PathOf(view, *inode).value_or(inode->name);
-      if (rules_.Settles(*inode)) {
-        hold = rules_.HoldOf(*inode, path);
-        if (hold == Hold::kNone && !inode->approved && CompanionOf(view, *inode)) {
-          hold = Hold::kCompanion;
-        }
-        finishes = hold == Hold::kNone || hold == Hold::kWritten;
-      }
-      if (!finishes && inode->synced) return nullptr;
-      // Found inside the look: the record's size is that of a version that nobody has open.
-      return spool_.Find(inode->version, inode->size, inode->trimmed);
-    });
-    if (is_directory) VisitFilesBeneath(id);
-    if (hold == Hold::kCommand) listeners_.ask(id);
-    if (hold == Hold::kCompanion) Restart(id);  // nobody tells when that one goes
-    if (!version && version.error().code == ENOENT) {
-      Finish({id, nullptr, 0, finishes}, Failure(version.error()));
-    } else if (!version) {
-      logger_->Warn("file cannot be settled now path=\"{}\" error=\"{}\"", Printable(path),
-                    version.error().context);
+    Look look{.candidate = {.inode = id, .finishes = false}};
+    auto const looked = LookAt(look);
+    auto& candidate = look.candidate;
+    if (look.is_directory) VisitFilesBeneath(id);
+    if (look.hold == Hold::kCommand) listeners_.ask(id);
+    if (look.hold == Hold::kCompanion) Restart(id);  // nobody tells when that one goes
+    if (!looked && looked.error().code == ENOENT) {
+      Finish(candidate, {looked});
+    } else if (!looked) {
+      logger_->Warn("file cannot be settled now path=\"{}\" error=\"{}\"",
+                    Printable(candidate.path), looked.error().context);
       Restart(id);
-    } else if (*version) {
-      auto const changes = (*version)->changes();
+    } else if (candidate.version) {
+      candidate.changes = candidate.version->changes();
       // It is looked at again when it was written to again.
-      bool const is_whole = hold != Hold::kWritten || !(*version)->HasHoles();
-      candidates.push_back({id, std::move(*version), changes, finishes && is_whole});
+      bool const is_whole = look.hold != Hold::kWritten || !candidate.version->HasHoles();
+      candidate.finishes = candidate.finishes && is_whole;
+      candidates.push_back(std::move(candidate));
     }
   }
   return candidates;
+}
+
+Result<void> Settler::LookAt(Look& look) {
+  auto& candidate = look.candidate;
+  return store_.Read([&](View const& view) -> Result<void> {
+    auto const inode = GetInode(view, candidate.inode);
+    if (!inode) return {};
+    look.is_directory = inode->type == FileType::kDirectory;
+    if (!Waits(*inode)) return {};
+    candidate.path = PathOf(view, *inode).value_or(inode->name);
+    if (rules_.Settles(*inode)) {
+      look.hold = rules_.HoldOf(*inode, candidate.path);
+      if (look.hold == Hold::kNone && !inode->approved && CompanionOf(view, *inode)) {
+        look.hold = Hold::kCompanion;
+      }
+      candidate.finishes = look.hold == Hold::kNone || look.hold == Hold::kWritten;
+      candidate.is_checked =
+          candidate.finishes && rules_.CheckOf(*inode, candidate.path) == ContentCheck::kMedia;
+    }
+    if (!candidate.finishes && inode->synced) return {};
+    // Found inside the look: the record's size is that of a version that nobody has open.
+    auto version = spool_.Find(inode->version, inode->size, inode->trimmed);
+    if (!version) return Failure(version.error());
+    candidate.version = *std::move(version);
+    return {};
+  });
 }
 
 void Settler::VisitFilesBeneath(InodeId directory) {
@@ -226,8 +264,8 @@ void Settler::VisitFilesBeneath(InodeId directory) {
   }
 }
 
-bool Settler::Finish(Candidate const& candidate, Result<void> const& synced) {
-  auto verdict = synced;  // of the disk, and of what there is
+bool Settler::Finish(Candidate const& candidate, Findings findings) {
+  bool is_part = false;
   auto const finished = store_.Update([&](Transaction& transaction) -> Result<bool> {
     auto inode = GetInode(transaction, candidate.inode);
     if (!inode && inode.error().code == ENOENT) return false;
@@ -240,27 +278,27 @@ bool Settler::Finish(Candidate const& candidate, Result<void> const& synced) {
       if (version->size() != inode->size) {
         // An interrupted one may just be getting another size, whose end starts the time anew too.
         if (life::IsInterrupted(*inode)) return false;
-        verdict = Fail(EIO, "the spool has " + std::to_string(version->size()) + " bytes of its " +
-                                std::to_string(inode->size));
+        findings.synced = Fail(EIO, "the spool has " + std::to_string(version->size()) +
+                                        " bytes of its " + std::to_string(inode->size));
       }
     }
-    if (verdict) {
-      inode->synced = true;
-      inode->synced_size = inode->size;
-      // What a power cut has torn waits for somebody's word, on disk or not.
-      if (candidate.finishes || inode->rewrite == Rewrite::kBegun) {
-        inode->rewrite = Rewrite::kNone;
-      }
-      if (candidate.finishes) life::Finish(*inode);
-    } else {
-      life::Fail(*inode, Describe(verdict.error()));
-    }
+    // Somebody may just have said that it is good as it is.
+    is_part = findings.synced && findings.why_part && !inode->approved;
+    bool const finishes = findings.synced && candidate.finishes && !is_part;
+    if (!findings.synced) life::Fail(*inode, Describe(findings.synced.error()));
+    if (findings.synced) NoteSynced(*inode, finishes);
+    if (finishes) life::Finish(*inode);
+    if (is_part) life::TurnOutPart(*inode, *findings.why_part);
     PutInode(transaction, *inode);
-    return verdict && candidate.finishes;
+    return finishes;
   });
-  if (!verdict) {
+  if (!findings.synced) {
     logger_->Error("file failed on the local disk and will not be published inode={} error=\"{}\"",
-                   candidate.inode, Describe(verdict.error()));
+                   candidate.inode, Describe(findings.synced.error()));
+  }
+  if (finished && is_part) {
+    logger_->Warn("file is not whole and will not be published path=\"{}\" reason=\"{}\"",
+                  Printable(candidate.path), *findings.why_part);
   }
   if (!finished) Restart(candidate.inode);  // the catalog's trouble: nobody else would try again
   return finished.value_or(false);

@@ -1,7 +1,8 @@
 // From "closed" to "finished": waits until a file has been left alone for the settling time, puts
-// its bytes on disk, and only then says in the catalog that it shall be published. A file that
-// waits for something else besides, or is interrupted, has its bytes put on disk all the same. A
-// directory that was moved takes the files beneath it along: their rules may be others now.
+// its bytes on disk, looks at them where that is wanted, and only then says in the catalog that it
+// shall be published. A file that waits for something else besides, or is interrupted, has its
+// bytes put on disk all the same. A directory that was moved takes the files beneath it along:
+// their rules may be others now.
 //
 // A thread of its own chooses what is due; a few others wait for the disk, so that one slow verdict
 // holds up no other file. Calls of the filesystem only note a deadline and return at once.
@@ -10,6 +11,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -84,15 +86,30 @@ class Settler {
 
   struct Candidate {
     InodeId inode = 0;
-    std::shared_ptr<Version> version;
+    std::shared_ptr<Version> version{};
     std::uint64_t changes = 0;
-    bool finishes = true;  ///< else it goes on waiting
+    bool finishes = true;     ///< else it goes on waiting
+    bool is_checked = false;  ///< its bytes are looked at before it becomes finished
+    std::string path{};
+  };
+  struct Look {
+    Candidate candidate;
+    bool is_directory = false;
+    Hold hold = Hold::kNone;
+  };
+  /// What the disk and the bytes themselves say of a candidate.
+  struct Findings {
+    Result<void> synced;
+    std::optional<std::string> why_part{};  ///< it cannot be all of its file
   };
   std::vector<Candidate> Choose(std::vector<InodeId> const& inodes);
+  /// What the catalog says of the candidate; without a version where there is nothing to do.
+  /// Errors: of the spool.
+  [[nodiscard]] Result<void> LookAt(Look& look);
   void VisitFilesBeneath(InodeId directory);
   void Sync(Candidate const& candidate);
   /// Returns whether it has become finished.
-  bool Finish(Candidate const& candidate, Result<void> const& synced);
+  bool Finish(Candidate const& candidate, Findings findings);
 
   Store& store_;
   Spool& spool_;

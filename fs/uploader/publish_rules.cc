@@ -16,6 +16,17 @@ Glob const* FirstMatch(std::vector<Glob> const& globs, std::string_view path) {
   return found == globs.end() ? nullptr : &*found;
 }
 
+/// What the first rule says that matches; the first of its kind where none does.
+template <typename Rule>
+auto MeaningFor(std::vector<Rule> const& rules, std::string_view path) {
+  if (rules.empty()) return decltype(Rule::by){};
+  auto const names = NamesOfPath(path);
+  auto const rule = std::find_if(rules.begin(), rules.end(), [&](Rule const& candidate) {
+    return candidate.files.Matches(names);
+  });
+  return rule == rules.end() ? decltype(Rule::by){} : rule->by;
+}
+
 }  // namespace
 
 std::vector<std::string> const& DefaultIgnored() {
@@ -52,13 +63,7 @@ Hold PublishRules::HoldOf(Inode const& inode, std::string_view path) const {
   if (IgnoredBy(path)) return Hold::kIgnored;
   if (inode.approved) return Hold::kNone;
   if (IsTemporary(path)) return Hold::kTemporary;
-  if (finish.empty()) return Hold::kNone;
-  auto const names = NamesOfPath(path);
-  auto const rule = std::find_if(finish.begin(), finish.end(), [&](FinishRule const& candidate) {
-    return candidate.files.Matches(names);
-  });
-  if (rule == finish.end()) return Hold::kNone;
-  switch (rule->by) {
+  switch (MeaningFor(finish, path)) {
     case FinishBy::kClose:
       break;
     case FinishBy::kRename:
@@ -71,6 +76,10 @@ Hold PublishRules::HoldOf(Inode const& inode, std::string_view path) const {
       return Hold::kWritten;
   }
   return Hold::kNone;
+}
+
+ContentCheck PublishRules::CheckOf(Inode const& inode, std::string_view path) const {
+  return inode.approved ? ContentCheck::kNone : MeaningFor(check, path);
 }
 
 bool PublishRules::IsTemporary(std::string_view path) const {

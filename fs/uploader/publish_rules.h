@@ -34,6 +34,17 @@ struct FinishRule {
   FinishBy by = FinishBy::kClose;
 };
 
+/// What the bytes of a file that has settled are held against.
+enum class ContentCheck {
+  kNone,
+  kMedia,  ///< what its format says of its own length: content/why_not_whole.h
+};
+
+struct CheckRule {
+  Glob files;
+  ContentCheck by = ContentCheck::kNone;
+};
+
 /// What keeps a file from being finished when its quiet time is over.
 enum class Hold {
   kNone,
@@ -53,6 +64,7 @@ struct PublishRules {
   bool publish_interrupted = false;           ///< as far as it was written, unless power cut it
   std::vector<FinishRule> finish{};           ///< the first that matches counts
   std::vector<std::string> finish_command{};  ///< its words; the file's path is added
+  std::vector<CheckRule> check{};             ///< the first that matches counts
   std::string mount{};                        ///< the mount point, absolute
 
   /// The pattern because of which the file at `path` is never uploaded.
@@ -67,6 +79,10 @@ struct PublishRules {
   /// What a file that settles waits for besides. Never kCompanion, which is for those to find who
   /// have the catalog.
   [[nodiscard]] Hold HoldOf(Inode const& inode, std::string_view path) const;
+
+  /// What its bytes are held against before it becomes finished: nothing, once somebody has said
+  /// that it is complete.
+  [[nodiscard]] ContentCheck CheckOf(Inode const& inode, std::string_view path) const;
 };
 
 }  // namespace tusfs

@@ -239,6 +239,72 @@ TEST_F(SettlerTest, ManyFilesAtOnceAllBecomeFinished) {
   EXPECT_EQ(finished_, files);
 }
 
+// ---- its content
+
+class SettlerCheck : public SettlerTest {
+ protected:
+  SettlerCheck() {
+    rules_.check.push_back({Glob::Parse("raw*").value(), ContentCheck::kNone});
+    rules_.check.push_back({Glob::Parse("*").value(), ContentCheck::kMedia});
+  }
+
+  /// A film whose mdat goes on to byte 4096, of which the first 2048 are here.
+  void WriteCutFilm() {
+    Append(2048);
+    body_.replace(0, 16, std::string("\0\0\0\x08wide\0\0\x0f\xf8mdat", 16));
+    ASSERT_TRUE(Ok(version_->Write(0, std::as_bytes(std::span(body_).first(16)))));
+    RenameTo("clip.mov");
+    Close();
+  }
+};
+
+TEST_F(SettlerCheck, AFileThatIsPlainlyCutIsInterruptedAndSaysWhy) {
+  WriteCutFilm();
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kInterrupted);
+  EXPECT_EQ(TheInode().reason, "its mdat says 4.1 kB, the file has 2.0 kB");
+  EXPECT_TRUE(TheInode().synced);
+  EXPECT_EQ(TheInode().synced_size, 2048U);
+  EXPECT_THAT(finished_, IsEmpty());
+}
+
+TEST_F(SettlerCheck, AFileThatSomebodyHasApprovedIsNotLookedAt) {
+  WriteCutFilm();
+  ChangeInode([](Inode& inode) { inode.approved = true; });
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kFinished);
+  EXPECT_THAT(finished_, ElementsAre(kFile));
+}
+
+TEST_F(SettlerCheck, TheFirstPatternThatMatchesCounts) {
+  WriteCutFilm();
+  RenameTo("raw.mov");
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kFinished);
+}
+
+TEST_F(SettlerCheck, WhatIsOfAnotherFormatIsFinished) {
+  Append(1000);
+  Close();
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kFinished);
+}
+
+TEST_F(SettlerCheck, NothingIsKnownAgainstAFileWhoseHeadWasTrimmed) {
+  Append(1 << 20);
+  WriteCutFilm();
+  ASSERT_TRUE(Ok(version_->TrimTo(1 << 19)));
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kFinished);
+}
+
+TEST_F(SettlerCheck, AFileThatIsHeldForSomethingElseIsNotLookedAt) {
+  WriteCutFilm();
+  RenameTo("clip.mov.part");
+  settler_.Settle({kFile});
+  EXPECT_EQ(TheInode().content, Content::kSettling);
+}
+
 // ---- time
 
 class SettlerThread : public SettlerTest {
