@@ -37,6 +37,7 @@ struct Options {
   bool publish_interrupted = false;
   std::vector<FinishRule> finish;
   std::vector<std::string> finish_command;  ///< its words
+  std::vector<CheckRule> check;
   std::vector<std::string> copiers = {"cp", "mv", "install"};
   std::vector<std::string> failures = UsualFailures();  ///< PROGRAM=CODES
 

@@ -16,12 +16,19 @@ Result<PublishRules> PublishRulesOf(Options const& options) {
     return Fail(EINVAL,
                 "--finish-command is never asked: say for which files with --finish GLOB=command");
   }
+  bool const checks =
+      std::any_of(options.check.begin(), options.check.end(),
+                  [](CheckRule const& rule) { return rule.by != ContentCheck::kNone; });
+  if (checks && options.publish_interrupted) {
+    return Fail(EINVAL, "--check interrupts what --interrupted=publish publishes: use one of them");
+  }
   return PublishRules{.ignored = GlobsOf(options.ignore),
                       .temporary = GlobsOf(options.temporary),
                       .publish_unknown = options.publish_unknown,
                       .publish_interrupted = options.publish_interrupted,
                       .finish = options.finish,
                       .finish_command = options.finish_command,
+                      .check = options.check,
                       .mount = options.mountpoint};
 }
 

@@ -161,6 +161,9 @@ std::vector<Setting> MakeSettings() {
                         "closed, in addition to the usual ones; none: forget those"),
       Row<&O::finish>("finish", "GLOB=WHEN", value::FinishRules{},
                       "when a file is finished: close, rename, command, manual or written"),
+      Row<&O::check>("check", "GLOB=WHAT", value::CheckRules{},
+                     "what is plainly cut off or hollow is interrupted: media (by what its format "
+                     "says) or none"),
       Row<&O::spool_size>("spool-size", "SIZE", Size("64GiB", 16 * kMiB),
                           "local disk for what is written", "what the disk has"),
       Row<&O::reserve>("reserve", "SIZE", Size("2GiB"),

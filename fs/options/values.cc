@@ -53,6 +53,12 @@ Words<FinishBy> const& WordsOfFinish() {
   return words;
 }
 
+Words<ContentCheck> const& WordsOfCheck() {
+  static Words<ContentCheck> const words{{"media", ContentCheck::kMedia},
+                                         {"none", ContentCheck::kNone}};
+  return words;
+}
+
 }  // namespace
 
 Result<std::uint64_t> ParseSize(std::string const& text) {
@@ -249,28 +255,54 @@ Result<void> CheckOrigin(std::string const& text) {
   return url ? Result<void>() : Fail(EINVAL, url.error().message);
 }
 
-Texts FinishRules::words() { return Choice<FinishBy>(WordsOfFinish()).words(); }
+namespace {
 
-Result<void> FinishRules::Set(std::vector<FinishRule>& member, std::string const& text) {
+/// GLOB=WORD, where the pattern may have a = of its own. `metavar`: how the help calls WORD.
+template <typename Rule, typename T>
+Result<void> AddRule(std::vector<Rule>& rules, std::string const& text, Choice<T> const& choice,
+                     std::string const& metavar) {
   auto const equals = text.rfind('=');
-  auto by = FinishBy::kClose;
+  T by{};
   bool const is_pair = equals != std::string::npos;
-  if (!is_pair || !Choice<FinishBy>(WordsOfFinish()).Set(by, text.substr(equals + 1))) {
-    return Fail(EINVAL, "it takes GLOB=WHEN, where WHEN is " + OneOf(words()));
+  if (!is_pair || !choice.Set(by, text.substr(equals + 1))) {
+    return Fail(EINVAL,
+                "it takes GLOB=" + metavar + ", where " + metavar + " is " + OneOf(choice.words()));
   }
   auto glob = Glob::Parse(text.substr(0, equals));
   if (!glob) return Failure(glob.error());
-  member.push_back({*std::move(glob), by});
+  rules.push_back({*std::move(glob), by});
   return {};
 }
 
-Texts FinishRules::Get(std::vector<FinishRule> const& member) {
+template <typename Rule, typename T>
+Texts TextsOf(std::vector<Rule> const& rules, Choice<T> const& choice) {
   Texts texts;
-  Choice<FinishBy> const when(WordsOfFinish());
-  for (auto const& rule : member) {
-    texts.push_back(rule.files.text() + "=" + when.Get(rule.by).front());
+  for (auto const& rule : rules) {
+    texts.push_back(rule.files.text() + "=" + choice.Get(rule.by).front());
   }
   return texts;
+}
+
+}  // namespace
+
+Texts FinishRules::words() { return Choice<FinishBy>(WordsOfFinish()).words(); }
+
+Result<void> FinishRules::Set(std::vector<FinishRule>& member, std::string const& text) {
+  return AddRule(member, text, Choice<FinishBy>(WordsOfFinish()), "WHEN");
+}
+
+Texts FinishRules::Get(std::vector<FinishRule> const& member) {
+  return TextsOf(member, Choice<FinishBy>(WordsOfFinish()));
+}
+
+Texts CheckRules::words() { return Choice<ContentCheck>(WordsOfCheck()).words(); }
+
+Result<void> CheckRules::Set(std::vector<CheckRule>& member, std::string const& text) {
+  return AddRule(member, text, Choice<ContentCheck>(WordsOfCheck()), "WHAT");
+}
+
+Texts CheckRules::Get(std::vector<CheckRule> const& member) {
+  return TextsOf(member, Choice<ContentCheck>(WordsOfCheck()));
 }
 
 Result<void> Metadata::Set(std::vector<tus::MetadataTemplate>& member, std::string const& text) {

@@ -171,6 +171,14 @@ struct FinishRules {
   [[nodiscard]] static Texts Get(std::vector<FinishRule> const& member);
 };
 
+/// GLOB=WHAT, in their order.
+struct CheckRules {
+  static constexpr auto kKind = Setting::Kind::kList;
+  [[nodiscard]] static Texts words();
+  [[nodiscard]] static Result<void> Set(std::vector<CheckRule>& member, std::string const& text);
+  [[nodiscard]] static Texts Get(std::vector<CheckRule> const& member);
+};
+
 /// KEY=TEMPLATE; a later one for a key replaces an earlier one.
 struct Metadata {
   static constexpr auto kKind = Setting::Kind::kTable;

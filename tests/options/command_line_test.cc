@@ -408,17 +408,17 @@ TEST_F(CommandLineTest, SaysEveryOption) {
   ExpectAllSet(options);
   ExpectSameAfterwards(options);
   auto words = CommandLineOf(options);
-  for (auto const& more :
-       {kUploadOptions,
-        {"--spool-size=64MiB", "--reserve=0", "--keep=1MiB", "--trim=confirmed", "--read-back"},
-        {"--core-dumps", "--retry-refused", "--lenient", "--give-up=3600",
-         "--create-command=make-upload --for rig"},
-        {"--url-file=" + UrlFile("http://tus/files/?token=s3cret\n")},
-        {"--token-file=/a"},
-        {"--basic-file=/a"},
-        {"--header-file=/a"},
-        {"--netrc-file=/a"},
-        {"--token-command=get-token --for rig"}}) {
+  for (auto const& more : {kUploadOptions,
+                           {"--spool-size=64MiB", "--reserve=0", "--keep=1MiB", "--trim=confirmed",
+                            "--read-back", "--check=*.mov=media"},
+                           {"--core-dumps", "--retry-refused", "--lenient", "--give-up=3600",
+                            "--create-command=make-upload --for rig"},
+                           {"--url-file=" + UrlFile("http://tus/files/?token=s3cret\n")},
+                           {"--token-file=/a"},
+                           {"--basic-file=/a"},
+                           {"--header-file=/a"},
+                           {"--netrc-file=/a"},
+                           {"--token-command=get-token --for rig"}}) {
     auto const further = Parsed(more);
     ExpectSameAfterwards(further);
     auto const said = CommandLineOf(further);

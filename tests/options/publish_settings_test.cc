@@ -117,6 +117,25 @@ TEST_F(PublishSettingsTest, ACommandAndTheFilesThatItIsAskedAboutGoTogether) {
   EXPECT_THAT(Refusal({"--finish-command=check"}), HasSubstr("never asked"));
 }
 
+TEST_F(PublishSettingsTest, CheckTakesPatternsInTheirOrder) {
+  auto const rules = Rules({"--check=/raw/=none", "--check=*=media"});
+  EXPECT_EQ(rules.CheckOf({}, "raw/a.mov"), ContentCheck::kNone);
+  EXPECT_EQ(rules.CheckOf({}, "day1/a.mov"), ContentCheck::kMedia);
+  Inode approved;
+  approved.approved = true;
+  EXPECT_EQ(rules.CheckOf(approved, "day1/a.mov"), ContentCheck::kNone);
+  EXPECT_EQ(Rules({}).CheckOf({}, "a.mov"), ContentCheck::kNone);
+  EXPECT_EQ(Rules({"--config", File("check = [\"*.mov=media\"]\n")}).CheckOf({}, "a.mov"),
+            ContentCheck::kMedia);
+  EXPECT_THAT(Refusal({"--check=*.mov=deep"}),
+              HasSubstr("it takes GLOB=WHAT, where WHAT is media or none"));
+}
+
+TEST_F(PublishSettingsTest, WhatIsInterruptedByACheckCannotBeWantedPublished) {
+  EXPECT_THAT(Refusal({"--check=*=media", "--interrupted=publish"}), HasSubstr("use one of them"));
+  EXPECT_TRUE(Rules({"--check=*=none", "--interrupted=publish"}).publish_interrupted);
+}
+
 TEST_F(PublishSettingsTest, CopiersAreAddedToTheUsualOnes) {
   EXPECT_THAT(Parsed({"--copiers=gcp"}).copiers, ElementsAre("cp", "mv", "install", "gcp"));
   EXPECT_THAT(Parsed({"--copiers=none"}).copiers, IsEmpty());
@@ -136,6 +155,7 @@ TEST_F(PublishSettingsTest, ADaemonGetsTheListsOfItsKeeper) {
   ExpectHandedOn({"--copiers=gcp"});
   ExpectHandedOn({"--copiers=none", "--copiers=cp"});
   ExpectHandedOn({"--ignore=none", "--ignore=*.bak", "--temporary=*.uploading"});
+  ExpectHandedOn({"--check=a=b=none", "--check=*=media"});
   ExpectHandedOn({"--unknown=publish", "--interrupted=publish", "--finish=a b=rename",
                   "--finish=*=command", "--finish-command=check --deep"});
 }
