@@ -9,6 +9,7 @@ namespace {
 using namespace std::string_view_literals;
 
 constexpr auto kEndOfImage = "\xff\xd9"sv;
+constexpr auto kStuffed = "\xff\0"sv;  // how a byte FF of a picture is written
 constexpr int kStartOfScan = 0xda;
 constexpr std::size_t kLookedBackFromEnd = 524'288;
 constexpr std::size_t kSample = 65'536;
@@ -71,7 +72,11 @@ Verdict JudgeJpeg(Reader& file) {
   std::string_view const last(tail.data() + tail.size() - std::min(tail.size(), kSample),
                               std::min(tail.size(), kSample));
   if (last.size() == kHollowTail && IsZero(last)) return EndsInZeros();
-  if (!IsPicture(last)) return std::nullopt;  // a film, or whatever else was appended
+  // A film, or whatever else was appended; where some of it is not looked at, only what is a
+  // picture for certain counts.
+  if (!IsPicture(last)) return std::nullopt;
+  bool const is_all = tail.size() == behind;
+  if (!is_all && last.find(kStuffed) == std::string_view::npos) return std::nullopt;
   return "ends in the middle of the picture";
 }
 

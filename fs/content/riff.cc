@@ -19,9 +19,8 @@ struct LargeSizes {
 Verdict JudgeData(Reader& file, std::uint64_t begin, std::uint64_t said, bool is_last) {
   auto const behind = file.size() - begin;
   if (said == 0 && is_last && behind >= kMoreThanATag) return kNotFinished;
-  auto const end = Plus(begin, said);
-  if (said > behind) return SaysMore("its data", end, file.size());
-  return std::nullopt;
+  if (said <= behind + kMiscounted) return std::nullopt;
+  return SaysMore("its data", Plus(begin, said), file.size());
 }
 
 }  // namespace

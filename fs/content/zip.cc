@@ -10,6 +10,7 @@ using namespace std::string_view_literals;
 constexpr std::size_t kEndRecord = 22;
 constexpr std::size_t kLongestComment = 65'535;
 constexpr std::uint64_t kMostMembers = 1024;
+constexpr std::uint64_t kLargestSmall = 0xffffffff;  // of numbers, and what says: see elsewhere
 constexpr auto kEndMagic = "PK\x05\x06"sv;
 constexpr auto kMemberMagic = "PK\x03\x04"sv;
 constexpr auto kDirectoryMagic = "PK\x01\x02"sv;
@@ -58,7 +59,7 @@ std::optional<Directory> DirectoryOf(Reader& file, std::uint64_t at, std::string
   Directory const small{LittleEndian(record, 16, 4), LittleEndian(record, 12, 4), at,
                         LittleEndian(record, 10, 2)};
   bool const is_large =
-      small.offset == 0xffffffff || small.size == 0xffffffff || small.members == 0xffff;
+      small.offset == kLargestSmall || small.size == kLargestSmall || small.members == 0xffff;
   return is_large ? LargeDirectory(file, at) : std::optional(small);
 }
 
@@ -71,7 +72,8 @@ Verdict JudgeMembers(Reader& file, Directory const& directory, std::uint64_t in_
     if (IsZero(entry)) return "has zeros in its central directory, at " + AtByte(at);
     if (!entry.starts_with(kDirectoryMagic)) return std::nullopt;
     auto const member = Plus(in_front, LittleEndian(entry, 42, 4));
-    if (LittleEndian(entry, 42, 4) != 0xffffffff && IsZero(file.At(member, kMemberMagic.size()))) {
+    if (LittleEndian(entry, 42, 4) != kLargestSmall &&
+        IsZero(file.At(member, kMemberMagic.size()))) {
       return "has zeros where a member should be, at " + AtByte(member);
     }
     at += kEntry + LittleEndian(entry, 28, 2) + LittleEndian(entry, 30, 2) +
@@ -99,6 +101,8 @@ Verdict JudgeZip(Reader& file) {
   auto const directory =
       DirectoryOf(file, record_at, std::string_view(tail).substr(*found, kEndRecord));
   if (!directory || directory->members == 0) return std::nullopt;
+  // Some write what is larger than their numbers all the same.
+  if (directory->end == record_at && record_at > kLargestSmall) return std::nullopt;
   auto const needed = Plus(directory->offset, directory->size);
   if (needed > directory->end) return SaysMore("its end record", needed, directory->end);
   // Where the directory is said to be; else right in front of its end.

@@ -166,6 +166,7 @@ TEST(JudgeRiff, SizesOfAWriterThatStreamsAreNotFinished) {
 TEST(JudgeRiff, SmallMiscountsAreGood) {
   EXPECT_THAT(WhyNot(Wave(36, 0, 0), "a.wav"), IsEmpty()) << "nothing was recorded";
   EXPECT_THAT(WhyNot(Wave(44 + 1001, 1001, 1001), "a.wav"), IsEmpty());
+  EXPECT_THAT(WhyNot(Wave(36 + 1004, 1004, 1000), "a.wav"), IsEmpty());
   EXPECT_THAT(WhyNot(Wave(36 + 1000, 1000, 5'000), "a.wav"), IsEmpty()) << "more behind it";
 }
 
@@ -222,6 +223,9 @@ TEST(JudgeJpeg, WhatStandsBehindThePictureIsNotHeldAgainstIt) {
   EXPECT_THAT(WhyNot(picture, "a.jpg"), IsEmpty());
   EXPECT_THAT(WhyNot(picture + std::string(100'000, '\0'), "a.jpg"), IsEmpty());
   EXPECT_THAT(WhyNot(picture + tusfs_testing::RandomBytes(3'000'000), "a.jpg"), IsEmpty());
+  EXPECT_THAT(WhyNot(picture + std::string(3'000'000, 't'), "a.jpg"), IsEmpty());
+  EXPECT_THAT(WhyNot(Jpeg(std::string(3'000'000, 'p') + "\xff\0p"s), "a.jpg"),
+              HasSubstr("ends in"));
 }
 
 TEST(JudgeJpeg, APreviewInItsHeaderDoesNotEndIt) {
@@ -304,6 +308,31 @@ TEST(JudgeZip, APartOfASplitArchivePassesAndSoDoesOneBehindAProgram) {
               HasSubstr("its end record says"));
   EXPECT_THAT(WhyNot(std::string(44, '\0') + entry + end(0, 44, 46), "a.zip"),
               HasSubstr("zeros where a member should be, at byte 0"));
+}
+
+TEST(JudgeZip, NumbersThatHaveRunOverAreNotBelieved) {
+  auto const end = "PK\5\6"s + std::string(4, '\0') + Little(1, 2) + Little(1, 2) + Little(46, 4) +
+                   Little(4'000'000'000, 4) + Little(0, 2);
+  std::uint64_t const front = 5'000'000'000;
+  class LateBytes : public MemorySource {
+   public:
+    LateBytes(std::string_view bytes, std::uint64_t front)
+        : MemorySource({}, front + bytes.size()), bytes_(bytes), front_(front) {}
+    [[nodiscard]] Result<std::size_t> ReadAt(std::uint64_t offset,
+                                             std::span<std::byte> out) const override {
+      auto const read = MemorySource::ReadAt(offset, out);
+      for (std::size_t i = 0; i < out.size(); ++i) {
+        if (offset + i >= front_) out[i] = static_cast<std::byte>(bytes_[offset + i - front_]);
+      }
+      return read;
+    }
+
+   private:
+    std::string_view const bytes_;
+    std::uint64_t const front_;
+  };
+  EXPECT_EQ(WhyNotWhole(LateBytes(end, front), "a.zip").value(), std::nullopt);
+  EXPECT_NE(WhyNotWhole(LateBytes(std::string(4, 'x'), front), "a.zip").value(), std::nullopt);
 }
 
 TEST(JudgeTar, AnEmptyArchiveIsGoodAndAHollowOneIsNot) {

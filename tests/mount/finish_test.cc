@@ -96,6 +96,30 @@ TEST_F(FinishTest, WhatAKilledWriterLeftIsPublishedByAPersonsWord) {
   EXPECT_EQ(ReadFile(server_->File(*server_->Find("tape"))), "half\nmore\n");
 }
 
+TEST_F(FinishTest, ARecordingThatIsCutIsInterruptedUntilSomebodyWantsItSo) {
+  MountedTusfs mount(server_->Url(), {"--check", "/raw/=none", "--check", "*=media"});
+  ASSERT_EQ(mount.Mount(), "");
+  std::filesystem::create_directory(mount / "raw");
+  using namespace std::string_literals;
+  // Its sound goes on to byte 200,044.
+  auto const head =
+      "RIFF\x64\x0d\x03\0WAVEfmt \x10\0\0\0"s + std::string(16, '\1') + "data\x40\x0d\x03\0"s;
+  WriteFile(dir_ / "whole.wav", head + std::string(200'000, 's'));
+  WriteFile(dir_ / "cut.wav", head + std::string(100'000, 's'));
+  Copy(dir_ / "whole.wav", mount / "whole.wav");
+  Copy(dir_ / "cut.wav", mount / "cut.wav");
+  Copy(dir_ / "cut.wav", mount / "raw/exempt.wav");
+  ASSERT_TRUE(WaitFor([&] { return mount.State("cut.wav") == "interrupted"; }));
+  EXPECT_EQ(ErrorOf(mount, "cut.wav"), "its data says 200.0 kB, the file has 100.0 kB");
+  ASSERT_TRUE(WaitFor([&] { return mount.State("raw/exempt.wav") == "uploaded"; }));
+  ASSERT_TRUE(WaitFor([&] { return mount.State("whole.wav") == "uploaded"; }));
+  EXPECT_EQ(server_->Published("cut.wav"), 0);
+
+  EXPECT_EQ(TusfsCtl({"publish", mount / "cut.wav"}).out, "cut.wav: will be published\n");
+  ASSERT_EQ(mount.WaitUploaded(), 0);
+  ExpectArrived("cut.wav", dir_ / "cut.wav");
+}
+
 TEST_F(FinishTest, TheCommandReadsTheFileThroughTheMountAndSaysWhenItIsComplete) {
   auto const source = Source("source", 2 * kMiB);
   MountedTusfs mount(server_->Url(),
