@@ -197,29 +197,6 @@ TEST_F(VerdictTest, AReleaseWithoutACloseLeavesItInterruptedUnlessItsWriterLives
   EXPECT_EQ(ContentOf(whole), Content::kSettling);
 }
 
-TEST_F(VerdictTest, WhatAProgramThatSetsTheSizeFirstHasNotWrittenIsMissed) {
-  processes_.CallIt(doomed_.pid, "smbd");
-  constexpr std::uint64_t kSize = 1 << 20;
-  auto const created = Create("a", O_WRONLY, &doomed_);
-  SetSize(created.attributes.inode, kSize, created.handle);
-  Write(created.handle, 0, std::string(kSize / 2, 'x'), &doomed_);
-  Close(created.handle, &doomed_);
-  EXPECT_EQ(ContentOf(created), Content::kInterrupted);
-  EXPECT_THAT(ReasonOf(created), HasSubstr("not all of it was written"));
-  auto const handle = Open(created.attributes.inode, O_WRONLY, &doomed_);
-  Write(handle, kSize / 2, std::string(kSize / 2, 'x'), &doomed_);
-  Close(handle, &doomed_);
-  EXPECT_EQ(ContentOf(created), Content::kSettling);
-}
-
-TEST_F(VerdictTest, ASparseFileOfAnotherProgramIsWhole) {
-  auto const created = Create("a");
-  SetSize(created.attributes.inode, 1 << 20, created.handle);
-  Write(created.handle, 0, "x");
-  Close(created.handle);
-  EXPECT_EQ(ContentOf(created), Content::kSettling);
-}
-
 // ---- a write that failed
 
 class FailedWrite : public VerdictTest {
