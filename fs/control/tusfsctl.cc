@@ -352,7 +352,10 @@ int Main(int argc, char const* const* argv) {
   bool strict = false;
   wait->add_option("--timeout", timeout, "give up after this many seconds (status 3)")
       ->option_text("SECONDS")
-      ->check(CLI::NonNegativeNumber);
+      ->check([](std::string const& text) {
+        return CLI::NonNegativeNumber(text).empty() ? std::string()
+                                                    : "it takes seconds, 0 or more, not " + text;
+      });
   wait->add_flag("--strict", strict, "count files that are never uploaded as stuck (status 1)");
   wait->add_option("PATH", paths, "the mount point or anything beneath it");
   auto* const publish = app.add_subcommand(
@@ -386,7 +389,11 @@ int Main(int argc, char const* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (CLI::ParseError const& stop) {
-    return app.exit(stop) == 0 ? kDone : kNoAnswer;
+    bool const is_unknown = argc > 1 && argv[1][0] != '-' && app.get_subcommands().empty();
+    if (!is_unknown) return app.exit(stop) == 0 ? kDone : kNoAnswer;
+    std::fprintf(stderr, "tusfsctl: unknown command '%s': see tusfsctl --help\n",
+                 Printable(argv[1]).c_str());
+    return kNoAnswer;
   }
   if (status->parsed()) return ShowStatus(path, as_json);
   if (list->parsed()) return List(path, as_json, urls);

@@ -2,10 +2,17 @@
 
 #include <toml++/toml.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <optional>
 #include <sstream>
+#include <string_view>
 #include <vector>
 
 #include "options/settings.h"
@@ -50,13 +57,26 @@ std::optional<std::vector<std::string>> ValuesOf(toml::node const& node, Setting
   return std::nullopt;
 }
 
+// A number where a name or a path belongs is a mistake, though it could be one.
+bool MayBeNumber(Setting const& setting) {
+  static constexpr std::array<std::string_view, 5> kNumbers{"N", "SECONDS", "SIZE", "RATE",
+                                                            "VERSION"};
+  return std::find(kNumbers.begin(), kNumbers.end(), setting.metavar) != kNumbers.end();
+}
+
 Result<void> ApplySetting(Options& options, std::string const& name, toml::node const& node) {
   auto const* const setting = FindSetting(name);
-  auto const values = setting != nullptr ? ValuesOf(node, *setting) : std::nullopt;
-  if (!values) {
-    return Fail(EINVAL, (setting == nullptr ? "unknown setting '" + name + "'"
-                                            : "the setting '" + name + "' is of another type") +
-                            ": see tusfs(1) for those that there are");
+  if (setting == nullptr) {
+    return Fail(EINVAL, "unknown setting '" + name + "': see tusfs(1) for those that there are");
+  }
+  auto const values = ValuesOf(node, *setting);
+  if (!values || (node.is_number() && !MayBeNumber(*setting))) {
+    return Fail(EINVAL,
+                "the setting '" + name + "' is of another type: it takes " +
+                    (setting->kind == Setting::Kind::kFlag    ? "true or false"
+                     : MayBeNumber(*setting)                  ? "a number or text"
+                     : setting->kind == Setting::Kind::kValue ? "text in quotes"
+                                                              : "a list of texts in quotes"));
   }
   for (auto const& value : *values) {
     if (auto applied = setting->set(options, value); !applied) return applied;
@@ -64,26 +84,46 @@ Result<void> ApplySetting(Options& options, std::string const& name, toml::node 
   return {};
 }
 
+Result<void> Apply(Options& options, std::string const& name, toml::node const& node) {
+  if (name != "url" && name != "mountpoint") return ApplySetting(options, name, node);
+  auto const value = node.value_exact<std::string>();
+  if (!value) return Fail(EINVAL, "the setting '" + name + "' takes text in quotes");
+  (name == "url" ? options.url : options.mountpoint) = *value;
+  return {};
+}
+
+Result<std::string> ReadConfigFile(std::string const& path) {
+  std::error_code unknown;
+  if (std::filesystem::is_directory(path, unknown)) {
+    return Fail(EISDIR, "the configuration file '" + path + "' is a directory");
+  }
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) {
+    int const code = errno;
+    return Fail(code,
+                "the configuration file '" + path + "' cannot be read: " + std::strerror(code));
+  }
+  return std::string(std::istreambuf_iterator<char>(stream), {});
+}
+
+Failure At(std::string const& path, toml::source_region const& source, std::string const& what) {
+  return Fail(EINVAL, path + ":" + std::to_string(source.begin.line) + ": " + what);
+}
+
 }  // namespace
 
 Result<void> ApplyConfigFile(Options& options, std::string const& path) {
+  auto const text = ReadConfigFile(path);
+  if (!text) return Failure(text.error());
   toml::table table;
   try {
-    table = toml::parse_file(path);
+    table = toml::parse(*text, path);
   } catch (toml::parse_error const& error) {
-    std::ostringstream where;
-    where << path << ":" << error.source().begin.line << ": " << error.description();
-    return Fail(EINVAL, where.str());
+    return At(path, error.source(), std::string(error.description()));
   }
   for (auto const& [key, node] : table) {
-    std::string const name(key.str());
-    if (name == "url" || name == "mountpoint") {
-      auto const value = TextOf(node);
-      if (!value) return Fail(EINVAL, path + ": the setting '" + name + "' is not text");
-      (name == "url" ? options.url : options.mountpoint) = *value;
-    } else if (auto applied = ApplySetting(options, name, node); !applied) {
-      return Fail(EINVAL, path + ": " + applied.error().context);
-    }
+    auto const applied = Apply(options, std::string(key.str()), node);
+    if (!applied) return At(path, node.source(), applied.error().context);
   }
   return {};
 }
