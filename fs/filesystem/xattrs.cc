@@ -157,7 +157,7 @@ Result<void> Xattrs::Set(Caller const& caller, InodeId id, std::string_view name
     replies_.Remember(transaction, caller, id);
     return {};
   };
-  auto const set = replies_.DecideOnce(caller, decide, Done);
+  auto set = replies_.DecideOnce(caller, decide, Done);
   if (set && name == kCapability) MayHavePrivileges(id);
   return set;
 }
