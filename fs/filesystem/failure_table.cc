@@ -16,7 +16,6 @@ namespace {
 
 constexpr std::size_t kLongestProcessName = 15;  // bytes that the kernel keeps of it
 constexpr int kLargestStatus = 255;
-constexpr std::string_view kLast = ":last";
 
 std::optional<int> ParseStatus(std::string_view text) {
   int status = 0;
@@ -34,6 +33,12 @@ std::optional<std::pair<int, int>> ParseRange(std::string_view text) {
   return std::pair(*from, *to);
 }
 
+bool TakeBehind(std::string_view& text, std::string_view word) {
+  bool const is_there = text.ends_with(word);
+  if (is_there) text.remove_suffix(word.size());
+  return is_there;
+}
+
 // python3.11 is python.
 std::string_view WithoutVersion(std::string_view name) {
   auto const end = name.find_last_not_of("0123456789.-");
@@ -48,15 +53,16 @@ bool IsManyPrograms(std::string_view executable) {
 
 Result<FailureRule> ParseFailureRule(std::string const& text) {
   auto const refused =
-      Fail(EINVAL, "it takes PROGRAM=CODES, exit statuses of 1 to 255 such as wget=1,4-7");
+      Fail(EINVAL,
+           "it takes PROGRAM=CODES, exit statuses of 1 to 255 such as wget=1,4-7, and :last behind "
+           "them where only the last file is meant");
   auto const equals = text.find('=');
   if (equals == std::string::npos || equals == 0 || text.find('/') < equals) return refused;
-  FailureRule rule{.program = text.substr(0, equals), .codes = {}, .last_only = false};
+  FailureRule rule{.program = text.substr(0, equals), .codes = {}};
   auto codes = std::string_view(text).substr(equals + 1);
-  if (codes.ends_with(kLast)) {
-    rule.last_only = true;
-    codes.remove_suffix(kLast.size());
-  }
+  rule.many_processes = TakeBehind(codes, ":processes");
+  rule.renames = TakeBehind(codes, ":renames");
+  rule.last_only = TakeBehind(codes, ":last");
   while (true) {
     auto const comma = codes.find(',');
     auto const range = ParseRange(codes.substr(0, comma));
@@ -70,7 +76,11 @@ Result<FailureRule> ParseFailureRule(std::string const& text) {
 std::vector<std::string> const& UsualFailures() {
   static std::vector<std::string> const texts{
       // copying
-      "cat=1-255", "dd=1-255", "gio=1-255", "rsync=1-23,25-255", "sftp=1-255", "tee=1-255",
+      "cat=1-255", "dd=1-255", "gio=1-255:renames", "rsync=1-23,25-255:renames:processes",
+      "sftp=1-255", "tee=1-255",
+      // changing on the way
+      "awk=2", "base64=1-255", "gawk=2", "head=1-255", "mawk=2", "openssl=1-255", "split=1-255",
+      "tail=1-255", "tr=1-255",
       // downloading; wget's 8 is a page that is not there, which leaves nothing
       "aria2c=1-255", "curl=1-255", "wget=1-7", "yt-dlp=1-255",
       // taking out of archives; of tar and 7z, 1 is a warning
@@ -109,12 +119,13 @@ FailureRule const* FailureTable::Find(ProgramNames const& program) const {
 FailureTable::Suspect FailureTable::Judge(ProgramNames const& program, int status) const {
   if (WIFSIGNALED(status)) return Suspect::kLast;
   auto const code = WEXITSTATUS(status);
-  auto const* const rule = code == 0 ? nullptr : Find(program);
-  if (rule == nullptr) return Suspect::kNothing;
+  if (code == 0) return Suspect::kNothing;
+  auto const* const rule = Find(program);
+  if (rule == nullptr) return Suspect::kDoubtful;
   bool const says_so = std::any_of(
       rule->codes.begin(), rule->codes.end(),
       [code](auto const& range) { return range.first <= code && code <= range.second; });
-  if (!says_so) return Suspect::kNothing;
+  if (!says_so) return Suspect::kDoubtful;
   return rule->last_only ? Suspect::kLast : Suspect::kAll;
 }
 

@@ -25,11 +25,17 @@ struct ProgramNames {
 struct FailureRule {
   std::string program;
   std::vector<std::pair<int, int>> codes;  ///< exit statuses, from and to, of 1 to 255
-  bool last_only = false;  ///< only what it closed last is not whole: it does one after another
+  /// Only what it closed last is not whole: it does one after another.
+  bool last_only = false;
+  /// It gives what it could not finish its final name itself; what it has finished gets its time.
+  bool renames = false;
+  /// The process that writes does not know how it went, but the one of the same program that
+  /// started it.
+  bool many_processes = false;
 };
 
-/// PROGRAM=CODES or PROGRAM=CODES:last, where CODES are such as 1,4,6-10. Errors: EINVAL with what
-/// is wrong.
+/// PROGRAM=CODES, where CODES are such as 1,4,6-10, and behind them :last, :renames and :processes
+/// where that is so. Errors: EINVAL with what is wrong.
 [[nodiscard]] Result<FailureRule> ParseFailureRule(std::string const& text);
 
 /// Of programs that everybody has, as ParseFailureRule takes them.
@@ -42,16 +48,18 @@ class FailureTable {
 
   enum class Suspect {
     kNothing,
-    kLast,  ///< what it closed last
-    kAll,   ///< all that may not be finished
+    kDoubtful,  ///< where something else speaks against it
+    kLast,      ///< what it closed last
+    kAll,       ///< all that may not be finished
   };
   /// Of a program that has ended with `status`, as wait(2) gives it. One that a signal has ended
   /// was not done with what it closed last, whatever it is called.
   [[nodiscard]] Suspect Judge(ProgramNames const& program, int status) const;
 
- private:
+  /// Null for a program that the table does not have.
   [[nodiscard]] FailureRule const* Find(ProgramNames const& program) const;
 
+ private:
   std::vector<FailureRule> rules_;
 };
 

@@ -214,9 +214,9 @@ Result<void> Handles::Close(Caller const& caller, OpenHandle& handle) {
   auto const version = file.version;
   if (!version) return {};
   auto closing = verdicts_.JudgeClose(file, handle, caller);
+  Watch(caller, file, closing);
   if (!closing.has_say && !version->modified()) return {};
   auto& next = closing.record;
-  bool const is_clean = closing.has_say && closing.is_clean && next.wrote;
   auto const flushed = store_.Update([&](Transaction& transaction) -> Result<void> {
     auto inode = GetInode(transaction, file.inode);
     if (!inode) return Failure(inode.error());
@@ -232,8 +232,20 @@ Result<void> Handles::Close(Caller const& caller, OpenHandle& handle) {
   handle.Update(std::move(next));
   handle.last_thread = 0;  // may be of a process that was just forgotten
   version->SetModified(std::nullopt);
-  if (is_clean && writers_.ends != nullptr) writers_.ends->Closed(caller.pid, file.inode);
   return {};
+}
+
+// Whoever closes what is still empty has a say by its end, too: it may be the command of a shell
+// that has opened it.
+void Handles::Watch(Caller const& caller, ActiveFile const& file,
+                    Verdicts::Closing const& closing) const {
+  using Kind = WriterEnds::Kind;
+  auto const& record = closing.record;
+  if (writers_.ends == nullptr || !record.changed) return;
+  if (!record.wrote) return writers_.ends->Closed(caller.pid, file.inode, Kind::kEmpty);
+  if (!closing.has_say || !closing.is_clean) return;
+  writers_.ends->Closed(caller.pid, file.inode,
+                        closing.is_doubtful ? Kind::kDoubtful : Kind::kWritten);
 }
 
 // ---- releasing

@@ -82,6 +82,8 @@ class Handles {
       REQUIRES(file.mutex);
 
   [[nodiscard]] Result<void> Close(Caller const& caller, OpenHandle& handle);
+  /// How the caller ends counts from now on.
+  void Watch(Caller const& caller, ActiveFile const& file, Verdicts::Closing const& closing) const;
   [[nodiscard]] Result<Released> Remove(ActiveFile& file, OpenHandle const& handle)
       REQUIRES(file.mutex);
   /// `bad_end`: of Verdicts::WhyEndedBadly.

@@ -42,6 +42,7 @@ Verdicts::Closing Verdicts::JudgeClose(ActiveFile& file, OpenHandle const& handl
     next.dirty = false;  // whoever closes it, and however
   } else {
     auto judgement = JudgeWriter(file, record, caller, writer.value_or(caller.pid));
+    closing.is_doubtful = judgement.is_doubtful;
     // dd closes a duplicate before it writes: that says nothing.
     if (record.wrote || judgement.verdict != Verdict::kClean) {
       next.verdict = judgement.verdict;
@@ -61,7 +62,7 @@ Judgement Verdicts::JudgeWriter(ActiveFile& file, Handle const& record, Caller c
   if (judgement.verdict == Verdict::kUnknown && rules_.publish_unknown) {
     judgement = {Verdict::kClean, {}};
   }
-  if (judgement.verdict != Verdict::kClean || !record.wrote) return judgement;
+  if (judgement.verdict != Verdict::kClean || !record.changed) return judgement;
   // A thread may be called anything; its process is what the program is called.
   auto const name = process == caller.pid ? judgement.name : processes_.NameOf(process);
   return JudgeCopy(file, process, name);
@@ -101,9 +102,9 @@ std::optional<std::string> Verdicts::WhyEndedBadly(OpenHandle const& handle) con
     if (is_known && record.verdict != Verdict::kDied && LiveOn(record.writers)) return std::nullopt;
     return "nobody who wrote to it has closed it";
   }
-  bool const is_of_others = record.reason.empty() && record.beside_bad;
-  if (record.verdict != Verdict::kClean && !is_of_others) return record.reason;
-  return std::nullopt;
+  // Without words it says nothing, and takes nothing back of what another has left.
+  if (record.verdict == Verdict::kClean || record.reason.empty()) return std::nullopt;
+  return record.reason;
 }
 
 }  // namespace tusfs

@@ -25,9 +25,10 @@ class Verdicts {
       : store_(store), processes_(processes), rules_(rules) {}
 
   struct Closing {
-    Handle record;          ///< the handle's, as this close leaves it
-    bool has_say = false;   ///< of the caller: it changes what is known
-    bool is_clean = false;  ///< all that was written through it is finished
+    Handle record;             ///< the handle's, as this close leaves it
+    bool has_say = false;      ///< of the caller: it changes what is known
+    bool is_clean = false;     ///< all that was written through it is finished
+    bool is_doubtful = false;  ///< if the caller ends well: Judgement::is_doubtful
   };
   /// Of a descriptor of `handle` that `caller` closes.
   [[nodiscard]] Closing JudgeClose(ActiveFile& file, OpenHandle const& handle,

@@ -133,10 +133,14 @@ bool IsRegular(std::string const& link) {
   return found == 0 && S_ISREG(status.stx_mode);
 }
 
-// What whoever copies the file behind `link` has to have read; nothing where that cannot be said. A
-// file with holes is not read through, and one that was written since `changed` may have grown when
-// it had been read.
-std::optional<std::uint64_t> SizeToRead(std::string const& link, FileTime changed) {
+struct ToRead {
+  std::uint64_t size = 0;
+  bool may_have_grown = false;  // since `changed`
+};
+
+// What whoever copies the file behind `link` has to have read; nothing where that cannot be said: a
+// file with holes is not read through.
+std::optional<ToRead> SizeToRead(std::string const& link, FileTime changed) {
   struct statx status {};
   // Without asking a server or a daemon for it: that may be this one, and this is a request of it.
   int const found = ::statx(AT_FDCWD, link.c_str(), AT_STATX_DONT_SYNC,
@@ -144,8 +148,7 @@ std::optional<std::uint64_t> SizeToRead(std::string const& link, FileTime change
   if (found != 0 || !S_ISREG(status.stx_mode)) return std::nullopt;
   if (status.stx_blocks < status.stx_size / kBlock) return std::nullopt;
   auto const modified = status.stx_mtime.tv_sec * kSecond + status.stx_mtime.tv_nsec;
-  if (modified > changed - kClockSlack) return std::nullopt;
-  return status.stx_size;
+  return ToRead{status.stx_size, modified > changed - kClockSlack};
 }
 
 struct ProcessLife {
@@ -254,11 +257,13 @@ Judgement ProcProcessTable::JudgeCopy(pid_t process, std::string const& name,
   if (!Copies(process, name)) return clean;
   auto const source = SourceOf(process, copy.name);
   if (!source) return clean;
-  auto const size = SizeToRead(source->link, copy.changed);
-  if (!size || source->read >= *size || copy.size == *size) return clean;
+  auto const whole = SizeToRead(source->link, copy.changed);
+  if (!whole || source->read >= whole->size || copy.size == whole->size) return clean;
+  if (whole->may_have_grown) return {.verdict = Verdict::kClean, .is_doubtful = true};
   auto const came = source->read == 0 ? copy.size : source->read;
   return {Verdict::kDied, "source was not read to its end: " + Printable(source->name) + ", " +
-                              std::to_string(came) + " of " + std::to_string(*size) + " bytes"};
+                              std::to_string(came) + " of " + std::to_string(whole->size) +
+                              " bytes"};
 }
 
 pid_t ProcProcessTable::ProcessOf(pid_t thread) const {

@@ -16,7 +16,10 @@ struct Judgement {
   Verdict verdict = Verdict::kUnknown;
   std::string reason{};  ///< for a person, where the verdict is not clean
   bool killed = false;   ///< by a signal
-  std::string name{};    ///< of the thread, as the kernel has it; empty where it cannot be seen
+  /// Clean as far as can be told, if the program ends well: its source was not read to the end, and
+  /// that may be because it has just grown.
+  bool is_doubtful = false;
+  std::string name{};  ///< of the thread, as the kernel has it; empty where it cannot be seen
 };
 
 /// What is known of a file that may be a copy of another.

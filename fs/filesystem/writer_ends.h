@@ -4,9 +4,10 @@
 // moment later. Whoever closed a file is therefore watched as long as it settles: ends it badly by
 // the failure table (failure_table.h), the file is interrupted. A file that was given its final
 // name since, or another process has closed again, is nothing of that end's; nor is one whose quiet
-// time was over before. A program of several processes (rsync) is watched in those that started the
-// one that closed it, too: they know how it went. A writer that lives on holds nothing up. A
-// successor of this daemon does not know whom to watch: what settles then is finished by its close.
+// time was over before. Where the process that writes does not know how it went (rsync), those that
+// started it are watched, too; a worker that those end when it has done its work has not failed. A
+// writer that lives on holds nothing up. A successor of this daemon does not know whom to watch:
+// what settles then is finished by its close.
 //
 // A process costs a pidfd while something of it settles, a file a row of a table.
 #pragma once
@@ -46,8 +47,14 @@ class WriterEnds {
   void Start();
   void Stop();
 
+  /// What was closed.
+  enum class Kind {
+    kWritten,
+    kDoubtful,  ///< likewise, and any bad end of the process speaks against it
+    kEmpty,     ///< made or emptied; nobody has written to it yet
+  };
   /// `thread` has closed `file` well, and is inside that call. Any thread; never blocks.
-  void Closed(pid_t thread, InodeId file) EXCLUDES(mutex_);
+  void Closed(pid_t thread, InodeId file, Kind kind = Kind::kWritten) EXCLUDES(mutex_);
 
   /// Takes in the ends until `deadline`, or until one comes; as its thread does once it is started.
   void WaitForEnds(std::optional<SteadyTime> deadline) EXCLUDES(mutex_);
@@ -57,10 +64,12 @@ class WriterEnds {
     SteadyTime when;
     InodeId file = 0;
     pid_t process = 0;  ///< the one that called close(2)
+    Kind kind = Kind::kWritten;
   };
   struct Writer {
     ProgramNames names;
-    pid_t parent = 0;              ///< of the same program; 0: another has started it
+    pid_t parent = 0;              ///< of the same program, watched too; 0: none
+    bool is_worker = false;        ///< one of the same program has started it
     std::deque<Closing> closed{};  ///< oldest first, what others have closed since too
   };
 
@@ -70,13 +79,14 @@ class WriterEnds {
   [[nodiscard]] std::vector<std::pair<pid_t, Writer>> FamilyOf(pid_t process) const;
   /// Forgets what has settled, and those who have closed nothing else. When to do so again.
   [[nodiscard]] std::optional<SteadyTime> Prune() EXCLUDES(mutex_);
-  /// Nobody has closed it since.
+  /// Nobody who wrote to it has closed it since.
   [[nodiscard]] bool IsLast(Closing const& closing) const REQUIRES(mutex_);
   void TakeIn(ProcessEnd const& end) EXCLUDES(mutex_);
   /// Of what a process has closed, what its end says that it is not whole; forgets the process.
   [[nodiscard]] std::vector<InodeId> TakeSuspects(ProcessEnd const& end, ProgramNames& names)
       EXCLUDES(mutex_);
-  void Interrupt(InodeId file, std::string const& why);
+  [[nodiscard]] FailureTable::Suspect Judge(Writer const& writer, int status) const;
+  void Interrupt(InodeId file, std::string const& why, bool program_renames);
 
   Store& store_;
   ProcessTable const& processes_;
@@ -88,7 +98,7 @@ class WriterEnds {
   mutable Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
       ACQUIRED_BEFORE(lock_order::kBehindLeaves);
   std::map<pid_t, Writer> writers_ GUARDED_BY(mutex_);
-  std::unordered_map<InodeId, Closing> last_ GUARDED_BY(mutex_);  ///< of each file
+  std::unordered_map<InodeId, Closing> last_ GUARDED_BY(mutex_);  ///< of each file, by who wrote
   std::jthread thread_;
 };
 

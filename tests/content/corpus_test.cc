@@ -86,7 +86,7 @@ void Mutate(std::string& bytes, std::mt19937_64& random) {
 }
 
 TEST_P(CorpusTest, NoMutationMakesAJudgeReadWhatIsNotThere) {
-  std::mt19937_64 random(GetParam().name[0]);
+  std::mt19937_64 random(static_cast<unsigned char>(GetParam().name[0]));
   std::string mutated;
   for (int i = 0; i < kMutations && !HasFailure(); ++i) {
     mutated = bytes_;

@@ -110,10 +110,10 @@ TEST_F(WriterEndsTest, ASignalInterruptsTheLastOnly) {
 }
 
 TEST_F(WriterEndsTest, WhatHasItsFinalNameIsFinished) {
-  programs_.Call(7, "rsync");
+  programs_.Call(7, "curl");
   auto const file = Copy(".clip.mov.Ab3dEf", 7);
   EXPECT_EQ(RenameCode(".clip.mov.Ab3dEf", "clip.mov"), 0);
-  End(7, Exited(23));
+  End(7, Exited(18));
   EXPECT_FALSE(IsInterrupted(file));
 }
 
@@ -176,7 +176,7 @@ TEST_F(WriterEndsTest, ThreadsCloseForTheirProcess) {
   EXPECT_TRUE(IsInterrupted(file));
 }
 
-TEST_F(WriterEndsTest, OfAProgramOfSeveralProcessesTheOneThatStartedTheOthersCounts) {
+TEST_F(WriterEndsTest, OfRsyncTheProcessThatStartedTheOthersCounts) {
   programs_.Call(7, "rsync");
   programs_.Fork(7, 8);
   programs_.Fork(8, 9);
@@ -188,6 +188,95 @@ TEST_F(WriterEndsTest, OfAProgramOfSeveralProcessesTheOneThatStartedTheOthersCou
   End(8, Exited(23));
   EXPECT_TRUE(IsInterrupted(file));
   EXPECT_FALSE(IsInterrupted(other));
+}
+
+TEST_F(WriterEndsTest, AWorkerOfAnotherProgramAnswersForItself) {
+  programs_.Call(7, "python3");
+  programs_.Fork(7, 8);
+  programs_.Fork(7, 9);
+  programs_.Fork(7, 10);
+  auto const good = Copy("good", 8);
+  auto const bad = Copy("bad", 9);
+  auto const stopped = Copy("stopped", 10);
+  EXPECT_THAT(ends_.watched(), testing::ElementsAre(8, 9, 10));
+  End(8, SIGTERM);  // as a pool ends its workers
+  End(9, Exited(1));
+  End(10, SIGINT);
+  EXPECT_FALSE(IsInterrupted(good));
+  EXPECT_TRUE(IsInterrupted(bad) && IsInterrupted(stopped));
+}
+
+// rsync --partial gives its final name to what failed, gio copies over what is there.
+TEST_F(WriterEndsTest, ANameThatTheFailingProgramItselfGaveSaysNothingWithoutATime) {
+  programs_.Call(7, "rsync");
+  auto const whole = Copy(".whole.Ab3dEf", 7);
+  auto const part = Copy(".part.Ab3dEf", 7);
+  AttributeChange time;
+  time.modified = clock_.Wall() - 3'600'000'000'000;
+  EXPECT_TRUE(Ok(fs_->SetAttributes(me_, whole, time, 0)));
+  EXPECT_EQ(RenameCode(".whole.Ab3dEf", "whole"), 0);
+  EXPECT_EQ(RenameCode(".part.Ab3dEf", "part"), 0);
+  End(7, Exited(23));
+  EXPECT_FALSE(IsInterrupted(whole));
+  EXPECT_TRUE(IsInterrupted(part));
+}
+
+TEST_F(WriterEndsTest, WhatWasOnlyMadeOrEmptiedIsWatchedToo) {
+  programs_.Call(7, "dd");
+  Caller const who{.uid = 1000, .gid = 1000, .pid = 7};
+  auto const made = Create("made", O_WRONLY, &who);
+  Close(made.handle, &who);
+  auto const emptied = MakeFile("emptied", "a good copy");
+  Close(Open(emptied, O_WRONLY | O_TRUNC, &who), &who);
+  End(7, Exited(1));
+  EXPECT_TRUE(IsInterrupted(made.attributes.inode) && IsInterrupted(emptied));
+}
+
+TEST_F(WriterEndsTest, TheCommandOfAShellThatWroteNothingHasASay) {
+  programs_.Call(7, "sh");
+  programs_.Call(8, "cat");
+  Caller const shell{.uid = 1000, .gid = 1000, .pid = 7};
+  Caller const command{.uid = 1000, .gid = 1000, .pid = 8};
+  auto const file = Create("f", O_WRONLY, &shell);
+  Flush(file.handle, &command);
+  Close(file.handle, &shell);
+  End(8, Exited(1));
+  EXPECT_TRUE(IsInterrupted(file.attributes.inode));
+  // But not against what another has written since.
+  auto const other = Create("other", O_WRONLY, &shell);
+  Flush(other.handle, &command);
+  clock_.Advance(std::chrono::milliseconds(1));
+  Write(other.handle, 0, "bytes", &shell);
+  Close(other.handle, &shell);
+  End(8, Exited(1));
+  EXPECT_FALSE(IsInterrupted(other.attributes.inode));
+}
+
+TEST_F(WriterEndsTest, AnyBadEndSpeaksAgainstADoubtfulCopy) {
+  auto const doubtful = Copy("doubtful", 7);
+  auto const other = Copy("other", 7);
+  writers_.Closed(7, doubtful, WriterEnds::Kind::kDoubtful);
+  End(7, Exited(1));
+  EXPECT_TRUE(IsInterrupted(doubtful));
+  EXPECT_FALSE(IsInterrupted(other));
+  auto const good = Copy("good", 8);
+  writers_.Closed(8, good, WriterEnds::Kind::kDoubtful);
+  End(8, 0);
+  EXPECT_FALSE(IsInterrupted(good));
+}
+
+TEST_F(WriterEndsTest, WhoMerelyHasTheFileOpenDoesNotMendIt) {
+  programs_.Call(7, "cat");
+  auto const file = MakeFile("f", "uploaded");
+  ChangeRow(file, [](Inode& row) { row.content = Content::kUploaded; });
+  Caller const cat{.uid = 1000, .gid = 1000, .pid = 7};
+  auto const idle = Open(file, O_RDWR);
+  auto const handle = Open(file, O_WRONLY, &cat);
+  Write(handle, 8, "half", &cat);
+  Close(handle, &cat);
+  End(7, Exited(1));
+  Close(idle);
+  EXPECT_TRUE(IsInterrupted(file));
 }
 
 TEST_F(WriterEndsTest, AProcessOfAnotherProgramIsNotAskedForIt) {
@@ -215,7 +304,7 @@ TEST_F(WriterEndsTest, WhatTheSameProcessClosesAgainIsWatchedFromThenOn) {
 TEST_F(WriterEndsTest, WithoutAQuietTimeNobodyIsWatched) {
   WriterEnds writers(*store_, programs_, ends_, clock_, {.watched = std::chrono::milliseconds(0)},
                      logger_);
-  writers.Closed(7, MakeFile("f"));
+  writers.Closed(7, 1);
   EXPECT_THAT(ends_.watched(), testing::IsEmpty());
 }
 

@@ -124,7 +124,7 @@ class EndsTest : public ProgramsTest {
   void SetUp() override {
     ProgramsTest::SetUp();
     if (IsSkipped()) return;
-    Mount();
+    Mount({"--settle", "1"});  // a busy machine tells of an end late
     if (TusfsCtlStatus().value("writer_ends", "") == "nobody") {
       GTEST_SKIP() << "SKIPPED: this kernel does not tell how others' processes end";
     }
@@ -163,6 +163,65 @@ INSTANTIATE_TEST_SUITE_P(Programs, CopiersTest, ::testing::ValuesIn(Copiers()),
                                [](unsigned char byte) { return std::isalnum(byte) == 0; }, '_');
                            return name;
                          });
+
+TEST_F(EndsTest, AFailureBeforeTheFirstByteLeavesAnInterruptedFile) {
+  auto const source = Source("A001.mov", kSize);
+  int number = 0;
+  for (auto const& program : Copiers()) {
+    if (!WithoutProgram(program.needs).empty() || program.name == "rsync --inplace") continue;
+    SCOPED_TRACE(program.name);
+    auto const name = "empty" + std::to_string(++number);
+    auto const bad =
+        RunProgram(WithBadSource(source, 0, Bad::kFails, ShellOf(program, name, source)));
+    EXPECT_NE(bad.code, 0) << bad.out << bad.err;
+    if (!fs::exists(In(name))) continue;  // better still
+    ExpectInterrupted(program.name + ", EIO at once", name, "");
+  }
+}
+
+TEST_F(EndsTest, ASourceThatWasWrittenJustBeforeIsNoExcuseForACopyThatEndsWithAnError) {
+  auto const source = Source("fresh.mov", kSize);
+  for (auto const* name : {"cp", "install"}) {
+    SCOPED_TRACE(name);
+    fs::last_write_time(source, fs::file_time_type::clock::now());
+    auto const bad =
+        RunProgram(WithBadSource(source, kHalf, Bad::kFails, {name, source, In(name)}));
+    EXPECT_EQ(bad.code, 1) << bad.err;
+    ExpectInterrupted(std::string(name) + " of a fresh source, EIO", name, "");
+  }
+}
+
+TEST_F(EndsTest, WhatRsyncKeepsOfAFileThatItCouldNotReadIsInterrupted) {
+  if (auto const why = WithoutProgram({"rsync"}); !why.empty()) GTEST_SKIP() << why;
+  auto const folder = dir_ / "card";
+  fs::create_directory(folder);
+  fs::copy_file(Source("good.mov", kSize), folder / "good.mov");
+  fs::copy_file(Source("bad.mov", kSize), folder / "bad.mov");
+  for (auto const* name : {"good.mov", "bad.mov"}) {
+    fs::last_write_time(folder / name, fs::file_time_type::clock::now() - std::chrono::hours(1));
+  }
+  auto const bad = RunProgram(
+      WithBadSource(folder / "bad.mov", kHalf, Bad::kFails, {"rsync", "-aP", folder, In("")}));
+  EXPECT_EQ(bad.code, 23) << bad.err;
+  ExpectHeld("rsync -aP, EIO in one of two files", "card/bad.mov", "rsync ended with status 23");
+  EXPECT_TRUE(WaitFor([&] { return mount_->State("card/good.mov") == "uploaded"; }));
+}
+
+TEST_F(EndsTest, TheWorkersOfAPoolHaveNotFailedWhenTheyAreDismissed) {
+  if (auto const why = WithoutProgram({"python3"}); !why.empty()) GTEST_SKIP() << why;
+  auto const source = Source("A001.mov", kMiB);
+  auto const script =
+      "import multiprocessing, shutil, sys\n"
+      "if __name__ == '__main__':\n"
+      "  with multiprocessing.Pool(2) as pool:\n"
+      "    pool.starmap(shutil.copyfile, [(sys.argv[1], sys.argv[2] + str(i)) for i in "
+      "range(6)])\n";
+  WriteFile(dir_ / "pool.py", script);
+  Run({"python3", dir_ / "pool.py", source, In("pool-")});
+  std::vector<Arrival> files;
+  for (int i = 0; i < 6; ++i) files.push_back({"pool-" + std::to_string(i), source});
+  ExpectArrivals("python, a pool of processes", files);
+}
 
 // ---- Ctrl-C
 
