@@ -27,6 +27,7 @@ std::span<std::byte> FindMapping(int fd) {
     fields >> std::hex >> begin >> dash >> end >> permissions >> offset >> device >> std::dec >>
         inode;
     if (!fields || permissions != "r--s" || inode != status.st_ino) continue;
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel says it as a number
     return {reinterpret_cast<std::byte*>(begin), end - begin};
   }
   return {};

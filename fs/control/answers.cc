@@ -33,7 +33,7 @@ std::size_t Percent(std::uint64_t done, std::uint64_t all) {
   return static_cast<std::size_t>(static_cast<double>(done) * 100 / static_cast<double>(all));
 }
 
-std::string Padded(std::string text, std::size_t width, bool to_the_right = false) {
+std::string Padded(std::string const& text, std::size_t width, bool to_the_right = false) {
   auto const missing = width - std::min(width, text.size());
   return to_the_right ? std::string(missing, ' ') + text : text + std::string(missing, ' ');
 }

@@ -166,7 +166,7 @@ class Rebuilder {
 }  // namespace
 
 Result<Rebuilt> RebuildCatalog(Store& store, Spool const& spool, Clock const& clock,
-                               RecoveryOptions const& options, Logger logger) {
+                               RecoveryOptions const& options, Logger const& logger) {
   auto const all = spool.ListDescribed();
   if (!all) return Failure(all.error());
   if (!all->empty()) {

@@ -23,7 +23,7 @@ struct Rebuilt {
 /// a second time. What was not is interrupted. Names of files whose bytes are not here any more
 /// are lost. For before Recover. Errors: of the catalog and the spool.
 [[nodiscard]] Result<Rebuilt> RebuildCatalog(Store& store, Spool const& spool, Clock const& clock,
-                                             RecoveryOptions const& options, Logger logger);
+                                             RecoveryOptions const& options, Logger const& logger);
 
 /// Renames a damaged catalog to NAME.damaged-TIME, beside itself; returns the new name. Errors: of
 /// rename(2).

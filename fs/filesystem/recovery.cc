@@ -154,7 +154,7 @@ Result<std::uint64_t> BeginConnection(Store& store, Clock const& clock,
 }  // namespace
 
 Result<std::uint64_t> Recover(Store& store, Spool& spool, Clock const& clock,
-                              RecoveryOptions const& options, Logger logger) {
+                              RecoveryOptions const& options, Logger const& logger) {
   auto const endpoint = store.Read([](View const& view) { return GetNote(view, kEndpointNote); });
   if (!endpoint) return Failure(endpoint.error());
   if (!endpoint->empty() && *endpoint != options.endpoint) {

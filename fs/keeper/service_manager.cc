@@ -28,8 +28,11 @@ std::optional<ServiceManager::Kept> ServiceManager::TakeKept() const {
   Kept kept;
   for (int i = 0; i < count; ++i) {
     UniqueFd fd(SD_LISTEN_FDS_START + i);
-    if (std::strcmp(names[i], kDevice) == 0) kept.device = std::move(fd);
-    if (std::strcmp(names[i], kSlots) == 0) kept.slots = std::move(fd);
+    if (std::strcmp(names[i], kDevice) == 0) {
+      kept.device = std::move(fd);
+    } else if (std::strcmp(names[i], kSlots) == 0) {
+      kept.slots = std::move(fd);
+    }
     std::free(names[i]);
   }
   std::free(names);

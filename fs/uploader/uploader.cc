@@ -29,7 +29,7 @@ UploaderOptions WithRandomness(UploaderOptions options) {
 }  // namespace
 
 Uploader::Uploader(UploaderOptions options, PublishRules const& rules, Store& store, Spool& spool,
-                   Clock const& clock, Logger logger)
+                   Clock const& clock, Logger const& logger)
     : options_(WithRandomness(std::move(options))),
       store_(store),
       spool_(spool),

@@ -40,7 +40,7 @@ class Uploader {
  public:
   /// The collaborators outlive it.
   Uploader(UploaderOptions options, PublishRules const& rules, Store& store, Spool& spool,
-           Clock const& clock, Logger logger);
+           Clock const& clock, Logger const& logger);
   ~Uploader();
 
   /// Finds the work that the catalog knows of and starts the threads.

@@ -24,6 +24,7 @@ StopOnSignal::StopOnSignal() {
 
 StopOnSignal::~StopOnSignal() {
   leaving_ = true;
+  // NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread): it is blocked, and ends nothing
   ::pthread_kill(waiter_.native_handle(), SIGTERM);  // wakes the waiter, which takes it for itself
   waiter_.join();
 }
