@@ -270,7 +270,7 @@ Result<void> Handles::Release(HandleId id) {
   removal_.Tell(released.aftermath);
   if (!released.settles) return {};
   // It will be settled and sent: what it knows of its bytes need not be found out again.
-  spool_.KeepOpen(version);
+  spool_.KeepOpen(std::move(version));
   finishing_.Settle(file.inode);
   return {};
 }

@@ -169,14 +169,15 @@ Result<UniqueFd> Spool::OpenOf(VersionId id, int flags) {
   return OpenVersion(fd_, PathOf(id), id, flags);
 }
 
-void Spool::KeepOpen(std::shared_ptr<Version> const& version) {
+// NOLINTNEXTLINE(performance-unnecessary-value-param): it is moved
+void Spool::KeepOpen(std::shared_ptr<Version> version) {
   auto const id = version->id();
   if (version->has_failed()) return LetGo(id);
   std::vector<std::shared_ptr<Version>> gone;  // closed behind the lock
   MutexLock lock(mutex_);
   auto const found = open_.find(id);
   bool const is_removed = found == open_.end() || found->second.lock() != version;
-  if (is_removed || !kept_.try_emplace(id, version).second) return;
+  if (is_removed || !kept_.try_emplace(id, std::move(version)).second) return;
   kept_order_.push_back(id);
   while (kept_order_.size() > kMostKept) {
     if (auto const oldest = kept_.extract(kept_order_.front())) gone.push_back(oldest.mapped());

@@ -54,7 +54,7 @@ class Spool {
   /// Keeps a version open that nobody has in use for now, but somebody soon will: so what it knows
   /// of its bytes (their digests) is not lost. The last kMostKept are kept, fewer where descriptors
   /// are short; one whose disk has failed is not. LetGo ends it.
-  void KeepOpen(std::shared_ptr<Version> const& version) EXCLUDES(mutex_);
+  void KeepOpen(std::shared_ptr<Version> version) EXCLUDES(mutex_);
   void LetGo(VersionId id) EXCLUDES(mutex_);
   static constexpr std::size_t kMostKept = 512;
 
