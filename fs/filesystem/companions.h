@@ -11,8 +11,9 @@
 namespace tusfs {
 
 /// The name of such a file beside `inode`: NAME.aria2, NAME.st (axel), .~lock.NAME# (LibreOffice);
-/// and where the file is empty, as browsers reserve a name, or shorter than that one, a file that
-/// will get its name. Nothing where there is none. Looks at a bounded number of names.
+/// NAME.part where the file is shorter than that; and where it is empty, as browsers reserve a
+/// name, a file that will get its name. Nothing where there is none. Looks at a bounded number of
+/// names.
 [[nodiscard]] std::optional<std::string> CompanionOf(View const& view, Inode const& inode);
 
 }  // namespace tusfs

@@ -81,7 +81,7 @@ std::vector<std::string> const& UsualFailures() {
       // changing on the way
       "awk=2", "base64=1-255", "gawk=2", "head=1-255", "mawk=2", "openssl=1-255", "split=1-255",
       "tail=1-255", "tr=1-255",
-      // downloading; wget's 8 is a page that is not there, which leaves nothing
+      // downloading; of wget, 8 is a page that is not there: of many files one, which stays empty
       "aria2c=1-255", "curl=1-255", "wget=1-7", "yt-dlp=1-255",
       // taking out of archives; of tar and 7z, 1 is a warning
       "7z=2-255", "7za=2-255", "7zr=2-255", "7zz=2-255", "bsdcpio=1-255", "bsdtar=1-255",
@@ -129,14 +129,17 @@ FailureTable::Suspect FailureTable::Judge(ProgramNames const& program, int statu
   return rule->last_only ? Suspect::kLast : Suspect::kAll;
 }
 
+std::string SignalName(int signal) {
+  auto const* const name = ::sigabbrev_np(signal);
+  return "SIG" + (name != nullptr ? std::string(name) : std::to_string(signal));
+}
+
 std::string DescribeEnd(std::string const& program, int status) {
   auto const name = Printable(program);
   if (!WIFSIGNALED(status)) {
     return name + " ended with status " + std::to_string(WEXITSTATUS(status));
   }
-  auto const* const signal = ::sigabbrev_np(WTERMSIG(status));
-  return name + " was killed by SIG" +
-         (signal != nullptr ? std::string(signal) : std::to_string(WTERMSIG(status)));
+  return name + " was killed by " + SignalName(WTERMSIG(status));
 }
 
 }  // namespace tusfs

@@ -63,6 +63,9 @@ class FailureTable {
   std::vector<FailureRule> rules_;
 };
 
+/// "SIGINT"; for one without a name its number behind "SIG".
+[[nodiscard]] std::string SignalName(int signal);
+
 /// "curl ended with status 18", "dd was killed by SIGINT".
 [[nodiscard]] std::string DescribeEnd(std::string const& program, int status);
 

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -178,11 +177,7 @@ Judgement JudgeLife(ProcessLife const& life, bool may_see_status) {
   }
   if (life.status == 0) return {Verdict::kClean, {}};
   if (WIFSIGNALED(life.status)) {
-    auto const* const name = ::sigabbrev_np(WTERMSIG(life.status));
-    return {Verdict::kDied,
-            "its writer was killed by SIG" +
-                (name != nullptr ? std::string(name) : std::to_string(WTERMSIG(life.status))),
-            true};
+    return {Verdict::kDied, "its writer was killed by " + SignalName(WTERMSIG(life.status)), true};
   }
   return {Verdict::kDied, "its writer ended with status " +
                               std::to_string(WEXITSTATUS(life.status)) + " without closing it"};

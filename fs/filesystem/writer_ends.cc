@@ -158,13 +158,15 @@ std::vector<InodeId> WriterEnds::TakeSuspects(ProcessEnd const& end, ProgramName
   auto const& writer = node.mapped();
   names = writer.names;
   auto const suspect = Judge(writer, end.status);
+  bool const is_known = failures_.Find(names) != nullptr;
   std::set<InodeId> files;
   auto const settled = clock_.Steady() - watched_;
   for (auto const& closing : writer.closed) {
     if (!IsLast(closing) || closing.when <= settled) continue;
     bool const is_newest = &closing == &writer.closed.back();
     bool const counts = suspect == Suspect::kAll || (suspect == Suspect::kLast && is_newest) ||
-                        (suspect != Suspect::kNothing && closing.kind == Kind::kDoubtful);
+                        (suspect != Suspect::kNothing && closing.kind == Kind::kDoubtful) ||
+                        (suspect == Suspect::kDoubtful && closing.kind == Kind::kEmpty && is_known);
     if (counts) files.insert(closing.file);
   }
   return {files.begin(), files.end()};

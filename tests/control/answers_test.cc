@@ -93,6 +93,14 @@ TEST(Answers, AMountWhoseDaemonSaysNothingIsShownWithItsProcesses) {
             "/m -> u\n  daemon  none, keeper process 5\n  problem no\\x0aprogram\n");
 }
 
+TEST(Answers, ThatNobodyTellsHowWritersEndIsSaid) {
+  json status{{"mount", "/m"}, {"url", "u"},     {"daemon_pid", 6},    {"keeper_pid", 5},
+              {"restarts", 0}, {"last_end", ""}, {"problem", nullptr}, {"writer_ends", "nobody"}};
+  EXPECT_THAT(ShowMount(status, false), testing::HasSubstr("writers how they end"));
+  status["writer_ends"] = "pidfd";
+  EXPECT_THAT(ShowMount(status, false), testing::Not(testing::HasSubstr("writers")));
+}
+
 TEST(Answers, FilesAreShownOneALine) {
   auto expiring = SomeFile();
   expiring["expires"] = "2023-11-14T22:13:20Z";

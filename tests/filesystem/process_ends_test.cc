@@ -53,7 +53,8 @@ class Tellers : public testing::TestWithParam<Teller> {
     auto const found = KernelProcessEnds::FindTeller();
     bool const has =
         GetParam() == Teller::kPidfd ? found == Teller::kPidfd : KernelProcessEnds::HasConnector();
-    if (!has) GTEST_SKIP() << "this kernel does not tell this user so";
+    if (!has)
+      GTEST_SKIP() << "SKIPPED: this kernel does not tell this user how others' processes end";
   }
   [[nodiscard]] std::vector<std::pair<pid_t, int>> Wait(seconds patience = seconds(10)) {
     std::vector<std::pair<pid_t, int>> ends;

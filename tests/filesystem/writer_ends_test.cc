@@ -232,6 +232,19 @@ TEST_F(WriterEndsTest, WhatWasOnlyMadeOrEmptiedIsWatchedToo) {
   EXPECT_TRUE(IsInterrupted(made.attributes.inode) && IsInterrupted(emptied));
 }
 
+TEST_F(WriterEndsTest, WhatIsEmptyIsHeldAfterAnyErrorOfAProgramOfTheTable) {
+  for (auto const& [process, name] : {std::pair(7, "wget"), std::pair(8, "recorder")}) {
+    programs_.Call(process, name);
+    Caller const who{.uid = 1000, .gid = 1000, .pid = process};
+    auto const empty = Create(name, O_WRONLY, &who);
+    Close(empty.handle, &who);
+    auto const full = Copy(std::string(name) + " full", process);
+    End(process, Exited(8));
+    EXPECT_EQ(IsInterrupted(empty.attributes.inode), process == 7) << name;
+    EXPECT_FALSE(IsInterrupted(full)) << name;
+  }
+}
+
 TEST_F(WriterEndsTest, TheCommandOfAShellThatWroteNothingHasASay) {
   programs_.Call(7, "sh");
   programs_.Call(8, "cat");

@@ -62,6 +62,20 @@ class BadInputTest : public MountTest {
   }
 };
 
+TEST_F(BadInputTest, AConfigurationThatIsADirectoryIsNotAnEmptyOne) {
+  ExpectRefused(Start({"--config", dir_.path(), "http://127.0.0.1:9/files/", dir_ / "mnt"}),
+                "is a directory");
+}
+
+TEST_F(BadInputTest, WhatTusfsctlDoesNotKnow) {
+  auto const command = TusfsCtl({"lst"});
+  EXPECT_EQ(command.code, 2);
+  EXPECT_THAT(command.err, ::testing::HasSubstr("unknown command 'lst'"));
+  auto const seconds = TusfsCtl({"wait", "--timeout", "x"});
+  EXPECT_EQ(seconds.code, 2);
+  EXPECT_THAT(seconds.err, ::testing::HasSubstr("it takes seconds, 0 or more, not x"));
+}
+
 TEST_F(BadInputTest, AUrlThatCannotBeOne) {
   for (std::string const url : {"not a url", "ftp://host/files/", "http://", "/files/"}) {
     SCOPED_TRACE(url);

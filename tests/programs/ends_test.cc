@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <thread>
 
 #include "programs/programs_test.h"
@@ -18,7 +19,7 @@ constexpr std::uint64_t kSize = 3 * kMiB + 5;
 constexpr std::uint64_t kHalf = 2 * kMiB;
 constexpr int kNotAllowed = 77;  // of ring-writer
 
-/// Answers each GET with a part of what it announces, and hangs up; or with all of it.
+/// Answers each GET with a part of what it announces, and hangs up; with all of it; or with 404.
 class Downloads {
  public:
   explicit Downloads(std::string bytes) : bytes_(std::move(bytes)) {
@@ -49,6 +50,7 @@ class Downloads {
   }
 
   void Cut(bool on) { is_cut_ = on; }
+  void Miss(bool on) { is_missing_ = on; }
   [[nodiscard]] std::string Url() const {
     return "http://127.0.0.1:" + std::to_string(port_) + "/clip.mov";
   }
@@ -57,9 +59,9 @@ class Downloads {
   void Answer(int peer) const {
     std::string asked(4096, '\0');
     if (::recv(peer, asked.data(), asked.size(), 0) <= 0) return;
-    auto answer =
-        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " + std::to_string(bytes_.size()) +
-        "\r\n\r\n";
+    auto answer = std::string("HTTP/1.1 ") + (is_missing_ ? "404 Not Found" : "200 OK") +
+                  "\r\nConnection: close\r\nContent-Length: " + std::to_string(bytes_.size()) +
+                  "\r\n\r\n";
     answer += is_cut_ ? bytes_.substr(0, kHalf) : bytes_;
     std::size_t sent = 0;
     while (sent < answer.size()) {
@@ -71,6 +73,7 @@ class Downloads {
 
   std::string const bytes_;
   std::atomic<bool> is_cut_ = false;
+  std::atomic<bool> is_missing_ = false;
   int listener_ = -1;
   int port_ = 0;
   std::jthread thread_;
@@ -134,6 +137,12 @@ class EndsTest : public ProgramsTest {
     auto const parsed = nlohmann::json::parse(status.out, nullptr, false);
     return parsed.is_array() ? parsed.at(0) : parsed;
   }
+  /// Says which of them is left out.
+  [[nodiscard]] static bool IsThere(Program const& program) {
+    auto const why = WithoutProgram(program.needs);
+    if (!why.empty()) std::puts(why.c_str());
+    return why.empty();
+  }
   [[nodiscard]] Command ShellOf(Program const& program, std::string const& name,
                                 fs::path const& source) const {
     return {"sh", "-c", program.script, "sh", In(name), source};
@@ -168,7 +177,7 @@ TEST_F(EndsTest, AFailureBeforeTheFirstByteLeavesAnInterruptedFile) {
   auto const source = Source("A001.mov", kSize);
   int number = 0;
   for (auto const& program : Copiers()) {
-    if (!WithoutProgram(program.needs).empty() || program.name == "rsync --inplace") continue;
+    if (program.name == "rsync --inplace" || !IsThere(program)) continue;
     SCOPED_TRACE(program.name);
     auto const name = "empty" + std::to_string(++number);
     auto const bad =
@@ -258,7 +267,7 @@ TEST_F(EndsTest, ADownloadThatIsCutIsInterruptedAndAGoodOneArrives) {
   Downloads downloads(ReadFile(whole));
   int number = 0;
   for (auto const& program : Downloaders()) {
-    if (!WithoutProgram(program.needs).empty()) continue;
+    if (!IsThere(program)) continue;
     SCOPED_TRACE(program.name);
     auto const name = std::to_string(++number);
     downloads.Cut(true);
@@ -269,6 +278,14 @@ TEST_F(EndsTest, ADownloadThatIsCutIsInterruptedAndAGoodOneArrives) {
     Run(ShellOf(program, "good" + name, downloads.Url()));
     ExpectArrival(program.name, "good" + name, whole);
   }
+}
+
+TEST_F(EndsTest, APageThatIsNotThereLeavesNoEmptyFile) {
+  if (auto const why = WithoutProgram({"wget"}); !why.empty()) GTEST_SKIP() << why;
+  Downloads downloads("");
+  downloads.Miss(true);
+  EXPECT_EQ(RunProgram({"wget", "-q", "-O", In("page"), downloads.Url()}).code, 8);
+  ExpectInterrupted("wget -O, 404", "page", "wget ended with status 8");
 }
 
 // ---- archives
@@ -292,7 +309,7 @@ TEST_F(EndsTest, AFileOutOfAnArchiveThatIsCutIsInterrupted) {
   WriteFile(cut, ReadFile(archive).substr(0, kHalf));
   int number = 0;
   for (auto const& program : Unpackers()) {
-    if (!WithoutProgram(program.needs).empty()) continue;
+    if (!IsThere(program)) continue;
     SCOPED_TRACE(program.name);
     auto const name = "folder" + std::to_string(++number);
     fs::create_directory(In(name));
@@ -315,7 +332,7 @@ TEST_F(EndsTest, AFileOfWhichAnArchiveHasAnotherChecksumIsInterrupted) {
   WriteFile(dir_ / "bad.zip", bytes);
   EXPECT_EQ(RunProgram({"unzip", "-q", dir_ / "bad.zip", "-d", In("unzipped")}).code, 2);
   ExpectInterrupted("unzip, wrong checksum", "unzipped/clip.mov", "unzip ended with status 2");
-  if (WithoutProgram({"7z"}).empty()) {
+  if (IsThere({.name = "7z", .needs = {"7z"}, .script = {}, .why = {}})) {
     EXPECT_EQ(RunProgram({"7z", "x", "-bd", "-o" + In("7z").string(), dir_ / "bad.zip"}).code, 2);
     ExpectInterrupted("7z x, wrong checksum", "7z/clip.mov", "7z ended with status 2");
   }
