@@ -152,16 +152,39 @@ fail_tests() {
 $(cat "$1/failures.txt")"
 }
 
-# test_build DIRECTORY CTEST-OPTION…
-test_build() {
+# tests_not_ended DIRECTORY: of whose tests ctest had to be stopped.
+tests_not_ended() {
+  awk '/^ *Start +[0-9]+: / { number = $2; sub(/:/, "", number); begun[number] = $3; next }
+       / Test +#[0-9]+: / { number = $0; sub(/.* Test +#/, "", number); sub(/:.*/, "", number); delete begun[number] }
+       END { for (number in begun) print "    not ended: " begun[number] }' "$1/ctest.log"
+}
+
+# run_tests DIRECTORY SECONDS CTEST-OPTION…: nothing ends a program that waits for a mount which never answers: ctest is not waited for
+# longer than that.
+#   Some tests hold a time limit (cancelled within 100 ms), the machine may be shared, and the next
+# build runs beside them: one more try tells noise from a fault. The first failure is printed all the same.
+run_tests() {
   directory=$1
-  shift
-  # Some tests hold a time limit (cancelled within 100 ms), the machine may be shared, and the next
-  # build runs beside them: one more try tells noise from a fault. The first failure is printed all the same.
-  ctest --test-dir "$directory" --output-on-failure -j "$jobs" --no-tests=error \
-    --repeat until-pass:2 "$@" ||
-    fail_tests "$directory"
-  grep -h '^SKIPPED: ' "$directory/Testing/Temporary/LastTest.log" >>build/skipped.txt
+  seconds=$2
+  shift 2
+  {
+    # shellcheck disable=SC2046 # a command in words
+    timeout --kill-after=10 "$seconds" $(prefix_of "$directory") ctest --test-dir "$directory" \
+      --output-on-failure -j "$jobs" --no-tests=error --repeat until-pass:2 "$@"
+    echo $? >"$directory/ctest.status"
+  } | tee "$directory/ctest.log"
+  case $(cat "$directory/ctest.status") in
+    0) ;;
+    124 | 137) fail "tests in $directory, stopped after $seconds s:
+$(tests_not_ended "$directory")" ;;
+    *) fail_tests "$directory" ;;
+  esac
+}
+
+# test_build DIRECTORY
+test_build() {
+  run_tests "$1" 2700
+  grep -h '^SKIPPED: ' "$directory"/Testing/Temporary/LastTest.log* >>build/skipped.txt
 }
 
 # prefix_of DIRECTORY: of what runs programs of that build. The thread sanitizer does not start on
@@ -199,10 +222,7 @@ end_build() {
 # test_sanitized DIRECTORY: its unit tests, and short storms.
 test_sanitized() {
   say "unit tests in $1"
-  # shellcheck disable=SC2046
-  $(prefix_of "$1") ctest --test-dir "$1" --output-on-failure -j "$jobs" --no-tests=error \
-    --repeat until-pass:2 -LE mount ||
-    fail_tests "$1"
+  run_tests "$1" 900 -LE mount
   # shellcheck disable=SC2046
   storms "$1" $(prefix_of "$1")
 }

@@ -210,13 +210,22 @@ Result<void> Handles::Flush(Caller const& caller, HandleId id) {
 
 Result<void> Handles::Close(Caller const& caller, OpenHandle& handle) {
   auto& file = *handle.file;
-  MutexLock lock(file.mutex);
+  std::optional<Verdicts::Closing> closing;
+  {
+    MutexLock lock(file.mutex);
+    if (!file.version) return {};
+    closing = verdicts_.JudgeClose(file, handle, caller);
+    if (auto put = PutClosing(file, caller, handle, *closing); !put) return put;
+  }
+  Watch(caller, file, *closing);
+  return {};
+}
+
+Result<void> Handles::PutClosing(ActiveFile& file, Caller const& caller, OpenHandle& handle,
+                                 Verdicts::Closing const& closing) {
   auto const version = file.version;
-  if (!version) return {};
-  auto closing = verdicts_.JudgeClose(file, handle, caller);
-  Watch(caller, file, closing);
   if (!closing.has_say && !version->modified()) return {};
-  auto& next = closing.record;
+  auto const& next = closing.record;
   auto const flushed = store_.Update([&](Transaction& transaction) -> Result<void> {
     auto inode = GetInode(transaction, file.inode);
     if (!inode) return Failure(inode.error());
@@ -229,7 +238,7 @@ Result<void> Handles::Close(Caller const& caller, OpenHandle& handle) {
     return {};
   });
   if (!flushed) return flushed;
-  handle.Update(std::move(next));
+  handle.Update(next);
   handle.last_thread = 0;  // may be of a process that was just forgotten
   version->SetModified(std::nullopt);
   return {};

@@ -82,7 +82,10 @@ class Handles {
       REQUIRES(file.mutex);
 
   [[nodiscard]] Result<void> Close(Caller const& caller, OpenHandle& handle);
-  /// How the caller ends counts from now on.
+  [[nodiscard]] Result<void> PutClosing(ActiveFile& file, Caller const& caller, OpenHandle& handle,
+                                        Verdicts::Closing const& closing) REQUIRES(file.mutex);
+  /// How the caller ends counts from now on. Looks at its parents, too, whose own closes may wait
+  /// for the file: without its lock.
   void Watch(Caller const& caller, ActiveFile const& file, Verdicts::Closing const& closing) const;
   [[nodiscard]] Result<Released> Remove(ActiveFile& file, OpenHandle const& handle)
       REQUIRES(file.mutex);

@@ -40,15 +40,26 @@ bool MaySeeStatus(pid_t thread) {
   return self == 0 || (::stat(PathOf(thread, "").c_str(), &status) == 0 && status.st_uid == self);
 }
 
-// A number out of /proc/<pid>/status.
+// A number out of the text of /proc/<pid>/status.
+template <typename Number>
+std::optional<Number> NumberAt(std::string_view status, std::string_view label) {
+  auto const at = status.find(label);
+  if (at == std::string_view::npos) return std::nullopt;
+  status.remove_prefix(at + label.size());
+  status.remove_prefix(std::min(status.find_first_not_of(" \t"), status.size()));
+  Number number = 0;
+  auto const parsed = std::from_chars(status.data(), status.data() + status.size(), number);
+  return parsed.ec == std::errc() ? std::optional(number) : std::nullopt;
+}
+
 std::optional<pid_t> StatusField(pid_t thread, std::string_view label) {
   auto const status = ReadSmallFile(PathOf(thread, "status"));
-  auto const at = status ? status->find(label) : std::string::npos;
-  if (at == std::string::npos) return std::nullopt;
-  pid_t number = 0;
-  auto const* const begin = status->data() + at + label.size();
-  auto const parsed = std::from_chars(begin, status->data() + status->size(), number);
-  return parsed.ec == std::errc() ? std::optional(number) : std::nullopt;
+  return status ? NumberAt<pid_t>(*status, label) : std::nullopt;
+}
+
+bool Is(Life life, pid_t thread) {
+  auto const status = ReadSmallFile(PathOf(thread, "status"));
+  return status && LifeIn(*status) == life;
 }
 
 std::string_view LastPart(std::string_view path) { return path.substr(path.rfind('/') + 1); }
@@ -219,6 +230,12 @@ bool SetsSizeFirst(std::string const& name) {
   });
 }
 
+Life LifeIn(std::string_view status) {
+  auto const code = NumberAt<std::uint64_t>(status, "\nVmExe:");  // KiB; of memory that is new: 0
+  if (!code) return Life::kEnding;
+  return *code == 0 ? Life::kExecuting : Life::kAlive;
+}
+
 Judgement JudgeStat(std::string const& stat, bool may_see_status) {
   auto const life = ParseStat(stat);
   if (!life) return {Verdict::kUnknown, "the process that closed it cannot be seen"};
@@ -228,6 +245,7 @@ Judgement JudgeStat(std::string const& stat, bool may_see_status) {
 }
 
 std::optional<int> EndingStatusOf(pid_t process) {
+  if (!Is(Life::kEnding, process)) return std::nullopt;
   auto const stat = ReadSmallFile(PathOf(process, "stat"));
   auto const life = stat ? ParseStat(*stat) : std::nullopt;
   if (!life || !life->is_ending || !MaySeeStatus(process)) return std::nullopt;
@@ -236,6 +254,10 @@ std::optional<int> EndingStatusOf(pid_t process) {
 
 Judgement ProcProcessTable::JudgeClose(pid_t thread) const {
   if (thread <= 0) return {Verdict::kUnknown, "its writer is in another process namespace"};
+  auto const status = ReadSmallFile(PathOf(thread, "status"));
+  if (status && LifeIn(*status) != Life::kEnding) {
+    return {.verdict = Verdict::kClean, .name = NameOf(thread)};
+  }
   auto const stat = ReadSmallFile(PathOf(thread, "stat"));
   return JudgeStat(stat.value_or(""), MaySeeStatus(thread));
 }
@@ -249,7 +271,7 @@ bool ProcProcessTable::Copies(pid_t process, std::string const& name) const {
 Judgement ProcProcessTable::JudgeCopy(pid_t process, std::string const& name,
                                       Copy const& copy) const {
   Judgement const clean{Verdict::kClean, {}};
-  if (!Copies(process, name)) return clean;
+  if (!Copies(process, name) || !Is(Life::kAlive, process)) return clean;
   auto const source = SourceOf(process, copy.name);
   if (!source) return clean;
   auto const whole = SizeToRead(source->link, copy.changed);
@@ -262,11 +284,11 @@ Judgement ProcProcessTable::JudgeCopy(pid_t process, std::string const& name,
 }
 
 pid_t ProcProcessTable::ProcessOf(pid_t thread) const {
-  return StatusField(thread, "\nTgid:\t").value_or(thread);
+  return StatusField(thread, "\nTgid:").value_or(thread);
 }
 
 pid_t ProcProcessTable::ParentOf(pid_t process) const {
-  return StatusField(process, "\nPPid:\t").value_or(0);
+  return StatusField(process, "\nPPid:").value_or(0);
 }
 
 std::string ProcProcessTable::NameOf(pid_t thread) const {
@@ -277,7 +299,9 @@ std::string ProcProcessTable::NameOf(pid_t thread) const {
 
 ProgramNames ProcProcessTable::NamesOf(pid_t process) const {
   char target[PATH_MAX];
-  auto const size = ::readlink(PathOf(process, "exe").c_str(), target, sizeof target);
+  auto const size = Is(Life::kAlive, process)
+                        ? ::readlink(PathOf(process, "exe").c_str(), target, sizeof target)
+                        : 0;
   std::string_view path(target, static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
   if (path.ends_with(kDeleted)) path.remove_suffix(kDeleted.size());
   ProgramNames names{NameOf(process), std::string(LastPart(path))};

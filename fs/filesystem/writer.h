@@ -3,8 +3,10 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "catalog/records.h"
@@ -35,8 +37,8 @@ class ProcessTable {
   virtual ~ProcessTable() = default;
 
   /// Judges a close by the thread `thread`: a thread that is not exiting, or exits with status 0,
-  /// closes cleanly; a signal or another status means died. Only valid while the thread is inside
-  /// that close.
+  /// closes cleanly, and so does one that executes another program; a signal or another status
+  /// means died. Only valid while the thread is inside that close.
   [[nodiscard]] virtual Judgement JudgeClose(pid_t thread) const = 0;
 
   /// Judges a close that was clean so far, by a thread of the process that is called `name`: a
@@ -92,6 +94,19 @@ class ProcProcessTable : public ProcessTable {
 /// Whether a program of this name gives a file its size before it writes it: a file server for
 /// those who say so, a downloader.
 [[nodiscard]] bool SetsSizeFirst(std::string const& name);
+
+/// In which part of its life a thread is.
+enum class Life : std::uint8_t {
+  kAlive,
+  kExecuting,  ///< another program, and closes what that one does not get
+  kEnding,     ///< it has no memory any more
+};
+
+/// Of the text of /proc/<pid>/status, which never waits for the process that it is about. The
+/// kernel keeps /proc/<pid>/stat and all links there from being read while that process executes
+/// another program (newer Linux): whoever reads them to answer a close that belongs to the
+/// execution waits for ever.
+[[nodiscard]] Life LifeIn(std::string_view status);
 
 /// Judges the text of /proc/<pid>/stat. `may_see_status`: whether the kernel shows us that
 /// process's exit status rather than 0.

@@ -92,6 +92,26 @@ TEST(JudgeStat, WhatIsNoStatTextIsUnknown) {
   }
 }
 
+TEST(LifeIn, IsToldByTheMemoryThatAProcessHas) {
+  EXPECT_EQ(LifeIn("Name:\tcp\nTgid:\t7\nVmPeak:\t 5000 kB\nVmExe:\t     700 kB\nVmLib:\t 0 kB\n"),
+            Life::kAlive);
+  EXPECT_EQ(LifeIn("Name:\tcp\nTgid:\t7\nVmPeak:\t 4 kB\nVmExe:\t       0 kB\nVmLib:\t 0 kB\n"),
+            Life::kExecuting);
+  EXPECT_EQ(LifeIn("Name:\tVmExe: 700 kB\nTgid:\t7\nThreads:\t1\n"), Life::kEnding);
+}
+
+TEST(LifeIn, OfThisProcessIsAliveAndOfOneThatHasEndedEnding) {
+  EXPECT_EQ(LifeIn(ReadSmallFile("/proc/self/status").value()), Life::kAlive);
+  pid_t const child = ::fork();
+  if (child == 0) ::_exit(0);
+  siginfo_t ended{};
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOWAIT), 0);
+  EXPECT_EQ(LifeIn(ReadSmallFile("/proc/" + std::to_string(child) + "/status").value()),
+            Life::kEnding);
+  EXPECT_EQ(EndingStatusOf(child), 0);
+  ::waitpid(child, nullptr, 0);
+}
+
 TEST(ProcProcessTable, ThisProcessIsAliveAndItsOwn) {
   ProcProcessTable const table;
   EXPECT_EQ(table.JudgeClose(::getpid()).verdict, Verdict::kClean);

@@ -49,6 +49,37 @@ TEST_F(WritersTest, AFileWrittenThroughAMapAfterItWasClosedIsHeldWithItsReason) 
   ExpectInterrupted("shared memory map, closed before it", "mapped", "has closed it");
 }
 
+// ---- programs that execute another one, which closes what that one does not get
+
+TEST_F(WritersTest, AProgramThatExecutesAnotherOneHasClosedIt) {
+  Mount();
+  auto const whole = Source("whole", kSize);
+  Run({"python3", "-c",
+       "import os, sys\n"
+       "to = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC)\n"
+       "os.write(to, open(sys.argv[1], 'rb').read())\n"
+       "os.execvp('true', ['true'])\n",
+       whole, In("left")});
+  ExpectArrival("python3 that executes another program", "left", whole);
+}
+
+TEST_F(WritersTest, WhatAProgramStartsMeanwhileIsNotItsEnd) {
+  Mount();
+  auto const whole = Source("whole", kSize);
+  auto const bytes = ReadFile(whole);
+  OpenFile file(In("kept"));
+  for (auto const& part : {bytes.substr(0, kHalf), bytes.substr(kHalf)}) {
+    Run({"true"});
+    file.Write(part);
+    Run({"true"});
+  }
+  SendMarker(*mount_, "marker");
+  EXPECT_EQ(mount_->State("kept"), "writing");
+  CountFromHere();
+  EXPECT_EQ(file.Close(), 0);
+  ExpectArrival("a program that starts others while it writes", "kept", whole);
+}
+
 // ---- several writers
 
 TEST_F(WritersTest, TheLastCloseOfTwoWritersDecides) {
