@@ -263,7 +263,7 @@ Store::~Store() {
   actor_.request_stop();
   {
     MutexLock lock(durable_mutex_);
-    durable_changed_.NotifyAll();
+    acts_.NotifyAll();
   }
   actor_.join();
 }
@@ -360,7 +360,7 @@ void Store::Wake(Transaction const& transaction) {
   if (!transaction.actions_.empty()) {
     MutexLock lock(durable_mutex_);
     for (auto const& action : transaction.actions_) actions_.push_back({sequence_, action});
-    if (sequence_ <= durable_) durable_changed_.NotifyAll();
+    if (MayAct()) acts_.NotifyOne();
   }
   bool const hurries = transaction.hurries_ || !transaction.actions_.empty();
   if (hurries && !std::exchange(dirty_, true)) sync_wake_.NotifyOne();

@@ -213,6 +213,8 @@ class Store {
   Result<void> AwaitDurable(std::uint64_t sequence) EXCLUDES(mutex_, durable_mutex_);
   Result<void> SyncJournal() EXCLUDES(mutex_, durable_mutex_);
   void NoteDurable(std::uint64_t sequence) EXCLUDES(durable_mutex_);
+  void RaiseDurable(std::uint64_t sequence) REQUIRES(durable_mutex_);
+  [[nodiscard]] bool MayAct() const REQUIRES(durable_mutex_);
   /// Only a new process can go on. Gives `error` back.
   Error const& Break(Error const& error) const REQUIRES(mutex_);
 
@@ -252,7 +254,8 @@ class Store {
 
   mutable Mutex durable_mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
       ACQUIRED_BEFORE(lock_order::kBehindLeaves);
-  CondVar durable_changed_;
+  CondVar durable_changed_;  ///< for those who wait for the disk
+  CondVar acts_;             ///< for the thread that runs actions: one may run
   std::uint64_t durable_ GUARDED_BY(durable_mutex_) = 0;  ///< sequence of the last durable record
   bool syncing_ GUARDED_BY(durable_mutex_) = false;
   std::optional<Error> sync_failure_ GUARDED_BY(durable_mutex_);

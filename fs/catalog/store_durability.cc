@@ -47,7 +47,7 @@ Result<void> Store::SyncJournal() {
     syncing_ = false;
     // The kernel says it once only: the next fdatasync would succeed over what was lost.
     if (!synced) sync_failure_ = synced.error();
-    if (synced) durable_ = std::max(durable_, covered);
+    if (synced) RaiseDurable(covered);
     durable_changed_.NotifyAll();
   }
   // While the disk takes nothing at all, a new process would have nothing to begin with.
@@ -58,9 +58,16 @@ Result<void> Store::SyncJournal() {
 
 void Store::NoteDurable(std::uint64_t sequence) {
   MutexLock lock(durable_mutex_);
-  durable_ = std::max(durable_, sequence);
+  RaiseDurable(sequence);
   durable_changed_.NotifyAll();
 }
+
+void Store::RaiseDurable(std::uint64_t sequence) {
+  durable_ = std::max(durable_, sequence);
+  if (MayAct()) acts_.NotifyOne();
+}
+
+bool Store::MayAct() const { return !actions_.empty() && actions_.front().sequence <= durable_; }
 
 std::uint64_t Store::DurableSequence() const {
   MutexLock lock(durable_mutex_);
@@ -88,9 +95,7 @@ void Store::ActLoop(std::stop_token stop) {
   while (true) {
     {
       MutexLock lock(durable_mutex_);
-      while (!stop.stop_requested() && (actions_.empty() || actions_.front().sequence > durable_)) {
-        durable_changed_.Wait(durable_mutex_);
-      }
+      while (!stop.stop_requested() && !MayAct()) acts_.Wait(durable_mutex_);
     }
     if (!Act() && stop.stop_requested()) return;
   }
@@ -100,7 +105,7 @@ bool Store::Act() {
   std::vector<Action> ready;
   {
     MutexLock lock(durable_mutex_);
-    while (!actions_.empty() && actions_.front().sequence <= durable_) {
+    while (MayAct()) {
       ready.push_back(std::move(actions_.front()));
       actions_.pop_front();
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "base/text.h"
 #include "base/thread_name.h"
@@ -16,6 +17,10 @@ namespace {
 
 constexpr std::size_t kMostAtOnce = 64;  // each holds a descriptor
 constexpr std::size_t kSyncThreads = 4;
+constexpr std::size_t kLargestGroup = kMostAtOnce / kSyncThreads;
+constexpr std::uint64_t kQuickSize = 1024 * 1024;  // bytes
+constexpr int kTicks = 40;                         // of the grid, in a quiet time
+constexpr std::chrono::milliseconds kLongestTick{50};
 
 // Its writers have closed it, and it is neither on its way nor lost.
 bool Waits(Inode const& inode) { return inode.type == FileType::kRegular && life::IsClosed(inode); }
@@ -106,10 +111,11 @@ void Settler::Set(InodeId inode, Wait const& wait) {
 void Settler::Run(std::stop_token stop) {
   while (!stop.stop_requested()) {
     AwaitDue(stop);
-    for (auto& candidate : Choose(KeepDue(TakeDue()))) {
-      // The disk begins with all of them, so that the first to wait for it waits for many.
-      candidate.version->BeginSync();
-      syncs_.Add([this, candidate = std::move(candidate)] { Sync(candidate); });
+    auto candidates = Choose(KeepDue(TakeDue()));
+    // The disk begins with all of them, so that the first to wait for it waits for many.
+    for (auto const& candidate : candidates) candidate.version->BeginSync();
+    for (auto& group : Divide(std::move(candidates))) {
+      syncs_.Add([this, group = std::move(group)] { Sync(group); });
     }
   }
 }
@@ -126,12 +132,21 @@ void Settler::AwaitDue(std::stop_token const& stop) {
   while (!stop.stop_requested()) {
     if (order_.empty()) {
       changed_.Wait(mutex_);
-    } else if (order_.begin()->first <= clock_.Steady()) {
+    } else if (auto const look = NextLook(); look <= clock_.Steady()) {
       return;
     } else {
-      changed_.WaitUntil(mutex_, order_.begin()->first);
+      changed_.WaitUntil(mutex_, look);
     }
   }
+}
+
+SteadyTime Settler::NextLook() const {
+  auto const& [deadline, inode] = *order_.begin();
+  auto const tick = std::min(times_.quiet / kTicks, kLongestTick);
+  bool const is_hurried = waits_.at(inode).since == deadline;
+  if (is_hurried || tick.count() == 0) return deadline;
+  auto const beyond = deadline.time_since_epoch() % tick;
+  return beyond.count() == 0 ? deadline : deadline + (tick - beyond);
 }
 
 std::vector<std::pair<InodeId, SteadyTime>> Settler::TakeDue() {
@@ -164,22 +179,45 @@ std::vector<InodeId> Settler::KeepDue(std::vector<std::pair<InodeId, SteadyTime>
 }
 
 void Settler::Settle(std::vector<InodeId> const& inodes) {
-  for (auto const& candidate : Choose(inodes)) Sync(candidate);
+  for (auto& group : Divide(Choose(inodes))) Sync(std::move(group));
 }
 
-void Settler::Sync(Candidate const& candidate) {
-  Findings findings{candidate.version->Sync()};
-  if (!findings.synced) spool_.LetGo(candidate.version->id());
-  if (findings.synced && candidate.is_checked) {
-    // Nothing is known against bytes that cannot be read: they may have been trimmed.
-    auto why = WhyNotWhole(VersionBytes(*candidate.version), candidate.path);
-    if (why) findings.why_part = *std::move(why);
+bool Settler::Candidate::IsQuick() const { return !is_checked && version->size() <= kQuickSize; }
+
+std::vector<Settler::Group> Settler::Divide(Group candidates) {
+  std::vector<Group> groups;
+  Group quick;
+  for (auto& candidate : candidates) {
+    bool const is_quick = candidate.IsQuick();
+    auto& group = is_quick ? quick : groups.emplace_back();
+    group.push_back(std::move(candidate));
+    if (quick.size() == kLargestGroup) groups.push_back(std::exchange(quick, {}));
   }
-  if (Finish(candidate, std::move(findings))) listeners_.nudge(candidate.inode);
+  if (!quick.empty()) groups.push_back(std::move(quick));
+  return groups;
 }
 
-std::vector<Settler::Candidate> Settler::Choose(std::vector<InodeId> const& inodes) {
-  std::vector<Candidate> candidates;
+void Settler::Sync(Group group) {
+  std::vector<Finding> findings;
+  findings.reserve(group.size());
+  for (auto& candidate : group) findings.push_back(Examine(std::move(candidate)));
+  Finish(std::move(findings));
+}
+
+Settler::Finding Settler::Examine(Candidate candidate) {
+  auto const version = candidate.version;
+  Finding finding{.candidate = std::move(candidate), .synced = version->Sync()};
+  if (!finding.synced) spool_.LetGo(version->id());
+  if (finding.synced && finding.candidate.is_checked) {
+    // Nothing is known against bytes that cannot be read: they may have been trimmed.
+    auto why = WhyNotWhole(VersionBytes(*version), finding.candidate.path);
+    if (why) finding.why_part = *std::move(why);
+  }
+  return finding;
+}
+
+Settler::Group Settler::Choose(std::vector<InodeId> const& inodes) {
+  Group candidates;
   for (auto const id : inodes) {
     Look look{.candidate = {.inode = id, .finishes = false}};
     auto const looked = LookAt(look);
@@ -188,7 +226,7 @@ std::vector<Settler::Candidate> Settler::Choose(std::vector<InodeId> const& inod
     if (look.hold == Hold::kCommand) listeners_.ask(id);
     if (look.hold == Hold::kCompanion) Restart(id);  // nobody tells when that one goes
     if (!looked && looked.error().code == ENOENT) {
-      Finish(candidate, {looked});
+      Finish({{.candidate = candidate, .synced = looked}});
     } else if (!looked) {
       logger_->Warn("file cannot be settled now path=\"{}\" error=\"{}\"",
                     Printable(candidate.path), looked.error().context);
@@ -264,44 +302,67 @@ void Settler::VisitFilesBeneath(InodeId directory) {
   }
 }
 
-bool Settler::Finish(Candidate const& candidate, Findings findings) {
-  bool is_part = false;
-  auto const finished = store_.Update([&](Transaction& transaction) -> Result<bool> {
-    auto inode = GetInode(transaction, candidate.inode);
-    if (!inode && inode.error().code == ENOENT) return false;
-    if (!inode) return Failure(inode.error());
-    // A writer may have come while the disk was busy; its close starts the quiet time anew.
-    if (!(candidate.finishes ? rules_.Settles(*inode) : Waits(*inode))) return false;
-    if (auto const& version = candidate.version) {
-      bool const same = inode->version == version->id() && version->changes() == candidate.changes;
-      if (!same) return false;
-      if (version->size() != inode->size) {
-        // An interrupted one may just be getting another size, whose end starts the time anew too.
-        if (life::IsInterrupted(*inode)) return false;
-        findings.synced = Fail(EIO, "the spool has " + std::to_string(version->size()) +
-                                        " bytes of its " + std::to_string(inode->size));
-      }
+void Settler::Finish(std::vector<Finding> findings) {
+  if (Put(findings)) {
+    for (auto const& finding : findings) Tell(finding);
+  } else if (findings.size() == 1) {
+    Restart(
+        findings.front().candidate.inode);  // the catalog's trouble: nobody else would try again
+  } else {
+    // What is wrong with one of them keeps no other one back.
+    for (auto& finding : findings) Finish({std::move(finding)});
+  }
+}
+
+Result<void> Settler::Put(std::vector<Finding>& findings) {
+  return store_.Update([&](Transaction& transaction) -> Result<void> {
+    for (auto& finding : findings) {
+      if (auto put = Put(transaction, finding); !put) return put;
     }
-    // Somebody may just have said that it is good as it is.
-    is_part = findings.synced && findings.why_part && !inode->approved;
-    bool const finishes = findings.synced && candidate.finishes && !is_part;
-    if (!findings.synced) life::Fail(*inode, Describe(findings.synced.error()));
-    if (findings.synced) NoteSynced(*inode, finishes);
-    if (finishes) life::Finish(*inode);
-    if (is_part) life::TurnOutPart(*inode, *findings.why_part);
-    PutInode(transaction, *inode);
-    return finishes;
+    return {};
   });
-  if (!findings.synced) {
+}
+
+Result<void> Settler::Put(Transaction& transaction, Finding& finding) const {
+  auto const& candidate = finding.candidate;
+  finding.is_part = finding.is_finished = false;
+  auto inode = GetInode(transaction, candidate.inode);
+  if (!inode && inode.error().code == ENOENT) return {};
+  if (!inode) return Failure(inode.error());
+  // A writer may have come while the disk was busy; its close starts the quiet time anew.
+  if (!(candidate.finishes ? rules_.Settles(*inode) : Waits(*inode))) return {};
+  if (auto const& version = candidate.version) {
+    bool const same = inode->version == version->id() && version->changes() == candidate.changes;
+    if (!same) return {};
+    if (version->size() != inode->size) {
+      // An interrupted one may just be getting another size, whose end starts the time anew too.
+      if (life::IsInterrupted(*inode)) return {};
+      finding.synced = Fail(EIO, "the spool has " + std::to_string(version->size()) +
+                                     " bytes of its " + std::to_string(inode->size));
+    }
+  }
+  // Somebody may just have said that it is good as it is.
+  finding.is_part = finding.synced && finding.why_part && !inode->approved;
+  finding.is_finished = finding.synced && candidate.finishes && !finding.is_part;
+  if (!finding.synced) life::Fail(*inode, Describe(finding.synced.error()));
+  if (finding.synced) NoteSynced(*inode, finding.is_finished);
+  if (finding.is_finished) life::Finish(*inode);
+  if (finding.is_part) life::TurnOutPart(*inode, *finding.why_part);
+  PutInode(transaction, *inode);
+  return {};
+}
+
+void Settler::Tell(Finding const& finding) {
+  auto const& candidate = finding.candidate;
+  if (!finding.synced) {
     logger_->Error("file failed on the local disk and will not be published inode={} error=\"{}\"",
-                   candidate.inode, Describe(findings.synced.error()));
+                   candidate.inode, Describe(finding.synced.error()));
   }
-  if (finished && is_part) {
+  if (finding.is_part) {
     logger_->Warn("file is not whole and will not be published path=\"{}\" reason=\"{}\"",
-                  Printable(candidate.path), *findings.why_part);
+                  Printable(candidate.path), *finding.why_part);
   }
-  if (!finished) Restart(candidate.inode);  // the catalog's trouble: nobody else would try again
-  return finished.value_or(false);
+  if (finding.is_finished) listeners_.nudge(candidate.inode);
 }
 
 }  // namespace tusfs

@@ -5,7 +5,9 @@
 // their rules may be others now.
 //
 // A thread of its own chooses what is due; a few others wait for the disk, so that one slow verdict
-// holds up no other file. Calls of the filesystem only note a deadline and return at once.
+// holds up no other file. It looks on a grid of a fortieth of the quiet time (at most 50 ms), so
+// that files which are closed one after the other are due together, and small ones become finished
+// in one change of the catalog. Calls of the filesystem only note a deadline and return at once.
 #pragma once
 
 #include <chrono>
@@ -81,6 +83,8 @@ class Settler {
       EXCLUDES(mutex_);
   void Run(std::stop_token stop) EXCLUDES(mutex_);
   void AwaitDue(std::stop_token const& stop) EXCLUDES(mutex_);
+  /// When the thread looks at what is due first.
+  [[nodiscard]] SteadyTime NextLook() const REQUIRES(mutex_);
   /// With the time since when each was left alone.
   std::vector<std::pair<InodeId, SteadyTime>> TakeDue() EXCLUDES(mutex_);
 
@@ -91,25 +95,40 @@ class Settler {
     bool finishes = true;     ///< else it goes on waiting
     bool is_checked = false;  ///< its bytes are looked at before it becomes finished
     std::string path{};
+
+    /// Others may wait for the disk behind it.
+    [[nodiscard]] bool IsQuick() const;
   };
+  using Group = std::vector<Candidate>;
   struct Look {
     Candidate candidate;
     bool is_directory = false;
     Hold hold = Hold::kNone;
   };
-  /// What the disk and the bytes themselves say of a candidate.
-  struct Findings {
+  /// What the disk and the bytes themselves say of a candidate, and what becomes of it.
+  struct Finding {
+    Candidate candidate;
     Result<void> synced;
     std::optional<std::string> why_part{};  ///< it cannot be all of its file
+    bool is_part = false;
+    bool is_finished = false;
   };
-  std::vector<Candidate> Choose(std::vector<InodeId> const& inodes);
+  [[nodiscard]] Group Choose(std::vector<InodeId> const& inodes);
   /// What the catalog says of the candidate; without a version where there is nothing to do.
   /// Errors: of the spool.
   [[nodiscard]] Result<void> LookAt(Look& look);
   void VisitFilesBeneath(InodeId directory);
-  void Sync(Candidate const& candidate);
-  /// Returns whether it has become finished.
-  bool Finish(Candidate const& candidate, Findings findings);
+  /// Quick ones wait together, each other one for itself.
+  [[nodiscard]] static std::vector<Group> Divide(Group candidates);
+  void Sync(Group group);
+  [[nodiscard]] Finding Examine(Candidate candidate);
+  /// Says in the catalog what was found of all of them, in one change.
+  void Finish(std::vector<Finding> findings);
+  /// Errors: the catalog's.
+  [[nodiscard]] Result<void> Put(std::vector<Finding>& findings);
+  [[nodiscard]] Result<void> Put(Transaction& transaction, Finding& finding) const;
+  /// The log, and whoever waits for it.
+  void Tell(Finding const& finding);
 
   Store& store_;
   Spool& spool_;

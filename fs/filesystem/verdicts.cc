@@ -62,7 +62,8 @@ Judgement Verdicts::JudgeWriter(ActiveFile& file, Handle const& record, Caller c
   if (judgement.verdict == Verdict::kUnknown && rules_.publish_unknown) {
     judgement = {Verdict::kClean, {}};
   }
-  if (judgement.verdict != Verdict::kClean || !record.changed) return judgement;
+  bool const is_judged = judgement.verdict != Verdict::kClean || judgement.executes;
+  if (is_judged || !record.changed) return judgement;
   // A thread may be called anything; its process is what the program is called.
   auto const name = process == caller.pid ? judgement.name : processes_.NameOf(process);
   return JudgeCopy(file, process, name);

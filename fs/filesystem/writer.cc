@@ -57,6 +57,15 @@ std::optional<pid_t> StatusField(pid_t thread, std::string_view label) {
   return status ? NumberAt<pid_t>(*status, label) : std::nullopt;
 }
 
+// As the kernel has it, but for what it writes in another way.
+std::optional<std::string> NameIn(std::string_view status) {
+  constexpr std::string_view kLabel = "Name:\t";
+  if (!status.starts_with(kLabel)) return std::nullopt;
+  auto const name = status.substr(kLabel.size(), status.find('\n') - kLabel.size());
+  return name.find('\\') == std::string_view::npos ? std::optional(std::string(name))
+                                                   : std::nullopt;
+}
+
 bool Is(Life life, pid_t thread) {
   auto const status = ReadSmallFile(PathOf(thread, "status"));
   return status && LifeIn(*status) == life;
@@ -90,7 +99,13 @@ std::optional<unsigned long> NumberInField(std::string_view words, std::size_t n
   }
 }
 
-/// What a process has open, as /proc shows it: for each descriptor its number and where it leads.
+// What a program reads from its standard input is not what it copies.
+bool IsStandardOrDirectory(std::string_view entry) {
+  return entry.size() == 1 ? entry <= "2" : entry == "..";
+}
+
+/// What a process has open besides the standard three, as /proc shows it: for each descriptor its
+/// number and where it leads.
 class Descriptors {
  public:
   explicit Descriptors(pid_t thread) : directory_(::opendir(PathOf(thread, "fd").c_str())) {}
@@ -104,10 +119,11 @@ class Descriptors {
     while (directory_ != nullptr) {
       auto const* const entry = ::readdir(directory_.get());
       if (entry == nullptr) break;
+      if (IsStandardOrDirectory(entry->d_name)) continue;
       char target[PATH_MAX];
       auto const size =
           ::readlinkat(::dirfd(directory_.get()), entry->d_name, target, sizeof target);
-      if (size < 0) continue;  // closed meanwhile; or . and ..
+      if (size < 0) continue;  // closed meanwhile
       return Row{entry->d_name, {target, static_cast<std::size_t>(size)}};
     }
     return std::nullopt;
@@ -206,8 +222,7 @@ std::optional<Source> SourceOf(pid_t thread, std::string const& name_of_copy) {
   std::vector<Source> sources;
   while (auto const open = descriptors.Next()) {
     std::string_view target = open->target;
-    bool const is_standard = open->number.size() == 1 && open->number <= "2";
-    if (is_standard || !target.starts_with('/')) continue;
+    if (!target.starts_with('/')) continue;
     auto const info = ReadSmallFile(PathOf(thread, ("fdinfo/" + open->number).c_str()));
     auto const read = info ? BytesRead(*info) : std::nullopt;
     auto link = PathOf(thread, ("fd/" + open->number).c_str());
@@ -255,8 +270,12 @@ std::optional<int> EndingStatusOf(pid_t process) {
 Judgement ProcProcessTable::JudgeClose(pid_t thread) const {
   if (thread <= 0) return {Verdict::kUnknown, "its writer is in another process namespace"};
   auto const status = ReadSmallFile(PathOf(thread, "status"));
-  if (status && LifeIn(*status) != Life::kEnding) {
-    return {.verdict = Verdict::kClean, .name = NameOf(thread)};
+  auto const life = status ? LifeIn(*status) : Life::kEnding;
+  if (life != Life::kEnding) {
+    auto name = NameIn(*status);
+    return {.verdict = Verdict::kClean,
+            .executes = life == Life::kExecuting,
+            .name = name ? *std::move(name) : NameOf(thread)};
   }
   auto const stat = ReadSmallFile(PathOf(thread, "stat"));
   return JudgeStat(stat.value_or(""), MaySeeStatus(thread));
@@ -271,7 +290,7 @@ bool ProcProcessTable::Copies(pid_t process, std::string const& name) const {
 Judgement ProcProcessTable::JudgeCopy(pid_t process, std::string const& name,
                                       Copy const& copy) const {
   Judgement const clean{Verdict::kClean, {}};
-  if (!Copies(process, name) || !Is(Life::kAlive, process)) return clean;
+  if (!Copies(process, name)) return clean;
   auto const source = SourceOf(process, copy.name);
   if (!source) return clean;
   auto const whole = SizeToRead(source->link, copy.changed);

@@ -21,7 +21,8 @@ struct Judgement {
   /// Clean as far as can be told, if the program ends well: its source was not read to the end, and
   /// that may be because it has just grown.
   bool is_doubtful = false;
-  std::string name{};  ///< of the thread, as the kernel has it; empty where it cannot be seen
+  bool executes = false;  ///< another program: what it has open may not be looked at
+  std::string name{};     ///< of the thread, as the kernel has it; empty where it cannot be seen
 };
 
 /// What is known of a file that may be a copy of another.
@@ -46,7 +47,8 @@ class ProcessTable {
   /// a good copy. The source is the one regular file that it has open for reading alone, or of
   /// several that of the copy's name. One that is as long as the copy may have been read in other
   /// ways than from its beginning on; one that grew since the copy was changed, or has holes, is
-  /// not held against it. Asks no other filesystem for anything that it has to fetch first.
+  /// not held against it. Asks no other filesystem for anything that it has to fetch first. Not of
+  /// a process that executes another program.
   [[nodiscard]] virtual Judgement JudgeCopy(pid_t process, std::string const& name,
                                             Copy const& copy) const = 0;
 

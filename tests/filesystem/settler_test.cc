@@ -5,6 +5,7 @@
 
 #include <atomic>
 
+#include "catalog/codec.h"
 #include "testing/wait_for.h"
 #include "uploader/file_rig.h"
 
@@ -220,23 +221,76 @@ TEST_F(SettlerTest, AFileWhoseBytesAreGoneFailsAndSaysWhy) {
   EXPECT_THAT(finished_, IsEmpty());
 }
 
-TEST_F(SettlerTest, ManyFilesAtOnceAllBecomeFinished) {
-  std::vector<InodeId> files;
-  for (InodeId id = 100; id < 130; ++id) {
-    ASSERT_TRUE(Ok(spool_->Create(id)));
-    auto const made = store_->Update([&](Transaction& transaction) -> Result<void> {
+// ---- many at once
+
+class SettlerOfMany : public SettlerTest {
+ protected:
+  /// Closed files, each with a row and a version, empty both.
+  void CloseMany() {
+    for (InodeId id = 100; id < 130; ++id) {
+      ASSERT_TRUE(Ok(spool_->Create(id)));
       Inode inode;
       inode.id = inode.version = id;
       inode.links = 1;
       inode.content = Content::kSettling;
+      Put(inode);
+      files_.push_back(id);
+    }
+  }
+  void Put(Inode const& inode) {
+    ASSERT_TRUE(Ok(store_->Update([&](Transaction& transaction) -> Result<void> {
       PutInode(transaction, inode);
       return {};
-    });
-    ASSERT_TRUE(Ok(made));
-    files.push_back(id);
+    })));
   }
-  settler_.Settle(files);
-  EXPECT_EQ(finished_, files);
+  [[nodiscard]] Inode InodeOf(InodeId id) const {
+    return store_->Read([id](View const& view) { return GetInode(view, id); }).value();
+  }
+  [[nodiscard]] std::vector<InodeId> FilesBut(InodeId one) const {
+    auto others = files_;
+    std::erase(others, one);
+    return others;
+  }
+
+  std::vector<InodeId> files_;
+};
+
+TEST_F(SettlerOfMany, AllBecomeFinished) {
+  CloseMany();
+  settler_.Settle(files_);
+  EXPECT_EQ(finished_, files_);
+}
+
+TEST_F(SettlerOfMany, WhatTheDiskHasLostOfOneKeepsNoOtherOneBack) {
+  CloseMany();
+  auto short_one = InodeOf(files_[7]);
+  short_one.size = 11;
+  Put(short_one);
+  settler_.Settle(files_);
+  EXPECT_EQ(finished_, FilesBut(files_[7]));
+  EXPECT_EQ(InodeOf(files_[7]).content, Content::kFailed);
+}
+
+TEST_F(SettlerOfMany, ADamagedRowOfOneKeepsNoOtherOneBack) {
+  CloseMany();
+  auto asked = InodeOf(files_.back());
+  asked.name = "asked";
+  Put(asked);
+  rules_.finish.push_back({Glob::Parse("asked").value(), FinishBy::kCommand});
+  // When all are chosen, and none is finished yet.
+  auto const damage = [this](InodeId) {
+    ASSERT_TRUE(Ok(store_->Update([this](Transaction& transaction) -> Result<void> {
+      transaction.Put(Table::kInodes, Key(files_[7]), "no row");
+      return {};
+    })));
+  };
+  Settler settler(*store_, *spool_, rules_, clock_, {.quiet = kQuiet},
+                  {.nudge = [this](InodeId inode) { finished_.push_back(inode); }, .ask = damage},
+                  logger_);
+  settler.Settle(files_);
+  auto others = FilesBut(files_[7]);
+  others.pop_back();  // nobody has answered
+  EXPECT_EQ(finished_, others);
 }
 
 // ---- its content
