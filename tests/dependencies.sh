@@ -1,5 +1,6 @@
 # Sourced by run.sh and demo.sh: the packages of Debian 12 that they need, installed where missing,
 # and the configuration of a build tree. Works as root or with sudo. Touches apt only when something is missing.
+# By itself (sh tests/dependencies.sh) it installs what a build wants.
 
 BUILD_PACKAGES="g++ cmake ninja-build pkg-config libfuse3-dev fuse3 libcurl4-openssl-dev libidn2-dev liblmdb-dev
   libspdlog-dev libcli11-dev libexpected-dev libtomlplusplus-dev nlohmann-json3-dev libxxhash-dev
@@ -61,3 +62,10 @@ configure() {
     return 1
   }
 }
+
+case $0 in
+  */dependencies.sh | dependencies.sh)
+    # shellcheck disable=SC2086 # a list of words
+    need_packages $BUILD_PACKAGES
+    ;;
+esac
