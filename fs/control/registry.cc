@@ -114,6 +114,7 @@ void ListDirectory(fs::path const& directory, uid_t owner, std::vector<MountEntr
                       .socket = text_of("socket"),
                       .daemon_pid = static_cast<pid_t>(number_of("daemon_pid")),
                       .starts = number_of("starts"),
+                      .reloads = number_of("reloads"),
                       .last_end = text_of("last_end"),
                       .problem = text_of("problem")});
     if (mounts.back().mount.empty() || mounts.back().socket.empty()) mounts.pop_back();
@@ -157,7 +158,8 @@ Result<void> RegisterMount(fs::path const& runtime_directory, MountEntry const& 
   json const object{{"mount", entry.mount},           {"url", entry.url},
                     {"state_dir", entry.state_dir},   {"socket", entry.socket},
                     {"daemon_pid", entry.daemon_pid}, {"starts", entry.starts},
-                    {"last_end", entry.last_end},     {"problem", entry.problem}};
+                    {"reloads", entry.reloads},       {"last_end", entry.last_end},
+                    {"problem", entry.problem}};
   return ReplaceFile(runtime_directory / (FileName(entry.mount) + ".json"),
                      object.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
 }

@@ -24,6 +24,7 @@ struct MountEntry {
   std::string socket;         ///< path of the control socket
   pid_t daemon_pid = 0;       ///< 0: none runs now
   std::uint64_t starts = 0;   ///< daemons that have served this mount
+  std::uint64_t reloads = 0;  ///< how often its configuration was read again, for good or not
   std::string last_end = {};  ///< how the last daemon that crashed ended
   std::string problem = {};   ///< what a person should know of the keeper
   /// Who tells the daemon how writers end after they have closed a file: pidfd, connector or

@@ -193,24 +193,34 @@ bool IsKeeper(pid_t pid) {
   return name && *name == std::string(kKeeperName) + "\n";
 }
 
-int Restart(std::string const& path) {
-  auto const place = FindPlace(path);
-  if (!place) return Complain(place.error().context);
-  auto const before = Refreshed(place->mount);
+/// What a keeper is asked for: by which signal, and whether it is done, or refused.
+struct Renewal {
+  int signal;
+  bool (*is_over)(MountEntry const& before, MountEntry const& now);
+};
+
+constexpr Renewal kRestart{SIGUSR2, [](MountEntry const& before, MountEntry const& now) {
+                             return now.starts > before.starts && now.daemon_pid != 0;
+                           }};
+constexpr Renewal kReload{SIGHUP, [](MountEntry const& before, MountEntry const& now) {
+                            return now.reloads > before.reloads && now.daemon_pid != 0;
+                          }};
+
+int Renew(MountEntry const& mount, Renewal const& renewal) {
+  auto const before = Refreshed(mount);
   auto const keeper = KeeperOf(before);
   if (!IsKeeper(keeper)) {
-    return Complain("'" + before.mount +
-                    "' has no keeper that could restart its daemon: unmount, " +
+    return Complain("'" + before.mount + "' has no keeper that could start a daemon: unmount, " +
                     "and mount it again");
   }
-  if (::kill(keeper, SIGUSR2) != 0) {
+  if (::kill(keeper, renewal.signal) != 0) {
     return Complain("the keeper (process " + std::to_string(keeper) +
                     ") cannot be told: " + std::generic_category().message(errno));
   }
   auto const deadline = std::chrono::steady_clock::now() + kLongestRestart;
   while (std::chrono::steady_clock::now() < deadline) {
     auto const now = Refreshed(before);
-    if (now.starts > before.starts && now.daemon_pid != 0) {
+    if (renewal.is_over(before, now)) {
       if (now.problem.empty()) return kDone;
       std::fprintf(stderr, "tusfsctl: %s\n", Printable(now.problem).c_str());
       return kStuck;
@@ -220,6 +230,23 @@ int Restart(std::string const& path) {
   std::fprintf(stderr, "tusfsctl: no new daemon serves '%s' yet: see 'tusfsctl status %s'\n",
                before.mount.c_str(), before.mount.c_str());
   return kTimeout;
+}
+
+int Restart(std::string const& path) {
+  auto const place = FindPlace(path);
+  return place ? Renew(place->mount, kRestart) : Complain(place.error().context);
+}
+
+int Reload(std::string const& path) {
+  auto const place = FindPlace(path);
+  return place ? Renew(place->mount, kReload) : Complain(place.error().context);
+}
+
+int ReloadOfKeeper(pid_t keeper) {
+  for (auto const& mount : ListMounts()) {
+    if (KeeperOf(mount) == keeper) return Renew(mount, kReload);
+  }
+  return Complain("process " + std::to_string(keeper) + " is no keeper of a mount");
 }
 
 int List(std::string const& path, bool as_json, bool urls) {
@@ -340,8 +367,12 @@ int Main(int argc, char const* const* argv) {
   auto* const list = app.add_subcommand("list", "every file with its state");
   auto* const restart =
       app.add_subcommand("restart", "start the installed program in the running mount");
-  for (auto* const command : {status, list, restart}) {
-    if (command != restart) command->add_flag("--json", as_json, "print JSON");
+  auto* const reload = app.add_subcommand(
+      "reload", "read the configuration again, and go on with it in the running mount");
+  pid_t keeper = 0;
+  reload->add_option("--keeper", keeper, "the mount is that of this process")->option_text("PID");
+  for (auto* const command : {status, list, restart, reload}) {
+    if (command == status || command == list) command->add_flag("--json", as_json, "print JSON");
     command->add_option("PATH", path, "the mount point or anything beneath it");
   }
   bool urls = false;
@@ -398,6 +429,7 @@ int Main(int argc, char const* const* argv) {
   if (status->parsed()) return ShowStatus(path, as_json);
   if (list->parsed()) return List(path, as_json, urls);
   if (restart->parsed()) return Restart(path);
+  if (reload->parsed()) return keeper != 0 ? ReloadOfKeeper(keeper) : Reload(path);
   if (rescue->parsed()) return RescueFiles(state_dir, out_dir, as_json);
   if (publish->parsed()) {
     return Decide("publish", "will be published", paths, as_json, {{"rest", rest}});

@@ -156,8 +156,9 @@ void Keeper::StartDaemon() {
   auto const& program = candidate_ ? *candidate_ : program_;
   std::vector<int> kept{theirs.fd(), slots_.get()};
   if (options_.url) kept.push_back(options_.url.get());
-  auto const started = program.Start(
-      options_.arguments, {DaemonVariable(theirs.fd(), slots_.get(), options_.url.get())}, kept);
+  auto const started =
+      program.Start(candidate_arguments_.value_or(options_.arguments),
+                    {DaemonVariable(theirs.fd(), slots_.get(), options_.url.get())}, kept);
   if (!started) return OnNoStart(started.error());
   daemon_ = *started;
   link_ = std::move(own);
@@ -231,8 +232,19 @@ void Keeper::OnServing() {
     candidate_.reset();
     entry.problem.clear();
   }
+  if (candidate_arguments_) {
+    logger_->Info("the configuration that was read again is in force mount={}", entry.mount);
+    options_.arguments = *std::exchange(candidate_arguments_, std::nullopt);
+    ++entry.reloads;
+    entry.problem.clear();
+  }
   Register();
-  if (std::exchange(restart_wanted_, false)) BeginRestart();
+  if (std::exchange(reload_wanted_, false)) {
+    restart_wanted_ = false;
+    BeginReload();
+  } else if (std::exchange(restart_wanted_, false)) {
+    BeginRestart();
+  }
 }
 
 void Keeper::OnDaemonEnd(int status) {
@@ -270,10 +282,8 @@ void Keeper::OnDaemonEnd(int status) {
 void Keeper::OnCrash(std::string const& how) {
   auto& entry = options_.entry;
   bool const served = serving_since_ != Clock::time_point();
-  if (candidate_ && !served) {
-    entry.problem = "the installed program did not start (" + how + "): the one before it goes on";
-    logger_->Error("{} program={}", entry.problem, candidate_->path().string());
-    candidate_.reset();
+  if (!served && (candidate_ || candidate_arguments_)) {
+    DropCandidates(how);
   } else {
     entry.last_end = how;
   }
@@ -288,6 +298,20 @@ void Keeper::OnCrash(std::string const& how) {
   // A slow disk under the registry must not hold up the next one, which is registered when it
   // serves.
   if (pause.count() > 0) Register();
+}
+
+void Keeper::DropCandidates(std::string const& how) {
+  auto& entry = options_.entry;
+  if (std::exchange(candidate_arguments_, std::nullopt)) {
+    ++entry.reloads;
+    entry.problem = "with the configuration that was read again the daemon did not start (" + how +
+                    "; the log has its reason): the one before it goes on";
+    logger_->Error("{}", entry.problem);
+  } else {
+    entry.problem = "the installed program did not start (" + how + "): the one before it goes on";
+    logger_->Error("{} program={}", entry.problem, candidate_->path().string());
+  }
+  candidate_.reset();
 }
 
 // ---- what others want
@@ -308,7 +332,10 @@ void Keeper::OnSignal() {
       case SIGUSR2:
         BeginRestart();
         break;
-      default:  // a hangup of the terminal is no reason to end a mount
+      case SIGHUP:  // of the terminal, too: that is no reason to end a mount
+        BeginReload();
+        break;
+      default:
         break;
     }
   }
@@ -348,6 +375,24 @@ void Keeper::BeginRestart() {
   serving_since_ = {};
   give_up_at_ = Clock::now() + kHandOverPatience;
   Tell(Word::kHandOver);
+}
+
+void Keeper::BeginReload() {
+  if (phase_ == DaemonPhase::kEnding) return;
+  // What starts now has the arguments of before.
+  reload_wanted_ = phase_ == DaemonPhase::kStarting;
+  if (reload_wanted_) return;
+  auto& entry = options_.entry;
+  auto arguments = options_.read_again();
+  if (arguments) {
+    entry.problem.clear();
+    candidate_arguments_ = *std::move(arguments);
+    return BeginRestart();
+  }
+  ++entry.reloads;
+  entry.problem = "the configuration stays as it was: " + arguments.error().context;
+  logger_->Error("{}", entry.problem);
+  Register();
 }
 
 void Keeper::Finish(int status) {

@@ -33,8 +33,10 @@ struct KeeperOptions {
   MountEntry entry;                          ///< as it is registered; the keeper fills its own part
   std::filesystem::path runtime_dir;         ///< where it is registered
   std::vector<std::string> arguments;        ///< of the daemon
-  UniqueFd url;                              ///< a file with its URL, or none: it is no secret
-  std::filesystem::path crash_marker;        ///< a file that is made when the daemon crashes
+  /// Those that the configuration comes to now. Errors: a sentence.
+  std::function<Result<std::vector<std::string>>()> read_again;
+  UniqueFd url;                        ///< a file with its URL, or none: it is no secret
+  std::filesystem::path crash_marker;  ///< a file that is made when the daemon crashes
   /// Called once: the mount is live, and what its start had to say is said.
   std::function<void()> on_ready;
 };
@@ -46,8 +48,10 @@ class Keeper {
 
   /// Mounts and keeps the mount until it is unmounted, or until SIGTERM or SIGINT: it unmounts
   /// then, where nobody uses the mount; else its daemon ends first, which knows what was open.
-  /// SIGUSR2 starts the installed program in place of the running one. Returns the status to exit
-  /// with; errors carry a sentence, and nothing is mounted then.
+  /// SIGUSR2 starts the installed program in place of the running one, and so does SIGHUP, with the
+  /// arguments that the configuration comes to then: with those before where it is refused, or does
+  /// not serve. Returns the status to exit with; errors carry a sentence, and nothing is mounted
+  /// then.
   [[nodiscard]] Result<int> Run();
 
  private:
@@ -67,6 +71,8 @@ class Keeper {
   void OnCrash(std::string const& how);
   void OfferMount();
   void BeginRestart();
+  void BeginReload();
+  void DropCandidates(std::string const& how);
   void BeginEnd();
   void Finish(int status);
   void Register();
@@ -83,12 +89,14 @@ class Keeper {
 
   Program program_;                   ///< has served, or is the first
   std::optional<Program> candidate_;  ///< was installed since, and has not served yet
+  std::optional<std::vector<std::string>> candidate_arguments_;  ///< read since, likewise
   /// kStarting: the daemon is killed at give_up_at_ where the mount is served already; kLeaving
   /// too.
   DaemonPhase phase_ = DaemonPhase::kWaiting;
   pid_t daemon_ = 0;
   std::optional<Link> link_;
   bool restart_wanted_ = false;  ///< as soon as the starting daemon serves
+  bool reload_wanted_ = false;   ///< likewise
   bool established_ = false;     ///< the mount has been served: from now on it is never given up
   Clock::time_point serving_since_;
   RestartPauses pauses_;

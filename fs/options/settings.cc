@@ -64,14 +64,19 @@ Setting StartsOnly(Setting row) {
   return row;
 }
 
+Setting Fixed(Setting row) {
+  row.is_fixed = true;
+  return row;
+}
+
 std::vector<Setting> MakeSettings() {
   using O = Options;
   using Ip = tus::CurlTransportOptions::Ip;
   Choice<bool> const hold_or_publish({{"hold", false}, {"publish", true}});
   return {
-      Row<&O::state_dir>("state-dir", "DIR", Text{},
-                         "where names, upload records and unsent bytes are kept",
-                         "/var/lib/tusfs/MOUNT for root, $XDG_STATE_HOME/tusfs/MOUNT for others"),
+      Fixed(Row<&O::state_dir>(
+          "state-dir", "DIR", Text{}, "where names, upload records and unsent bytes are kept",
+          "/var/lib/tusfs/MOUNT for root, $XDG_STATE_HOME/tusfs/MOUNT for others")),
       Row<&O::settle>("settle", "SECONDS", Seconds(kDay),
                       "quiet time between the last close and 'finished'"),
       Row<&O::settle_limit>("settle-limit", "SECONDS", Seconds(kDay),
@@ -136,12 +141,12 @@ std::vector<Setting> MakeSettings() {
                                            {"warn", LogLevel::kWarn},
                                            {"error", LogLevel::kError}}),
                          "debug, info, warn or error"),
-      FlagRow<&O::core_dumps>("core-dumps",
-                              "allow core dumps and debuggers, which can see secrets"),
+      Fixed(FlagRow<&O::core_dumps>("core-dumps",
+                                    "allow core dumps and debuggers, which can see secrets")),
       StartsOnly(FlagRow<&O::foreground>("foreground", "stay in the foreground and log to stderr")),
       StartsOnly(FlagRow<&O::nonempty>("nonempty", "mount over a directory that is not empty")),
-      FlagRow<&O::allow_other>("allow-other",
-                               "let other users in (needs user_allow_other unless root)"),
+      Fixed(FlagRow<&O::allow_other>("allow-other",
+                                     "let other users in (needs user_allow_other unless root)")),
       Row<&O::publish_unknown>("unknown", "WHAT", hold_or_publish,
                                "files whose writer's end nobody can tell: hold or publish"),
       Row<&O::publish_interrupted>("interrupted", "WHAT", hold_or_publish,

@@ -27,6 +27,7 @@ struct Setting {
   /// What `set` would take, to come to the same; nothing where there is nothing to say.
   std::function<std::vector<std::string>(Options const&)> get;
   bool starts_only = false;  ///< it is about the start of a mount: one that runs has no such value
+  bool is_fixed = false;     ///< it cannot be changed while it is mounted
 };
 
 [[nodiscard]] std::vector<Setting> const& Settings();

@@ -75,10 +75,43 @@ Result<std::filesystem::path> StateDirectory(Options const& options,
   return std::filesystem::weakly_canonical(std::filesystem::absolute(*chosen));
 }
 
+/// What each daemon of a mount is started with besides its options.
+struct Resolved {
+  std::string url;  ///< as it may be shown
+  std::string mountpoint;
+  std::string state_dir;
+};
+
+std::vector<std::string> ArgumentsOf(Options options, Resolved const& resolved) {
+  options.url = resolved.url;
+  options.url_file.clear();
+  options.mountpoint = resolved.mountpoint;
+  options.state_dir = resolved.state_dir;
+  return CommandLineOf(options);
+}
+
+// What the parser would print is a sentence behind the program's name.
+std::string SentenceIn(std::string output) {
+  constexpr std::string_view kProgram = "tusfs: ";
+  if (output.starts_with(kProgram)) output.erase(0, kProgram.size());
+  while (output.ends_with('\n')) output.pop_back();
+  return output;
+}
+
+Result<std::vector<std::string>> ReadAgain(CommandLine const& command_line, Options const& started,
+                                           Resolved const& resolved) {
+  auto const invocation = command_line.Parse();
+  if (!invocation.options) return Fail(EINVAL, SentenceIn(invocation.output));
+  auto const next = Reconfigure(started, *invocation.options);
+  if (!next) return Failure(next.error());
+  return ArgumentsOf(*next, resolved);
+}
+
 }  // namespace
 
-Result<int> KeepMount(Options const& options, std::string const& url,
-                      std::function<void()> on_ready, Logger const& logger) {
+Result<int> KeepMount(CommandLine const& command_line, Options const& options,
+                      std::string const& url, std::function<void()> on_ready,
+                      Logger const& logger) {
   ServiceManager const manager(logger);
   auto kept = FindKept(manager, logger);
   auto const mountpoint = kept ? Result<std::string>(kept->mountpoint)
@@ -100,11 +133,7 @@ Result<int> KeepMount(Options const& options, std::string const& url,
   auto const shown = tus::RedactUrl(url);
   auto secret = shown == url ? Result<UniqueFd>(UniqueFd()) : InMemory(url);
   if (!secret) return Failure(secret.error());
-  auto for_daemon = options;
-  for_daemon.url = shown;
-  for_daemon.url_file.clear();
-  for_daemon.mountpoint = *mountpoint;
-  for_daemon.state_dir = state_dir->string();
+  Resolved const resolved{shown, *mountpoint, state_dir->string()};
   KeeperOptions wanted;
   wanted.mount = {.mountpoint = *mountpoint,
                   .source = SourceOf(options),
@@ -116,7 +145,8 @@ Result<int> KeepMount(Options const& options, std::string const& url,
   wanted.entry.state_dir = state_dir->string();
   wanted.entry.socket = SocketPath(*runtime, *mountpoint).string();
   wanted.runtime_dir = *runtime;
-  wanted.arguments = CommandLineOf(for_daemon);
+  wanted.arguments = ArgumentsOf(options, resolved);
+  wanted.read_again = [&] { return ReadAgain(command_line, options, resolved); };
   wanted.url = *std::move(secret);
   wanted.crash_marker = SuspicionOf(*state_dir);
   wanted.on_ready = std::move(on_ready);

@@ -35,7 +35,7 @@ int Serve(Options const& options, std::string const& url, KeeperLine line) {
   return served.error().code == EUCLEAN ? kMountIsLost : 1;
 }
 
-int Keep(Options const& options, std::string const& url) {
+int Keep(CommandLine const& command_line, Options const& options, std::string const& url) {
   std::optional<Background> background;
   if (!options.foreground) {
     auto entered = Background::Enter();
@@ -47,7 +47,7 @@ int Keep(Options const& options, std::string const& url) {
   }
   auto const logger = MakeLogger(options.log_level, options.foreground);
   auto const status = KeepMount(
-      options, url,
+      command_line, options, url,
       [&] {
         if (background) background->Ready();
       },
@@ -89,7 +89,8 @@ void KeepMemoryPrivate() {
 }
 
 int Main(int argc, char** argv) {
-  auto const invocation = ParseCommandLine(argc, argv);
+  CommandLine const command_line(argc, argv);
+  auto const invocation = command_line.Parse();
   HideSecrets(argc, argv);
   if (!invocation.options) {
     std::fputs(invocation.output.c_str(), invocation.status == 0 ? stdout : stderr);
@@ -110,7 +111,7 @@ int Main(int argc, char** argv) {
     auto const served = line->url().empty() ? *url : line->url();
     return Serve(options, served, std::move(*line));
   }
-  return Keep(options, *url);
+  return Keep(command_line, options, *url);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "base/logger.h"
 #include "keeper/daemon_side.h"
 #include "options/options.h"
+#include "program/reload.h"
 
 namespace tusfs {
 
@@ -16,9 +17,10 @@ namespace tusfs {
 void Complain(std::string const& sentence);
 
 /// Mounts `url` (normalised) and keeps the mount until it ends; calls `on_ready` once it is live.
-/// Returns the status to exit with. Errors: a sentence.
-[[nodiscard]] Result<int> KeepMount(Options const& options, std::string const& url,
-                                    std::function<void()> on_ready, Logger const& logger);
+/// `options` came of `command_line`. Returns the status to exit with. Errors: a sentence.
+[[nodiscard]] Result<int> KeepMount(CommandLine const& command_line, Options const& options,
+                                    std::string const& url, std::function<void()> on_ready,
+                                    Logger const& logger);
 
 /// Serves the mount that the keeper gives, until it is gone, or until the daemon is to end.
 /// Errors: a sentence.

@@ -116,6 +116,20 @@ is_reloaded() {
     [ "$(property ActiveState)" = active ] || die "not active after reload"
 }
 
+is_not_reloaded_with_a_broken_file() {
+    settings=/etc/tusfs/rig.toml
+    cp $settings /test/rig.toml
+    old=$(daemon)
+    echo 'sttle = 1' >>$settings
+    if systemctl reload $unit 2>/dev/null; then die "systemctl reload says that it is done"; fi
+    cp /test/rig.toml $settings
+    journalctl --no-pager -u $unit -n 20 | grep -q sttle || die "the journal does not name the key"
+    [ "$(daemon)" -eq "$old" ] || die "another daemon serves"
+    [ "$(property ActiveState)" = active ] || die "not active after a reload that failed"
+    [ "$(cat $mount/hello)" = hello ] || die "the mount does not work"
+    systemctl reload $unit || die "systemctl reload: status $?"
+}
+
 is_watched() {
     watched=tusfs@watched.service
     mkdir -p /mnt/watched
@@ -187,6 +201,7 @@ point "the service starts, is ready and its mount is live" starts
 point "a copy outlives 12 kills of every process of the service" outlives_everything
 point "a copy outlives the keeper, whose service comes back" outlives_its_keeper
 point "a copy outlives systemctl reload, which starts another daemon" is_reloaded
+point "systemctl reload with a broken file fails and changes nothing" is_not_reloaded_with_a_broken_file
 point "a daemon that stands still is replaced, and what waited is written" is_watched
 point "systemctl stop unmounts and leaves no descriptor, start mounts again" stops_and_starts
 point "killed while it stops, it stays stopped, and can be started again" stays_stopped

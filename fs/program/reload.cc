@@ -1,0 +1,55 @@
+#include "program/reload.h"
+
+#include <fcntl.h>
+#include <tusclient/client.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "options/settings.h"
+
+namespace tusfs {
+namespace {
+
+// Written in another way, or with another file that it is in, it may be the same.
+bool IsSameUrl(std::string const& one, std::string const& other) {
+  auto const normal = tus::NormalizeEndpoint(one);
+  auto const other_normal = tus::NormalizeEndpoint(other);
+  return normal && other_normal && *normal == *other_normal;
+}
+
+}  // namespace
+
+CommandLine::CommandLine(int argc, char const* const* argv)
+    : words_(argv, argv + argc), directory_(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)) {}
+
+Invocation CommandLine::Parse() const {
+  std::vector<char const*> argv;
+  argv.reserve(words_.size());
+  for (auto const& word : words_) argv.push_back(word.c_str());
+  UniqueFd const here(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  // Where it is gone, relative paths lead nowhere, and the parser says so.
+  [[maybe_unused]] auto const moved = ::fchdir(directory_.get());
+  auto invocation = ParseCommandLine(static_cast<int>(argv.size()), argv.data());
+  [[maybe_unused]] auto const back = ::fchdir(here.get());
+  return invocation;
+}
+
+Result<Options> Reconfigure(Options const& started, Options const& wanted) {
+  std::vector<std::string> fixed;
+  if (!IsSameUrl(started.url, wanted.url)) fixed.emplace_back("the URL");
+  if (started.mountpoint != wanted.mountpoint) fixed.emplace_back("the mount point");
+  if (started.kernel != wanted.kernel) fixed.emplace_back("-o for the kernel");
+  for (auto const& setting : Settings()) {
+    if (setting.is_fixed && setting.get(started) != setting.get(wanted)) {
+      fixed.push_back(std::string("--") + setting.name);
+    }
+  }
+  if (fixed.empty()) return wanted;
+  std::string names;
+  for (auto const& name : fixed) names += (names.empty() ? "" : ", ") + name;
+  return Fail(EINVAL, "this cannot be changed while it is mounted: " + names +
+                          "; unmount it, which loses nothing, and mount it again");
+}
+
+}  // namespace tusfs

@@ -1,0 +1,35 @@
+// What a running mount is told anew when its configuration is read again: SIGHUP to its keeper,
+// `tusfsctl reload`, `systemctl reload`.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "options/command_line.h"
+#include "options/options.h"
+
+namespace tusfs {
+
+/// A command line that can be parsed once more, with the file that it names as that is then.
+class CommandLine {
+ public:
+  /// Remembers the words, secrets among them, and the directory that relative paths begin in.
+  CommandLine(int argc, char const* const* argv);
+
+  /// As ParseCommandLine. Not beside another thread: the working directory is another one
+  /// meanwhile.
+  [[nodiscard]] Invocation Parse() const;
+
+ private:
+  std::vector<std::string> const words_;
+  UniqueFd const directory_;
+};
+
+/// What a mount that was started with `started` shall go on with, where its command line says
+/// `wanted` now: all that may change while it is mounted. `started` and `wanted` are as they were
+/// parsed. Errors: EINVAL with a sentence that names what may not.
+[[nodiscard]] Result<Options> Reconfigure(Options const& started, Options const& wanted);
+
+}  // namespace tusfs
