@@ -4,7 +4,8 @@
 
 BUILD_PACKAGES="g++ cmake ninja-build pkg-config libfuse3-dev fuse3 libcurl4-openssl-dev libidn2-dev liblmdb-dev
   libspdlog-dev libcli11-dev libexpected-dev libtomlplusplus-dev nlohmann-json3-dev libxxhash-dev
-  libssl-dev libsystemd-dev libgtest-dev libgmock-dev libboost-dev scdoc media-types dpkg-dev file"
+  libssl-dev libsystemd-dev libgtest-dev libgmock-dev libboost-dev libcpp-httplib-dev prometheus-cpp-dev
+  scdoc media-types dpkg-dev file"
 
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then

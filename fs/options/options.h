@@ -84,6 +84,7 @@ struct Options {
   std::chrono::seconds give_up{0};          ///< 0: never
   std::vector<std::string> create_command;  ///< its words
 
+  std::string metrics;  ///< as ParseListenAddress takes it, or empty
   LogLevel log_level = LogLevel::kInfo;
   bool core_dumps = false;
   bool foreground = false;

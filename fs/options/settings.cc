@@ -135,6 +135,8 @@ std::vector<Setting> MakeSettings() {
           "a file of which the server takes nothing for so long fails; 0: it never does"),
       Row<&O::create_command>("create-command", "COMMAND", Command{},
                               "says where and how each upload is made, in JSON"),
+      Row<&O::metrics>("metrics", "ADDRESS", value::Address{},
+                       "numbers for Prometheus: HOST:PORT, a PORT of this machine or unix:/PATH"),
       Row<&O::log_level>("log-level", "LEVEL",
                          Choice<LogLevel>({{"debug", LogLevel::kDebug},
                                            {"info", LogLevel::kInfo},

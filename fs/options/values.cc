@@ -13,6 +13,7 @@
 #include <span>
 #include <sstream>
 
+#include "base/listen_address.h"
 #include "filesystem/failure_table.h"
 
 namespace tusfs {
@@ -196,6 +197,12 @@ Texts PresetName::words() {
   Texts names;
   for (auto const& preset : tus::Presets()) names.push_back(preset.name);
   return names;
+}
+
+Result<void> Address::Set(std::string& member, std::string const& text) {
+  if (auto address = ParseListenAddress(text); !address) return Failure(address.error());
+  member = text;
+  return {};
 }
 
 Result<void> PresetName::Set(std::string& member, std::string const& text) {

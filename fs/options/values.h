@@ -134,6 +134,11 @@ struct FilePath : Text {
   [[nodiscard]] static Result<void> Set(std::string& member, std::string const& text);
 };
 
+/// Of a server of ours (base/listen_address.h).
+struct Address : Text {
+  [[nodiscard]] static Result<void> Set(std::string& member, std::string const& text);
+};
+
 struct PresetName : Text {
   [[nodiscard]] static Texts words();
   [[nodiscard]] static Result<void> Set(std::string& member, std::string const& text);

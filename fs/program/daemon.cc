@@ -10,12 +10,14 @@
 #include "base/thread_name.h"
 #include "filesystem/orderly_end.h"
 #include "filesystem/recovery.h"
+#include "metrics/mount_metrics.h"
 #include "options/publish_settings.h"
 #include "options/space_settings.h"
 #include "options/upload_settings.h"
 #include "program/process.h"
 #include "program/signal_watch.h"
 #include "program/wiring.h"
+#include "version.h"
 
 namespace tusfs {
 namespace {
@@ -49,6 +51,7 @@ Result<void> Daemon::Begin() {
   if (auto started = StartControl(); !started) return started;
   if (auto taken = TakeMount(); !taken) return taken;
   StartWatch();
+  StartMetrics();
   reclaimer_.emplace(*state_.store, *state_.spool, filesystem_->shrinker(), clock_,
                      ReclaimOptionsOf(options_), logger_);
   reclaimer_->Start();
@@ -88,6 +91,12 @@ Result<void> Daemon::MakeRooms() {
   rules_ = *std::move(rules);
   auto uploading = UploaderOptionsOf(options_, url_, credentials_.get(), bandwidth_);
   if (!uploading) return Failure(uploading.error());
+  if (!options_.metrics.empty()) {
+    requests_ = std::make_unique<RequestMetrics>();
+    uploading->make_transport = [this, make = std::move(uploading->make_transport)] {
+      return requests_->Measure(make());
+    };
+  }
   ReadBackOptions reading{.client = uploading->client, .make_transport = uploading->make_transport};
   uploader_ =
       std::make_unique<Uploader>(*std::move(uploading), rules_, store, spool, clock_, logger_);
@@ -147,6 +156,20 @@ void Daemon::StartWatch() {
   watch_ = line_.Watch({.is_alive = [this] { return IsAlive(); },
                         .hand_over = [this] { server_->Stop(); },
                         .alone = [this] { OnKeeperDeath(); }});
+}
+
+void Daemon::StartMetrics() {
+  if (!requests_) return;
+  auto address = ParseListenAddress(options_.metrics);
+  if (!address) return;  // the options have been checked
+  MountFacts facts{entry_.mount, kVersion, static_cast<double>(clock_.Wall()) / 1e9};
+  metrics_ = std::make_unique<MetricsServer>(
+      *std::move(address),
+      [this, facts = std::move(facts)] {
+        auto const status = reporter_->Status();
+        return status ? MountMetrics(facts, *status, *requests_) : std::string();
+      },
+      logger_);
 }
 
 bool Daemon::IsAlive() const {

@@ -37,6 +37,8 @@
 #include "fuse/request_slots.h"
 #include "fuse/server.h"
 #include "keeper/daemon_side.h"
+#include "metrics/metrics_server.h"
+#include "metrics/request_metrics.h"
 #include "options/options.h"
 #include "program/open_state.h"
 #include "uploader/publish_rules.h"
@@ -77,6 +79,7 @@ class Daemon {
   [[nodiscard]] Result<void> MakeRooms();
   [[nodiscard]] Result<void> StartControl();
   [[nodiscard]] Result<void> TakeMount();
+  void StartMetrics();
   void StartWatch();
   void StartSweep();
   void StartCount();
@@ -116,6 +119,7 @@ class Daemon {
   tus::BandwidthLimit bandwidth_;
   std::unique_ptr<tus::Credentials> credentials_;
   PublishRules rules_;
+  std::unique_ptr<RequestMetrics> requests_;  ///< null: nobody counts
   std::unique_ptr<Uploader> uploader_;
   std::unique_ptr<ReadBack> read_back_;  ///< null: uploaded bytes are not read back
   std::unique_ptr<Finishing> finishing_;
@@ -135,6 +139,7 @@ class Daemon {
   // What works in the rooms by itself, and what its end waits for.
   std::optional<Ending> publishing_end_;    ///< transfers, which are cancelled; settling, the disk
   std::unique_ptr<ControlServer> control_;  ///< commands that are being answered
+  std::unique_ptr<MetricsServer> metrics_;  ///< answers that are being given
   std::jthread watch_;                      ///< of the line: a look at the catalog
   std::optional<Reclaimer> reclaimer_;      ///< its round
   std::jthread sweep_;                      ///< the file that it is at

@@ -17,10 +17,11 @@ may_use() {
         uploader) echo "base spool catalog uploader" ;;
         filesystem) echo "base content spool catalog uploader filesystem" ;;
         control) echo "base spool filesystem control" ;;
+        metrics) echo "base filesystem metrics" ;;
         options) echo "base spool uploader filesystem options" ;;
         fuse) echo "base filesystem fuse" ;;
         keeper) echo "base control fuse keeper" ;;
-        program) echo "base content spool catalog uploader filesystem control options fuse keeper program" ;;
+        program) echo "base content spool catalog uploader filesystem control metrics options fuse keeper program" ;;
         *) complain "fs/$1 is no room that this test knows" ;;
     esac
 }

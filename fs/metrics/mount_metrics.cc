@@ -1,0 +1,101 @@
+#include "metrics/mount_metrics.h"
+
+#include <prometheus/text_serializer.h>
+
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "base/text.h"
+
+namespace tusfs {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+constexpr double kSecond = 1e9;  // of FileTime
+
+// States that somebody waits to hear of are there with 0, too.
+constexpr std::string_view kAlways[] = {"failed",   "interrupted", "queued",
+                                        "settling", "unconfirmed", "uploading"};
+
+MetricFamily GaugeOf(char const* name, char const* help, double value) {
+  ClientMetric metric;
+  metric.gauge.value = value;
+  return {name, help, MetricType::Gauge, {metric}};
+}
+
+MetricFamily CounterOf(char const* name, char const* help, std::uint64_t value) {
+  ClientMetric metric;
+  metric.counter.value = static_cast<double>(value);
+  return {name, help, MetricType::Counter, {metric}};
+}
+
+MetricFamily Bytes(char const* name, char const* help, std::uint64_t value) {
+  return GaugeOf(name, help, static_cast<double>(value));
+}
+
+MetricFamily Files(std::map<std::string_view, std::uint64_t> files) {
+  for (auto const& state : kAlways) files.try_emplace(state, 0);
+  MetricFamily family{"tusfs_files", "Files by state", MetricType::Gauge, {}};
+  for (auto const& [state, count] : files) {
+    ClientMetric metric;
+    metric.label = {{"state", std::string(state)}};
+    metric.gauge.value = static_cast<double>(count);
+    family.metric.push_back(std::move(metric));
+  }
+  return family;
+}
+
+// Prometheus takes UTF-8 alone; a path may be anything.
+std::string Label(std::string const& path) {
+  using nlohmann::json;
+  auto const quoted = json(Printable(path)).dump(-1, ' ', false, json::error_handler_t::replace);
+  return json::parse(quoted).get<std::string>();
+}
+
+MetricFamily Build(std::string const& version) {
+  auto family = GaugeOf("tusfs_build_info", "Always 1; the version is a label", 1);
+  family.metric.front().label = {{"version", version}};
+  return family;
+}
+
+}  // namespace
+
+std::string MountMetrics(MountFacts const& facts, StatusReport const& status,
+                         RequestMetrics const& requests) {
+  auto const& server = status.server;
+  auto families = requests.Collect();
+  auto const add = [&](MetricFamily family) { families.push_back(std::move(family)); };
+  add(Build(facts.version));
+  add(GaugeOf("tusfs_start_time_seconds", "When the daemon was started, since 1970",
+              facts.started_at));
+  add(Files(status.files));
+  add(Bytes("tusfs_accepted_bytes", "Bytes of the files that are to be on the server",
+            status.accepted));
+  add(Bytes("tusfs_confirmed_bytes", "Of these, bytes that the server has confirmed",
+            status.confirmed));
+  add(CounterOf("tusfs_sent_bytes_total", "Body bytes sent since the mount was made", status.sent));
+  add(CounterOf("tusfs_resent_bytes_total", "Of these, bytes that were sent before",
+                status.resent));
+  add(Bytes("tusfs_spool_used_bytes", "Local disk that the spool takes", status.spool_used));
+  add(Bytes("tusfs_spool_limit_bytes", "Local disk that it may take", status.spool_limit));
+  add(GaugeOf("tusfs_waiting_files", "Files whose writers wait for room",
+              static_cast<double>(status.waiting)));
+  add(Bytes("tusfs_interrupted_bytes", "Bytes here of interrupted files", status.interrupted));
+  add(CounterOf("tusfs_dropped_files_total", "Interrupted files that were given up to make room",
+                status.dropped_files));
+  add(GaugeOf("tusfs_server_reachable", "1 while the server answers as a tus server",
+              server.reachable ? 1 : 0));
+  add(GaugeOf("tusfs_server_changed_time_seconds", "When that changed last, since 1970",
+              static_cast<double>(server.since) / kSecond));
+  auto const mount = Label(facts.mount);
+  for (auto& family : families) {
+    for (auto& metric : family.metric) metric.label.push_back({"mount", mount});
+  }
+  return prometheus::TextSerializer().Serialize(families);
+}
+
+}  // namespace tusfs

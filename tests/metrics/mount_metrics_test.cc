@@ -1,0 +1,56 @@
+// MountMetrics: the text that Prometheus reads.
+#include "metrics/mount_metrics.h"
+
+#include <gmock/gmock.h>
+
+namespace tusfs {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+TEST(MountMetrics, HasEachNumberOfTheStatus) {
+  RequestMetrics requests;
+  requests.Count("POST", 201, 0.01);
+  StatusReport status;
+  status.files = {{"uploaded", 7}, {"failed", 2}};
+  status.accepted = 1000;
+  status.confirmed = 900;
+  status.sent = 950;
+  status.resent = 50;
+  status.spool_used = 4096;
+  status.spool_limit = std::uint64_t{1} << 40;
+  status.waiting = 3;
+  status.server.reachable = true;
+  status.server.since = 1'700'000'000'500'000'000;
+  auto const text = MountMetrics({"/mnt/ingest", "1.2.3", 1.5e9}, status, requests);
+  for (std::string const line :
+       {"tusfs_build_info{version=\"1.2.3\",mount=\"/mnt/ingest\"} 1",
+        "tusfs_start_time_seconds{mount=\"/mnt/ingest\"} 1500000000",
+        "tusfs_files{state=\"uploaded\",mount=\"/mnt/ingest\"} 7",
+        "tusfs_files{state=\"failed\",mount=\"/mnt/ingest\"} 2",
+        "tusfs_files{state=\"interrupted\",mount=\"/mnt/ingest\"} 0",
+        "tusfs_accepted_bytes{mount=\"/mnt/ingest\"} 1000",
+        "tusfs_confirmed_bytes{mount=\"/mnt/ingest\"} 900",
+        "tusfs_sent_bytes_total{mount=\"/mnt/ingest\"} 950",
+        "tusfs_resent_bytes_total{mount=\"/mnt/ingest\"} 50",
+        "tusfs_spool_used_bytes{mount=\"/mnt/ingest\"} 4096",
+        "tusfs_spool_limit_bytes{mount=\"/mnt/ingest\"} 1099511627776",
+        "tusfs_waiting_files{mount=\"/mnt/ingest\"} 3",
+        "tusfs_server_reachable{mount=\"/mnt/ingest\"} 1",
+        "tusfs_server_changed_time_seconds{mount=\"/mnt/ingest\"} 1700000000.5",
+        "tusfs_requests_total{answer=\"2xx\",method=\"POST\",mount=\"/mnt/ingest\"} 1"}) {
+    EXPECT_THAT(text, HasSubstr("\n" + line)) << line;
+  }
+}
+
+TEST(MountMetrics, AHostileMountPointStaysInItsQuotes) {
+  RequestMetrics const requests;
+  auto const text = MountMetrics({"/a\"} 1\nevil 1\xff", "1", 0}, StatusReport(), requests);
+  EXPECT_THAT(text, testing::Not(HasSubstr("\nevil")));
+  EXPECT_THAT(text, testing::Not(HasSubstr("\xff")));
+  EXPECT_THAT(text, AllOf(HasSubstr("mount=\"/a\\\"} 1"), HasSubstr("tusfs_files")));
+}
+
+}  // namespace
+}  // namespace tusfs
