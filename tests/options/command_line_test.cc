@@ -412,7 +412,7 @@ TEST_F(CommandLineTest, SaysEveryOption) {
                            {"--spool-size=64MiB", "--reserve=0", "--keep=1MiB", "--trim=confirmed",
                             "--read-back", "--check=*.mov=media"},
                            {"--core-dumps", "--retry-refused", "--lenient", "--give-up=3600",
-                            "--create-command=make-upload --for rig"},
+                            "--metrics=9817", "--create-command=make-upload --for rig"},
                            {"--url-file=" + UrlFile("http://tus/files/?token=s3cret\n")},
                            {"--token-file=/a"},
                            {"--basic-file=/a"},
