@@ -15,7 +15,6 @@
 #include "options/upload_settings.h"
 #include "program/process.h"
 #include "program/signal_watch.h"
-#include "program/wiring.h"
 
 namespace tusfs {
 namespace {

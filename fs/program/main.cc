@@ -10,17 +10,15 @@
 #include <optional>
 #include <string_view>
 
+#include "options/check_files.h"
 #include "options/command_line.h"
+#include "program/check_config.h"
+#include "program/exit_status.h"
 #include "program/process.h"
 #include "program/remount.h"
 #include "program/wiring.h"
 
 namespace tusfs {
-
-void Complain(std::string const& sentence) {
-  std::fprintf(stderr, "tusfs: %s\n", sentence.c_str());
-}
-
 namespace {
 
 int Serve(Options const& options, std::string const& url, KeeperLine line) {
@@ -64,6 +62,14 @@ int ChangeMount(Options const& options, std::vector<std::string> const& given) {
   return 1;
 }
 
+int ShowConfiguration(Options const& options, Given const& given) {
+  auto const missing = WhatIsMissing(options);
+  for (auto const& sentence : missing) Complain(sentence);
+  if (!missing.empty()) return kWrongConfiguration;
+  std::fputs(ShowOptions(options, given).c_str(), stdout);
+  return 0;
+}
+
 // Every user can read the command line of every process.
 void HideSecrets(int argc, char** argv) {
   for (int at = 1; at < argc; ++at) {
@@ -96,14 +102,12 @@ int Main(int argc, char** argv) {
     return invocation.status;
   }
   auto const& options = *invocation.options;
+  if (invocation.check) return ShowConfiguration(options, invocation.given);
   if (invocation.remount) return ChangeMount(options, invocation.given_after_o);
   auto const url = tus::NormalizeEndpoint(options.url);
   if (!url) {
-    // What has a user name in it is not repeated: a password may follow.
-    bool const secret = options.url.find('@') != std::string::npos || !options.url_file.empty();
-    Complain("cannot mount " + (secret ? "that URL" : "'" + tus::RedactUrl(options.url) + "'") +
-             ": " + url.error().message + "; write it like https://host/files/");
-    return 2;
+    Complain(url.error().message);
+    return kWrongConfiguration;
   }
   if (!options.core_dumps) KeepMemoryPrivate();
   if (auto line = KeeperLine::FromEnvironment()) {

@@ -12,6 +12,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <thread>
 
@@ -45,6 +46,10 @@ bool StderrIsTheJournal() {
 }
 
 }  // namespace
+
+void Complain(std::string const& sentence) {
+  std::fprintf(stderr, "tusfs: %s\n", sentence.c_str());
+}
 
 Result<Background> Background::Enter() {
   int ends[2];

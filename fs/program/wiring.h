@@ -12,9 +12,6 @@
 
 namespace tusfs {
 
-/// One line on standard error, for the person who started it.
-void Complain(std::string const& sentence);
-
 /// Mounts `url` (normalised) and keeps the mount until it ends; calls `on_ready` once it is live.
 /// Returns the status to exit with. Errors: a sentence.
 [[nodiscard]] Result<int> KeepMount(Options const& options, std::string const& url,
