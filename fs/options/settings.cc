@@ -138,6 +138,8 @@ std::vector<Setting> MakeSettings() {
                               "allow core dumps and debuggers, which can see secrets"),
       StartsOnly(FlagRow<&O::foreground>("foreground", "stay in the foreground and log to stderr")),
       StartsOnly(FlagRow<&O::nonempty>("nonempty", "mount over a directory that is not empty")),
+      StartsOnly(FlagRow<&O::make_mountpoint>("make-mountpoint",
+                                              "make the mount point where it is missing")),
       FlagRow<&O::allow_other>("allow-other",
                                "let other users in (needs user_allow_other unless root)"),
       Row<&O::publish_unknown>("unknown", "WHAT", hold_or_publish,

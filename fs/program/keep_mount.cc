@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "fuse/request_slots.h"
 #include "keeper/keeper.h"
+#include "options/check_files.h"
 #include "options/command_line.h"
 #include "options/places.h"
 #include "program/open_state.h"
@@ -75,14 +76,27 @@ Result<std::filesystem::path> StateDirectory(Options const& options,
   return std::filesystem::weakly_canonical(std::filesystem::absolute(*chosen));
 }
 
+Result<void> CheckFiles(Options const& options) {
+  std::string all;
+  for (auto const& sentence : WhatIsMissing(options)) all += (all.empty() ? "" : "; ") + sentence;
+  return all.empty() ? Result<void>() : Fail(ENOENT, all);
+}
+
 }  // namespace
 
 Result<int> KeepMount(Options const& options, std::string const& url,
-                      std::function<void()> on_ready, Logger const& logger) {
-  ServiceManager const manager(logger);
+                      std::function<void()> on_ready, ServiceManager const& manager,
+                      Logger const& logger) {
   auto kept = FindKept(manager, logger);
-  auto const mountpoint = kept ? Result<std::string>(kept->mountpoint)
-                               : PrepareMountpoint(options.mountpoint, options.nonempty, logger);
+  // A mount that is alive goes on without them, as it does when they go later.
+  if (auto const there = kept ? Result<void>() : CheckFiles(options); !there) {
+    return Failure(there.error());
+  }
+  auto const mountpoint =
+      kept ? Result<std::string>(kept->mountpoint)
+           : PrepareMountpoint(options.mountpoint,
+                               {.nonempty = options.nonempty, .make = options.make_mountpoint},
+                               logger);
   if (!mountpoint) return Failure(mountpoint.error());
   auto const state_dir = StateDirectory(options, *mountpoint);
   if (!state_dir) return Failure(state_dir.error());

@@ -15,6 +15,7 @@
 #include "program/check_config.h"
 #include "program/exit_status.h"
 #include "program/process.h"
+#include "program/put_off.h"
 #include "program/remount.h"
 #include "program/wiring.h"
 
@@ -26,11 +27,11 @@ int Serve(Options const& options, std::string const& url, KeeperLine line) {
   auto const served = ServeMount(options, url, std::move(line), logger);
   if (served) return 0;
   // The keeper has said why there is no mount.
-  if (served.error().code == ECANCELED) return 1;
+  if (served.error().code == ECANCELED) return kMayMendItself;
   Complain(Describe(served.error()));
   // A successor has no terminal.
   if (!options.foreground) logger->Error("cannot serve: {}", Describe(served.error()));
-  return served.error().code == EUCLEAN ? kMountIsLost : 1;
+  return served.error().code == EUCLEAN ? kMountIsLost : ExitStatusFor(served.error());
 }
 
 int Keep(Options const& options, std::string const& url) {
@@ -39,20 +40,29 @@ int Keep(Options const& options, std::string const& url) {
     auto entered = Background::Enter();
     if (!entered) {
       Complain(entered.error().context);
-      return 1;
+      return kMayMendItself;
     }
     background = std::move(*entered);
   }
   auto const logger = MakeLogger(options.log_level, options.foreground);
-  auto const status = KeepMount(
+  ServiceManager const manager(logger);
+  bool was_live = false;
+  auto const kept = KeepMount(
       options, url,
       [&] {
+        was_live = true;
         if (background) background->Ready();
+        if (manager.IsThere()) ForgetFailedStarts(options);
       },
-      logger);
-  if (status) return *status;
-  Complain(Describe(status.error()));
-  return 1;
+      manager, logger);
+  auto const why = kept ? std::string() : Describe(kept.error());
+  auto const status = kept ? *kept : ExitStatusFor(kept.error());
+  if (!kept) Complain(why);
+  if (status == kWrongConfiguration)
+    manager.Status("not mounted: " + (kept ? std::string("see the log") : why));
+  bool const ends = status == 0 || status == kWrongConfiguration || was_live;
+  // A stop that came while it was put off is an orderly one.
+  return !ends && PutOffRestart(options, why, manager, logger) ? 0 : status;
 }
 
 int ChangeMount(Options const& options, std::vector<std::string> const& given) {

@@ -8,14 +8,17 @@
 #include "base/error.h"
 #include "base/logger.h"
 #include "keeper/daemon_side.h"
+#include "keeper/service_manager.h"
 #include "options/options.h"
 
 namespace tusfs {
 
 /// Mounts `url` (normalised) and keeps the mount until it ends; calls `on_ready` once it is live.
-/// Returns the status to exit with. Errors: a sentence.
+/// Returns the status to exit with. Errors: a sentence; ExitStatusFor says whether another try is
+/// of use.
 [[nodiscard]] Result<int> KeepMount(Options const& options, std::string const& url,
-                                    std::function<void()> on_ready, Logger const& logger);
+                                    std::function<void()> on_ready, ServiceManager const& manager,
+                                    Logger const& logger);
 
 /// Serves the mount that the keeper gives, until it is gone, or until the daemon is to end.
 /// Errors: a sentence.
