@@ -33,6 +33,7 @@ Daemon::Daemon(Options const& options, std::string url, KeeperLine line, Logger 
       logger_(std::move(logger)),
       keeper_(::getppid()),
       line_(std::move(line)),
+      manager_(logger_),
       processes_(options.copiers) {}
 
 // ---- the beginning
@@ -54,6 +55,7 @@ Result<void> Daemon::Begin() {
   StartSweep();
   StartCount();
   StartAnnouncer();
+  StartStatus();
   return {};
 }
 
@@ -87,6 +89,7 @@ Result<void> Daemon::MakeRooms() {
   rules_ = *std::move(rules);
   auto uploading = UploaderOptionsOf(options_, url_, credentials_.get(), bandwidth_);
   if (!uploading) return Failure(uploading.error());
+  uploading->on_server_change = [this] { news_.Note(); };
   ReadBackOptions reading{.client = uploading->client, .make_transport = uploading->make_transport};
   uploader_ =
       std::make_unique<Uploader>(*std::move(uploading), rules_, store, spool, clock_, logger_);
@@ -193,6 +196,18 @@ void Daemon::Announce() {
                 entry_.state_dir, slots_->replayed());
   line_.SayAnnounced();
   if (!options_.foreground) LeaveTerminal();
+}
+
+// What the keeper tells the service manager, which listens to it alone.
+void Daemon::StartStatus() {
+  if (!manager_.IsThere()) return;
+  status_ = std::jthread([this](std::stop_token const& stop) {
+    NameThread("status");
+    state_.store->WhenChanged([this] { news_.Note(); });
+    news_.Run(stop, {.line = [this] { return commands_->Summary(); },
+                     .tell = [this](std::string const& line) { return line_.SayStatus(line); }});
+    state_.store->WhenChanged({});
+  });
 }
 
 // ---- serving

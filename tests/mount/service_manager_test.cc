@@ -46,11 +46,6 @@ class NotifySocket {
     Read();
     return ready_;
   }
-  /// How often a status was told.
-  int Told() {
-    Read();
-    return told_;
-  }
 
  private:
   void Read() {
@@ -60,14 +55,12 @@ class NotifySocket {
       if (message == "READY=1") ready_ = true;
       if (!message.starts_with("STATUS=")) continue;
       status_ = message.substr(7);
-      ++told_;
     }
   }
 
   int const fd_;
   std::string status_;
   bool ready_ = false;
-  int told_ = 0;
 };
 
 class ServiceManagerTest : public MountTest {
@@ -153,6 +146,30 @@ TEST_F(ServiceManagerTest, AStopDoesNotWaitForWhatIsPutOff) {
   auto const ended = service.Wait(std::chrono::seconds(10));
   ASSERT_TRUE(ended) << "it waits for half a minute";
   EXPECT_EQ(ended->code, 0);
+}
+
+TEST_F(ServiceManagerTest, ItsStatusIsWhatTusfsctlSaysAndIsKeptCurrent) {
+  MountedTusfs mount(server_->Url(), {"--settle", "0.1"});
+  ASSERT_EQ(mount.Mount(), "");
+  auto const says = [&](std::string const& words) {
+    return WaitFor([&] { return manager_->Status().find(words) != std::string::npos; });
+  };
+  EXPECT_TRUE(says("safe: 100% (0 B of 0 B on the server")) << manager_->Status();
+  Copy(Source("clip", 3 * kMiB), mount / "clip");
+  ASSERT_EQ(mount.WaitUploaded(), 0);
+  EXPECT_TRUE(says("safe: 100% (3.0 MiB of 3.0 MiB on the server, 0 B to go)"))
+      << manager_->Status();
+  EXPECT_THAT(RunProgram({TusfsctlProgram(), "status", mount.mountpoint()}).out,
+              HasSubstr(manager_->Status().substr(std::string("safe: ").size())));
+  server_->Kill();
+  WriteFile(mount / "later", "hello");
+  EXPECT_TRUE(says("server not usable since ")) << manager_->Status();
+  EXPECT_TRUE(says("5 B to go")) << manager_->Status();
+  server_->Restart();
+  ASSERT_EQ(mount.WaitUploaded(), 0);
+  EXPECT_TRUE(says("0 B to go)")) << manager_->Status();
+  EXPECT_TRUE(WaitFor([&] { return manager_->Status().ends_with("to go)"); }))
+      << "the server is back: " << manager_->Status();
 }
 
 TEST_F(ServiceManagerTest, TheMountPointIsMadeSoThatOthersComeThrough) {

@@ -225,6 +225,8 @@ is_put_off() {
 
 has_arrived() {
     tusfsctl wait --timeout 60 $mount || die "tusfsctl wait: status $?"
+    is_told() { property StatusText | grep -q '^safe: .* 0 B to go)$'; }
+    within 10 is_told || die "systemctl status says $(property StatusText)"
     sha256sum /test/store/* | cut -d ' ' -f 1 >/test/arrived
     for name in killed keeper reloaded hello; do
         sum=$(sha256sum <$mount/$name | cut -d ' ' -f 1)
