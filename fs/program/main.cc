@@ -8,10 +8,13 @@
 #include <cerrno>
 #include <cstdio>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "options/check_files.h"
 #include "options/command_line.h"
+#include "options/mount_helper.h"
 #include "program/check_config.h"
 #include "program/exit_status.h"
 #include "program/process.h"
@@ -104,9 +107,14 @@ void KeepMemoryPrivate() {
   ::setrlimit(RLIMIT_CORE, &limit);
 }
 
-int Main(int argc, char** argv) {
-  auto const invocation = ParseCommandLine(argc, argv);
-  HideSecrets(argc, argv);
+Invocation Parse(std::vector<std::string> const& words) {
+  std::vector<char const*> argv;
+  argv.reserve(words.size());
+  for (auto const& word : words) argv.push_back(word.c_str());
+  return ParseCommandLine(static_cast<int>(argv.size()), argv.data());
+}
+
+int Run(Invocation const& invocation) {
   if (!invocation.options) {
     std::fputs(invocation.output.c_str(), invocation.status == 0 ? stdout : stderr);
     return invocation.status;
@@ -125,6 +133,24 @@ int Main(int argc, char** argv) {
     return Serve(options, served, std::move(*line));
   }
   return Keep(options, *url);
+}
+
+int RunMountHelper(std::vector<std::string> const& words) {
+  auto const read = ReadMountHelper(words);
+  if (!read) {
+    Complain(read.error().context);
+    return kWrongConfiguration;
+  }
+  auto const invocation = Parse(read->arguments);
+  if (read->fake && invocation.options) return 0;
+  return Run(invocation);
+}
+
+int Main(int argc, char** argv) {
+  std::vector<std::string> const words(argv, argv + argc);
+  HideSecrets(argc, argv);
+  bool const is_helper = !words.empty() && IsMountHelper(words.front());
+  return is_helper ? MountHelperStatus(RunMountHelper(words)) : Run(Parse(words));
 }
 
 }  // namespace

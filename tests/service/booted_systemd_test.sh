@@ -43,6 +43,9 @@ shared=$work/shared stage=$work/stage
 DESTDIR="$stage" "$cmake" --install "$build" >"$work/install.log" || { cat "$work/install.log"; exit 1; }
 mkdir -p "$stage/usr/bin" && cp "$server" "$stage/usr/bin/tus-fixture-server"
 cp -R "$here/root/." "$stage"
+# mount(8) looks nowhere else.
+mkdir -p "$stage/usr/sbin"
+[ -e "$stage/usr/sbin/mount.tusfs" ] || ln -s "$(cd "$stage" && find . -path '*/bin/tusfs' | head -n 1 | cut -c2-)" "$stage/usr/sbin/mount.tusfs"
 cp "$here/points.sh" "$shared"
 mkdir "$stage/etc/systemd/system/multi-user.target.wants"
 ln -s ../points.service "$stage/etc/systemd/system/multi-user.target.wants"

@@ -223,6 +223,24 @@ is_put_off() {
     [ "$(property ActiveState $late)" = inactive ] || die "after stop: $(property ActiveState $late)"
 }
 
+# As mount units, without a service: the first by hand, the second by whoever looks first.
+is_in_fstab() {
+    systemctl start mnt-fstab.mount || die "systemctl start: status $?"
+    grep -q ' /mnt/fstab fuse.tusfs ' /proc/self/mounts || die "it is not mounted"
+    head -c 3000 $source >/mnt/fstab/by-fstab
+    tusfsctl wait --timeout 60 /mnt/fstab || die "tusfsctl wait: status $?"
+    systemctl stop mnt-fstab.mount || die "systemctl stop: status $?"
+    ! grep -q ' /mnt/fstab ' /proc/self/mounts || die "it is mounted still"
+    [ "$(property Result mnt-fstab.mount)" = success ] || die "the mount ended with $(property Result mnt-fstab.mount)"
+    if [ "$(property ActiveState mnt-auto.automount)" = active ]; then
+        head -c 3000 $source >/mnt/auto/by-automount
+        grep -q ' /mnt/auto fuse.tusfs ' /proc/self/mounts || die "the automount has mounted nothing"
+        tusfsctl wait --timeout 60 /mnt/auto || die "tusfsctl wait: status $?"
+    else
+        echo " (without automount: there is no /dev/autofs)" >/test/figure
+    fi
+}
+
 has_arrived() {
     tusfsctl wait --timeout 60 $mount || die "tusfsctl wait: status $?"
     is_told() { property StatusText | grep -q '^safe: .* 0 B to go)$'; }
@@ -248,5 +266,6 @@ point "umount and SIGTERM end the service, and it can be started again" ends_ord
 point "with what the unit allows it sees how writers of other users end" sees_writers
 point "a wrong configuration fails the unit, once" fails_when_wrong
 point "what may mend itself is tried again after longer and longer pauses" is_put_off
+point "a line of fstab mounts it, and its unit ends it" is_in_fstab
 point "everything arrived at the server" has_arrived
 echo "done $failed"
