@@ -58,10 +58,9 @@ Result<Background> Background::Enter() {
   UniqueFd writing(ends[1]);
   pid_t const child = ::fork();
   if (child < 0) return FailErrno("fork");
-  if (child == 0) {
-    ::setsid();
-    return Background(std::move(writing));
-  }
+  // The child stays in its process group until it is ready: autofs knows by that who makes the
+  // mount that all others wait for.
+  if (child == 0) return Background(std::move(writing));
   writing.Reset();
   char answer = 0;
   ssize_t got = 0;
@@ -75,6 +74,7 @@ Result<Background> Background::Enter() {
 }
 
 void LeaveTerminal() {
+  ::setsid();
   UniqueFd const null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   for (int const fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(null.get(), fd);
   [[maybe_unused]] auto const moved = ::chdir("/");

@@ -29,8 +29,8 @@ class Background {
   UniqueFd pipe_;
 };
 
-/// Standard streams to /dev/null and the directory to /: a daemon keeps no terminal and no
-/// directory busy. Its own paths are absolute.
+/// A session of its own, standard streams to /dev/null and the directory to /: a daemon keeps no
+/// terminal and no directory busy. Its own paths are absolute.
 void LeaveTerminal();
 
 /// The directory's lock, for as long as the descriptor is open. Waits a few seconds for a daemon

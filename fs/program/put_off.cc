@@ -52,8 +52,7 @@ bool PutOffRestart(Options const& options, std::string const& why, ServiceManage
   auto const pause = starts ? starts->Add() : kUnknown;
   auto const what = "not mounted" + (why.empty() ? ", see the log" : ": " + why);
   manager.Status(what + "; the next try is in " + std::to_string(pause.count()) + " ms");
-  logger->Error("not mounted, the next try is in {} ms error=\"{}\" mount={}", pause.count(), why,
-                options.mountpoint);
+  logger->Error("{}; the next try is in {} ms mount={}", what, pause.count(), options.mountpoint);
   if (!AwaitEndSignal(pause)) return false;
   if (starts) starts->Forget();
   return true;

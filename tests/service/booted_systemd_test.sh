@@ -79,9 +79,11 @@ done </proc/self/cgroup
 
 # The host's systemd, where there is one, is not to be asked for anything.
 mkdir -p /run/systemd && mount -t tmpfs tmpfs /run/systemd
+autofs=
+[ ! -c /dev/autofs ] || autofs=--bind=/dev/autofs
 status=0
 timeout --kill-after=10 400 systemd-nspawn --quiet --directory="$work/root" --boot --register=no \
-    --keep-unit --private-network --capability=CAP_IPC_LOCK --bind=/dev/fuse \
+    --keep-unit --private-network --capability=CAP_IPC_LOCK --bind=/dev/fuse $autofs \
     --bind="$shared:/test" --console=read-only systemd.unified_cgroup_hierarchy=1 \
     </dev/null >"$work/console" 2>&1 || status=$?
 

@@ -233,7 +233,7 @@ is_in_fstab() {
     ! grep -q ' /mnt/fstab ' /proc/self/mounts || die "it is mounted still"
     [ "$(property Result mnt-fstab.mount)" = success ] || die "the mount ended with $(property Result mnt-fstab.mount)"
     if [ "$(property ActiveState mnt-auto.automount)" = active ]; then
-        head -c 3000 $source >/mnt/auto/by-automount
+        timeout 30 sh -c "head -c 3000 $source >/mnt/auto/by-automount" || die "nothing can be written there"
         grep -q ' /mnt/auto fuse.tusfs ' /proc/self/mounts || die "the automount has mounted nothing"
         tusfsctl wait --timeout 60 /mnt/auto || die "tusfsctl wait: status $?"
     else
