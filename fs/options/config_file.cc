@@ -15,8 +15,6 @@
 #include <string_view>
 #include <vector>
 
-#include "options/settings.h"
-
 namespace tusfs {
 namespace {
 
@@ -64,14 +62,6 @@ bool MayBeNumber(Setting const& setting) {
   return std::find(kNumbers.begin(), kNumbers.end(), setting.metavar) != kNumbers.end();
 }
 
-std::string TypeOf(Setting const& setting) {
-  if (setting.kind == Setting::Kind::kFlag) return setting.takes;
-  if (MayBeNumber(setting)) return "a number or text: " + setting.takes;
-  return (setting.kind == Setting::Kind::kValue ? "text in quotes: "
-                                                : "a list of texts in quotes: ") +
-         setting.takes;
-}
-
 /// One key of the file.
 struct FileKey {
   std::string name;
@@ -91,7 +81,8 @@ void ApplySetting(Options& options, FileKey const& key, Given& given) {
   auto const values = ValuesOf(*key.node, *setting);
   if (!values || (key.node->is_number() && !MayBeNumber(*setting))) {
     return given.AddMistake(key.place + ": the setting '" + key.name +
-                            "' is of another type: it takes " + TypeOf(*setting));
+                            "' is of another type: it takes " + TypeInFile(*setting) +
+                            (setting->kind == Setting::Kind::kFlag ? "" : ": " + setting->takes));
   }
   for (auto const& value : *values) {
     given.Set(options, *setting, value, key.place, key.spelt());
@@ -130,6 +121,20 @@ std::string At(std::string const& path, toml::source_region const& source) {
 }
 
 }  // namespace
+
+std::string TypeInFile(Setting const& setting) {
+  switch (setting.kind) {
+    case Setting::Kind::kFlag:
+      return "true or false";
+    case Setting::Kind::kValue:
+      return MayBeNumber(setting) ? "a number or text" : "text in quotes";
+    case Setting::Kind::kList:
+      return "a list of texts in quotes";
+    case Setting::Kind::kTable:
+      return "a table of texts in quotes";
+  }
+  return {};
+}
 
 bool ApplyConfigFile(Options& options, std::string const& path, Given& given) {
   toml::table table;

@@ -5,8 +5,12 @@
 
 #include "options/given.h"
 #include "options/options.h"
+#include "options/settings.h"
 
 namespace tusfs {
+
+/// How the value of a setting is written there: "a number or text".
+[[nodiscard]] std::string TypeInFile(Setting const& setting);
 
 /// Applies the file at `path`, which may have url and mountpoint, too, and tells `given` where each
 /// value stands. All mistakes are told, by their lines: each names the file, its line, the key, and

@@ -117,6 +117,7 @@ Result<int> KeepMount(Options const& options, std::string const& url,
   auto for_daemon = options;
   for_daemon.url = shown;
   for_daemon.url_file.clear();
+  for_daemon.make_mountpoint = false;
   for_daemon.mountpoint = *mountpoint;
   for_daemon.state_dir = state_dir->string();
   KeeperOptions wanted;
