@@ -353,6 +353,7 @@ Result<void> Store::Apply(Transaction& transaction) {
     if (observer_ && change.value) observer_(change.table, change.key, *change.value);
     active_.Set(change.table, std::move(change.key), std::move(change.value));
   }
+  if (changed_) changed_();
   return {};
 }
 
@@ -382,6 +383,11 @@ Result<void> Store::SkipNumbers(Counter counter, std::uint64_t last) {
 void Store::Observe(Observer observer) {
   MutexLock lock(mutex_);
   observer_ = std::move(observer);
+}
+
+void Store::WhenChanged(std::function<void()> changed) {
+  MutexLock lock(mutex_);
+  changed_ = std::move(changed);
 }
 
 Result<void> Store::ReadThrough() const {

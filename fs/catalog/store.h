@@ -162,6 +162,10 @@ class Store {
   /// that and returns. An empty one ends it.
   void Observe(Observer observer) EXCLUDES(mutex_);
 
+  /// `changed` is called after each change from now on, with the store's lock held: it notes that
+  /// and returns. An empty one ends it.
+  void WhenChanged(std::function<void()> changed) EXCLUDES(mutex_);
+
   /// The numbers up to `last` are never given: they are in use, though the store does not know of
   /// it.
   [[nodiscard]] Result<void> SkipNumbers(Counter counter, std::uint64_t last) EXCLUDES(mutex_);
@@ -249,6 +253,7 @@ class Store {
       GUARDED_BY(mutex_);  ///< of the last try, while it can be mended
   mutable std::optional<Error> failure_ GUARDED_BY(mutex_);
   Observer observer_ GUARDED_BY(mutex_);
+  std::function<void()> changed_ GUARDED_BY(mutex_);
   std::uint64_t first_numbers_[5] = {};  ///< set by Open, before anybody else is here
   bool is_open_ = false;                 ///< likewise; before, on_failure is told of nothing
 

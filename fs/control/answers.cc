@@ -94,17 +94,29 @@ std::uint64_t CountStuck(json const& files) {
 }
 
 // Never all of it while a file is stuck: what it lacks may be no bytes at all.
-std::string ShowSafe(json const& status, bool with_bars) {
+bool LacksSomething(json const& status) {
+  auto const& bytes = status.at("bytes");
+  return CountStuck(status.at("files")) > 0 &&
+         NumberOf(bytes, "confirmed") >= NumberOf(bytes, "accepted");
+}
+
+std::string SafeShare(json const& status) {
   auto const& bytes = status.at("bytes");
   auto const confirmed = NumberOf(bytes, "confirmed");
   auto const accepted = NumberOf(bytes, "accepted");
+  return (LacksSomething(status) ? "99%" : ShowPercent(confirmed, accepted)) + " (" +
+         Bytes(confirmed) + " of " + Bytes(accepted) + " on the server, " +
+         Bytes(NumberOf(bytes, "remaining")) + " to go)";
+}
+
+std::string ShowSafe(json const& status, bool with_bars) {
+  auto const& bytes = status.at("bytes");
   auto const held = NumberOf(bytes, "held");
   auto const stuck = CountStuck(status.at("files"));
-  bool const lacks = stuck > 0 && confirmed >= accepted;
-  auto const bar = lacks ? Bar(99, 100, with_bars) : Bar(confirmed, accepted, with_bars);
-  auto text = "  safe    " + bar + (lacks ? "99%" : ShowPercent(confirmed, accepted)) + " (" +
-              Bytes(confirmed) + " of " + Bytes(accepted) + " on the server, " +
-              Bytes(NumberOf(bytes, "remaining")) + " to go)\n";
+  auto const bar = LacksSomething(status)
+                       ? Bar(99, 100, with_bars)
+                       : Bar(NumberOf(bytes, "confirmed"), NumberOf(bytes, "accepted"), with_bars);
+  auto text = "  safe    " + bar + SafeShare(status) + "\n";
   if (stuck > 0) {
     text += "  stuck   " + std::to_string(stuck) + " files wait for somebody" +
             (held > 0 ? ", of which a power cut has left " + Bytes(held) + " in doubt" : "") +
@@ -175,6 +187,19 @@ std::string ShowMount(json const& status, bool with_bars) {
   }
   text += "  files   " + (files.empty() ? "none" : files) + "\n";
   return text + ShowSpool(status.at("spool")) + ShowProcesses(status);
+}
+
+std::string SummaryOf(json const& status) {
+  auto text = "safe: " + SafeShare(status);
+  if (auto const stuck = CountStuck(status.at("files")); stuck > 0) {
+    text += "; " + std::to_string(stuck) + " files wait for somebody";
+  }
+  auto const& server = status.at("server");
+  if (!server.value("reachable", false)) {
+    text += "; server not usable since " + ShownText(server, "since") +
+            Behind(": ", ShownText(server, "error"));
+  }
+  return text;
 }
 
 std::string ShowFiles(json const& answer, bool with_bars) {

@@ -24,6 +24,9 @@ namespace tusfs {
 /// A mount with its processes, and with what its daemon says where it says something. `with_bars`:
 /// for a terminal.
 [[nodiscard]] std::string ShowMount(nlohmann::json const& status, bool with_bars);
+/// How the mount is, in one line for the service manager: how much is safe, what waits for
+/// somebody, whether the server can be used.
+[[nodiscard]] std::string SummaryOf(nlohmann::json const& status);
 /// One line a file.
 [[nodiscard]] std::string ShowFiles(nlohmann::json const& answer, bool with_bars);
 

@@ -6,6 +6,8 @@
 #include <optional>
 #include <string_view>
 
+#include "control/answers.h"
+
 namespace tusfs {
 namespace {
 
@@ -110,6 +112,11 @@ std::optional<Decisions::Rest> RestOf(std::string const& text) {
 }
 
 }  // namespace
+
+std::string Commands::Summary() const {
+  auto const status = reporter_.Status();
+  return status ? SummaryOf(Status(status, entry_)) : Describe(status.error());
+}
 
 std::string Commands::Answer(std::string const& request) const {
   auto const object = json::parse(request, nullptr, false);

@@ -28,6 +28,9 @@ class Commands {
   /// Answers one request; never throws, whatever the text is.
   [[nodiscard]] std::string Answer(std::string const& request) const;
 
+  /// The answer to "status" in one line (SummaryOf), or why there is none.
+  [[nodiscard]] std::string Summary() const;
+
  private:
   MountEntry const entry_;
   Reporter const& reporter_;

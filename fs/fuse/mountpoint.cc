@@ -192,9 +192,25 @@ bool IsDeadMount(std::string const& path) {
   return ::statfs(path.c_str(), &alive) != 0 && (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
+// As mkdir -p does it, whatever the umask is: others have to come through.
+Result<void> MakeDirectories(std::filesystem::path const& path) {
+  constexpr mode_t kMode = 0755;
+  struct stat status {};
+  if (path.has_relative_path() && ::stat(path.parent_path().c_str(), &status) != 0 &&
+      errno == ENOENT) {
+    if (auto made = MakeDirectories(path.parent_path()); !made) return made;
+  }
+  if (::mkdir(path.c_str(), kMode) != 0) {
+    return errno == EEXIST ? Result<void>()
+                           : FailErrno("the mount point cannot be made: '" + path.string() + "'");
+  }
+  if (::chmod(path.c_str(), kMode) != 0) return FailErrno("'" + path.string() + "'");
+  return {};
+}
+
 }  // namespace
 
-Result<std::string> PrepareMountpoint(std::string const& mountpoint, bool nonempty,
+Result<std::string> PrepareMountpoint(std::string const& mountpoint, MountpointWishes wishes,
                                       Logger const& logger) {
   auto path = std::filesystem::absolute(mountpoint).lexically_normal().string();
   while (path.size() > 1 && path.back() == '/') path.pop_back();
@@ -208,10 +224,15 @@ Result<std::string> PrepareMountpoint(std::string const& mountpoint, bool nonemp
     if (auto cleared = ClearStaleMount(path); !cleared) return Failure(cleared.error());
     logger->Warn("cleared the mount that an earlier daemon left behind mount={}", path);
   }
-  if (::stat(path.c_str(), &status) != 0) {
+  bool there = ::stat(path.c_str(), &status) == 0;
+  if (!there && errno == ENOENT && wishes.make) {
+    if (auto made = MakeDirectories(path); !made) return Failure(made.error());
+    there = ::stat(path.c_str(), &status) == 0;
+  }
+  if (!there) {
     if (errno == ENOENT) {
       return Fail(ENOENT, "the mount point '" + path + "' does not exist: make it with 'mkdir -p " +
-                              path + "'");
+                              path + "', or give --make-mountpoint");
     }
     return FailErrno("the mount point '" + path + "'");
   }
@@ -228,7 +249,7 @@ Result<std::string> PrepareMountpoint(std::string const& mountpoint, bool nonemp
   std::error_code failed;
   bool const empty = std::filesystem::is_empty(path, failed);
   if (failed) return Fail(failed.value(), "the mount point '" + path + "': " + failed.message());
-  if (!empty && !nonempty) {
+  if (!empty && !wishes.nonempty) {
     return Fail(ENOTEMPTY, "the mount point '" + path +
                                "' is not empty, and a mount would hide what is in it: name an "
                                "empty directory, or give --nonempty");

@@ -19,10 +19,16 @@ struct MountOptions {
   std::vector<std::string> kernel;  ///< noexec, nodev and the like
 };
 
+struct MountpointWishes {
+  bool nonempty = false;  ///< it may have something in it
+  bool make = false;      ///< it is made where it is missing, with its parents, mode 0755
+};
+
 /// What keeps a mount from being made at `mountpoint`; clears a stale tusfs mount on the way.
-/// Returns the absolute path. Errors carry a sentence that names the way out.
-[[nodiscard]] Result<std::string> PrepareMountpoint(std::string const& mountpoint, bool nonempty,
-                                                    Logger const& logger);
+/// Returns the absolute path. Errors carry a sentence that names the way out; ENOENT, ENOTDIR,
+/// ENOTEMPTY, EACCES and the like where a person has to do something.
+[[nodiscard]] Result<std::string> PrepareMountpoint(std::string const& mountpoint,
+                                                    MountpointWishes wishes, Logger const& logger);
 
 /// Mounts. The mount lives for as long as somebody has this /dev/fuse, or a copy of it, open, and
 /// until it is unmounted. Errors carry a sentence.

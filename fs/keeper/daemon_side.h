@@ -41,6 +41,8 @@ class KeeperLine {
   [[nodiscard]] Result<UniqueFd> TakeMount();
 
   void SayServing() { (void)link_.Send(Word::kServing); }
+  /// False where the keeper does not listen now.
+  bool SayStatus(std::string const& line) { return link_.Send(Word::kStatus, line).has_value(); }
   void SayAnnounced() { (void)link_.Send(Word::kAnnounced); }
 
   struct Calls {

@@ -188,6 +188,9 @@ void Keeper::OnMessage() {
       manager_.Ready();
       if (auto const ready = std::exchange(options_.on_ready, nullptr)) ready();
       return;
+    case Word::kStatus:
+      if (phase_ == DaemonPhase::kServing) manager_.Status(message->text);
+      return;
     case Word::kPong:
       ping_answered_ = true;
       return;
@@ -292,6 +295,8 @@ void Keeper::OnCrash(std::string const& how) {
              : std::nullopt);
   serving_since_ = {};
   start_at_ = Clock::now() + pause;
+  manager_.Status("the daemon " + how + "; the next one starts in " +
+                  std::to_string(pause.count()) + " ms, writers wait");
   logger_->Error(
       "the daemon ended, the mount is kept, the next one starts in {} ms how=\"{}\" mount={}",
       pause.count(), how, options_.mount.mountpoint);

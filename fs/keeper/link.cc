@@ -15,12 +15,13 @@ Result<std::pair<Link, Link>> Link::Make() {
   return std::pair(Link(UniqueFd(ends[0])), Link(UniqueFd(ends[1])));
 }
 
-Result<void> Link::Send(Word word, int fd) const {
-  iovec piece{&word, sizeof word};
+Result<void> Link::Send(Word word, int fd, std::string_view text) const {
+  std::string shown(text.substr(0, kLongestText));
+  iovec pieces[]{{&word, sizeof word}, {shown.data(), shown.size()}};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {};
   msghdr message{};
-  message.msg_iov = &piece;
-  message.msg_iovlen = 1;
+  message.msg_iov = pieces;
+  message.msg_iovlen = shown.empty() ? 1 : 2;
   if (fd >= 0) {
     message.msg_control = control;
     message.msg_controllen = sizeof control;
@@ -40,11 +41,13 @@ Result<void> Link::Send(Word word, int fd) const {
 
 std::optional<Message> Link::Receive() const {
   Message received{};
-  iovec piece{&received.word, sizeof received.word};
+  received.text.resize(kLongestText);
+  iovec pieces[]{{&received.word, sizeof received.word},
+                 {received.text.data(), received.text.size()}};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
   msghdr message{};
-  message.msg_iov = &piece;
-  message.msg_iovlen = 1;
+  message.msg_iov = pieces;
+  message.msg_iovlen = 2;
   message.msg_control = control;
   message.msg_controllen = sizeof control;
   ssize_t got = 0;
@@ -52,6 +55,7 @@ std::optional<Message> Link::Receive() const {
     got = ::recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC);
   } while (got < 0 && errno == EINTR);
   if (got <= 0) return std::nullopt;
+  received.text.resize(static_cast<std::size_t>(got) - sizeof received.word);
   auto const* const header = CMSG_FIRSTHDR(&message);
   if (header != nullptr && header->cmsg_type == SCM_RIGHTS) {
     int fd = -1;

@@ -1,5 +1,5 @@
 // The line between the keeper and its daemon: a socket of one-word messages, one of which carries
-// the mount.
+// the mount, and one a line of text.
 //
 // A daemon may be newer than its keeper (`tusfsctl restart` after an upgrade), so words are never
 // renumbered, and a word that is not known is ignored. Each end belongs to one process; Send may
@@ -8,6 +8,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/error.h"
@@ -24,12 +26,17 @@ enum class Word : std::uint8_t {
   kPing = 6,       ///< keeper: are you there?
   kPong = 7,       ///< daemon: the catalog and the threads answer
   kHandOver = 8,   ///< keeper: end orderly, a successor waits
+  kStatus = 9,     ///< daemon: how the mount is, for the service manager (with the text)
 };
 
 struct Message {
   Word word;
-  UniqueFd fd;  ///< with kMount
+  UniqueFd fd;       ///< with kMount
+  std::string text;  ///< with kStatus
 };
+
+/// Bytes.
+constexpr std::size_t kLongestText = 1024;
 
 class Link {
  public:
@@ -40,12 +47,16 @@ class Link {
   [[nodiscard]] int fd() const { return fd_.get(); }
 
   /// Never waits. Errors: EPIPE where the other end has gone, EAGAIN where it does not listen.
-  Result<void> Send(Word word, int fd = -1) const;
+  Result<void> Send(Word word, int fd = -1) const { return Send(word, fd, {}); }
+  /// Of `text` the first kLongestText bytes.
+  Result<void> Send(Word word, std::string_view text) const { return Send(word, -1, text); }
 
   /// Waits for a message; nothing where the other end has gone.
   [[nodiscard]] std::optional<Message> Receive() const;
 
  private:
+  Result<void> Send(Word word, int fd, std::string_view text) const;
+
   UniqueFd fd_;
 };
 

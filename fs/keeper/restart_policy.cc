@@ -44,13 +44,17 @@ bool LeavesCatalogInDoubt(int status) {
   return HasCrashed(status) || EndedWith(status, kCatalogIsDamaged);
 }
 
+milliseconds PauseAfter(int failures) {
+  auto pause = kFirstPause;
+  for (int i = 1; i < failures && pause < kLongestPause; ++i) pause *= 2;
+  return std::min(pause, kLongestPause);
+}
+
 milliseconds RestartPauses::After(std::optional<milliseconds> served) {
   bool const quick = !served || *served < kQuickEnd;
   quick_ends_ = quick ? quick_ends_ + 1 : 0;
   if (quick_ends_ <= kQuickEndsForgiven) return milliseconds(0);
-  auto pause = kFirstPause;
-  for (int i = kQuickEndsForgiven + 1; i < quick_ends_ && pause < kLongestPause; ++i) pause *= 2;
-  return std::min(pause, kLongestPause);
+  return PauseAfter(quick_ends_ - kQuickEndsForgiven);
 }
 
 std::chrono::seconds RestartPauses::StartPatience() const {

@@ -39,6 +39,11 @@ enum class AfterEnd {
 /// The next start looks at the catalog before it believes it.
 [[nodiscard]] bool LeavesCatalogInDoubt(int status);
 
+/// From so many failures on the pause does not get longer.
+constexpr int kMostPauses = 10;
+/// The pause after the failure of this number, from 1 on: 100 ms, doubling to 30 s.
+[[nodiscard]] std::chrono::milliseconds PauseAfter(int failures);
+
 /// How long to wait for, and between, daemons that do not last.
 class RestartPauses {
  public:

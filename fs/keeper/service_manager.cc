@@ -2,6 +2,7 @@
 
 #include <systemd/sd-daemon.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -41,7 +42,7 @@ std::optional<ServiceManager::Kept> ServiceManager::TakeKept() const {
 }
 
 void ServiceManager::Keep(UniqueFd const& device, UniqueFd const& slots) const {
-  if (std::getenv("NOTIFY_SOCKET") == nullptr) return;
+  if (!IsThere()) return;
   // What an earlier mount of this service left there would be of no use.
   ForgetKept();
   Store(logger_, kDevice, device.get());
@@ -51,6 +52,15 @@ void ServiceManager::Keep(UniqueFd const& device, UniqueFd const& slots) const {
 void ServiceManager::ForgetKept() const {
   ::sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=fuse");
   ::sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=slots");
+}
+
+bool ServiceManager::IsThere() const { return std::getenv("NOTIFY_SOCKET") != nullptr; }
+
+void ServiceManager::Status(std::string const& line) const {
+  // A line end would begin another message.
+  auto text = "STATUS=" + line;
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  ::sd_notify(0, text.c_str());
 }
 
 void ServiceManager::Ready() const { ::sd_notify(0, "READY=1"); }

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -26,6 +27,12 @@ class ServiceManager {
   /// Hands it copies of both.
   void Keep(UniqueFd const& device, UniqueFd const& slots) const;
   void ForgetKept() const;
+
+  /// Whether this process is the main one of a service that tells how it is.
+  [[nodiscard]] bool IsThere() const;
+
+  /// What `systemctl status` shows of the service; one line.
+  void Status(std::string const& line) const;
 
   void Ready() const;
   void Stopping() const;

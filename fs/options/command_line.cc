@@ -1,7 +1,5 @@
 #include "options/command_line.h"
 
-#include <tusclient/redact.h>
-
 #include <CLI/CLI.hpp>
 #include <map>
 #include <sstream>
@@ -18,22 +16,11 @@ namespace {
 
 constexpr int kUsageError = 2;
 
-Invocation Rejected(std::string const& sentence) {
+Invocation Rejected(std::vector<std::string> const& sentences) {
   Invocation invocation;
-  invocation.output = "tusfs: " + sentence + "\n";
+  for (auto const& sentence : sentences) invocation.output += "tusfs: " + sentence + "\n";
   invocation.status = kUsageError;
   return invocation;
-}
-
-// The parser repeats words that it has no place for.
-std::string WithoutSecrets(std::string const& sentence) {
-  std::istringstream words(sentence);
-  std::string shown;
-  for (std::string word; std::getline(words, word, ' ');) {
-    bool const is_url = word.find("://") != std::string::npos;
-    shown += (shown.empty() ? "" : " ") + (is_url ? tus::RedactUrl(word) : word);
-  }
-  return shown;
 }
 
 std::string HelpOf(Setting const& setting) {
@@ -46,6 +33,7 @@ struct GivenWords {
   std::string url;
   std::string mountpoint;
   std::string config;
+  std::string check;  ///< "true", or the file to check
   std::vector<std::string> mount_options;
   std::map<std::string, std::vector<std::string>> values;  ///< by name of a setting
   std::map<std::string, std::string> flags;                ///< likewise
@@ -57,6 +45,9 @@ void Declare(CLI::App& app, GivenWords& words) {
   app.add_option("MOUNTPOINT", words.mountpoint, "the directory to mount at")->option_text(" ");
   app.add_option("--config", words.config, "take the settings from a TOML file")
       ->option_text("FILE");
+  app.add_flag("--check-config", words.check,
+               "print every setting with its origin, or what is wrong; mount nothing")
+      ->option_text("[FILE]");
   app.add_option("-o", words.mount_options, "options in the style of mount(8): a,b=c")
       ->option_text("OPTIONS")
       ->allow_extra_args(false);
@@ -75,39 +66,48 @@ void Declare(CLI::App& app, GivenWords& words) {
   }
 }
 
-Result<void> ApplySettings(Options& options, CLI::App const& app, GivenWords const& words) {
+void ApplySettings(Options& options, CLI::App const& app, GivenWords const& words, Given& given) {
   for (auto const& setting : Settings()) {
-    if (app.count(std::string("--") + setting.name) == 0) continue;
-    auto const given = setting.kind == Setting::Kind::kFlag
-                           ? std::vector<std::string>{words.flags.at(setting.name)}
-                           : words.values.at(setting.name);
-    for (auto const& value : given) {
-      if (auto applied = setting.set(options, value); !applied) return applied;
-    }
+    auto const name = std::string("--") + setting.name;
+    if (app.count(name) == 0) continue;
+    auto const values = setting.kind == Setting::Kind::kFlag
+                            ? std::vector<std::string>{words.flags.at(setting.name)}
+                            : words.values.at(setting.name);
+    for (auto const& value : values) given.Set(options, setting, value, kCommandLine, name);
   }
-  return {};
+}
+
+/// What is to be checked may stand alone, where a mount has its URL.
+void FindFileToCheck(CLI::App const& app, GivenWords& words) {
+  if (words.check != "true") {
+    words.config = words.check;
+  } else if (words.config.empty() && words.mountpoint.empty() && app.count("--url-file") == 0 &&
+             words.url.find("://") == std::string::npos) {
+    std::swap(words.config, words.url);
+  }
+}
+
+void Check(Result<void> const& checked, Given& given) {
+  if (!checked) given.AddMistake(checked.error().context);
 }
 
 /// What wins comes last.
-Result<Invocation> Apply(CLI::App const& app, GivenWords const& words) {
+Invocation Apply(CLI::App const& app, GivenWords words) {
   Invocation invocation;
   Options options;
-  if (!words.config.empty()) {
-    if (auto applied = ApplyConfigFile(options, words.config); !applied) {
-      return Failure(applied.error());
-    }
-  }
-  auto mount_words = ApplyMountOptions(options, words.mount_options);
-  if (!mount_words) return Failure(mount_words.error());
-  invocation.remount = mount_words->remount;
-  invocation.given_after_o = std::move(mount_words->settings);
-  if (auto applied = ApplySettings(options, app, words); !applied) {
-    return Failure(applied.error());
-  }
-  if (auto checked = CheckTogether(options); !checked) return Failure(checked.error());
-  if (auto placed = SetPlaces(options, words.url, words.mountpoint); !placed) {
-    return Failure(placed.error());
-  }
+  auto& given = invocation.given;
+  invocation.check = app.count("--check-config") > 0;
+  if (invocation.check) FindFileToCheck(app, words);
+  bool const is_known = words.config.empty() || ApplyConfigFile(options, words.config, given);
+  auto mount_words = ApplyMountOptions(options, words.mount_options, given);
+  invocation.remount = mount_words.remount;
+  invocation.given_after_o = std::move(mount_words.settings);
+  ApplySettings(options, app, words, given);
+  if (!is_known) return Rejected(given.mistakes());
+  Check(CheckTogether(options), given);
+  Check(SetPlaces(options, words.url, words.mountpoint, given), given);
+  if (!options.url.empty() && !invocation.remount) Check(CheckUrl(options), given);
+  if (!given.mistakes().empty()) return Rejected(given.mistakes());
   invocation.options = std::move(options);
   return invocation;
 }
@@ -140,14 +140,13 @@ Invocation ParseCommandLine(int argc, char const* const* argv) {
     std::ostringstream out;
     std::ostringstream err;
     if (app.exit(stop, out, err) != 0) {
-      return Rejected(WithoutSecrets(stop.what()) + " ('tusfs --help' shows the usage)");
+      return Rejected({WithoutSecrets(stop.what()) + " ('tusfs --help' shows the usage)"});
     }
     Invocation shown;
     shown.output = out.str();
     return shown;
   }
-  auto invocation = Apply(app, words);
-  return invocation ? *std::move(invocation) : Rejected(invocation.error().context);
+  return Apply(app, std::move(words));
 }
 
 }  // namespace tusfs

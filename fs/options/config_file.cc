@@ -15,8 +15,6 @@
 #include <string_view>
 #include <vector>
 
-#include "options/settings.h"
-
 namespace tusfs {
 namespace {
 
@@ -64,32 +62,44 @@ bool MayBeNumber(Setting const& setting) {
   return std::find(kNumbers.begin(), kNumbers.end(), setting.metavar) != kNumbers.end();
 }
 
-Result<void> ApplySetting(Options& options, std::string const& name, toml::node const& node) {
-  auto const* const setting = FindSetting(name);
+/// One key of the file.
+struct FileKey {
+  std::string name;
+  toml::node const* node;
+  std::string place;  ///< FILE:LINE
+
+  [[nodiscard]] std::uint32_t line() const { return node->source().begin.line; }
+  [[nodiscard]] std::string spelt() const { return place + ": " + name; }
+};
+
+void ApplySetting(Options& options, FileKey const& key, Given& given) {
+  auto const* const setting = FindSetting(key.name);
   if (setting == nullptr) {
-    return Fail(EINVAL, "unknown setting '" + name + "': see tusfs(1) for those that there are");
+    return given.AddMistake(key.place + ": unknown setting '" + key.name +
+                            "': see tusfs.toml(5) for those that there are");
   }
-  auto const values = ValuesOf(node, *setting);
-  if (!values || (node.is_number() && !MayBeNumber(*setting))) {
-    return Fail(EINVAL,
-                "the setting '" + name + "' is of another type: it takes " +
-                    (setting->kind == Setting::Kind::kFlag    ? "true or false"
-                     : MayBeNumber(*setting)                  ? "a number or text"
-                     : setting->kind == Setting::Kind::kValue ? "text in quotes"
-                                                              : "a list of texts in quotes"));
+  auto const values = ValuesOf(*key.node, *setting);
+  if (!values || (key.node->is_number() && !MayBeNumber(*setting))) {
+    return given.AddMistake(key.place + ": the setting '" + key.name +
+                            "' is of another type: it takes " + TypeInFile(*setting) +
+                            (setting->kind == Setting::Kind::kFlag ? "" : ": " + setting->takes));
   }
   for (auto const& value : *values) {
-    if (auto applied = setting->set(options, value); !applied) return applied;
+    given.Set(options, *setting, value, key.place, key.spelt());
   }
-  return {};
 }
 
-Result<void> Apply(Options& options, std::string const& name, toml::node const& node) {
-  if (name != "url" && name != "mountpoint") return ApplySetting(options, name, node);
-  auto const value = node.value_exact<std::string>();
-  if (!value) return Fail(EINVAL, "the setting '" + name + "' takes text in quotes");
-  (name == "url" ? options.url : options.mountpoint) = *value;
-  return {};
+void Apply(Options& options, FileKey const& key, Given& given) {
+  if (key.name != "url" && key.name != "mountpoint") {
+    return ApplySetting(options, key, given);
+  }
+  given.Note(key.name, key.place);
+  auto const value = key.node->value_exact<std::string>();
+  if (!value || value->empty()) {
+    return given.AddMistake(key.place + ": the setting '" + key.name +
+                            "' takes text in quotes, not empty");
+  }
+  (key.name == "url" ? options.url : options.mountpoint) = *value;
 }
 
 Result<std::string> ReadConfigFile(std::string const& path) {
@@ -106,26 +116,48 @@ Result<std::string> ReadConfigFile(std::string const& path) {
   return std::string(std::istreambuf_iterator<char>(stream), {});
 }
 
-Failure At(std::string const& path, toml::source_region const& source, std::string const& what) {
-  return Fail(EINVAL, path + ":" + std::to_string(source.begin.line) + ": " + what);
+std::string At(std::string const& path, toml::source_region const& source) {
+  return path + ":" + std::to_string(source.begin.line);
 }
 
 }  // namespace
 
-Result<void> ApplyConfigFile(Options& options, std::string const& path) {
-  auto const text = ReadConfigFile(path);
-  if (!text) return Failure(text.error());
-  toml::table table;
-  try {
-    table = toml::parse(*text, path);
-  } catch (toml::parse_error const& error) {
-    return At(path, error.source(), std::string(error.description()));
-  }
-  for (auto const& [key, node] : table) {
-    auto const applied = Apply(options, std::string(key.str()), node);
-    if (!applied) return At(path, node.source(), applied.error().context);
+std::string TypeInFile(Setting const& setting) {
+  switch (setting.kind) {
+    case Setting::Kind::kFlag:
+      return "true or false";
+    case Setting::Kind::kValue:
+      return MayBeNumber(setting) ? "a number or text" : "text in quotes";
+    case Setting::Kind::kList:
+      return "a list of texts in quotes";
+    case Setting::Kind::kTable:
+      return "a table of texts in quotes";
   }
   return {};
+}
+
+bool ApplyConfigFile(Options& options, std::string const& path, Given& given) {
+  toml::table table;
+  try {
+    auto const text = ReadConfigFile(path);
+    if (!text) {
+      given.AddMistake(text.error().context);
+      return false;
+    }
+    table = toml::parse(*text, path);
+  } catch (toml::parse_error const& error) {
+    given.AddMistake(At(path, error.source()) + ": " + std::string(error.description()));
+    return false;
+  }
+  std::vector<FileKey> keys;
+  for (auto const& [name, node] : table) {
+    keys.push_back({std::string(name.str()), &node, At(path, node.source())});
+  }
+  // A table has its keys by name, a reader by line.
+  std::stable_sort(keys.begin(), keys.end(),
+                   [](FileKey const& a, FileKey const& b) { return a.line() < b.line(); });
+  for (auto const& key : keys) Apply(options, key, given);
+  return true;
 }
 
 }  // namespace tusfs

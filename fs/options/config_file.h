@@ -3,13 +3,18 @@
 
 #include <string>
 
-#include "base/error.h"
+#include "options/given.h"
 #include "options/options.h"
+#include "options/settings.h"
 
 namespace tusfs {
 
-/// Applies the file at `path`, which may have url and mountpoint, too. Errors: EINVAL with a
-/// sentence that names the file, and the line where it is no TOML.
-[[nodiscard]] Result<void> ApplyConfigFile(Options& options, std::string const& path);
+/// How the value of a setting is written there: "a number or text".
+[[nodiscard]] std::string TypeInFile(Setting const& setting);
+
+/// Applies the file at `path`, which may have url and mountpoint, too, and tells `given` where each
+/// value stands. All mistakes are told, by their lines: each names the file, its line, the key, and
+/// what that takes. False where it cannot be read, or is no TOML: nobody knows what it would say.
+bool ApplyConfigFile(Options& options, std::string const& path, Given& given);
 
 }  // namespace tusfs

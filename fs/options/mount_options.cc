@@ -1,6 +1,5 @@
 #include "options/mount_options.h"
 
-#include <cerrno>
 #include <set>
 #include <sstream>
 #include <string_view>
@@ -56,47 +55,43 @@ bool IsForTheKernel(std::string const& name) {
   return known.contains(name);
 }
 
-Result<void> ApplyMountOption(Options& options, std::string const& item, MountWords& words) {
+void ApplyMountOption(Options& options, std::string const& item, MountWords& words, Given& given) {
   auto const equals = item.find('=');
   auto const name = item.substr(0, equals);
   if (name == "ro") {
-    return Fail(EINVAL,
-                "a tusfs cannot be mounted read-only (-o ro): it is there to take files in; leave "
-                "'ro' out");
+    return given.AddMistake(
+        "a tusfs cannot be mounted read-only (-o ro): it is there to take files in; leave 'ro' "
+        "out");
   }
   if (name == "remount") {
     words.remount = true;
-    return {};
+    return;
   }
-  if (IsForMountPrograms(name)) return {};
-  if (IsForTheKernel(name)) {
-    options.kernel.push_back(name);
-    return {};
-  }
+  if (IsForMountPrograms(name)) return;
+  if (IsForTheKernel(name)) return options.kernel.push_back(name);
   auto const* const setting = FindSetting(name);
   if (setting == nullptr) {
-    return Fail(EINVAL, "unknown mount option '" + name + "' (-o " + item +
+    return given.AddMistake("unknown mount option '" + name + "' (-o " + item +
                             "): 'tusfs --help' lists those that there are");
   }
   if (equals == std::string::npos && setting->kind != Setting::Kind::kFlag) {
-    return Fail(EINVAL, "the mount option '" + name + "' needs a value: -o " + name + "=" +
+    return given.AddMistake("the mount option '" + name + "' needs a value: -o " + name + "=" +
                             setting->metavar);
   }
   words.settings.push_back(name);
-  return setting->set(options, equals == std::string::npos ? "true" : item.substr(equals + 1));
+  auto const value = equals == std::string::npos ? "true" : item.substr(equals + 1);
+  given.Set(options, *setting, value, "-o", "-o " + name);
 }
 
 }  // namespace
 
-Result<MountWords> ApplyMountOptions(Options& options, std::vector<std::string> const& lists) {
+MountWords ApplyMountOptions(Options& options, std::vector<std::string> const& lists,
+                             Given& given) {
   MountWords words;
   for (auto const& list : lists) {
     std::istringstream items(list);
     for (std::string item; std::getline(items, item, ',');) {
-      if (item.empty()) continue;
-      if (auto applied = ApplyMountOption(options, item, words); !applied) {
-        return Failure(applied.error());
-      }
+      if (!item.empty()) ApplyMountOption(options, item, words, given);
     }
   }
   return words;

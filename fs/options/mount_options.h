@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "base/error.h"
+#include "options/given.h"
 #include "options/options.h"
 
 namespace tusfs {
@@ -15,8 +15,8 @@ struct MountWords {
 };
 
 /// Applies `lists`, words separated by commas. Words for mount programs are taken for nothing,
-/// those for the kernel go to Options::kernel. Errors: EINVAL with a sentence.
-[[nodiscard]] Result<MountWords> ApplyMountOptions(Options& options,
-                                                   std::vector<std::string> const& lists);
+/// those for the kernel go to Options::kernel. `given` is told of all values and of all mistakes.
+[[nodiscard]] MountWords ApplyMountOptions(Options& options, std::vector<std::string> const& lists,
+                                           Given& given);
 
 }  // namespace tusfs

@@ -89,6 +89,7 @@ struct Options {
   bool core_dumps = false;
   bool foreground = false;
   bool nonempty = false;
+  bool make_mountpoint = false;
   bool allow_other = false;
 };
 

@@ -34,30 +34,50 @@ bool IsSamePlace(std::string const& one, std::string const& other) {
   return a && b && a->substr(0, a->find('?')) == b->substr(0, b->find('?'));
 }
 
+void Take(std::string& member, std::string word, std::string const& name, Given& given) {
+  if (word.empty()) return;
+  member = std::move(word);
+  given.Note(name, kCommandLine);
+}
+
 }  // namespace
 
-Result<void> SetPlaces(Options& options, std::string url, std::string mountpoint) {
+Result<void> SetPlaces(Options& options, std::string url, std::string mountpoint, Given& given) {
   bool const from_file = !options.url_file.empty();
   // One word alone is the mount point, where the URL comes from elsewhere.
   if (from_file && mountpoint.empty() && !IsUrl(url)) std::swap(url, mountpoint);
-  if (!url.empty()) options.url = std::move(url);
-  if (!mountpoint.empty()) options.mountpoint = std::move(mountpoint);
+  Take(options.url, std::move(url), "url", given);
+  Take(options.mountpoint, std::move(mountpoint), "mountpoint", given);
   if (from_file) {
     auto read = ReadUrl(options.url_file);
     if (!read) return Failure(read.error());
     options.source = std::exchange(options.url, *std::move(read));
+    given.Note("url", options.url_file);
     if (IsUrl(options.source) && !IsSamePlace(options.source, options.url)) {
       return Fail(EINVAL, "the URL '" + tus::RedactUrl(options.source) +
                               "' is of another place than the one in '" + options.url_file +
                               "': leave it out");
     }
   }
-  if (options.url.empty()) return Fail(EINVAL, "no URL given: tusfs URL MOUNTPOINT");
-  if (options.mountpoint.empty()) {
+  // Of a place that the file has, and has wrong, something is said already.
+  if (options.url.empty() && given.PlaceOf("url").empty()) {
+    return Fail(EINVAL, "no URL given: tusfs URL MOUNTPOINT");
+  }
+  if (options.mountpoint.empty() && given.PlaceOf("mountpoint").empty()) {
     return Fail(EINVAL,
                 "no mount point given: tusfs " + tus::RedactUrl(options.url) + " MOUNTPOINT");
   }
   return {};
+}
+
+Result<void> CheckUrl(Options const& options) {
+  auto const url = tus::NormalizeEndpoint(options.url);
+  if (url) return {};
+  // What has a user name in it is not repeated: a password may follow.
+  bool const secret = options.url.find('@') != std::string::npos || !options.url_file.empty();
+  return Fail(EINVAL, "cannot mount " +
+                          (secret ? "that URL" : "'" + tus::RedactUrl(options.url) + "'") + ": " +
+                          url.error().message + "; write it like https://host/files/");
 }
 
 std::string SourceOf(Options const& options) {

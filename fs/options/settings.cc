@@ -39,12 +39,10 @@ Setting Row(char const* name, char const* metavar, Kind const& kind, char const*
           help,
           std::move(by_default),
           kind.words(),
+          kind.Takes(),
           Kind::kKind,
-          [name, kind](Options& options, std::string const& text) -> Result<void> {
-            auto set = kind.Set(options.*kMember, text);
-            if (set) return set;
-            return Fail(EINVAL,
-                        std::string("--") + name + " is '" + text + "': " + set.error().context);
+          [kind](Options& options, std::string const& text) {
+            return kind.Set(options.*kMember, text);
           },
           [kind](Options const& options) { return kind.Get(options.*kMember); }};
 }
@@ -114,7 +112,7 @@ std::vector<Setting> MakeSettings() {
       Row<&O::token_command>("token-command", "COMMAND", Command{},
                              "send the bearer token that COMMAND prints"),
       FileRow<&O::netrc_file>("netrc-file", "send what FILE, a netrc(5), has for the host"),
-      Row<&O::trust_origin>("trust-origin", "URL", List{value::CheckOrigin},
+      Row<&O::trust_origin>("trust-origin", "URL", List{"a URL", value::CheckOrigin},
                             "send credentials to uploads at this origin, too"),
       FileRow<&O::ca_file>("ca-file", "trust the authorities in FILE, not the system's"),
       FileRow<&O::client_cert>("client-cert", "TLS client certificate, PEM"),
@@ -147,6 +145,8 @@ std::vector<Setting> MakeSettings() {
                                     "allow core dumps and debuggers, which can see secrets")),
       StartsOnly(FlagRow<&O::foreground>("foreground", "stay in the foreground and log to stderr")),
       StartsOnly(FlagRow<&O::nonempty>("nonempty", "mount over a directory that is not empty")),
+      StartsOnly(FlagRow<&O::make_mountpoint>("make-mountpoint",
+                                              "make the mount point where it is missing")),
       Fixed(FlagRow<&O::allow_other>("allow-other",
                                      "let other users in (needs user_allow_other unless root)")),
       Row<&O::publish_unknown>("unknown", "WHAT", hold_or_publish,
@@ -155,15 +155,17 @@ std::vector<Setting> MakeSettings() {
                                    "files that their writer did not finish: hold or publish"),
       Row<&O::finish_command>("finish-command", "COMMAND", Command{},
                               "exits with 0 for a file that is complete"),
-      Row<&O::ignore>("ignore", "GLOB", List{value::CheckGlob, DefaultIgnored()},
+      Row<&O::ignore>("ignore", "GLOB", List{"a pattern", value::CheckGlob, DefaultIgnored()},
                       "never upload such files, in addition to the usual ones; none: all are"),
-      Row<&O::temporary>("temporary", "GLOB", List{value::CheckGlob},
+      Row<&O::temporary>("temporary", "GLOB", List{"a pattern", value::CheckGlob},
                          "such files wait for a rename, as those of browsers and rsync do"),
-      Row<&O::copiers>("copiers", "PROGRAM", List{value::CheckProgramName, O().copiers},
+      Row<&O::copiers>("copiers", "PROGRAM",
+                       List{"the name of a program", value::CheckProgramName, O().copiers},
                        "whose copies are whole only if the source was read to its end, in addition "
                        "to the usual ones; none: forget those",
                        Listed(O().copiers)),
-      Row<&O::failures>("failures", "PROGRAM=CODES", List{value::CheckFailures, UsualFailures()},
+      Row<&O::failures>("failures", "PROGRAM=CODES",
+                        List{"PROGRAM=CODES", value::CheckFailures, UsualFailures()},
                         "after which exit statuses a program has not finished what it had just "
                         "closed, in addition to the usual ones; none: forget those"),
       Row<&O::finish>("finish", "GLOB=WHEN", value::FinishRules{},

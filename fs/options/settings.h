@@ -20,9 +20,10 @@ struct Setting {
   char const* help;
   std::string by_default;          ///< what it is where nobody sets it; empty: nothing, off
   std::vector<std::string> words;  ///< those that it takes, where it takes such
+  std::string takes;               ///< all that it takes, with its range: "it takes …"
   Kind kind;
   /// Of a flag: "true" or "false". A list is set once for each of its elements. Errors: EINVAL with
-  /// a sentence that names the setting, the value and what it takes.
+  /// what would be right; SetValue says the rest.
   std::function<Result<void>(Options&, std::string const&)> set;
   /// What `set` would take, to come to the same; nothing where there is nothing to say.
   std::function<std::vector<std::string>(Options const&)> get;

@@ -101,11 +101,14 @@ Result<void> Flag::Set(bool& member, std::string const& text) {
 
 Texts Flag::Get(bool member) { return member ? Texts{"true"} : Texts{}; }
 
+std::string Number::Takes() const {
+  return "a number from " + std::to_string(from) + " to " + std::to_string(to);
+}
+
 Result<void> Number::Set(int& member, std::string const& text) const {
   auto const number = ParseNumber<int>(text);
   if (!number || *number < from || *number > to) {
-    return Fail(EINVAL,
-                "it takes a number from " + std::to_string(from) + " to " + std::to_string(to));
+    return Fail(EINVAL, "it takes " + Takes());
   }
   member = *number;
   return {};
@@ -113,13 +116,15 @@ Result<void> Number::Set(int& member, std::string const& text) const {
 
 Texts Number::Get(int member) { return {std::to_string(member)}; }
 
-Failure Seconds::Refuse() const {
-  return Fail(EINVAL, "it takes seconds from 0 to " + std::to_string(longest.count()));
+std::string Seconds::Takes() const {
+  return "seconds from 0 to " + std::to_string(longest.count());
 }
 
 Result<void> Seconds::Set(std::chrono::seconds& member, std::string const& text) const {
   auto const seconds = ParseNumber<std::int64_t>(text);
-  if (!seconds || *seconds < 0 || *seconds > longest.count()) return Refuse();
+  if (!seconds || *seconds < 0 || *seconds > longest.count()) {
+    return Fail(EINVAL, "it takes " + Takes());
+  }
   member = std::chrono::seconds(*seconds);
   return {};
 }
@@ -129,7 +134,7 @@ Result<void> Seconds::Set(std::chrono::milliseconds& member, std::string const& 
   // What is not a number is in no range.
   bool const is_in_range =
       seconds && *seconds >= 0 && *seconds <= static_cast<double>(longest.count());
-  if (!is_in_range) return Refuse();
+  if (!is_in_range) return Fail(EINVAL, "it takes " + Takes());
   member = std::chrono::milliseconds(std::llround(*seconds * 1000));
   return {};
 }
@@ -143,13 +148,17 @@ Texts Seconds::Get(std::chrono::milliseconds member) {
   return {text};
 }
 
+std::string Size::Takes() const {
+  auto const range = multiple > 1 ? "a multiple of " + FormatSize(multiple)
+                     : least > 0  ? "a size of " + FormatSize(least) + " or more"
+                                  : std::string("a size");
+  return range + ", such as " + example;
+}
+
 Result<void> Size::Set(std::uint64_t& member, std::string const& text) const {
   auto const size = ParseSize(text);
   if (!size || *size < least || *size % multiple != 0) {
-    auto const range = multiple > 1 ? "a multiple of " + FormatSize(multiple)
-                       : least > 0  ? "a size of " + FormatSize(least) + " or more"
-                                    : std::string("a size");
-    return Fail(EINVAL, "it takes " + range + ", such as " + example);
+    return Fail(EINVAL, "it takes " + Takes());
   }
   member = *size;
   return {};
@@ -170,7 +179,7 @@ Texts Size::Get(std::optional<std::uint64_t> const& member) {
 
 Result<void> SizeOrAll::Set(std::optional<std::uint64_t>& member, std::string const& text) {
   auto const size = text == kNone ? 0 : ParseSize(text);
-  if (text != "all" && !size) return Fail(EINVAL, "it takes a size, all or none");
+  if (text != "all" && !size) return Fail(EINVAL, "it takes " + Takes());
   member = text == "all" ? std::nullopt : std::optional(*size);
   return {};
 }
@@ -188,7 +197,7 @@ Result<void> Text::Set(std::string& member, std::string const& text) {
 Texts Text::Get(std::string const& member) { return member.empty() ? Texts{} : Texts{member}; }
 
 Result<void> FilePath::Set(std::string& member, std::string const& text) {
-  if (text.empty()) return Fail(EINVAL, "it takes a file");
+  if (text.empty()) return Fail(EINVAL, "it takes " + Takes());
   member = std::filesystem::absolute(tus::CredentialFile(text)).string();
   return {};
 }
@@ -223,6 +232,10 @@ Result<void> Command::Set(Texts& member, std::string const& text) {
 Texts Command::Get(Texts const& member) { return member.empty() ? Texts{} : Texts{Joined(member)}; }
 
 Texts List::words() const { return usual.empty() ? Texts{} : Texts{kNone}; }
+
+std::string List::Takes() const {
+  return usual.empty() ? element : std::string(element) + ", or none";
+}
 
 Result<void> List::Set(Texts& member, std::string const& text) const {
   if (text == kNone && !usual.empty()) {
@@ -264,6 +277,11 @@ Result<void> CheckOrigin(std::string const& text) {
 
 namespace {
 
+template <typename T>
+std::string TakesRule(Choice<T> const& choice, std::string const& metavar) {
+  return "GLOB=" + metavar + ", where " + metavar + " is " + choice.Takes();
+}
+
 /// GLOB=WORD, where the pattern may have a = of its own. `metavar`: how the help calls WORD.
 template <typename Rule, typename T>
 Result<void> AddRule(std::vector<Rule>& rules, std::string const& text, Choice<T> const& choice,
@@ -272,8 +290,7 @@ Result<void> AddRule(std::vector<Rule>& rules, std::string const& text, Choice<T
   T by{};
   bool const is_pair = equals != std::string::npos;
   if (!is_pair || !choice.Set(by, text.substr(equals + 1))) {
-    return Fail(EINVAL,
-                "it takes GLOB=" + metavar + ", where " + metavar + " is " + OneOf(choice.words()));
+    return Fail(EINVAL, "it takes " + TakesRule(choice, metavar));
   }
   auto glob = Glob::Parse(text.substr(0, equals));
   if (!glob) return Failure(glob.error());
@@ -294,6 +311,8 @@ Texts TextsOf(std::vector<Rule> const& rules, Choice<T> const& choice) {
 
 Texts FinishRules::words() { return Choice<FinishBy>(WordsOfFinish()).words(); }
 
+std::string FinishRules::Takes() { return TakesRule(Choice<FinishBy>(WordsOfFinish()), "WHEN"); }
+
 Result<void> FinishRules::Set(std::vector<FinishRule>& member, std::string const& text) {
   return AddRule(member, text, Choice<FinishBy>(WordsOfFinish()), "WHEN");
 }
@@ -303,6 +322,8 @@ Texts FinishRules::Get(std::vector<FinishRule> const& member) {
 }
 
 Texts CheckRules::words() { return Choice<ContentCheck>(WordsOfCheck()).words(); }
+
+std::string CheckRules::Takes() { return TakesRule(Choice<ContentCheck>(WordsOfCheck()), "WHAT"); }
 
 Result<void> CheckRules::Set(std::vector<CheckRule>& member, std::string const& text) {
   return AddRule(member, text, Choice<ContentCheck>(WordsOfCheck()), "WHAT");
@@ -315,7 +336,7 @@ Texts CheckRules::Get(std::vector<CheckRule> const& member) {
 Result<void> Metadata::Set(std::vector<tus::MetadataTemplate>& member, std::string const& text) {
   auto const equals = text.find('=');
   if (equals == std::string::npos) {
-    return Fail(EINVAL, "it takes KEY=TEMPLATE, such as project={path}");
+    return Fail(EINVAL, "it takes " + Takes());
   }
   tus::MetadataTemplate const added{text.substr(0, equals), text.substr(equals + 1)};
   if (auto const checked = tus::CheckTemplates(std::span(&added, 1)); !checked) {

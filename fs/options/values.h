@@ -2,7 +2,9 @@
 //
 //   Set(member, text)   takes what a person has written. Errors: EINVAL with what would be right.
 //   Get(member)         what Set would take, to come to the same; nothing where nothing is to be
-//   said words()             the words that it takes, where it takes such
+//                       said
+//   words()             the words that it takes, where it takes such
+//   Takes()             what it takes, range and unit included, as "it takes …" goes on
 //
 // Pure functions of their arguments, but for FilePath, which asks where this process is.
 #pragma once
@@ -46,6 +48,7 @@ struct Plain {
 struct Flag {
   static constexpr auto kKind = Setting::Kind::kFlag;
   [[nodiscard]] static Texts words() { return {}; }
+  [[nodiscard]] static std::string Takes() { return "true or false"; }
   [[nodiscard]] static Result<void> Set(bool& member, std::string const& text);
   [[nodiscard]] static Texts Get(bool member);
 };
@@ -55,6 +58,7 @@ struct Number : Plain {
   int to;
 
   constexpr Number(int least, int most) : from(least), to(most) {}
+  [[nodiscard]] std::string Takes() const;
   [[nodiscard]] Result<void> Set(int& member, std::string const& text) const;
   [[nodiscard]] static Texts Get(int member);
 };
@@ -64,13 +68,11 @@ struct Seconds : Plain {
   std::chrono::seconds longest;
 
   explicit constexpr Seconds(std::chrono::seconds most) : longest(most) {}
+  [[nodiscard]] std::string Takes() const;
   [[nodiscard]] Result<void> Set(std::chrono::seconds& member, std::string const& text) const;
   [[nodiscard]] Result<void> Set(std::chrono::milliseconds& member, std::string const& text) const;
   [[nodiscard]] static Texts Get(std::chrono::seconds member);
   [[nodiscard]] static Texts Get(std::chrono::milliseconds member);
-
- private:
-  [[nodiscard]] Failure Refuse() const;
 };
 
 /// Bytes, of at least `least` and a multiple of `multiple`.
@@ -81,6 +83,7 @@ struct Size : Plain {
 
   explicit constexpr Size(char const* such_as, std::uint64_t from = 0, std::uint64_t of = 1)
       : example(such_as), least(from), multiple(of) {}
+  [[nodiscard]] std::string Takes() const;
   [[nodiscard]] Result<void> Set(std::uint64_t& member, std::string const& text) const;
   [[nodiscard]] Result<void> Set(std::optional<std::uint64_t>& member,
                                  std::string const& text) const;
@@ -91,6 +94,7 @@ struct Size : Plain {
 /// Bytes, all of them (nothing) or none.
 struct SizeOrAll : Plain {
   [[nodiscard]] static Texts words() { return {"all", "none"}; }
+  [[nodiscard]] static std::string Takes() { return "a size, all or none"; }
   [[nodiscard]] static Result<void> Set(std::optional<std::uint64_t>& member,
                                         std::string const& text);
   [[nodiscard]] static Texts Get(std::optional<std::uint64_t> const& member);
@@ -107,13 +111,14 @@ struct Choice : Plain {
     for (auto const& [word, meaning] : choices) texts.emplace_back(word);
     return texts;
   }
+  [[nodiscard]] std::string Takes() const { return OneOf(words()); }
   [[nodiscard]] Result<void> Set(T& member, std::string const& text) const {
     for (auto const& [word, meaning] : choices) {
       if (text != word) continue;
       member = meaning;
       return {};
     }
-    return Fail(EINVAL, "it takes " + OneOf(words()));
+    return Fail(EINVAL, "it takes " + Takes());
   }
   [[nodiscard]] Texts Get(T const& member) const {
     for (auto const& [word, meaning] : choices) {
@@ -124,6 +129,7 @@ struct Choice : Plain {
 };
 
 struct Text : Plain {
+  [[nodiscard]] static std::string Takes() { return "a text that is not empty"; }
   [[nodiscard]] static Result<void> Set(std::string& member, std::string const& text);
   [[nodiscard]] static Texts Get(std::string const& member);
 };
@@ -131,21 +137,27 @@ struct Text : Plain {
 /// An absolute path: a daemon is in another directory. A name without a slash is a credential of
 /// systemd where there is one.
 struct FilePath : Text {
+  [[nodiscard]] static std::string Takes() { return "a file"; }
   [[nodiscard]] static Result<void> Set(std::string& member, std::string const& text);
 };
 
 /// Of a server of ours (base/listen_address.h).
 struct Address : Text {
+  [[nodiscard]] static std::string Takes() {
+    return "HOST:PORT, [IPV6]:PORT, a PORT of this machine or unix:/PATH";
+  }
   [[nodiscard]] static Result<void> Set(std::string& member, std::string const& text);
 };
 
 struct PresetName : Text {
   [[nodiscard]] static Texts words();
+  [[nodiscard]] static std::string Takes() { return OneOf(words()); }
   [[nodiscard]] static Result<void> Set(std::string& member, std::string const& text);
 };
 
 /// A program with arguments between blanks.
 struct Command : Plain {
+  [[nodiscard]] static std::string Takes() { return "a program, with arguments between blanks"; }
   [[nodiscard]] static Result<void> Set(Texts& member, std::string const& text);
   [[nodiscard]] static Texts Get(Texts const& member);
 };
@@ -154,10 +166,12 @@ struct Command : Plain {
 /// all before it.
 struct List {
   static constexpr auto kKind = Setting::Kind::kList;
+  char const* element;  ///< what one is
   Result<void> (*check)(std::string const& element);
   Texts usual{};
 
   [[nodiscard]] Texts words() const;
+  [[nodiscard]] std::string Takes() const;
   [[nodiscard]] Result<void> Set(Texts& member, std::string const& text) const;
   [[nodiscard]] Texts Get(Texts const& member) const;
 };
@@ -172,6 +186,7 @@ struct List {
 struct FinishRules {
   static constexpr auto kKind = Setting::Kind::kList;
   [[nodiscard]] static Texts words();
+  [[nodiscard]] static std::string Takes();
   [[nodiscard]] static Result<void> Set(std::vector<FinishRule>& member, std::string const& text);
   [[nodiscard]] static Texts Get(std::vector<FinishRule> const& member);
 };
@@ -180,6 +195,7 @@ struct FinishRules {
 struct CheckRules {
   static constexpr auto kKind = Setting::Kind::kList;
   [[nodiscard]] static Texts words();
+  [[nodiscard]] static std::string Takes();
   [[nodiscard]] static Result<void> Set(std::vector<CheckRule>& member, std::string const& text);
   [[nodiscard]] static Texts Get(std::vector<CheckRule> const& member);
 };
@@ -188,6 +204,7 @@ struct CheckRules {
 struct Metadata {
   static constexpr auto kKind = Setting::Kind::kTable;
   [[nodiscard]] static Texts words() { return {}; }
+  [[nodiscard]] static std::string Takes() { return "KEY=TEMPLATE, such as project={path}"; }
   [[nodiscard]] static Result<void> Set(std::vector<tus::MetadataTemplate>& member,
                                         std::string const& text);
   [[nodiscard]] static Texts Get(std::vector<tus::MetadataTemplate> const& member);

@@ -16,7 +16,6 @@
 #include "options/upload_settings.h"
 #include "program/process.h"
 #include "program/signal_watch.h"
-#include "program/wiring.h"
 #include "version.h"
 
 namespace tusfs {
@@ -36,6 +35,7 @@ Daemon::Daemon(Options const& options, std::string url, KeeperLine line, Logger 
       logger_(std::move(logger)),
       keeper_(::getppid()),
       line_(std::move(line)),
+      manager_(logger_),
       processes_(options.copiers) {}
 
 // ---- the beginning
@@ -58,6 +58,7 @@ Result<void> Daemon::Begin() {
   StartSweep();
   StartCount();
   StartAnnouncer();
+  StartStatus();
   return {};
 }
 
@@ -97,6 +98,7 @@ Result<void> Daemon::MakeRooms() {
       return requests_->Measure(make());
     };
   }
+  uploading->on_server_change = [this] { news_.Note(); };
   ReadBackOptions reading{.client = uploading->client, .make_transport = uploading->make_transport};
   uploader_ =
       std::make_unique<Uploader>(*std::move(uploading), rules_, store, spool, clock_, logger_);
@@ -217,6 +219,18 @@ void Daemon::Announce() {
                 entry_.state_dir, slots_->replayed());
   line_.SayAnnounced();
   if (!options_.foreground) LeaveTerminal();
+}
+
+// What the keeper tells the service manager, which listens to it alone.
+void Daemon::StartStatus() {
+  if (!manager_.IsThere()) return;
+  status_ = std::jthread([this](std::stop_token const& stop) {
+    NameThread("status");
+    state_.store->WhenChanged([this] { news_.Note(); });
+    news_.Run(stop, {.line = [this] { return commands_->Summary(); },
+                     .tell = [this](std::string const& line) { return line_.SayStatus(line); }});
+    state_.store->WhenChanged({});
+  });
 }
 
 // ---- serving

@@ -37,6 +37,8 @@
 #include "fuse/request_slots.h"
 #include "fuse/server.h"
 #include "keeper/daemon_side.h"
+#include "keeper/service_manager.h"
+#include "keeper/status_news.h"
 #include "metrics/metrics_server.h"
 #include "metrics/request_metrics.h"
 #include "options/options.h"
@@ -84,6 +86,7 @@ class Daemon {
   void StartSweep();
   void StartCount();
   void StartAnnouncer();
+  void StartStatus();
 
   [[nodiscard]] bool IsAlive() const;
   void Announce();
@@ -107,6 +110,9 @@ class Daemon {
   KeeperLine line_;
   std::filesystem::path runtime_;
   MountEntry entry_;
+
+  ServiceManager const manager_;
+  StatusNews news_;  ///< noted by the store and the uploader, told by status_
 
   // The rooms. The lock of the state directory is the last to go.
   SystemClock const clock_;
@@ -145,6 +151,7 @@ class Daemon {
   std::jthread sweep_;                      ///< the file that it is at
   std::jthread count_;                      ///< the file that it is at
   std::jthread announcer_;                  ///< the server's first answer, not for long
+  std::jthread status_;                     ///< a look at the catalog
 };
 
 }  // namespace tusfs

@@ -7,10 +7,12 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <sstream>
 
 #include "base/file.h"
 #include "fuse/request_slots.h"
 #include "keeper/keeper.h"
+#include "options/check_files.h"
 #include "options/command_line.h"
 #include "options/places.h"
 #include "program/open_state.h"
@@ -75,6 +77,12 @@ Result<std::filesystem::path> StateDirectory(Options const& options,
   return std::filesystem::weakly_canonical(std::filesystem::absolute(*chosen));
 }
 
+Result<void> CheckFiles(Options const& options) {
+  std::string all;
+  for (auto const& sentence : WhatIsMissing(options)) all += (all.empty() ? "" : "; ") + sentence;
+  return all.empty() ? Result<void>() : Fail(ENOENT, all);
+}
+
 /// What each daemon of a mount is started with besides its options.
 struct Resolved {
   std::string url;  ///< as it may be shown
@@ -85,25 +93,31 @@ struct Resolved {
 std::vector<std::string> ArgumentsOf(Options options, Resolved const& resolved) {
   options.url = resolved.url;
   options.url_file.clear();
+  options.make_mountpoint = false;
   options.mountpoint = resolved.mountpoint;
   options.state_dir = resolved.state_dir;
   return CommandLineOf(options);
 }
 
-// What the parser would print is a sentence behind the program's name.
-std::string SentenceIn(std::string output) {
+// What the parser would print: each line is a sentence behind the program's name.
+std::string SentencesIn(std::string const& output) {
   constexpr std::string_view kProgram = "tusfs: ";
-  if (output.starts_with(kProgram)) output.erase(0, kProgram.size());
-  while (output.ends_with('\n')) output.pop_back();
-  return output;
+  std::istringstream lines(output);
+  std::string all;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with(kProgram)) line.erase(0, kProgram.size());
+    all += (all.empty() ? "" : "; ") + line;
+  }
+  return all;
 }
 
 Result<std::vector<std::string>> ReadAgain(CommandLine const& command_line, Options const& started,
                                            Resolved const& resolved) {
   auto const invocation = command_line.Parse();
-  if (!invocation.options) return Fail(EINVAL, SentenceIn(invocation.output));
+  if (!invocation.options) return Fail(EINVAL, SentencesIn(invocation.output));
   auto const next = Reconfigure(started, *invocation.options);
   if (!next) return Failure(next.error());
+  if (auto const there = CheckFiles(*next); !there) return Failure(there.error());
   return ArgumentsOf(*next, resolved);
 }
 
@@ -111,11 +125,17 @@ Result<std::vector<std::string>> ReadAgain(CommandLine const& command_line, Opti
 
 Result<int> KeepMount(CommandLine const& command_line, Options const& options,
                       std::string const& url, std::function<void()> on_ready,
-                      Logger const& logger) {
-  ServiceManager const manager(logger);
+                      ServiceManager const& manager, Logger const& logger) {
   auto kept = FindKept(manager, logger);
-  auto const mountpoint = kept ? Result<std::string>(kept->mountpoint)
-                               : PrepareMountpoint(options.mountpoint, options.nonempty, logger);
+  // A mount that is alive goes on without them, as it does when they go later.
+  if (auto const there = kept ? Result<void>() : CheckFiles(options); !there) {
+    return Failure(there.error());
+  }
+  auto const mountpoint =
+      kept ? Result<std::string>(kept->mountpoint)
+           : PrepareMountpoint(options.mountpoint,
+                               {.nonempty = options.nonempty, .make = options.make_mountpoint},
+                               logger);
   if (!mountpoint) return Failure(mountpoint.error());
   auto const state_dir = StateDirectory(options, *mountpoint);
   if (!state_dir) return Failure(state_dir.error());

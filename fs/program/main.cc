@@ -8,19 +8,21 @@
 #include <cerrno>
 #include <cstdio>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
+#include "options/check_files.h"
 #include "options/command_line.h"
+#include "options/mount_helper.h"
+#include "program/check_config.h"
+#include "program/exit_status.h"
 #include "program/process.h"
+#include "program/put_off.h"
 #include "program/remount.h"
 #include "program/wiring.h"
 
 namespace tusfs {
-
-void Complain(std::string const& sentence) {
-  std::fprintf(stderr, "tusfs: %s\n", sentence.c_str());
-}
-
 namespace {
 
 int Serve(Options const& options, std::string const& url, KeeperLine line) {
@@ -28,11 +30,11 @@ int Serve(Options const& options, std::string const& url, KeeperLine line) {
   auto const served = ServeMount(options, url, std::move(line), logger);
   if (served) return 0;
   // The keeper has said why there is no mount.
-  if (served.error().code == ECANCELED) return 1;
+  if (served.error().code == ECANCELED) return kMayMendItself;
   Complain(Describe(served.error()));
   // A successor has no terminal.
   if (!options.foreground) logger->Error("cannot serve: {}", Describe(served.error()));
-  return served.error().code == EUCLEAN ? kMountIsLost : 1;
+  return served.error().code == EUCLEAN ? kMountIsLost : ExitStatusFor(served.error());
 }
 
 int Keep(CommandLine const& command_line, Options const& options, std::string const& url) {
@@ -41,20 +43,29 @@ int Keep(CommandLine const& command_line, Options const& options, std::string co
     auto entered = Background::Enter();
     if (!entered) {
       Complain(entered.error().context);
-      return 1;
+      return kMayMendItself;
     }
     background = std::move(*entered);
   }
   auto const logger = MakeLogger(options.log_level, options.foreground);
-  auto const status = KeepMount(
+  ServiceManager const manager(logger);
+  bool was_live = false;
+  auto const kept = KeepMount(
       command_line, options, url,
       [&] {
+        was_live = true;
         if (background) background->Ready();
+        if (manager.IsThere()) ForgetFailedStarts(options);
       },
-      logger);
-  if (status) return *status;
-  Complain(Describe(status.error()));
-  return 1;
+      manager, logger);
+  auto const why = kept ? std::string() : Describe(kept.error());
+  auto const status = kept ? *kept : ExitStatusFor(kept.error());
+  if (!kept) Complain(why);
+  if (status == kWrongConfiguration)
+    manager.Status("not mounted: " + (kept ? std::string("see the log") : why));
+  bool const ends = status == 0 || status == kWrongConfiguration || was_live;
+  // A stop that came while it was put off is an orderly one.
+  return !ends && PutOffRestart(options, why, manager, logger) ? 0 : status;
 }
 
 int ChangeMount(Options const& options, std::vector<std::string> const& given) {
@@ -62,6 +73,14 @@ int ChangeMount(Options const& options, std::vector<std::string> const& given) {
   if (changed) return 0;
   Complain(changed.error().context);
   return 1;
+}
+
+int ShowConfiguration(Options const& options, Given const& given) {
+  auto const missing = WhatIsMissing(options);
+  for (auto const& sentence : missing) Complain(sentence);
+  if (!missing.empty()) return kWrongConfiguration;
+  std::fputs(ShowOptions(options, given).c_str(), stdout);
+  return 0;
 }
 
 // Every user can read the command line of every process.
@@ -88,23 +107,18 @@ void KeepMemoryPrivate() {
   ::setrlimit(RLIMIT_CORE, &limit);
 }
 
-int Main(int argc, char** argv) {
-  CommandLine const command_line(argc, argv);
-  auto const invocation = command_line.Parse();
-  HideSecrets(argc, argv);
+int Run(CommandLine const& command_line, Invocation const& invocation) {
   if (!invocation.options) {
     std::fputs(invocation.output.c_str(), invocation.status == 0 ? stdout : stderr);
     return invocation.status;
   }
   auto const& options = *invocation.options;
+  if (invocation.check) return ShowConfiguration(options, invocation.given);
   if (invocation.remount) return ChangeMount(options, invocation.given_after_o);
   auto const url = tus::NormalizeEndpoint(options.url);
   if (!url) {
-    // What has a user name in it is not repeated: a password may follow.
-    bool const secret = options.url.find('@') != std::string::npos || !options.url_file.empty();
-    Complain("cannot mount " + (secret ? "that URL" : "'" + tus::RedactUrl(options.url) + "'") +
-             ": " + url.error().message + "; write it like https://host/files/");
-    return 2;
+    Complain(url.error().message);
+    return kWrongConfiguration;
   }
   if (!options.core_dumps) KeepMemoryPrivate();
   if (auto line = KeeperLine::FromEnvironment()) {
@@ -112,6 +126,27 @@ int Main(int argc, char** argv) {
     return Serve(options, served, std::move(*line));
   }
   return Keep(command_line, options, *url);
+}
+
+int RunMountHelper(std::vector<std::string> const& words) {
+  auto const read = ReadMountHelper(words);
+  if (!read) {
+    Complain(read.error().context);
+    return kWrongConfiguration;
+  }
+  CommandLine const command_line(read->arguments);
+  auto const invocation = command_line.Parse();
+  if (read->fake && invocation.options) return 0;
+  return Run(command_line, invocation);
+}
+
+int Main(int argc, char** argv) {
+  std::vector<std::string> const words(argv, argv + argc);
+  HideSecrets(argc, argv);
+  bool const is_helper = !words.empty() && IsMountHelper(words.front());
+  if (is_helper) return MountHelperStatus(RunMountHelper(words));
+  CommandLine const command_line(words);
+  return Run(command_line, command_line.Parse());
 }
 
 }  // namespace

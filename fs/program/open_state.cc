@@ -17,7 +17,6 @@
 #include "keeper/program.h"
 #include "options/space_settings.h"
 #include "program/process.h"
-#include "program/wiring.h"
 #include "spool/disk.h"
 
 namespace tusfs {

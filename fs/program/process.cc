@@ -12,6 +12,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <thread>
 
@@ -46,6 +47,10 @@ bool StderrIsTheJournal() {
 
 }  // namespace
 
+void Complain(std::string const& sentence) {
+  std::fprintf(stderr, "tusfs: %s\n", sentence.c_str());
+}
+
 Result<Background> Background::Enter() {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return FailErrno("pipe");
@@ -53,10 +58,9 @@ Result<Background> Background::Enter() {
   UniqueFd writing(ends[1]);
   pid_t const child = ::fork();
   if (child < 0) return FailErrno("fork");
-  if (child == 0) {
-    ::setsid();
-    return Background(std::move(writing));
-  }
+  // The child stays in its process group until it is ready: autofs knows by that who makes the
+  // mount that all others wait for.
+  if (child == 0) return Background(std::move(writing));
   writing.Reset();
   char answer = 0;
   ssize_t got = 0;
@@ -70,6 +74,7 @@ Result<Background> Background::Enter() {
 }
 
 void LeaveTerminal() {
+  ::setsid();
   UniqueFd const null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   for (int const fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(null.get(), fd);
   [[maybe_unused]] auto const moved = ::chdir("/");

@@ -1,4 +1,4 @@
-// The process around a mount: background, state directory, log.
+// The process around a mount: what it says, background, state directory, log.
 #pragma once
 
 #include <filesystem>
@@ -11,6 +11,9 @@
 #include "base/private_directory.h"
 
 namespace tusfs {
+
+/// One line on standard error, for the person who started it.
+void Complain(std::string const& sentence);
 
 /// Leaves the foreground: returns in a child whose Ready ends the parent with status 0. Where the
 /// child ends without it, the parent ends with the child's status, at least 1.
@@ -26,8 +29,8 @@ class Background {
   UniqueFd pipe_;
 };
 
-/// Standard streams to /dev/null and the directory to /: a daemon keeps no terminal and no
-/// directory busy. Its own paths are absolute.
+/// A session of its own, standard streams to /dev/null and the directory to /: a daemon keeps no
+/// terminal and no directory busy. Its own paths are absolute.
 void LeaveTerminal();
 
 /// The directory's lock, for as long as the descriptor is open. Waits a few seconds for a daemon

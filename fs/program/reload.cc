@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "options/settings.h"
 
@@ -20,8 +21,8 @@ bool IsSameUrl(std::string const& one, std::string const& other) {
 
 }  // namespace
 
-CommandLine::CommandLine(int argc, char const* const* argv)
-    : words_(argv, argv + argc), directory_(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)) {}
+CommandLine::CommandLine(std::vector<std::string> words)
+    : words_(std::move(words)), directory_(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)) {}
 
 Invocation CommandLine::Parse() const {
   std::vector<char const*> argv;

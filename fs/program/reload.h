@@ -16,7 +16,7 @@ namespace tusfs {
 class CommandLine {
  public:
   /// Remembers the words, secrets among them, and the directory that relative paths begin in.
-  CommandLine(int argc, char const* const* argv);
+  explicit CommandLine(std::vector<std::string> words);
 
   /// As ParseCommandLine. Not beside another thread: the working directory is another one
   /// meanwhile.

@@ -54,6 +54,11 @@ void Endpoint::Tried() {
   probing_ = trying_ = false;
 }
 
+void Endpoint::Announce() {
+  answered_.NotifyAll();
+  if (options_.on_change) options_.on_change();
+}
+
 void Endpoint::Open() {
   if (state_.reachable) return;
   logger_->Info("server answers as a tus server url={} defer_length={}", options_.url,
@@ -63,7 +68,7 @@ void Endpoint::Open() {
             .since = clock_.Wall(),
             .changed = clock_.Steady(),
             .error = {}};
-  answered_.NotifyAll();
+  Announce();
 }
 
 void Endpoint::Succeeded() {
@@ -101,7 +106,7 @@ void Endpoint::Close(tus::Error const& error) {
   state_.answered = true;
   state_.reachable = false;
   state_.error = error.message;
-  answered_.NotifyAll();
+  Announce();
 }
 
 Endpoint::State Endpoint::state() const {

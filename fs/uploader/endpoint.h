@@ -27,6 +27,8 @@ struct EndpointOptions {
   tus::ChunkRules chunks{};  ///< of PATCH bodies
   bool defer_length = true;  ///< whether the server may be asked for it at all
   tus::RetryPolicy retry{};
+  /// The state is another one; called with the endpoint's lock held: it notes that and returns.
+  std::function<void()> on_change{};
 };
 
 class Endpoint {
@@ -81,6 +83,7 @@ class Endpoint {
  private:
   void Close(tus::Error const& error) REQUIRES(mutex_);
   void Open() REQUIRES(mutex_);
+  void Announce() REQUIRES(mutex_);
 
   EndpointOptions const options_;
   std::function<double()> const random_;

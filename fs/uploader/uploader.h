@@ -33,7 +33,8 @@ struct UploaderOptions {
   int transfers = 4;         ///< threads that send
   TransferOptions transfer;
   std::function<std::unique_ptr<tus::HttpTransport>()> make_transport;
-  std::function<double()> random{};  ///< in [0, 1), thread-safe; nothing: of its own
+  std::function<double()> random{};          ///< in [0, 1), thread-safe; nothing: of its own
+  std::function<void()> on_server_change{};  ///< EndpointOptions::on_change
 };
 
 class Uploader {

@@ -73,6 +73,24 @@ TEST_F(StoreTest, AFailingDecisionChangesNothing) {
   EXPECT_FALSE(ran);
 }
 
+TEST_F(StoreTest, WhoeverWantsToKnowIsToldOfEachChangeOfRemovalsToo) {
+  auto const store = OpenStore(dir_ / "catalog");
+  int changes = 0;
+  store->WhenChanged([&] { ++changes; });
+  ASSERT_TRUE(Ok(Put(*store, "a", "1")));
+  EXPECT_EQ(changes, 1);
+  ASSERT_TRUE(Ok(store->Update([](Transaction& transaction) -> Result<void> {
+    transaction.Delete(Table::kNames, "a");
+    return {};
+  })));
+  EXPECT_EQ(changes, 2);
+  EXPECT_EQ(Get(*store, "b"), std::nullopt);
+  EXPECT_EQ(changes, 2) << "a look is none";
+  store->WhenChanged({});
+  ASSERT_TRUE(Ok(Put(*store, "a", "1")));
+  EXPECT_EQ(changes, 2);
+}
+
 TEST_F(StoreTest, DeletingARowThatIsNotThereIsNoError) {
   auto const store = OpenStore(dir_ / "catalog");
   auto const done = store->Update([](Transaction& transaction) -> Result<void> {

@@ -65,6 +65,19 @@ TEST(Answers, NothingIsAllSafeWhileAFileIsStuck) {
   }
 }
 
+TEST(Answers, TheSummaryIsOneLineAndSaysWhatNeedsSomebody) {
+  auto status = SomeStatus();
+  EXPECT_EQ(SummaryOf(status), "safe: 25% (1.0 KiB of 4.0 KiB on the server, 3.0 KiB to go)");
+  EXPECT_THAT(ShowMount(status, false), testing::HasSubstr(SummaryOf(status).substr(6)));
+  status["files"]["failed"] = 2;
+  status["server"] = {
+      {"reachable", false}, {"since", "2023-11-14T22:13:20Z"}, {"error", "no\nroute"}};
+  auto const summary = SummaryOf(status);
+  EXPECT_THAT(summary, testing::HasSubstr("; 2 files wait for somebody; server not usable since "
+                                          "2023-11-14T22:13:20Z: no"));
+  EXPECT_EQ(summary.find('\n'), std::string::npos);
+}
+
 TEST(Answers, WhatIsInterruptedIsNamedWhereItKeepsMuchOfTheSpool) {
   auto status = SomeStatus();
   status["spool"] = {{"used", 1048576},

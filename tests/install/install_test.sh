@@ -6,10 +6,12 @@ trap 'rm -rf "$root"' EXIT
 DESTDIR="$root" "$1" --install "$2" >"$root/install.log" || { cat "$root/install.log"; exit 1; }
 
 for file in bin/tusfs bin/tusfsctl bin/tus-upload share/man/man1/tusfs.1 share/man/man1/tusfsctl.1 \
-    share/man/man1/tus-upload.1 share/man/man7/tusfs-semantics.7 \
+    share/man/man1/tus-upload.1 share/man/man7/tusfs-semantics.7 share/man/man5/tusfs.toml.5 \
     include/tusclient/client.h lib/systemd/system/tusfs@.service; do
     [ -s "$root$3/$file" ] || { echo "not installed: $3/$file"; exit 1; }
 done
+[ "$(readlink -f "$root$3/sbin/mount.tusfs")" = "$(readlink -f "$root$3/bin/tusfs")" ] ||
+    { echo "mount.tusfs is no link to tusfs"; exit 1; }
 find "$root$3" -name tusclient-config.cmake | grep -q . || { echo "no CMake package"; exit 1; }
 
 # To another prefix than it was configured for, all of it, and the unit knows.
@@ -19,7 +21,10 @@ grep -q "^ExecStart=$root/elsewhere/bin/tusfs " "$unit" || { echo "the unit does
 
 command -v systemd-analyze >/dev/null || { echo "SKIPPED: no systemd-analyze here"; exit 77; }
 # The unit names the program where it would be; here that is beneath the new root.
-sed "s#ExecStart=#ExecStart=$root#" "$root$3/lib/systemd/system/tusfs@.service" >"$root/tusfs@rig.service"
+sed "s#^\(Exec[A-Za-z]*=\)\([^/]*/\)#\1$root\2#" "$root$3/lib/systemd/system/tusfs@.service" >"$root/tusfs@rig.service"
 said=$(systemd-analyze verify --man=no "$root/tusfs@rig.service" 2>&1) || { echo "$said"; exit 1; }
 said=$(printf '%s\n' "$said" | grep -F tusfs@ || true)
 [ -z "$said" ] || { echo "systemd-analyze: $said"; exit 1; }
+# What a service may do that makes a mount for others: the unit has the reasons. Tenths.
+said=$(systemd-analyze security --offline=true --no-pager --threshold=45 "$root/tusfs@rig.service" 2>&1) ||
+    { printf '%s\n' "$said" | tail -n 3; exit 1; }

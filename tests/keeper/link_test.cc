@@ -30,6 +30,19 @@ TEST(LinkTest, ADescriptorComesWithItsWordAndIsClosedOnExec) {
   EXPECT_EQ(::fcntl(message->fd.get(), F_GETFD), FD_CLOEXEC);
 }
 
+TEST(LinkTest, ATextComesWithItsWordAndIsCutWhereItIsTooLong) {
+  auto const ends = Link::Make().value();
+  ASSERT_TRUE(ends.first.Send(Word::kStatus, "61% safe"));
+  ASSERT_TRUE(ends.first.Send(Word::kStatus, std::string(5000, 'x')));
+  ASSERT_TRUE(ends.first.Send(Word::kPing));
+  auto const message = ends.second.Receive();
+  ASSERT_TRUE(message);
+  EXPECT_EQ(message->word, Word::kStatus);
+  EXPECT_EQ(message->text, "61% safe");
+  EXPECT_EQ(ends.second.Receive()->text, std::string(kLongestText, 'x'));
+  EXPECT_EQ(ends.second.Receive()->text, "");
+}
+
 TEST(LinkTest, AnEndThatIsGoneIsNoticedOnBothWays) {
   auto ends = Link::Make().value();
   { Link const gone = std::move(ends.second); }

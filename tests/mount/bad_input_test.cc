@@ -42,8 +42,9 @@ class BadInputTest : public MountTest {
     return Start(arguments);
   }
 
-  void ExpectRefused(Finished const& finished, std::string const& named) const {
-    EXPECT_GT(finished.code, 0) << "by itself, not by a signal or a timeout";
+  /// `code`: 2 for what a person has to change, 1 for what may mend itself.
+  void ExpectRefused(Finished const& finished, std::string const& named, int code = 2) const {
+    EXPECT_EQ(finished.code, code) << "by itself, not by a signal or a timeout";
     EXPECT_THAT(finished.err, HasSubstr(named));
     EXPECT_EQ(std::ranges::count(finished.err, '\n'), 1) << "not one sentence: " << finished.err;
     EXPECT_EQ(finished.out, "");
@@ -108,7 +109,7 @@ TEST_F(BadInputTest, AMountpointThatIsMountedAlready) {
   MountedTusfs mount(server_->Url());
   ASSERT_EQ(mount.Mount(), "");
   ExpectRefused(Start({server_->Url(), mount.mountpoint(), "--state-dir", dir_ / "other"}),
-                mount.mountpoint());
+                mount.mountpoint(), 1);
   WriteFile(mount / "file", "hello");
   EXPECT_EQ(mount.WaitUploaded(), 0) << "the mount that was there lives on";
 }
@@ -199,7 +200,7 @@ TEST_F(BadInputTest, AStateDirectoryThatAnotherDaemonUses) {
   MountedTusfs mount(server_->Url());
   ASSERT_EQ(mount.Mount(), "");
   ExpectRefused(Start({server_->Url(), dir_ / "mnt", "--state-dir", mount.state_dir()}),
-                mount.state_dir());
+                mount.state_dir(), 1);
   WriteFile(mount / "file", "hello");
   EXPECT_EQ(mount.WaitUploaded(), 0) << "the daemon that was there lives on";
 }

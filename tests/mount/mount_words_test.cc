@@ -102,5 +102,60 @@ TEST_F(MountWordsTest, MountItselfRemounts) {
   SendMarker(*mount_, "file");
 }
 
+/// mount(8) looks for its helpers in /sbin: a namespace in which there is nothing else.
+class MountTypeTest : public MountWordsTest {
+ protected:
+  void SetUp() override {
+    MountWordsTest::SetUp();
+    if (IsSkipped()) return;
+    auto const unshared = RunProgram({"unshare", "--mount", "true"});
+    if (unshared.code != 0) GTEST_SKIP() << "SKIPPED: no mount namespace: " << unshared.err;
+    fs::create_directory(dir_ / "sbin");
+    fs::create_symlink(TusfsProgram(), dir_ / "sbin/mount.tusfs");
+    fs::create_directory(dir_ / "by type");
+  }
+
+  /// Runs `commands` there, with $1 the URL, $2 a mount point, $3 tusfsctl and $4 a directory.
+  [[nodiscard]] Finished Run(std::string const& commands) const {
+    return RunProgram({"unshare", "--mount", "sh", "-c",
+                       R"(mount --bind "$4/sbin" /usr/sbin || exit 99; )" + commands, "sh",
+                       server_->Url(), dir_ / "by type", TusfsctlProgram(), dir_.path()});
+  }
+};
+
+TEST_F(MountTypeTest, MountKnowsTheType) {
+  auto const done = Run(R"(set -e
+    mount -t tusfs "$1" "$2" -o "state-dir=$4/other,settle=0.1,_netdev,nofail,noexec"
+    echo hello >"$2/by-type"
+    "$3" wait --timeout 30 "$2"
+    grep -q "by.040type fuse.tusfs .*noexec" /proc/self/mounts
+    umount "$2")");
+  EXPECT_EQ(done.code, 0) << done.out << done.err;
+  EXPECT_EQ(server_->Published("by-type"), 1);
+}
+
+TEST_F(MountTypeTest, FstabMountsIt) {
+  WriteFile(dir_ / "fstab", server_->Url() + " " + (dir_ / "by").string() + "\\040type tusfs " +
+                                "_netdev,nofail,x-systemd.automount,settle=0.1,state-dir=" +
+                                (dir_ / "other").string() + " 0 0\n");
+  auto const done = Run(R"(set -e
+    mount --fstab "$4/fstab" "$2"
+    echo hello >"$2/by-fstab"
+    "$3" wait --timeout 30 "$2"
+    umount "$2")");
+  EXPECT_EQ(done.code, 0) << done.out << done.err;
+  EXPECT_EQ(server_->Published("by-fstab"), 1);
+}
+
+TEST_F(MountTypeTest, WhatIsWrongIsSaidWithTheStatusOfMount) {
+  auto const wrong = Run(R"(mount -t tusfs "$1" "$2" -o "setle=1")");
+  EXPECT_EQ(wrong.code, 1) << "incorrect invocation";
+  EXPECT_THAT(wrong.err, HasSubstr("unknown mount option 'setle'"));
+  auto const busy = Run(R"(mount -t tusfs "$1" ")" + mount_->mountpoint().string() + R"(")");
+  EXPECT_EQ(busy.code, 32) << "mount failure: " << busy.err;
+  auto const fake = Run(R"(/sbin/mount.tusfs "$1" "$2" -f && ! grep -q "by.040type" /proc/mounts)");
+  EXPECT_EQ(fake.code, 0) << fake.err;
+}
+
 }  // namespace
 }  // namespace tusfs_testing

@@ -80,7 +80,7 @@ TEST_F(SecretsTest, AStateDirectoryOfAnotherUrlIsRefusedWithoutSayingIt) {
   ASSERT_EQ(mount.Unmount(), 0);
   auto const refused = RunProgram({TusfsProgram(), server_->Url() + "?token=other-s3cret",
                                    mount.mountpoint(), "--state-dir", mount.state_dir()});
-  EXPECT_EQ(refused.code, 1);
+  EXPECT_EQ(refused.code, 2);
   EXPECT_THAT(refused.err, HasSubstr("behind the '?'"));
   EXPECT_THAT(refused.err, Not(HasSubstr("s3cret")));
 }

@@ -267,6 +267,57 @@ TEST_F(OptionsTest, NoSentenceHasTheSecretOfAUrl) {
   }
 }
 
+// ---- where values are from, and all mistakes at once
+
+TEST_F(OptionsTest, EachValueHasItsOrigin) {
+  auto const file = File("url = \"http://f/\"\nsettle = 1\ntransfers = 2\nignore = [\"*.a\"]\n");
+  auto const given = Parse({"--config", file, "http://tus/files/", "/mnt", "-o",
+                            "transfers=3,ignore=*.b", "--ignore=*.c", "--ignore=*.d"})
+                         .given;
+  EXPECT_EQ(given.PlaceOf("settle"), file + ":2");
+  EXPECT_EQ(given.PlaceOf("transfers"), "-o");
+  EXPECT_EQ(given.PlaceOf("ignore"), file + ":4, -o, command line");
+  EXPECT_EQ(given.PlaceOf("url"), "command line");
+  EXPECT_EQ(given.PlaceOf("keep"), "");
+}
+
+TEST_F(OptionsTest, MistakesOfAllPlacesAreSaidAtOnce) {
+  auto const refusal = Refusal({"--config", File("setle = 1\n"), "-o", "frob", "--transfers=0",
+                                "--token-file=/a", "--netrc-file=/b"});
+  EXPECT_EQ(std::count(refusal.begin(), refusal.end(), '\n'), 4) << refusal;
+  for (auto const* const part : {"setle", "-o frob", "--transfers is '0'", "--netrc-file"}) {
+    EXPECT_THAT(refusal, HasSubstr(part));
+  }
+}
+
+TEST_F(OptionsTest, AFileThatSaysNothingIsTheOnlyMistake) {
+  auto const refusal = Parse({"--config", "/no/such.toml"}).output;
+  EXPECT_EQ(std::count(refusal.begin(), refusal.end(), '\n'), 1) << refusal;
+}
+
+TEST_F(OptionsTest, AUrlThatCannotBeMountedIsRefusedWhereverItIsFrom) {
+  auto const file = File("url = \"ftp://me:s3cret@tus/\"\nmountpoint = \"/mnt\"\n");
+  auto const invocation = Parse({"--config", file});
+  EXPECT_EQ(invocation.status, 2);
+  EXPECT_THAT(invocation.output, HasSubstr("https://host/files/"));
+  EXPECT_THAT(invocation.output, testing::Not(HasSubstr("s3cret")));
+}
+
+TEST_F(OptionsTest, WhatIsToBeCheckedMayStandAlone) {
+  auto const file = File("url = \"http://f/\"\nmountpoint = \"/mnt\"\n");
+  for (std::vector<std::string> const& words : {std::vector<std::string>{"--check-config", file},
+                                                {"--check-config=" + file},
+                                                {"--check-config", "--config", file},
+                                                {file, "--check-config"}}) {
+    auto const invocation = Parse(words);
+    ASSERT_TRUE(invocation.options) << invocation.output;
+    EXPECT_TRUE(invocation.check);
+    EXPECT_EQ(invocation.options->url, "http://f/");
+  }
+  EXPECT_EQ(Parse({"--check-config", "http://tus/", "/mnt"}).options->url, "http://tus/");
+  EXPECT_FALSE(Parse({"--config", file}).check);
+}
+
 // ---- mount(8)
 
 TEST_F(OptionsTest, ARemountIsToldFromAMount) {
@@ -408,17 +459,18 @@ TEST_F(CommandLineTest, SaysEveryOption) {
   ExpectAllSet(options);
   ExpectSameAfterwards(options);
   auto words = CommandLineOf(options);
-  for (auto const& more : {kUploadOptions,
-                           {"--spool-size=64MiB", "--reserve=0", "--keep=1MiB", "--trim=confirmed",
-                            "--read-back", "--check=*.mov=media"},
-                           {"--core-dumps", "--retry-refused", "--lenient", "--give-up=3600",
-                            "--metrics=9817", "--create-command=make-upload --for rig"},
-                           {"--url-file=" + UrlFile("http://tus/files/?token=s3cret\n")},
-                           {"--token-file=/a"},
-                           {"--basic-file=/a"},
-                           {"--header-file=/a"},
-                           {"--netrc-file=/a"},
-                           {"--token-command=get-token --for rig"}}) {
+  for (auto const& more :
+       {kUploadOptions,
+        {"--spool-size=64MiB", "--reserve=0", "--keep=1MiB", "--trim=confirmed", "--read-back",
+         "--check=*.mov=media"},
+        {"--core-dumps", "--make-mountpoint", "--retry-refused", "--lenient", "--give-up=3600",
+         "--metrics=9817", "--create-command=make-upload --for rig"},
+        {"--url-file=" + UrlFile("http://tus/files/?token=s3cret\n")},
+        {"--token-file=/a"},
+        {"--basic-file=/a"},
+        {"--header-file=/a"},
+        {"--netrc-file=/a"},
+        {"--token-command=get-token --for rig"}}) {
     auto const further = Parsed(more);
     ExpectSameAfterwards(further);
     auto const said = CommandLineOf(further);
@@ -428,7 +480,7 @@ TEST_F(CommandLineTest, SaysEveryOption) {
   for (std::size_t at = help.find("  --"); at != std::string::npos;
        at = help.find("  --", at + 1)) {
     auto const name = help.substr(at + 2, help.find_first_of(" ,\n", at + 2) - at - 2);
-    if (name == "--help" || name == "--version" || name == "--config") continue;
+    if (name == "--help" || name == "--version" || name.ends_with("config")) continue;
     EXPECT_THAT(words, testing::Contains(testing::StartsWith(name)));
   }
 }

@@ -19,8 +19,11 @@ class ConfigFileTest : public testing::Test {
   }
   static std::string RefusalOf(std::string const& path) {
     Options options;
-    auto const applied = ApplyConfigFile(options, path);
-    return applied ? "it was taken" : applied.error().context;
+    Given given;
+    ApplyConfigFile(options, path, given);
+    std::string all;
+    for (auto const& mistake : given.mistakes()) all += (all.empty() ? "" : "\n") + mistake;
+    return all.empty() ? "it was taken" : all;
   }
   tusfs_testing::TempDir const dir_;
 };
@@ -35,14 +38,35 @@ TEST_F(ConfigFileTest, EveryMistakeIsSaidWithItsLine) {
   EXPECT_THAT(Refusal("settle = 1\n[x\n"), HasSubstr("tusfs.toml:2: "));
   EXPECT_THAT(Refusal("settle = 1\n\nnonsense = 1\n"),
               HasSubstr("tusfs.toml:3: unknown setting 'nonsense'"));
-  EXPECT_THAT(Refusal("transfers = 99\n"), HasSubstr("tusfs.toml:1: --transfers is '99'"));
+  EXPECT_THAT(Refusal("transfers = 99\n"),
+              HasSubstr("tusfs.toml:1: transfers is '99': it takes a number from 1 to 64"));
+}
+
+TEST_F(ConfigFileTest, SeveralMistakesAreSaidAtOnceInTheOrderOfTheirLines) {
+  auto const said =
+      Refusal("transfers = 99\nsetle = 1\nadopt-timeout = 0.5\nread-back = \"yes\"\n");
+  auto at = said.find("tusfs.toml:1: transfers is '99'");
+  for (std::string const next :
+       {"tusfs.toml:2: unknown setting 'setle'",
+        "tusfs.toml:3: adopt-timeout is '0.5': it takes seconds from 0 to 2592000",
+        "tusfs.toml:4: read-back is 'yes': it takes true or false"}) {
+    ASSERT_NE(at, std::string::npos) << next << " in " << said;
+    at = said.find(next, at);
+  }
+  EXPECT_NE(at, std::string::npos) << said;
+}
+
+TEST_F(ConfigFileTest, NoSentenceHasTheSecretOfAUrl) {
+  auto const said = Refusal("trust-origin = [\"ftp://me:s3cret@host/\"]\n");
+  EXPECT_THAT(said, HasSubstr("trust-origin is"));
+  EXPECT_THAT(said, testing::Not(HasSubstr("s3cret")));
 }
 
 TEST_F(ConfigFileTest, AnotherTypeThanTheSettingHasIsRefused) {
   EXPECT_THAT(Refusal("token-file = 5\n"), HasSubstr("'token-file' is of another type"));
   EXPECT_THAT(Refusal("token-file = 5\n"), HasSubstr("text in quotes"));
   EXPECT_THAT(Refusal("read-back = 1\n"), HasSubstr("true or false"));
-  EXPECT_THAT(Refusal("settle = [1]\n"), HasSubstr("a number or text"));
+  EXPECT_THAT(Refusal("settle = [1]\n"), HasSubstr("a number or text: seconds from 0 to 86400"));
   EXPECT_THAT(Refusal("ignore = { a = 1 }\n"), HasSubstr("a list of texts"));
   EXPECT_THAT(Refusal("mountpoint = 5\n"), HasSubstr("'mountpoint' takes text"));
 }

@@ -1,4 +1,4 @@
-// The manual page and --help have what the table of settings has.
+// The manual pages and --help have what the table of settings has.
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -8,7 +8,9 @@
 #include <sstream>
 
 #include "options/command_line.h"
+#include "options/config_file.h"
 #include "options/settings.h"
+#include "testing/files.h"
 
 namespace tusfs {
 namespace {
@@ -17,7 +19,7 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 // About the command line itself.
-std::set<std::string> const kNoSettings{"config", "foreground", "help", "version"};
+std::set<std::string> const kNoSettings{"config", "check-config", "foreground", "help", "version"};
 
 /// "*off*" and "$XDG\_STATE\_HOME" as a reader sees them.
 std::string WithoutMarkup(std::string const& line) {
@@ -142,6 +144,64 @@ TEST_F(Manual, HelpSaysTheSame) {
     }
     for (auto const& word : setting.words) EXPECT_THAT(line, HasSubstr(word)) << setting.name;
   }
+}
+
+// ---- tusfs.toml(5)
+
+class FileManual : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::ifstream page(TUSFS_FILE_MANUAL);
+    ASSERT_TRUE(page) << TUSFS_FILE_MANUAL;
+    std::string key;
+    for (std::string line; std::getline(page, line);) {
+      if (line.starts_with("*") && line.ends_with("*")) key = WithoutMarkup(line);
+      if (line.starts_with("\t") && !key.empty()) keys_[key] += WithoutMarkup(line.substr(1)) + " ";
+      if (line.empty()) key.clear();
+    }
+  }
+
+  std::map<std::string, std::string> keys_;  ///< by name what is said of it, in one line
+};
+
+TEST_F(FileManual, HasEveryKeyAndNoOther) {
+  for (auto const& setting : Settings()) EXPECT_TRUE(keys_.contains(setting.name)) << setting.name;
+  for (auto const& [name, text] : keys_) {
+    EXPECT_TRUE(FindSetting(name) != nullptr || name == "url" || name == "mountpoint") << name;
+  }
+}
+
+TEST_F(FileManual, SaysWhatEachTakesItsTypeAndItsDefault) {
+  for (auto const& setting : Settings()) {
+    auto const& text = keys_[setting.name];
+    bool const is_flag = setting.kind == Setting::Kind::kFlag;
+    auto const type = is_flag ? "" : ", as " + TypeInFile(setting);
+    EXPECT_THAT(text, StartsWith("Takes " + setting.takes + type + ". ")) << setting.name;
+    auto const by_default = is_flag ? "false" : setting.by_default;
+    EXPECT_EQ(text.find("Default: ") != std::string::npos, !by_default.empty()) << setting.name;
+    if (by_default.empty()) continue;
+    EXPECT_THAT(text, HasSubstr("Default: " + by_default + "."));
+  }
+}
+
+TEST_F(FileManual, ItsExampleIsAConfiguration) {
+  std::ifstream page(TUSFS_FILE_MANUAL);
+  std::ostringstream example;
+  bool is_inside = false;
+  for (std::string line; std::getline(page, line);) {
+    if (line == "```") {
+      is_inside = !is_inside;
+    } else if (is_inside) {
+      example << line << "\n";
+    }
+  }
+  tusfs_testing::TempDir const dir;
+  tusfs_testing::WriteFile(dir / "rig.toml", example.str());
+  auto const path = (dir / "rig.toml").string();
+  char const* const argv[] = {"tusfs", "--config", path.c_str()};
+  auto const invocation = ParseCommandLine(3, argv);
+  ASSERT_TRUE(invocation.options) << invocation.output;
+  EXPECT_EQ(invocation.options->mountpoint, "/mnt/ingest");
 }
 
 }  // namespace

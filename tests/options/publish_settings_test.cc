@@ -162,7 +162,7 @@ TEST_F(PublishSettingsTest, ADaemonGetsTheListsOfItsKeeper) {
 
 TEST_F(PublishSettingsTest, APatternThatNothingCanMatchIsRefusedByName) {
   EXPECT_THAT(Refusal({"--ignore=/"}), HasSubstr("--ignore is '/'"));
-  EXPECT_THAT(Refusal({"-o", "ignore="}), HasSubstr("--ignore is ''"));
+  EXPECT_THAT(Refusal({"-o", "ignore="}), HasSubstr("-o ignore is ''"));
   EXPECT_THAT(Refusal({"--temporary=../a"}), HasSubstr("--temporary is '../a'"));
 }
 

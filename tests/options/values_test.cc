@@ -74,12 +74,12 @@ TEST(Command, IsWordsBetweenBlanks) {
 
 TEST(List, NoneForgetsTheUsualOnesAlone) {
   std::vector<std::string> list{"a"};
-  value::List const with_usual{value::CheckGlob, {"a"}};
+  value::List const with_usual{"a pattern", value::CheckGlob, {"a"}};
   EXPECT_TRUE(Ok(with_usual.Set(list, "b")));
   EXPECT_THAT(with_usual.Get(list), ElementsAre("b"));
   EXPECT_TRUE(Ok(with_usual.Set(list, "none")));
   EXPECT_THAT(with_usual.Get(list), ElementsAre("none"));
-  EXPECT_TRUE(Ok(value::List{value::CheckGlob}.Set(list, "none")));
+  EXPECT_TRUE(Ok(value::List{"a pattern", value::CheckGlob}.Set(list, "none")));
   EXPECT_THAT(list, ElementsAre("none"));
 }
 

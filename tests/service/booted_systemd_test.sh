@@ -43,6 +43,9 @@ shared=$work/shared stage=$work/stage
 DESTDIR="$stage" "$cmake" --install "$build" >"$work/install.log" || { cat "$work/install.log"; exit 1; }
 mkdir -p "$stage/usr/bin" && cp "$server" "$stage/usr/bin/tus-fixture-server"
 cp -R "$here/root/." "$stage"
+# mount(8) looks nowhere else.
+mkdir -p "$stage/usr/sbin"
+[ -e "$stage/usr/sbin/mount.tusfs" ] || ln -s "$(cd "$stage" && find . -path '*/bin/tusfs' | head -n 1 | cut -c2-)" "$stage/usr/sbin/mount.tusfs"
 cp "$here/points.sh" "$shared"
 mkdir "$stage/etc/systemd/system/multi-user.target.wants"
 ln -s ../points.service "$stage/etc/systemd/system/multi-user.target.wants"
@@ -76,9 +79,11 @@ done </proc/self/cgroup
 
 # The host's systemd, where there is one, is not to be asked for anything.
 mkdir -p /run/systemd && mount -t tmpfs tmpfs /run/systemd
+autofs=
+[ ! -c /dev/autofs ] || autofs=--bind=/dev/autofs
 status=0
 timeout --kill-after=10 400 systemd-nspawn --quiet --directory="$work/root" --boot --register=no \
-    --keep-unit --private-network --capability=CAP_IPC_LOCK --bind=/dev/fuse \
+    --keep-unit --private-network --capability=CAP_IPC_LOCK --bind=/dev/fuse $autofs \
     --bind="$shared:/test" --console=read-only systemd.unified_cgroup_hierarchy=1 \
     </dev/null >"$work/console" 2>&1 || status=$?
 

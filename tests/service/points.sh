@@ -67,7 +67,7 @@ copy_is_good() {
 }
 
 starts() {
-    mkdir -p $mount
+    [ ! -e $mount ] || die "$mount is there already"
     systemctl start $unit || die "systemctl start: status $?"
     [ "$(property Type) $(property ActiveState)" = "notify active" ] || die "not active after start"
     is_mounted || die "not mounted after start"
@@ -132,7 +132,6 @@ is_not_reloaded_with_a_broken_file() {
 
 is_watched() {
     watched=tusfs@watched.service
-    mkdir -p /mnt/watched
     systemctl start $watched || die "systemctl start: status $?"
     started=$(now)
     kill -STOP "$(daemon /mnt/watched)"
@@ -185,8 +184,81 @@ ends_orderly() {
     cmp -n 60000000 $source $mount/reloaded || die "what was there before has other bytes"
 }
 
+# fails_as UNIT WORDS: it has failed, is counted, and is not started again.
+fails_as() {
+    ! systemctl start "$1" 2>/dev/null || die "$1 started"
+    [ "$(property ActiveState "$1")" = failed ] || die "$1 is $(property ActiveState "$1"), not failed"
+    [ "$(property ExecMainStatus "$1")" -eq 2 ] || die "$1 ended with $(property ExecMainStatus "$1")"
+    [ "$(property NRestarts "$1")" -eq 0 ] || die "$1 was started again"
+    systemctl --failed --plain --no-legend | grep -q "^$1 " || die "systemctl --failed does not count $1"
+    journalctl --no-pager -u "$1" | grep -q "$2" || die "the journal does not say \"$2\""
+    systemctl reset-failed "$1"
+}
+fails_when_wrong() {
+    rig=/etc/tusfs/rig.toml
+    sed 's/^settle/setle/; s#/mnt/rig#/mnt/typo#' $rig >/etc/tusfs/typo.toml
+    fails_as tusfs@typo.service "typo.toml:4: unknown setting 'setle'"
+    mkdir -p /mnt/full/of-something
+    sed 's#/mnt/rig#/mnt/full#; s#state/rig#state/full#' $rig >/etc/tusfs/full.toml
+    fails_as tusfs@full.service "is not empty"
+    sed 's#1080/files#1080/others#; s#/mnt/rig#/mnt/moved#; s#state/rig#state/watched#' $rig >/etc/tusfs/moved.toml
+    fails_as tusfs@moved.service "holds uploads to"
+    fails_as tusfs@none.service "none.toml"
+}
+
+# With no more than the unit allows: another user's writer that is killed, and one that fails behind its close.
+sees_writers() {
+    ! tusfsctl status $mount | grep -q 'is not seen' || die "it does not see how writers end"
+    mkdir -p $mount/open && chmod 777 $mount/open
+    nobody="setpriv --reuid 65534 --regid 65534 --clear-groups"
+    $nobody sh -c "exec dd if=$source of=$mount/open/cut bs=2000 2>/dev/null" &
+    writer=$!
+    name=cut
+    await_writer_at 2000000
+    kill -KILL $writer
+    is_interrupted() { tusfsctl list $mount/open/$1 | grep -q '^interrupted'; }
+    within 10 is_interrupted cut || die "$(tusfsctl list $mount/open/cut)"
+    tusfsctl discard $mount/open/cut || die "tusfsctl discard: status $?"
+    # Who has closed its file, and ends with an error while that settles.
+    $nobody perl -e "open F, '>', '$mount/open/late'; print F 'x'; close F; exit 3" || true
+    within 10 is_interrupted late || die "$(tusfsctl list $mount/open/late)"
+    tusfsctl discard $mount/open/late || die "tusfsctl discard: status $?"
+}
+
+# What may mend itself, here a state directory that another one uses, is tried again less and less often, until it does.
+is_put_off() {
+    late=tusfs@late.service
+    sed 's#/mnt/rig#/mnt/late#' /etc/tusfs/rig.toml >/etc/tusfs/late.toml
+    ! systemctl start $late 2>/dev/null || die "$late started"
+    is_put_off_longer() { property StatusText $late | grep -q 'next try is in 400 ms'; }
+    within 60 is_put_off_longer || die "it says $(property StatusText $late)"
+    [ "$(property NRestarts $late)" -le 3 ] || die "it was started $(property NRestarts $late) times"
+    systemctl stop $late || die "systemctl stop: status $?"
+    [ "$(property ActiveState $late)" = inactive ] || die "after stop: $(property ActiveState $late)"
+}
+
+# As mount units, without a service: the first by hand, the second by whoever looks first.
+is_in_fstab() {
+    systemctl start mnt-fstab.mount || die "systemctl start: status $?"
+    grep -q ' /mnt/fstab fuse.tusfs ' /proc/self/mounts || die "it is not mounted"
+    head -c 3000 $source >/mnt/fstab/by-fstab
+    tusfsctl wait --timeout 60 /mnt/fstab || die "tusfsctl wait: status $?"
+    systemctl stop mnt-fstab.mount || die "systemctl stop: status $?"
+    ! grep -q ' /mnt/fstab ' /proc/self/mounts || die "it is mounted still"
+    [ "$(property Result mnt-fstab.mount)" = success ] || die "the mount ended with $(property Result mnt-fstab.mount)"
+    if [ "$(property ActiveState mnt-auto.automount)" = active ]; then
+        timeout 30 sh -c "head -c 3000 $source >/mnt/auto/by-automount" || die "nothing can be written there"
+        grep -q ' /mnt/auto fuse.tusfs ' /proc/self/mounts || die "the automount has mounted nothing"
+        tusfsctl wait --timeout 60 /mnt/auto || die "tusfsctl wait: status $?"
+    else
+        echo " (without automount: there is no /dev/autofs)" >/test/figure
+    fi
+}
+
 has_arrived() {
     tusfsctl wait --timeout 60 $mount || die "tusfsctl wait: status $?"
+    is_told() { property StatusText | grep -q '^safe: .* 0 B to go)$'; }
+    within 10 is_told || die "systemctl status says $(property StatusText)"
     sha256sum /test/store/* | cut -d ' ' -f 1 >/test/arrived
     for name in killed keeper reloaded hello; do
         sum=$(sha256sum <$mount/$name | cut -d ' ' -f 1)
@@ -206,5 +278,9 @@ point "a daemon that stands still is replaced, and what waited is written" is_wa
 point "systemctl stop unmounts and leaves no descriptor, start mounts again" stops_and_starts
 point "killed while it stops, it stays stopped, and can be started again" stays_stopped
 point "umount and SIGTERM end the service, and it can be started again" ends_orderly
+point "with what the unit allows it sees how writers of other users end" sees_writers
+point "a wrong configuration fails the unit, once" fails_when_wrong
+point "what may mend itself is tried again after longer and longer pauses" is_put_off
+point "a line of fstab mounts it, and its unit ends it" is_in_fstab
 point "everything arrived at the server" has_arrived
 echo "done $failed"

@@ -47,6 +47,20 @@ TEST_F(EndpointTest, TheServerIsAskedFirst) {
   EXPECT_TRUE(endpoint_.state().reachable);
 }
 
+TEST_F(EndpointTest, WhoeverWantsToKnowIsToldOfEachChange) {
+  int changes = 0;
+  Endpoint endpoint(
+      {.url = "http://tus/", .on_change = [&] { ++changes; }}, [] { return 0.5; }, clock_,
+      QuietLogger());
+  ASSERT_EQ(endpoint.Enter().gate, Gate::kProbe);
+  endpoint.Probed(Deferring());
+  EXPECT_EQ(changes, 1);
+  endpoint.Succeeded();
+  EXPECT_EQ(changes, 1) << "it is as it was";
+  endpoint.Failed(Outage());
+  EXPECT_EQ(changes, 2);
+}
+
 TEST_F(EndpointTest, AnOutageClosesItForAllAndOneAsksLater) {
   Reach();
   clock_.Advance(std::chrono::seconds(7));

@@ -1,0 +1,39 @@
+#include "options/given.h"
+
+#include <tusclient/redact.h>
+
+#include <sstream>
+
+namespace tusfs {
+
+std::string WithoutSecrets(std::string const& sentence) {
+  std::istringstream words(sentence);
+  std::string shown;
+  bool is_first = true;
+  for (std::string word; std::getline(words, word, ' '); is_first = false) {
+    bool const is_url = word.find("://") != std::string::npos;
+    shown += (is_first ? "" : " ") + (is_url ? tus::RedactUrl(word) : word);
+  }
+  return shown;
+}
+
+void Given::Set(Options& options, Setting const& setting, std::string const& value,
+                std::string const& place, std::string const& spelt) {
+  if (auto const set = setting.set(options, value); !set) {
+    return AddMistake(spelt + " is '" + value + "': " + set.error().context);
+  }
+  auto& places = places_[setting.name];
+  bool const adds = setting.kind == Setting::Kind::kList || setting.kind == Setting::Kind::kTable;
+  if (!adds || places.empty()) {
+    places = place;
+  } else if (!(", " + places).ends_with(", " + place)) {
+    places += ", " + place;
+  }
+}
+
+std::string Given::PlaceOf(std::string const& name) const {
+  auto const found = places_.find(name);
+  return found == places_.end() ? "" : found->second;
+}
+
+}  // namespace tusfs

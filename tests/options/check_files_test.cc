@@ -1,0 +1,64 @@
+// What a mount would miss is said before there is one.
+#include "options/check_files.h"
+
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "testing/files.h"
+
+namespace tusfs {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+TEST(WhatIsMissing, IsNothingWhereNothingIsNamed) {
+  EXPECT_THAT(WhatIsMissing(Options()), IsEmpty());
+}
+
+TEST(WhatIsMissing, NamesEachFileWithItsSettingAndTheReason) {
+  tusfs_testing::TempDir const dir;
+  tusfs_testing::WriteFile(dir / "token", "t");
+  Options options;
+  options.token_file = dir / "token";
+  EXPECT_THAT(WhatIsMissing(options), IsEmpty());
+  options.token_file = dir / "nowhere";
+  options.ca_file = dir.path();
+  EXPECT_THAT(WhatIsMissing(options),
+              ElementsAre(AllOf(HasSubstr("--token-file"), HasSubstr(dir / "nowhere"),
+                                HasSubstr("No such file")),
+                          AllOf(HasSubstr("--ca-file"), HasSubstr("Is a directory"))));
+}
+
+TEST(WhatIsMissing, DoesNotWaitForAPipe) {
+  tusfs_testing::TempDir const dir;
+  ASSERT_EQ(::mkfifo((dir / "pipe").c_str(), 0600), 0);
+  Options options;
+  options.header_file = dir / "pipe";
+  EXPECT_THAT(WhatIsMissing(options), IsEmpty());
+}
+
+TEST(WhatIsMissing, FindsProgramsAsTheDaemonWill) {
+  tusfs_testing::TempDir const dir;
+  tusfs_testing::WriteFile(dir / "program", "#!/bin/sh\n");
+  Options options;
+  options.token_command = {"sh", "-c", "echo s3cret"};
+  EXPECT_THAT(WhatIsMissing(options), IsEmpty());
+  options.finish_command = {(dir / "program").string()};
+  EXPECT_THAT(WhatIsMissing(options), ElementsAre(HasSubstr("--finish-command")))
+      << "it may not be run";
+  std::filesystem::permissions(dir / "program", std::filesystem::perms::owner_all);
+  EXPECT_THAT(WhatIsMissing(options), IsEmpty());
+  for (std::string const name : {"./program", "no-such-program", "/bin"}) {
+    options.finish_command = {name};
+    EXPECT_THAT(WhatIsMissing(options), ElementsAre(HasSubstr("'" + name + "'")));
+  }
+}
+
+}  // namespace
+}  // namespace tusfs
