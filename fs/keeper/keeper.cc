@@ -68,6 +68,7 @@ Result<void> Keeper::Prepare() {
     device_ = std::move(options_.kept->device);
     slots_ = std::move(options_.kept->slots);
     established_ = true;
+    manager_.KeepSettings(options_.settings.to_keep);
     logger_->Warn("going on with the mount that an earlier keeper left mount={}",
                   options_.mount.mountpoint);
   } else {
@@ -157,7 +158,7 @@ void Keeper::StartDaemon() {
   std::vector<int> kept{theirs.fd(), slots_.get()};
   if (options_.url) kept.push_back(options_.url.get());
   auto const started =
-      program.Start(candidate_arguments_.value_or(options_.arguments),
+      program.Start(candidate_settings_.value_or(options_.settings).arguments,
                     {DaemonVariable(theirs.fd(), slots_.get(), options_.url.get())}, kept);
   if (!started) return OnNoStart(started.error());
   daemon_ = *started;
@@ -206,7 +207,7 @@ void Keeper::OfferMount() {
       failure_ = device.error();
     } else {
       device_ = std::move(*device);
-      manager_.Keep(device_, slots_);
+      manager_.Keep(device_, slots_, options_.settings.to_keep);
     }
   }
   if (!device_ || phase_ != DaemonPhase::kStarting) {
@@ -235,9 +236,10 @@ void Keeper::OnServing() {
     candidate_.reset();
     entry.problem.clear();
   }
-  if (candidate_arguments_) {
+  if (candidate_settings_) {
     logger_->Info("the configuration that was read again is in force mount={}", entry.mount);
-    options_.arguments = *std::exchange(candidate_arguments_, std::nullopt);
+    options_.settings = *std::exchange(candidate_settings_, std::nullopt);
+    manager_.KeepSettings(options_.settings.to_keep);
     ++entry.reloads;
     entry.problem.clear();
   }
@@ -285,7 +287,7 @@ void Keeper::OnDaemonEnd(int status) {
 void Keeper::OnCrash(std::string const& how) {
   auto& entry = options_.entry;
   bool const served = serving_since_ != Clock::time_point();
-  if (!served && (candidate_ || candidate_arguments_)) {
+  if (!served && (candidate_ || candidate_settings_)) {
     DropCandidates(how);
   } else {
     entry.last_end = how;
@@ -307,7 +309,7 @@ void Keeper::OnCrash(std::string const& how) {
 
 void Keeper::DropCandidates(std::string const& how) {
   auto& entry = options_.entry;
-  if (std::exchange(candidate_arguments_, std::nullopt)) {
+  if (std::exchange(candidate_settings_, std::nullopt)) {
     ++entry.reloads;
     entry.problem = "with the configuration that was read again the daemon did not start (" + how +
                     "; the log has its reason): the one before it goes on";
@@ -388,14 +390,14 @@ void Keeper::BeginReload() {
   reload_wanted_ = phase_ == DaemonPhase::kStarting;
   if (reload_wanted_) return;
   auto& entry = options_.entry;
-  auto arguments = options_.read_again();
-  if (arguments) {
+  auto settings = options_.read_again();
+  if (settings) {
     entry.problem.clear();
-    candidate_arguments_ = *std::move(arguments);
+    candidate_settings_ = *std::move(settings);
     return BeginRestart();
   }
   ++entry.reloads;
-  entry.problem = "the configuration stays as it was: " + arguments.error().context;
+  entry.problem = "the configuration stays as it was: " + settings.error().context;
   logger_->Error("{}", entry.problem);
   Register();
 }

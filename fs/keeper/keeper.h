@@ -27,14 +27,19 @@
 
 namespace tusfs {
 
+struct DaemonSettings {
+  std::vector<std::string> arguments;  ///< of the daemon
+  std::string to_keep;                 ///< for ServiceManager::Keep
+};
+
 struct KeeperOptions {
   MountOptions mount;
   std::optional<ServiceManager::Kept> kept;  ///< the mount of an earlier keeper; it goes on
   MountEntry entry;                          ///< as it is registered; the keeper fills its own part
   std::filesystem::path runtime_dir;         ///< where it is registered
-  std::vector<std::string> arguments;        ///< of the daemon
+  DaemonSettings settings;
   /// Those that the configuration comes to now. Errors: a sentence.
-  std::function<Result<std::vector<std::string>>()> read_again;
+  std::function<Result<DaemonSettings>()> read_again;
   UniqueFd url;                        ///< a file with its URL, or none: it is no secret
   std::filesystem::path crash_marker;  ///< a file that is made when the daemon crashes
   /// Called once: the mount is live, and what its start had to say is said.
@@ -89,7 +94,7 @@ class Keeper {
 
   Program program_;                   ///< has served, or is the first
   std::optional<Program> candidate_;  ///< was installed since, and has not served yet
-  std::optional<std::vector<std::string>> candidate_arguments_;  ///< read since, likewise
+  std::optional<DaemonSettings> candidate_settings_;  ///< were read since, likewise
   /// kStarting: the daemon is killed at give_up_at_ where the mount is served already; kLeaving
   /// too.
   DaemonPhase phase_ = DaemonPhase::kWaiting;

@@ -1,10 +1,13 @@
 #include "keeper/service_manager.h"
 
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <span>
 #include <string>
 
 namespace tusfs {
@@ -13,6 +16,7 @@ namespace {
 // Names that descriptors have in the store.
 constexpr char const* kDevice = "fuse";
 constexpr char const* kSlots = "slots";
+constexpr char const* kSettings = "settings";
 
 void Store(Logger const& logger, char const* name, int fd) {
   auto const state = std::string("FDSTORE=1\nFDNAME=") + name;
@@ -21,37 +25,96 @@ void Store(Logger const& logger, char const* name, int fd) {
   }
 }
 
+void StoreSettings(Logger const& logger, std::string const& text) {
+  UniqueFd const memory(::memfd_create(kSettings, MFD_CLOEXEC));
+  auto const written = memory ? WriteFully(memory.get(), std::as_bytes(std::span(text)), 0)
+                              : Result<void>(FailErrno("memfd_create"));
+  if (written) return Store(logger, kSettings, memory.get());
+  logger->Warn("the service manager does not keep the settings error=\"{}\"",
+               Describe(written.error()));
+}
+
+void Forget(char const* name) {
+  ::sd_notify(0, (std::string("FDSTOREREMOVE=1\nFDNAME=") + name).c_str());
+}
+
+/// The descriptors that this process was started with. `take`: nobody asks again.
+class Listened {
+ public:
+  explicit Listened(bool take) : count_(::sd_listen_fds_with_names(take ? 1 : 0, &names_)) {}
+  ~Listened() {
+    for (int at = 0; at < count_; ++at) std::free(names_[at]);
+    std::free(names_);
+  }
+  Listened(Listened const&) = delete;
+  Listened& operator=(Listened const&) = delete;
+
+  [[nodiscard]] int count() const { return count_; }
+  [[nodiscard]] static int At(int at) { return SD_LISTEN_FDS_START + at; }
+  [[nodiscard]] bool Is(int at, char const* name) const {
+    return std::strcmp(names_[at], name) == 0;
+  }
+  /// -1: there is none.
+  [[nodiscard]] int Find(char const* name) const {
+    for (int at = 0; at < count_; ++at) {
+      if (Is(at, name)) return At(at);
+    }
+    return -1;
+  }
+
+ private:
+  char** names_ = nullptr;
+  int const count_;
+};
+
 }  // namespace
 
 std::optional<ServiceManager::Kept> ServiceManager::TakeKept() const {
-  char** names = nullptr;
-  int const count = ::sd_listen_fds_with_names(1, &names);
+  Listened const listened(true);
   Kept kept;
-  for (int i = 0; i < count; ++i) {
-    UniqueFd fd(SD_LISTEN_FDS_START + i);
-    if (std::strcmp(names[i], kDevice) == 0) {
+  for (int at = 0; at < listened.count(); ++at) {
+    UniqueFd fd(Listened::At(at));
+    if (listened.Is(at, kDevice)) {
       kept.device = std::move(fd);
-    } else if (std::strcmp(names[i], kSlots) == 0) {
+    } else if (listened.Is(at, kSlots)) {
       kept.slots = std::move(fd);
     }
-    std::free(names[i]);
   }
-  std::free(names);
   if (!kept.device || !kept.slots) return std::nullopt;
   return kept;
 }
 
-void ServiceManager::Keep(UniqueFd const& device, UniqueFd const& slots) const {
+std::optional<std::string> ServiceManager::KeptSettings() const {
+  Listened const listened(false);
+  int const settings = listened.Find(kSettings);
+  struct stat status {};
+  if (listened.Find(kDevice) < 0 || settings < 0 || ::fstat(settings, &status) != 0) {
+    return std::nullopt;
+  }
+  std::string text(static_cast<std::size_t>(status.st_size), '\0');
+  auto const size = ReadFully(settings, std::as_writable_bytes(std::span(text)), 0);
+  if (!size || *size != text.size()) return std::nullopt;
+  return text;
+}
+
+void ServiceManager::Keep(UniqueFd const& device, UniqueFd const& slots,
+                          std::string const& settings) const {
   if (!IsThere()) return;
   // What an earlier mount of this service left there would be of no use.
   ForgetKept();
   Store(logger_, kDevice, device.get());
   Store(logger_, kSlots, slots.get());
+  StoreSettings(logger_, settings);
+}
+
+void ServiceManager::KeepSettings(std::string const& settings) const {
+  if (!IsThere()) return;
+  Forget(kSettings);
+  StoreSettings(logger_, settings);
 }
 
 void ServiceManager::ForgetKept() const {
-  ::sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=fuse");
-  ::sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=slots");
+  for (auto const* const name : {kDevice, kSlots, kSettings}) Forget(name);
 }
 
 bool ServiceManager::IsThere() const { return std::getenv("NOTIFY_SOCKET") != nullptr; }

@@ -23,9 +23,15 @@ class ServiceManager {
   };
   /// What it kept for this service, once. Nothing where there is not both.
   [[nodiscard]] std::optional<Kept> TakeKept() const;
+  /// The settings beside it, before that is taken. Nothing where there is
+  /// no mount, or none beside it.
+  [[nodiscard]] std::optional<std::string> KeptSettings() const;
 
-  /// Hands it copies of both.
-  void Keep(UniqueFd const& device, UniqueFd const& slots) const;
+  /// Hands it copies of both, and what the mount goes on with where its configuration cannot be
+  /// read any more: in memory alone, for there may be a secret in it.
+  void Keep(UniqueFd const& device, UniqueFd const& slots, std::string const& settings) const;
+  /// Other settings than those before.
+  void KeepSettings(std::string const& settings) const;
   void ForgetKept() const;
 
   /// Whether this process is the main one of a service that tells how it is.

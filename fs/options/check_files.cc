@@ -48,29 +48,29 @@ bool CanBeRun(std::string const& program) {
 
 }  // namespace
 
-std::vector<std::string> WhatIsMissing(Options const& options) {
-  std::vector<std::string> sentences;
-  for (auto const& [name, path] : {std::pair("--token-file", options.token_file),
-                                   {"--basic-file", options.basic_file},
-                                   {"--header-file", options.header_file},
-                                   {"--netrc-file", options.netrc_file},
-                                   {"--ca-file", options.ca_file},
-                                   {"--client-cert", options.client_cert},
-                                   {"--client-key", options.client_key}}) {
+std::vector<Missing> WhatIsMissing(Options const& options) {
+  std::vector<Missing> missing;
+  for (auto const& [name, path] : {std::pair("token-file", options.token_file),
+                                   {"basic-file", options.basic_file},
+                                   {"header-file", options.header_file},
+                                   {"netrc-file", options.netrc_file},
+                                   {"ca-file", options.ca_file},
+                                   {"client-cert", options.client_cert},
+                                   {"client-key", options.client_key}}) {
     if (path.empty()) continue;
     if (auto const why = WhyNotReadable(path)) {
-      sentences.push_back(std::string(name) + " is '" + path + "', which cannot be read: " + *why);
+      missing.push_back({name, "is '" + path + "', which cannot be read: " + *why});
     }
   }
-  for (auto const& [name, words] : {std::pair("--token-command", options.token_command),
-                                    {"--finish-command", options.finish_command},
-                                    {"--create-command", options.create_command}}) {
+  for (auto const& [name, words] : {std::pair("token-command", options.token_command),
+                                    {"finish-command", options.finish_command},
+                                    {"create-command", options.create_command}}) {
     if (words.empty() || CanBeRun(words.front())) continue;
-    sentences.push_back(std::string(name) + " is '" + words.front() +
-                        "', which is no program here: name one that PATH finds, or its absolute "
-                        "path");
+    missing.push_back({name, "is '" + words.front() +
+                                 "', which is no program here: name one that PATH finds, or its "
+                                 "absolute path"});
   }
-  return sentences;
+  return missing;
 }
 
 }  // namespace tusfs

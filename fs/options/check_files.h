@@ -9,8 +9,13 @@
 
 namespace tusfs {
 
-/// A sentence for each that is missing or may not be used by this process; none: all are there.
-/// Of a file nothing is read but whether it can be.
-[[nodiscard]] std::vector<std::string> WhatIsMissing(Options const& options);
+struct Missing {
+  std::string setting;  ///< its name
+  std::string what;     ///< how the sentence goes on behind the name: "is '/a', which …"
+};
+
+/// All that are not there, or that this process may not use; none: all are there. Of a file nothing
+/// is read but whether it can be.
+[[nodiscard]] std::vector<Missing> WhatIsMissing(Options const& options);
 
 }  // namespace tusfs

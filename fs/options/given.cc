@@ -36,4 +36,10 @@ std::string Given::PlaceOf(std::string const& name) const {
   return found == places_.end() ? "" : found->second;
 }
 
+std::string Given::SpeltAs(std::string const& name) const {
+  auto const place = PlaceOf(name);
+  bool const is_file = !place.empty() && place != kCommandLine && place != kDashO;
+  return is_file ? place + ": " + name : "--" + name;
+}
+
 }  // namespace tusfs

@@ -11,8 +11,9 @@
 
 namespace tusfs {
 
-/// The place of what stands there.
+/// Places of what stands there; all others are in a file.
 inline constexpr char const* kCommandLine = "command line";
+inline constexpr char const* kDashO = "-o";
 
 /// The words of a sentence, URLs among them without what is secret.
 [[nodiscard]] std::string WithoutSecrets(std::string const& sentence);
@@ -34,6 +35,9 @@ class Given {
   /// Of a list all places that added to it, of everything else the one that won. Empty: nobody gave
   /// it.
   [[nodiscard]] std::string PlaceOf(std::string const& name) const;
+
+  /// How a sentence about it begins: with its place where that is a file, and as that spells it.
+  [[nodiscard]] std::string SpeltAs(std::string const& name) const;
 
   /// One sentence each, in the order in which they were found.
   [[nodiscard]] std::vector<std::string> const& mistakes() const { return mistakes_; }

@@ -80,7 +80,7 @@ void ApplyMountOption(Options& options, std::string const& item, MountWords& wor
   }
   words.settings.push_back(name);
   auto const value = equals == std::string::npos ? "true" : item.substr(equals + 1);
-  given.Set(options, *setting, value, "-o", "-o " + name);
+  given.Set(options, *setting, value, kDashO, "-o " + name);
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
-#include <sstream>
 
 #include "base/file.h"
 #include "fuse/request_slots.h"
@@ -79,7 +78,9 @@ Result<std::filesystem::path> StateDirectory(Options const& options,
 
 Result<void> CheckFiles(Options const& options) {
   std::string all;
-  for (auto const& sentence : WhatIsMissing(options)) all += (all.empty() ? "" : "; ") + sentence;
+  for (auto const& [setting, what] : WhatIsMissing(options)) {
+    all += (all.empty() ? "--" : "; --") + setting + " " + what;
+  }
   return all.empty() ? Result<void>() : Fail(ENOENT, all);
 }
 
@@ -90,35 +91,24 @@ struct Resolved {
   std::string state_dir;
 };
 
-std::vector<std::string> ArgumentsOf(Options options, Resolved const& resolved) {
+DaemonSettings SettingsOf(Options options, Resolved const& resolved) {
+  auto to_keep = PackOptions(options);
   options.url = resolved.url;
   options.url_file.clear();
   options.make_mountpoint = false;
   options.mountpoint = resolved.mountpoint;
   options.state_dir = resolved.state_dir;
-  return CommandLineOf(options);
+  return {CommandLineOf(options), std::move(to_keep)};
 }
 
-// What the parser would print: each line is a sentence behind the program's name.
-std::string SentencesIn(std::string const& output) {
-  constexpr std::string_view kProgram = "tusfs: ";
-  std::istringstream lines(output);
-  std::string all;
-  for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with(kProgram)) line.erase(0, kProgram.size());
-    all += (all.empty() ? "" : "; ") + line;
-  }
-  return all;
-}
-
-Result<std::vector<std::string>> ReadAgain(CommandLine const& command_line, Options const& started,
-                                           Resolved const& resolved) {
+Result<DaemonSettings> ReadAgain(CommandLine const& command_line, Options const& started,
+                                 Resolved const& resolved) {
   auto const invocation = command_line.Parse();
   if (!invocation.options) return Fail(EINVAL, SentencesIn(invocation.output));
   auto const next = Reconfigure(started, *invocation.options);
   if (!next) return Failure(next.error());
   if (auto const there = CheckFiles(*next); !there) return Failure(there.error());
-  return ArgumentsOf(*next, resolved);
+  return SettingsOf(*next, resolved);
 }
 
 }  // namespace
@@ -165,7 +155,7 @@ Result<int> KeepMount(CommandLine const& command_line, Options const& options,
   wanted.entry.state_dir = state_dir->string();
   wanted.entry.socket = SocketPath(*runtime, *mountpoint).string();
   wanted.runtime_dir = *runtime;
-  wanted.arguments = ArgumentsOf(options, resolved);
+  wanted.settings = SettingsOf(options, resolved);
   wanted.read_again = [&] { return ReadAgain(command_line, options, resolved); };
   wanted.url = *std::move(secret);
   wanted.crash_marker = SuspicionOf(*state_dir);

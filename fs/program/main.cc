@@ -77,7 +77,9 @@ int ChangeMount(Options const& options, std::vector<std::string> const& given) {
 
 int ShowConfiguration(Options const& options, Given const& given) {
   auto const missing = WhatIsMissing(options);
-  for (auto const& sentence : missing) Complain(sentence);
+  for (auto const& [setting, what] : missing) {
+    Complain(given.SpeltAs(setting) + " " + what);
+  }
   if (!missing.empty()) return kWrongConfiguration;
   std::fputs(ShowOptions(options, given).c_str(), stdout);
   return 0;
@@ -107,14 +109,7 @@ void KeepMemoryPrivate() {
   ::setrlimit(RLIMIT_CORE, &limit);
 }
 
-int Run(CommandLine const& command_line, Invocation const& invocation) {
-  if (!invocation.options) {
-    std::fputs(invocation.output.c_str(), invocation.status == 0 ? stdout : stderr);
-    return invocation.status;
-  }
-  auto const& options = *invocation.options;
-  if (invocation.check) return ShowConfiguration(options, invocation.given);
-  if (invocation.remount) return ChangeMount(options, invocation.given_after_o);
+int Start(CommandLine const& command_line, Options const& options) {
   auto const url = tus::NormalizeEndpoint(options.url);
   if (!url) {
     Complain(url.error().message);
@@ -126,6 +121,28 @@ int Run(CommandLine const& command_line, Invocation const& invocation) {
     return Serve(options, served, std::move(*line));
   }
   return Keep(command_line, options, *url);
+}
+
+// A mount that is alive, and whose keeper the service manager has to start again, does not end
+// because somebody has broken its configuration meanwhile.
+std::optional<Options> OptionsOfLiveMount() {
+  ServiceManager const manager(MakeLogger(LogLevel::kError, true));
+  auto const packed = manager.KeptSettings();
+  return packed ? UnpackOptions(*packed) : std::nullopt;
+}
+
+int Run(CommandLine const& command_line, Invocation const& invocation) {
+  if (invocation.options) {
+    auto const& options = *invocation.options;
+    if (invocation.check) return ShowConfiguration(options, invocation.given);
+    if (invocation.remount) return ChangeMount(options, invocation.given_after_o);
+    return Start(command_line, options);
+  }
+  std::fputs(invocation.output.c_str(), invocation.status == 0 ? stdout : stderr);
+  auto const live = invocation.status == kWrongConfiguration ? OptionsOfLiveMount() : std::nullopt;
+  if (!live) return invocation.status;
+  Complain("the mount is alive: it goes on with the settings that it had");
+  return Start(command_line, *live);
 }
 
 int RunMountHelper(std::vector<std::string> const& words) {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <sstream>
 #include <utility>
 
 #include "options/settings.h"
@@ -34,6 +35,31 @@ Invocation CommandLine::Parse() const {
   auto invocation = ParseCommandLine(static_cast<int>(argv.size()), argv.data());
   [[maybe_unused]] auto const back = ::fchdir(here.get());
   return invocation;
+}
+
+std::string SentencesIn(std::string const& output) {
+  constexpr std::string_view kProgram = "tusfs: ";
+  std::istringstream lines(output);
+  std::string all;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with(kProgram)) line.erase(0, kProgram.size());
+    all += (all.empty() ? "" : "; ") + line;
+  }
+  return all;
+}
+
+std::string PackOptions(Options options) {
+  options.url_file.clear();  // what was in it stands in its place
+  std::string packed;
+  for (auto const& word : CommandLineOf(options)) packed += word + '\0';
+  return packed;
+}
+
+std::optional<Options> UnpackOptions(std::string const& packed) {
+  std::vector<std::string> words{"tusfs"};
+  std::istringstream in(packed);
+  for (std::string word; std::getline(in, word, '\0');) words.push_back(word);
+  return CommandLine(std::move(words)).Parse().options;
 }
 
 Result<Options> Reconfigure(Options const& started, Options const& wanted) {

@@ -2,6 +2,7 @@
 // `tusfsctl reload`, `systemctl reload`.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,14 @@ class CommandLine {
   std::vector<std::string> const words_;
   UniqueFd const directory_;
 };
+
+/// The words of a command line that comes to `options`, for a later keeper of the same mount, and
+/// what comes of them. There may be a secret in them.
+[[nodiscard]] std::string PackOptions(Options options);
+[[nodiscard]] std::optional<Options> UnpackOptions(std::string const& packed);
+
+/// What the parser would print, without the program's name, in one line.
+[[nodiscard]] std::string SentencesIn(std::string const& output);
 
 /// What a mount that was started with `started` shall go on with, where its command line says
 /// `wanted` now: all that may change while it is mounted. `started` and `wanted` are as they were

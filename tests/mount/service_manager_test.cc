@@ -1,4 +1,5 @@
 // tusfs as a service: what it tells the service manager, and how it ends where there is no mount.
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -7,7 +8,9 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <mutex>
 #include <optional>
+#include <thread>
 
 #include "mount/mount_test.h"
 
@@ -29,9 +32,15 @@ class NotifySocket {
     std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
     EXPECT_EQ(::bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0) << path;
     ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
+    // Whoever tells something waits when ten words have not been heard.
+    thread_ = std::jthread([this](std::stop_token const& stop) {
+      while (!stop.stop_requested()) Hear();
+    });
   }
   ~NotifySocket() {
     ::unsetenv("NOTIFY_SOCKET");
+    thread_.request_stop();
+    thread_.join();
     ::close(fd_);
   }
   NotifySocket(NotifySocket const&) = delete;
@@ -39,26 +48,35 @@ class NotifySocket {
 
   /// What `systemctl status` would show now.
   std::string Status() {
+    std::lock_guard const lock(mutex_);
     Read();
     return status_;
   }
   bool IsReady() {
+    std::lock_guard const lock(mutex_);
     Read();
     return ready_;
   }
 
  private:
+  void Hear() {
+    pollfd ready{fd_, POLLIN, 0};
+    if (::poll(&ready, 1, 50) <= 0) return;
+    std::lock_guard const lock(mutex_);
+    Read();
+  }
   void Read() {
     char text[8192];
     for (ssize_t got = 0; (got = ::recv(fd_, text, sizeof text, 0)) >= 0;) {
       std::string const message(text, static_cast<std::size_t>(got));
       if (message == "READY=1") ready_ = true;
-      if (!message.starts_with("STATUS=")) continue;
-      status_ = message.substr(7);
+      if (message.starts_with("STATUS=")) status_ = message.substr(7);
     }
   }
 
   int const fd_;
+  std::mutex mutex_;
+  std::jthread thread_;
   std::string status_;
   bool ready_ = false;
 };

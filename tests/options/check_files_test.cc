@@ -17,6 +17,9 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
+auto Is(std::string const& setting) { return testing::Field(&Missing::setting, setting); }
+auto Says(std::string const& text) { return testing::Field(&Missing::what, HasSubstr(text)); }
+
 TEST(WhatIsMissing, IsNothingWhereNothingIsNamed) {
   EXPECT_THAT(WhatIsMissing(Options()), IsEmpty());
 }
@@ -30,9 +33,8 @@ TEST(WhatIsMissing, NamesEachFileWithItsSettingAndTheReason) {
   options.token_file = dir / "nowhere";
   options.ca_file = dir.path();
   EXPECT_THAT(WhatIsMissing(options),
-              ElementsAre(AllOf(HasSubstr("--token-file"), HasSubstr(dir / "nowhere"),
-                                HasSubstr("No such file")),
-                          AllOf(HasSubstr("--ca-file"), HasSubstr("Is a directory"))));
+              ElementsAre(AllOf(Is("token-file"), Says(dir / "nowhere"), Says("No such file")),
+                          AllOf(Is("ca-file"), Says("Is a directory"))));
 }
 
 TEST(WhatIsMissing, DoesNotWaitForAPipe) {
@@ -50,13 +52,12 @@ TEST(WhatIsMissing, FindsProgramsAsTheDaemonWill) {
   options.token_command = {"sh", "-c", "echo s3cret"};
   EXPECT_THAT(WhatIsMissing(options), IsEmpty());
   options.finish_command = {(dir / "program").string()};
-  EXPECT_THAT(WhatIsMissing(options), ElementsAre(HasSubstr("--finish-command")))
-      << "it may not be run";
+  EXPECT_THAT(WhatIsMissing(options), ElementsAre(Is("finish-command"))) << "it may not be run";
   std::filesystem::permissions(dir / "program", std::filesystem::perms::owner_all);
   EXPECT_THAT(WhatIsMissing(options), IsEmpty());
   for (std::string const name : {"./program", "no-such-program", "/bin"}) {
     options.finish_command = {name};
-    EXPECT_THAT(WhatIsMissing(options), ElementsAre(HasSubstr("'" + name + "'")));
+    EXPECT_THAT(WhatIsMissing(options), ElementsAre(Says("'" + name + "'")));
   }
 }
 

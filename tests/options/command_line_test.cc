@@ -279,6 +279,8 @@ TEST_F(OptionsTest, EachValueHasItsOrigin) {
   EXPECT_EQ(given.PlaceOf("ignore"), file + ":4, -o, command line");
   EXPECT_EQ(given.PlaceOf("url"), "command line");
   EXPECT_EQ(given.PlaceOf("keep"), "");
+  EXPECT_EQ(given.SpeltAs("settle"), file + ":2: settle");
+  EXPECT_EQ(given.SpeltAs("transfers"), "--transfers");
 }
 
 TEST_F(OptionsTest, MistakesOfAllPlacesAreSaidAtOnce) {

@@ -72,7 +72,7 @@ starts() {
     [ "$(property Type) $(property ActiveState)" = "notify active" ] || die "not active after start"
     is_mounted || die "not mounted after start"
     echo hello >$mount/hello && [ "$(cat $mount/hello)" = hello ] || die "the mount does not work"
-    [ "$(property NFileDescriptorStore)" -eq 2 ] || die "systemd does not keep two descriptors"
+    [ "$(property NFileDescriptorStore)" -eq 3 ] || die "systemd does not keep three descriptors"
 }
 
 # Each second one is killed once more as soon as it is back, in the middle of its start.
@@ -90,7 +90,7 @@ outlives_everything() {
     still_writing
     copy_is_good
     [ $(($(property NRestarts) - before)) -eq 12 ] || die "restarts: $before to $(property NRestarts)"
-    [ "$(property NFileDescriptorStore)" -eq 2 ] || die "systemd does not keep two descriptors"
+    [ "$(property NFileDescriptorStore)" -eq 3 ] || die "systemd does not keep three descriptors"
 }
 
 outlives_its_keeper() {
@@ -114,6 +114,24 @@ is_reloaded() {
     copy_is_good
     [ "$(property MainPID)" -eq "$keeper" ] || die "it has another keeper"
     [ "$(property ActiveState)" = active ] || die "not active after reload"
+}
+
+goes_on_with_a_broken_file() {
+    settings=/etc/tusfs/rig.toml
+    cp $settings /test/rig.toml
+    copy broken 60000000
+    await_writer_at 20000000
+    echo 'sttle = 1' >>$settings
+    old=$(property MainPID)
+    kill_everything
+    within 10 main_pid_is_not "$old" || die "systemd does not start it again"
+    within 10 is_active || die "not active again"
+    still_writing
+    copy_is_good
+    if systemctl reload $unit 2>/dev/null; then die "systemctl reload says that it is done"; fi
+    cp /test/rig.toml $settings
+    systemctl reload $unit || die "systemctl reload: status $?"
+    [ "$(property NFileDescriptorStore)" -eq 3 ] || die "systemd does not keep three descriptors"
 }
 
 is_not_reloaded_with_a_broken_file() {
@@ -225,6 +243,33 @@ sees_writers() {
     tusfsctl discard $mount/open/late || die "tusfsctl discard: status $?"
 }
 
+# With a drop-in that gives it a user of its own, which is not root.
+runs_as_a_user() {
+    own=tusfs@own.service
+    mkdir -p /mnt/own && chown games /mnt/own
+    # As udev makes it; that of the machine outside is left alone.
+    if [ "$(stat -c %a /dev/fuse)" != 666 ]; then
+        umount -l /dev/fuse && rm -f /dev/fuse && mknod -m 666 /dev/fuse c 10 229 || die "no /dev/fuse for everybody"
+    fi
+    systemctl start $own || die "systemctl start: status $?"
+    [ "$(ps -o user= -p "$(property MainPID $own)")" = games ] || die "it is of another user"
+    as_games() { setpriv --reuid games --regid games --clear-groups env TUSFS_RUNTIME_DIR=/run/tusfs-own "$@"; }
+    as_games tusfsctl status /mnt/own >/test/own || die "tusfsctl status: status $?"
+    ! grep -q 'is not seen' /test/own || die "it does not see how writers end"
+    head -c 3000 $source >/mnt/own/whole
+    # Root's writer is another user's here.
+    perl -e "open F, '>', '/mnt/own/late'; print F 'x'; close F; exit 3" || true
+    is_seen() { as_games tusfsctl list /mnt/own/late | grep -q '^interrupted'; }
+    within 10 is_seen || die "$(as_games tusfsctl list /mnt/own/late)"
+    old=$(property MainPID $own)
+    systemctl kill --kill-whom=all --signal=KILL $own
+    main_pid_of_own_is_new() { case $(property MainPID $own) in 0 | "$old") return 1 ;; esac; }
+    within 10 main_pid_of_own_is_new || die "systemd does not start it again"
+    cmp -n 3000 $source /mnt/own/whole || die "the mount is not what it was"
+    systemctl stop $own || die "systemctl stop: status $?"
+    ! grep -q ' /mnt/own ' /proc/self/mounts || die "it is mounted still"
+}
+
 # What may mend itself, here a state directory that another one uses, is tried again less and less often, until it does.
 is_put_off() {
     late=tusfs@late.service
@@ -273,12 +318,14 @@ point "the service starts, is ready and its mount is live" starts
 point "a copy outlives 12 kills of every process of the service" outlives_everything
 point "a copy outlives the keeper, whose service comes back" outlives_its_keeper
 point "a copy outlives systemctl reload, which starts another daemon" is_reloaded
+point "a copy outlives a kill of every process of a service whose file is broken" goes_on_with_a_broken_file
 point "systemctl reload with a broken file fails and changes nothing" is_not_reloaded_with_a_broken_file
 point "a daemon that stands still is replaced, and what waited is written" is_watched
 point "systemctl stop unmounts and leaves no descriptor, start mounts again" stops_and_starts
 point "killed while it stops, it stays stopped, and can be started again" stays_stopped
 point "umount and SIGTERM end the service, and it can be started again" ends_orderly
 point "with what the unit allows it sees how writers of other users end" sees_writers
+point "it runs as another user than root, with the capabilities of the unit" runs_as_a_user
 point "a wrong configuration fails the unit, once" fails_when_wrong
 point "what may mend itself is tried again after longer and longer pauses" is_put_off
 point "a line of fstab mounts it, and its unit ends it" is_in_fstab
