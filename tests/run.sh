@@ -108,7 +108,8 @@ build_rustus() {
 
 # What tusfs and the fixture server are linked to, and what the points of tests/service use.
 BOOTED_PACKAGES="systemd,systemd-sysv,dbus,procps,fuse3,libfuse3-3,libcurl4,liblmdb0,libspdlog1.10,\
-libfmt9,libxxhash0,libtomlplusplus3,libsystemd0,libcpp-httplib0.11,libprometheus-cpp-core1.0"
+libfmt9,libxxhash0,libtomlplusplus3,libsystemd0,libcpp-httplib0.11,libprometheus-cpp-core1.0,\
+media-types"
 
 # A root tree of this Debian to boot systemd from, out of the archive that apt uses: a minute, 250 MiB.
 make_booted_tree() {

@@ -47,6 +47,15 @@ cp -R "$here/root/." "$stage"
 mkdir -p "$stage/usr/sbin"
 [ -e "$stage/usr/sbin/mount.tusfs" ] || ln -s "$(cd "$stage" && find . -path '*/bin/tusfs' | head -n 1 | cut -c2-)" "$stage/usr/sbin/mount.tusfs"
 cp "$here/points.sh" "$shared"
+
+# Two packages of one program, of which dpkg takes the second for the newer one.
+cpack=$(dirname "$(command -v "$cmake")")/cpack
+if "$cpack" --config "$build/CPackConfig.cmake" -B "$work/packages" >"$work/cpack.log" 2>&1; then
+    cp "$work"/packages/tusfs_*.deb "$shared/old.deb"
+    dpkg-deb -R "$shared/old.deb" "$work/packages/new"
+    sed -i '/^Version: /s/$/+next/' "$work/packages/new/DEBIAN/control"
+    dpkg-deb --root-owner-group -b "$work/packages/new" "$shared/new.deb" >/dev/null
+fi
 mkdir "$stage/etc/systemd/system/multi-user.target.wants"
 ln -s ../points.service "$stage/etc/systemd/system/multi-user.target.wants"
 mount -t tmpfs tmpfs "$work/layer"

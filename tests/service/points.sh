@@ -313,6 +313,41 @@ has_arrived() {
         die "reloaded has other bytes"
 }
 
+# What was installed without a package manager goes, for its unit would come first.
+are_there_packages() {
+    [ -e /test/new.deb ] || { echo "  no packages were made: not tried"; return 1; }
+}
+
+is_upgraded_by_a_package() {
+    are_there_packages || return 0
+    systemctl stop $unit
+    rm -f "$(property FragmentPath)" "$(command -v tusfs)" "$(command -v tusfsctl)"
+    hash -r
+    dpkg -i /test/old.deb >/test/dpkg.log 2>&1 || die "$(cat /test/dpkg.log)"
+    systemctl start $unit || die "systemctl start: status $?"
+    copy upgraded 60000000
+    await_writer_at 20000000
+    keeper=$(property MainPID) old=$(daemon)
+    dpkg -i /test/new.deb >/test/dpkg.log 2>&1 || die "$(cat /test/dpkg.log)"
+    within 10 daemon_is_not "$old" || die "no other daemon serves"
+    still_writing
+    copy_is_good
+    [ "$(property MainPID)" -eq "$keeper" ] || die "it has another keeper"
+}
+
+is_removed_and_purged() {
+    are_there_packages || return 0
+    mkdir -p /var/lib/tusfs/other && echo bytes >/var/lib/tusfs/other/unsent
+    dpkg -r tusfs >/test/dpkg.log 2>&1 || die "$(cat /test/dpkg.log)"
+    within 30 is_over || die "the service goes on"
+    ! is_mounted || die "the mount is still there"
+    dpkg -P tusfs >/test/dpkg.log 2>&1 || die "$(cat /test/dpkg.log)"
+    [ "$(cat /var/lib/tusfs/other/unsent)" = bytes ] || die "the purge took what was not uploaded"
+    dpkg -i /test/new.deb >/test/dpkg.log 2>&1 || die "$(cat /test/dpkg.log)"
+    systemctl start $unit || die "systemctl start: status $?"
+    [ "$(cat $mount/hello)" = hello ] || die "what was there is not there any more"
+}
+
 echo booted
 point "the service starts, is ready and its mount is live" starts
 point "a copy outlives 12 kills of every process of the service" outlives_everything
@@ -329,5 +364,7 @@ point "it runs as another user than root, with the capabilities of the unit" run
 point "a wrong configuration fails the unit, once" fails_when_wrong
 point "what may mend itself is tried again after longer and longer pauses" is_put_off
 point "a line of fstab mounts it, and its unit ends it" is_in_fstab
+point "a copy outlives an upgrade by a package, whose program goes on with it" is_upgraded_by_a_package
 point "everything arrived at the server" has_arrived
+point "a package that is removed unmounts, and one that is purged leaves what is not uploaded" is_removed_and_purged
 echo "done $failed"
