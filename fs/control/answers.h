@@ -16,14 +16,23 @@ namespace tusfs {
 /// Errors: EPROTO for what is no answer; ENOENT with the daemon's own sentence.
 [[nodiscard]] Result<nlohmann::json> ReadAnswer(std::string const& text);
 
+/// The same of what was parsed.
+[[nodiscard]] Result<void> JudgeAnswer(nlohmann::json const& answer);
+
 /// An array.
 [[nodiscard]] nlohmann::json const& FilesIn(nlohmann::json const& answer);
+/// "1.5 GiB", "40 B".
+[[nodiscard]] std::string ShowBytes(std::uint64_t bytes);
+/// The number of a field, 0 where there is none.
+[[nodiscard]] std::uint64_t NumberOf(nlohmann::json const& object, char const* field);
 /// The text of a field; empty where there is none.
 [[nodiscard]] std::string TextOf(nlohmann::json const& object, char const* field);
 
 /// A mount with its processes, and with what its daemon says where it says something. `with_bars`:
 /// for a terminal.
 [[nodiscard]] std::string ShowMount(nlohmann::json const& status, bool with_bars);
+/// One line.
+[[nodiscard]] std::string ShowFile(nlohmann::json const& file, bool with_bars);
 /// One line a file.
 [[nodiscard]] std::string ShowFiles(nlohmann::json const& answer, bool with_bars);
 

@@ -41,21 +41,50 @@ std::string Timestamp(FileTime time) {
   return text;
 }
 
-json Files(Result<std::vector<FileReport>> const& reports, std::string const& path,
-           bool with_urls) {
-  if (!reports) return Problem("'" + path + "': " + Describe(reports.error()));
-  json files = json::array();
-  for (auto const& report : *reports) {
-    json file{{"path", report.path}, {"state", report.state},   {"size", report.size},
-              {"held", report.held}, {"offset", report.offset}, {"finishes", report.finishes},
-              {"error", nullptr}};
-    if (!report.error.empty()) file["error"] = report.error;
-    if (report.expires != 0) file["expires"] = Timestamp(report.expires);
-    if (with_urls) file["url"] = report.url;
-    files.push_back(std::move(file));
-  }
-  return {{"files", std::move(files)}};
+json FileOf(FileReport const& report, bool with_url) {
+  json file{{"path", report.path}, {"state", report.state},   {"size", report.size},
+            {"held", report.held}, {"offset", report.offset}, {"finishes", report.finishes},
+            {"error", nullptr}};
+  if (!report.error.empty()) file["error"] = report.error;
+  if (report.sending != 0) file["sending"] = report.sending;
+  if (report.expires != 0) file["expires"] = Timestamp(report.expires);
+  if (with_url) file["url"] = report.url;
+  return file;
 }
+
+// {"files": […]}, sent as it comes.
+class FileList {
+ public:
+  FileList(Commands::Sink const& send, bool with_urls) : send_(send), with_urls_(with_urls) {}
+
+  bool Add(FileReport const& report) {
+    text_ += is_begun_ ? "," : kHead;
+    is_begun_ = true;
+    text_ += Dump(FileOf(report, with_urls_));
+    if (text_.size() < kPiece) return true;
+    bool const is_taken = send_(text_);
+    text_.clear();
+    return is_taken;
+  }
+
+  void End(Result<void> const& listed, std::string const& path) {
+    auto const problem = listed ? json() : Problem("'" + path + "': " + Describe(listed.error()));
+    if (!is_begun_) {
+      send_(listed ? std::string(kHead) + "]}" : Dump(problem));
+      return;
+    }
+    send_(text_ + (listed ? "]}" : "]," + Dump(problem).substr(1)));
+  }
+
+ private:
+  static constexpr char const* kHead = "{\"files\":[";
+  static constexpr std::size_t kPiece = 64 * 1024;
+
+  Commands::Sink const& send_;
+  bool const with_urls_;
+  std::string text_;
+  bool is_begun_ = false;
+};
 
 json Decided(Result<Decisions::Outcomes> const& outcomes, std::string const& path) {
   if (!outcomes) return Problem("'" + path + "': " + Describe(outcomes.error()));
@@ -109,32 +138,66 @@ std::optional<Decisions::Rest> RestOf(std::string const& text) {
   return std::nullopt;
 }
 
+// One request, taken apart.
+class Asked {
+ public:
+  explicit Asked(std::string const& request) : object_(json::parse(request, nullptr, false)) {}
+
+  [[nodiscard]] bool IsOne() const { return object_.is_object(); }
+  [[nodiscard]] std::string Text(char const* field) const {
+    if (!IsOne()) return {};
+    auto const found = object_.find(field);
+    return found != object_.end() && found->is_string() ? found->get<std::string>() : "";
+  }
+  [[nodiscard]] bool Is(char const* field) const {
+    auto const found = object_.find(field);
+    return found != object_.end() && found->is_boolean() && found->get<bool>();
+  }
+  [[nodiscard]] std::string Path() const { return Spell(Text("path")); }
+
+ private:
+  json const object_;
+};
+
 }  // namespace
 
-std::string Commands::Answer(std::string const& request) const {
-  auto const object = json::parse(request, nullptr, false);
-  if (!object.is_object()) return Dump(Problem("the request is not a JSON object"));
-  auto const text = [&](char const* field) {
-    auto const found = object.find(field);
-    return found != object.end() && found->is_string() ? found->get<std::string>() : "";
-  };
-  auto const wants_urls = object.find("urls");
-  bool const urls =
-      wants_urls != object.end() && wants_urls->is_boolean() && wants_urls->get<bool>();
-  auto const command = text("command");
-  auto const path = Spell(text("path"));
-  if (command == "status") return Dump(Status(reporter_.Status(), entry_));
-  if (command == "list") return Dump(Files(reporter_.List(path), path, urls));
-  if (command == "unfinished") return Dump(Files(reporter_.Unfinished(path), path, urls));
-  if (command == "publish") {
-    auto const rest = RestOf(text("rest"));
-    return Dump(rest ? Decided(decisions_.Publish(path, *rest), path)
-                     : Problem("the rest of a file is taken or dropped, nothing else"));
+std::optional<std::string> Commands::WatchedBy(std::string const& request) {
+  Asked const asked(request);
+  if (asked.Text("command") != "watch") return std::nullopt;
+  return asked.Path();
+}
+
+void Commands::Answer(std::string const& request, Sink const& send) const {
+  Asked const asked(request);
+  auto const command = asked.Text("command");
+  auto const path = asked.Path();
+  if (command == "list") {
+    FileList files(send, asked.Is("urls"));
+    files.End(reporter_.VisitAll(path, [&](FileReport const& report) { return files.Add(report); }),
+              path);
+  } else if (command == "unfinished") {
+    FileList files(send, asked.Is("urls"));
+    files.End(reporter_.VisitUnfinished(
+                  path, [&](InodeId, FileReport const& report) { return files.Add(report); }),
+              path);
+  } else {
+    send(Dump(asked.IsOne() ? Answer(asked.Text("rest"), command, path)
+                            : Problem("the request is not a JSON object")));
   }
-  if (command == "retry") return Dump(Decided(decisions_.Retry(path), path));
-  if (command == "accept") return Dump(Decided(decisions_.Accept(path), path));
-  if (command == "discard") return Dump(Decided(decisions_.Discard(path), path));
-  return Dump(Problem("unknown command '" + command + "'"));
+}
+
+json Commands::Answer(std::string const& rest, std::string const& command,
+                      std::string const& path) const {
+  if (command == "status") return Status(reporter_.Status(), entry_);
+  if (command == "publish") {
+    auto const what = RestOf(rest);
+    return what ? Decided(decisions_.Publish(path, *what), path)
+                : Problem("the rest of a file is taken or dropped, nothing else");
+  }
+  if (command == "retry") return Decided(decisions_.Retry(path), path);
+  if (command == "accept") return Decided(decisions_.Accept(path), path);
+  if (command == "discard") return Decided(decisions_.Discard(path), path);
+  return Problem("unknown command '" + command + "'");
 }
 
 }  // namespace tusfs

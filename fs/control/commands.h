@@ -7,11 +7,16 @@
 //   {"command": "publish", "path": P}         → {"files": […]} with path, done and error of each;
 //   also "retry", "accept" and "discard"        for a directory of those that were meant; publish
 //                                               takes "rest": "take" or "drop", too
+//   {"command": "watch", "path": P}           → lines until it is over: control/watchers.h
 // P is relative to the mount; empty names and "." in it say nothing. A failure answers
-// {"error": SENTENCE}.
+// {"error": SENTENCE}; where that comes after files have been sent, behind them.
 #pragma once
 
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "control/registry.h"
 #include "filesystem/decisions.h"
@@ -25,10 +30,19 @@ class Commands {
   Commands(MountEntry entry, Reporter const& reporter, Decisions& decisions)
       : entry_(std::move(entry)), reporter_(reporter), decisions_(decisions) {}
 
-  /// Answers one request; never throws, whatever the text is.
-  [[nodiscard]] std::string Answer(std::string const& request) const;
+  /// Takes a piece of an answer; false: nobody wants more of it.
+  using Sink = std::function<bool(std::string_view piece)>;
+  /// Answers one request with one line, without its end; never throws, whatever the text is. Needs
+  /// as much memory for many files as for few.
+  void Answer(std::string const& request, Sink const& send) const;
+
+  /// The path that somebody wants to watch; nothing where that is not what is asked.
+  [[nodiscard]] static std::optional<std::string> WatchedBy(std::string const& request);
 
  private:
+  [[nodiscard]] nlohmann::json Answer(std::string const& rest, std::string const& command,
+                                      std::string const& path) const;
+
   MountEntry const entry_;
   Reporter const& reporter_;
   Decisions& decisions_;

@@ -17,12 +17,13 @@
 #include <vector>
 
 #include "base/file.h"
-#include "base/mount_table.h"
 #include "base/text.h"
 #include "control/answers.h"
+#include "control/outcome.h"
+#include "control/place.h"
 #include "control/registry.h"
 #include "control/rescue.h"
-#include "control/socket.h"
+#include "control/waiting.h"
 #include "version.h"
 
 namespace tusfs {
@@ -30,125 +31,9 @@ namespace {
 
 using nlohmann::json;
 
-// Exit statuses; scripts depend on them.
-constexpr int kDone = 0;
-constexpr int kStuck = 1;
-constexpr int kNoAnswer = 2;
-constexpr int kTimeout = 3;
-
-constexpr std::chrono::milliseconds kWaitInterval{200};
 constexpr std::chrono::milliseconds kRestartInterval{20};
-constexpr std::chrono::seconds kRestartPatience{3};
 constexpr std::chrono::seconds kLongestRestart{30};
 constexpr char const* kKeeperName = "tusfs-keeper";
-
-// A path beneath a mount.
-struct Place {
-  MountEntry mount;
-  std::string path;  ///< relative to the mount
-};
-
-int Complain(std::string const& sentence) {
-  std::fprintf(stderr, "tusfsctl: %s\n", Printable(sentence).c_str());
-  return kNoAnswer;
-}
-
-std::optional<Place> PlaceOf(std::vector<MountEntry> const& mounts, std::string const& path) {
-  std::optional<Place> best;
-  for (auto const& mount : mounts) {
-    bool const inside =
-        path == mount.mount || path.starts_with(mount.mount + "/") || mount.mount == "/";
-    if (!inside || (best && best->mount.mount.size() >= mount.mount.size())) continue;
-    auto rest = path.substr(std::min(path.size(), mount.mount.size()));
-    rest.erase(0, rest.find_first_not_of('/'));
-    best = Place{mount, rest};
-  }
-  return best;
-}
-
-// Of a bind mount the kernel knows which directory of which filesystem it shows. That a mount which
-// hangs must not hang this program holds here, too: nothing beneath it is looked at.
-std::optional<Place> PlaceOfBind(std::vector<MountEntry> const& mounts, std::string const& path) {
-  auto const table = ReadMountTable();
-  auto const is_at = [&](MountLine const& line) {
-    return path == line.mountpoint || line.mountpoint == "/" ||
-           path.starts_with(line.mountpoint + "/");
-  };
-  MountLine const* bind = nullptr;
-  for (auto const& line : table) {
-    bool const is_closer = bind == nullptr || line.mountpoint.size() >= bind->mountpoint.size();
-    if (is_at(line) && is_closer) bind = &line;
-  }
-  if (bind == nullptr || bind->type != "fuse.tusfs") return std::nullopt;
-  for (auto const& mount : mounts) {
-    bool const is_its = std::any_of(table.begin(), table.end(), [&](MountLine const& line) {
-      return line.mountpoint == mount.mount && line.device == bind->device;
-    });
-    if (!is_its) continue;
-    auto inner = bind->root + "/" + path.substr(bind->mountpoint.size());
-    inner.erase(0, inner.find_first_not_of('/'));
-    return Place{mount, inner};
-  }
-  return std::nullopt;
-}
-
-Result<Place> FindPlace(std::string const& given) {
-  auto const mounts = ListMounts();
-  if (given.empty()) {
-    if (mounts.size() == 1) return Place{mounts.front(), ""};
-    return Fail(ENOENT, mounts.empty()
-                            ? "no tusfs is mounted: start one with 'tusfs URL MOUNTPOINT'"
-                            : "there are several mounts: name one by its path");
-  }
-  // By the text first: a mount that hangs must not hang this program.
-  auto path = std::filesystem::absolute(given).lexically_normal().string();
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
-  if (auto place = PlaceOf(mounts, path)) return *place;
-  if (auto place = PlaceOfBind(mounts, path)) return *place;
-  std::error_code failed;
-  auto const resolved = std::filesystem::weakly_canonical(path, failed);
-  if (!failed) {
-    if (auto place = PlaceOf(mounts, resolved.string())) return *place;
-    if (auto place = PlaceOfBind(mounts, resolved.string())) return *place;
-  }
-  return Fail(ENOENT, "'" + given + "' is not in a tusfs mount");
-}
-
-// The entry as the keeper has written it by now.
-MountEntry Refreshed(MountEntry const& entry) {
-  for (auto& mount : ListMounts()) {
-    if (mount.mount == entry.mount && mount.socket == entry.socket) return mount;
-  }
-  return entry;
-}
-
-// Why a daemon does not answer, and what happens next.
-std::string Silence(MountEntry const& entry) {
-  if (KeeperOf(entry) == 0) {
-    return "the daemon of '" + entry.mount + "' (process " + std::to_string(entry.daemon_pid) +
-           ") does not answer: start it again with 'tusfs " + entry.url + " " + entry.mount +
-           " --state-dir " + entry.state_dir + "'";
-  }
-  return "the daemon of '" + entry.mount + "' does not answer" +
-         (entry.last_end.empty() ? "" : "; the last one: " + entry.last_end) +
-         "; its keeper (process " + std::to_string(KeeperOf(entry)) +
-         ") starts it again, and the mount is kept: see its log";
-}
-
-Result<json> Request(Place const& place, char const* command, json const& more = {}) {
-  json request{{"command", command}, {"path", place.path}};
-  if (!more.is_null()) request.update(more);
-  auto const text = request.dump(-1, ' ', false, json::error_handler_t::replace);
-  auto answer = Ask(place.mount.socket, text);
-  // A daemon that is being replaced answers in a moment.
-  auto const deadline = std::chrono::steady_clock::now() + kRestartPatience;
-  while (!answer && KeeperOf(place.mount) != 0 && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::sleep_for(kRestartInterval);
-    answer = Ask(place.mount.socket, text);
-  }
-  if (!answer) return Fail(answer.error().code, Silence(Refreshed(place.mount)));
-  return ReadAnswer(*answer);
-}
 
 // ---- commands
 
@@ -163,14 +48,6 @@ json AboutProcesses(MountEntry const& entry, bool daemon_answers) {
           {"restarts", entry.starts == 0 ? 0 : entry.starts - 1},
           {"last_end", text(entry.last_end)},
           {"problem", text(entry.problem)}};
-}
-
-using Show = std::string (*)(json const&, bool with_bars);
-
-void Print(json const& answer, bool as_json, Show show) {
-  auto const text = as_json ? answer.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"
-                            : show(answer, ::isatty(STDOUT_FILENO) != 0);
-  std::fputs(text.c_str(), stdout);
 }
 
 int ShowStatus(std::string const& path, bool as_json) {
@@ -225,9 +102,11 @@ int Restart(std::string const& path) {
 int List(std::string const& path, bool as_json, bool urls) {
   auto const place = FindPlace(path);
   if (!place) return Complain(place.error().context);
-  auto const answer = Request(*place, "list", {{"urls", urls}});
-  if (!answer) return Complain(answer.error().context);
-  Print(*answer, as_json, ShowFiles);
+  FilePrinter printer(as_json);
+  auto const listed =
+      VisitFiles(*place, "list", {{"urls", urls}}, [&](json const& file) { printer.Print(file); });
+  if (!listed) return Complain(listed.error().context);
+  printer.End();
   return kDone;
 }
 
@@ -258,8 +137,7 @@ int RescueFiles(std::string const& state_dir, std::string const& out_dir, bool a
   return rescued->incomplete == 0 ? kDone : kStuck;
 }
 
-// Waits until everything that can finish by itself has; then says what cannot.
-int Wait(std::vector<std::string> paths, std::optional<double> timeout, bool strict) {
+int Wait(std::vector<std::string> paths, WaitOptions const& options) {
   if (paths.empty()) paths.emplace_back();
   std::vector<Place> places;
   for (auto const& path : paths) {
@@ -267,38 +145,7 @@ int Wait(std::vector<std::string> paths, std::optional<double> timeout, bool str
     if (!place) return Complain(place.error().context);
     places.push_back(std::move(*place));
   }
-  auto const start = std::chrono::steady_clock::now();
-  while (true) {
-    std::size_t going = 0;
-    json stuck = json::array();
-    for (auto const& place : places) {
-      auto const answer = Request(place, strict ? "list" : "unfinished");
-      if (!answer && KeeperOf(place.mount) == 0) return Complain(answer.error().context);
-      if (!answer) {
-        ++going;  // by and by
-        continue;
-      }
-      for (auto const& file : FilesIn(*answer)) {
-        auto const state = TextOf(file, "state");
-        if (state == "uploaded" || (state == "local-only" && !strict)) continue;
-        if (file.value("finishes", false)) {
-          ++going;
-        } else {
-          stuck.push_back(file);
-        }
-      }
-    }
-    if (going == 0) {
-      Print({{"files", stuck}}, false, ShowFiles);
-      return stuck.empty() ? kDone : kStuck;
-    }
-    auto const waited = std::chrono::duration<double>(std::chrono::steady_clock::now() - start);
-    if (timeout && waited.count() >= *timeout) {
-      std::fprintf(stderr, "tusfsctl: time is up, %zu files are not uploaded yet\n", going);
-      return kTimeout;
-    }
-    std::this_thread::sleep_for(kWaitInterval);
-  }
+  return WaitFor(std::move(places), options);
 }
 
 // What a person decides about files; `saying` is said of each file of which it is done.
@@ -405,7 +252,7 @@ int Main(int argc, char const* const* argv) {
   if (retry->parsed()) return Decide("retry", "is tried again", paths, as_json);
   if (accept->parsed()) return Decide("accept", "counts as uploaded", paths, as_json);
   if (discard->parsed()) return Decide("discard", "is discarded", paths, as_json);
-  return Wait(std::move(paths), timeout, strict);
+  return Wait(std::move(paths), {.timeout = timeout, .strict = strict});
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -27,6 +28,7 @@ struct FileReport {
   std::uint64_t held = 0;     ///< bytes behind them that are kept, whole or not: see DescribeCut
   std::uint64_t missing = 0;  ///< bytes that it had and that are neither
   std::uint64_t offset = 0;   ///< bytes that the server has confirmed
+  std::uint64_t sending = 0;  ///< bytes behind these that are on their way to it
   FileTime expires = 0;       ///< when the server deletes what is unfinished; 0: it did not say
   bool finishes = false;      ///< will be uploaded without anybody doing anything
   std::string error;          ///< why it is stuck, or the last error; may be empty
@@ -62,19 +64,35 @@ class Reporter {
   /// One file, by one of its names. Errors: ENOENT.
   [[nodiscard]] Result<FileReport> Describe(InodeId inode) const;
 
-  /// Every file, and every empty directory, at or beneath `path` (relative to the mount, "" for
-  /// all), in directory order.
-  /// Errors: ENOENT.
+  /// What is at `path`. Errors: ENOENT and the like.
+  [[nodiscard]] Result<FileType> KindOf(std::string const& path) const;
+
+  /// Calls `visit` with every file, and every empty directory, at or beneath `path` (relative to
+  /// the mount, "" for all), in directory order, until it returns false: in as much memory for many
+  /// files as for few, and with no look at the catalog open. Errors: ENOENT.
+  using Visit = std::function<bool(FileReport const&)>;
+  [[nodiscard]] Result<void> VisitAll(std::string const& path, Visit const& visit) const;
+  /// The same as a list.
   [[nodiscard]] Result<std::vector<FileReport>> List(std::string const& path) const;
 
-  /// The files at or beneath `path` that are not uploaded.
+  /// Calls `visit` with the files at or beneath `path` that are not uploaded, likewise, in the
+  /// order in which they were made. Of one file it looks at no other. Errors: ENOENT.
+  using VisitFile = std::function<bool(InodeId, FileReport const&)>;
+  [[nodiscard]] Result<void> VisitUnfinished(std::string const& path, VisitFile const& visit) const;
   [[nodiscard]] Result<std::vector<FileReport>> Unfinished(std::string const& path) const;
+
+  /// What VisitUnfinished says of this one; nothing where it would not visit it.
+  [[nodiscard]] Result<std::optional<FileReport>> FindUnfinished(InodeId inode,
+                                                                 std::string const& path) const;
 
   /// Sums up what List("") would say, without making it: in as much memory for many files as for
   /// few, and without holding others up. Of files that change meanwhile it may be behind.
   [[nodiscard]] Result<StatusReport> Status() const;
 
  private:
+  Result<void> VisitOne(Inode const& top, std::string const& path, Visit const& visit) const;
+  Result<std::optional<FileReport>> FindUnfinished(View const& view, InodeId id,
+                                                   std::string const& path) const;
   Result<std::uint64_t> ListSome(InodeId directory, std::string const& prefix, std::uint64_t cookie,
                                  std::vector<FileReport>& reports,
                                  std::vector<std::pair<InodeId, std::string>>& directories) const;

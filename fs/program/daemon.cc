@@ -123,12 +123,25 @@ Result<void> Daemon::StartControl() {
   decisions_.emplace(*state_.store, filesystem_->open_files(), filesystem_->shrinker(), *uploader_,
                      *finishing_, clock_);
   commands_.emplace(entry_, *reporter_, *decisions_);
+  auto watchers = Watchers::Start(*state_.store, *reporter_, *uploader_);
+  if (!watchers) return Failure(watchers.error());
+  watchers_ = *std::move(watchers);
   auto control = ControlServer::Start(
-      entry_.socket, [this](std::string const& request) { return commands_->Answer(request); },
-      logger_);
+      entry_.socket,
+      [this](std::string const& request, Peer& peer) { AnswerControl(request, peer); }, logger_);
   if (!control) return Failure(control.error());
   control_ = *std::move(control);
   return {};
+}
+
+void Daemon::AnswerControl(std::string const& request, Peer& peer) {
+  if (auto path = Commands::WatchedBy(request)) {
+    auto connection = peer.Take();
+    if (watchers_->Add(*std::move(path), connection)) return;
+    Peer(connection).Send("{\"error\":\"too many wait already\"}\n");
+    return;
+  }
+  commands_->Answer(request, [&](std::string_view piece) { return peer.Send(piece); });
 }
 
 Result<void> Daemon::TakeMount() {

@@ -24,6 +24,7 @@
 #include "control/commands.h"
 #include "control/registry.h"
 #include "control/socket.h"
+#include "control/watchers.h"
 #include "filesystem/decisions.h"
 #include "filesystem/describer.h"
 #include "filesystem/filesystem.h"
@@ -76,6 +77,7 @@ class Daemon {
   [[nodiscard]] Result<void> MapSlots();
   [[nodiscard]] Result<void> MakeRooms();
   [[nodiscard]] Result<void> StartControl();
+  void AnswerControl(std::string const& request, Peer& peer);
   [[nodiscard]] Result<void> TakeMount();
   void StartWatch();
   void StartSweep();
@@ -134,6 +136,7 @@ class Daemon {
 
   // What works in the rooms by itself, and what its end waits for.
   std::optional<Ending> publishing_end_;    ///< transfers, which are cancelled; settling, the disk
+  std::unique_ptr<Watchers> watchers_;      ///< a look at the catalog
   std::unique_ptr<ControlServer> control_;  ///< commands that are being answered
   std::jthread watch_;                      ///< of the line: a look at the catalog
   std::optional<Reclaimer> reclaimer_;      ///< its round

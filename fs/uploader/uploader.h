@@ -76,6 +76,7 @@ class Uploader {
   [[nodiscard]] Result<void> LetGo(InodeId inode, Version& version, std::uint64_t offset);
 
   [[nodiscard]] bool IsSending(InodeId inode) const;
+  [[nodiscard]] InFlight const& in_flight() const { return shared_.in_flight; }
   [[nodiscard]] Endpoint::State Server() const { return endpoint_.state(); }
 
   /// Waits until the server was asked once, or `deadline`; returns what is known then.

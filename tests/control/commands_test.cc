@@ -65,7 +65,16 @@ class CommandsTest : public testing::Test {
     Put(inode, name);
   }
 
-  json Answer(std::string const& request) { return json::parse(commands_.Answer(request)); }
+  std::string Line(std::string const& request) const {
+    std::string line;
+    commands_.Answer(request, [&](std::string_view piece) {
+      line += piece;
+      return true;
+    });
+    return line;
+  }
+
+  json Answer(std::string const& request) { return json::parse(Line(request)); }
 
   tusfs_testing::TempDir const dir_;
   SystemClock const clock_;
@@ -185,6 +194,35 @@ TEST_F(CommandsTest, ADecisionSaysOfEachFileWhetherItIsDone) {
   }
 }
 
+TEST_F(CommandsTest, ALongListComesInPiecesAndEndsWhenNobodyTakesIt) {
+  for (InodeId id = 100; id < 1100; ++id) {
+    Add("file" + std::to_string(id), id, Content::kFinished, 1, 0);
+  }
+  std::string whole;
+  int pieces = 0;
+  commands_.Answer(R"({"command": "list"})", [&](std::string_view piece) {
+    EXPECT_LE(piece.size(), 70'000U);
+    whole += piece;
+    ++pieces;
+    return true;
+  });
+  EXPECT_GT(pieces, 1);
+  EXPECT_EQ(json::parse(whole)["files"].size(), 1003U);
+  int taken = 0;
+  commands_.Answer(R"({"command": "list"})", [&](std::string_view) {
+    ++taken;
+    return false;
+  });
+  EXPECT_LE(taken, 2) << "what was begun is ended";
+}
+
+TEST_F(CommandsTest, WhoeverWantsToWatchIsTold) {
+  EXPECT_EQ(Commands::WatchedBy(R"({"command": "watch", "path": "./a//b/"})"), "a/b");
+  EXPECT_EQ(Commands::WatchedBy(R"({"command": "watch"})"), "");
+  EXPECT_EQ(Commands::WatchedBy(R"({"command": "list"})"), std::nullopt);
+  EXPECT_EQ(Commands::WatchedBy("nonsense"), std::nullopt);
+}
+
 TEST_F(CommandsTest, GarbageIsAnsweredWithASentence) {
   std::string const deep(30'000, '[');
   for (std::string const& request :
@@ -200,7 +238,7 @@ TEST_F(CommandsTest, GarbageIsAnsweredWithASentence) {
 
 TEST_F(CommandsTest, AnAnswerIsOneLineWhateverNamesThereAre) {
   Add("new\nline", 20, Content::kFinished, 1, 0);
-  EXPECT_EQ(commands_.Answer(R"({"command": "list"})").find('\n'), std::string::npos);
+  EXPECT_EQ(Line(R"({"command": "list"})").find('\n'), std::string::npos);
 }
 
 }  // namespace

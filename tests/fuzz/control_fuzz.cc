@@ -49,7 +49,12 @@ class Daemon {
   }
 
   void Ask(std::string const& request) {
-    auto const text = commands_.Answer(request);
+    std::string text;
+    commands_.Answer(request, [&](std::string_view piece) {
+      text += piece;
+      return true;
+    });
+    static_cast<void>(Commands::WatchedBy(request));
     Require(text.find('\n') == std::string::npos, "an answer is one line", text);
     auto const answer = json::parse(text, nullptr, false);
     Require(answer.is_object(), "an answer is a JSON object", text);
