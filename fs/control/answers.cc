@@ -90,7 +90,7 @@ std::string ShowSafe(json const& status, bool with_bars) {
   if (stuck > 0) {
     text += "  stuck   " + std::to_string(stuck) + " files wait for somebody" +
             (held > 0 ? ", of which a power cut has left " + ShowBytes(held) + " in doubt" : "") +
-            ": see tusfsctl list\n";
+            ": see tusfsctl list --stuck\n";
   }
   return text;
 }
@@ -171,7 +171,11 @@ std::string ShowMount(json const& status, bool with_bars) {
   text += std::string("  server  ") +
           (server.value("reachable", false) ? "reachable" : "not usable") + " since " +
           ShownText(server, "since") + Behind(": ", ShownText(server, "error")) + "\n";
+  if (status.value("paused", false)) text += "  paused  nothing is sent: see tusfsctl resume\n";
   text += ShowSafe(status, with_bars);
+  if (auto const limit = NumberOf(status, "limit"); limit > 0) {
+    text += "  limit   " + ShowBytes(limit) + "/s\n";
+  }
   text += "  sent    " + ShowBytes(NumberOf(bytes, "sent")) + ", of these " +
           ShowBytes(NumberOf(bytes, "resent")) + " again\n";
   std::string files;
@@ -187,11 +191,34 @@ std::string ShowFile(json const& file, bool with_bars) {
   auto const size = NumberOf(file, "size");
   auto const state = ShownText(file, "state");
   bool const nothing_yet = size == 0 && state != "uploaded";
+  auto const advice = ShownText(file, "advice");
   return Padded(state, 11) + " " + Bar(offset, size, with_bars) +
          Padded(nothing_yet ? "0%" : ShowPercent(offset, size), 4, true) + " " +
          Padded(ShowBytes(size), 10, true) + "  " + ShownText(file, "path") +
          Behind("  -- ", ShownText(file, "error")) +
-         Behind("  -- the server keeps it until ", ShownText(file, "expires")) + "\n";
+         Behind("  -- the server keeps it until ", ShownText(file, "expires")) + "\n" +
+         (advice.empty() ? "" : "            " + advice + "\n");
+}
+
+std::string ShowMountList(json const& answer, bool) {
+  std::string text;
+  for (auto const& mount : answer.at("mounts")) {
+    text += ShownText(mount, "mount") + " -> " + ShownText(mount, "url") + "\n";
+    auto const& pid = mount.at("daemon_pid");
+    if (!pid.is_null()) text += "  process " + std::to_string(AsNumber(pid));
+    text += std::string(pid.is_null() ? "  " : ", ") + ShownText(mount, "state");
+    auto const& backlog = mount.at("backlog");
+    if (!backlog.is_null()) {
+      auto const going = NumberOf(backlog, "going");
+      text += going == 0 ? ", nothing to send"
+                         : ", " + std::to_string(going) + " files, " +
+                               ShowBytes(NumberOf(backlog, "left")) + " to go";
+      auto const stuck = NumberOf(backlog, "stuck");
+      if (stuck > 0) text += ", " + std::to_string(stuck) + " need somebody";
+    }
+    text += "\n";
+  }
+  return text;
 }
 
 std::string ShowFiles(json const& answer, bool with_bars) {

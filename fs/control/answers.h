@@ -31,7 +31,9 @@ namespace tusfs {
 /// A mount with its processes, and with what its daemon says where it says something. `with_bars`:
 /// for a terminal.
 [[nodiscard]] std::string ShowMount(nlohmann::json const& status, bool with_bars);
-/// One line.
+/// One line a mount, of {"mounts": […]}.
+[[nodiscard]] std::string ShowMountList(nlohmann::json const& answer, bool with_bars);
+/// One line, and one more for what to do about it.
 [[nodiscard]] std::string ShowFile(nlohmann::json const& file, bool with_bars);
 /// One line a file.
 [[nodiscard]] std::string ShowFiles(nlohmann::json const& answer, bool with_bars);

@@ -6,6 +6,10 @@
 #include <optional>
 #include <string_view>
 
+#include "base/clock.h"
+#include "control/watchers.h"
+#include "filesystem/backlog.h"
+
 namespace tusfs {
 namespace {
 
@@ -17,6 +21,10 @@ std::string Dump(json const& object) {
 }
 
 json Problem(std::string const& sentence) { return {{"error", sentence}}; }
+
+json Problem(Error const& error, std::string const& path) {
+  return Problem("'" + path + "': " + Describe(error));
+}
 
 // One spelling for each path, because what is beneath it is told by its text.
 std::string Spell(std::string_view path) {
@@ -68,7 +76,7 @@ class FileList {
   }
 
   void End(Result<void> const& listed, std::string const& path) {
-    auto const problem = listed ? json() : Problem("'" + path + "': " + Describe(listed.error()));
+    auto const problem = listed ? json() : Problem(listed.error(), path);
     if (!is_begun_) {
       send_(listed ? std::string(kHead) + "]}" : Dump(problem));
       return;
@@ -87,7 +95,7 @@ class FileList {
 };
 
 json Decided(Result<Decisions::Outcomes> const& outcomes, std::string const& path) {
-  if (!outcomes) return Problem("'" + path + "': " + Describe(outcomes.error()));
+  if (!outcomes) return Problem(outcomes.error(), path);
   json files = json::array();
   for (auto const& outcome : *outcomes) {
     json file{{"path", outcome.path}, {"done", outcome.refusal.empty()}, {"error", nullptr}};
@@ -97,7 +105,7 @@ json Decided(Result<Decisions::Outcomes> const& outcomes, std::string const& pat
   return {{"files", std::move(files)}};
 }
 
-json Status(Result<StatusReport> const& status, MountEntry const& entry) {
+json Status(Result<StatusReport> const& status, MountEntry const& entry, Controls const& controls) {
   if (!status) return Problem(Describe(status.error()));
   json files = json::object();
   for (auto const& [state, count] : status->files) files[std::string(state)] = count;
@@ -115,9 +123,20 @@ json Status(Result<StatusReport> const& status, MountEntry const& entry) {
   if (!status->oldest_interrupted.empty()) {
     spool["oldest_interrupted"] = status->oldest_interrupted;
   }
+  json oldest;
+  if (!status->oldest_unsent.empty()) {
+    auto const age = std::max<FileTime>(SystemClock().Wall() - status->oldest_unsent_at, 0);
+    oldest = {{"path", status->oldest_unsent},
+              {"since", Timestamp(status->oldest_unsent_at)},
+              {"age", age / 1'000'000'000}};
+  }
   return {{"mount", entry.mount},
           {"url", entry.url},
           {"daemon_pid", entry.daemon_pid},
+          {"paused", controls.IsPaused()},
+          {"limit", controls.limit()},
+          {"log_level", controls.log_level()},
+          {"oldest_unsent", std::move(oldest)},
           {"writer_ends", entry.writer_ends},
           {"server", std::move(server)},
           {"files", std::move(files)},
@@ -138,8 +157,10 @@ std::optional<Decisions::Rest> RestOf(std::string const& text) {
   return std::nullopt;
 }
 
+}  // namespace
+
 // One request, taken apart.
-class Asked {
+class Commands::Asked {
  public:
   explicit Asked(std::string const& request) : object_(json::parse(request, nullptr, false)) {}
 
@@ -153,13 +174,16 @@ class Asked {
     auto const found = object_.find(field);
     return found != object_.end() && found->is_boolean() && found->get<bool>();
   }
+  [[nodiscard]] std::optional<std::uint64_t> Number(char const* field) const {
+    auto const found = object_.find(field);
+    bool const is_one = found != object_.end() && found->is_number_unsigned();
+    return is_one ? std::optional(found->get<std::uint64_t>()) : std::nullopt;
+  }
   [[nodiscard]] std::string Path() const { return Spell(Text("path")); }
 
  private:
   json const object_;
 };
-
-}  // namespace
 
 std::optional<std::string> Commands::WatchedBy(std::string const& request) {
   Asked const asked(request);
@@ -181,22 +205,42 @@ void Commands::Answer(std::string const& request, Sink const& send) const {
                   path, [&](InodeId, FileReport const& report) { return files.Add(report); }),
               path);
   } else {
-    send(Dump(asked.IsOne() ? Answer(asked.Text("rest"), command, path)
-                            : Problem("the request is not a JSON object")));
+    send(Dump(asked.IsOne() ? Answer(asked) : Problem("the request is not a JSON object")));
   }
 }
 
-json Commands::Answer(std::string const& rest, std::string const& command,
-                      std::string const& path) const {
-  if (command == "status") return Status(reporter_.Status(), entry_);
+json Commands::Answer(Asked const& asked) const {
+  auto const command = asked.Text("command");
+  auto const path = asked.Path();
+  if (command == "status") return Status(reporter_.Status(), entry_, controls_);
+  if (command == "backlog") {
+    Backlog backlog(reporter_, path);
+    if (auto counted = backlog.CountAnew(); !counted) return Problem(counted.error(), path);
+    return ToJson({.files = backlog.numbers(), .mount = reporter_.Now()});
+  }
   if (command == "publish") {
-    auto const what = RestOf(rest);
-    return what ? Decided(decisions_.Publish(path, *what), path)
+    auto const rest = RestOf(asked.Text("rest"));
+    return rest ? Decided(decisions_.Publish(path, *rest), path)
                 : Problem("the rest of a file is taken or dropped, nothing else");
   }
   if (command == "retry") return Decided(decisions_.Retry(path), path);
   if (command == "accept") return Decided(decisions_.Accept(path), path);
   if (command == "discard") return Decided(decisions_.Discard(path), path);
+  return Steer(asked);
+}
+
+json Commands::Steer(Asked const& asked) const {
+  auto const command = asked.Text("command");
+  auto const answer = [](Result<void> const& done) {
+    return done ? json::object() : Problem(Describe(done.error()));
+  };
+  if (command == "pause") return answer(controls_.Pause(true));
+  if (command == "resume") return answer(controls_.Pause(false));
+  if (command == "limit") {
+    auto const rate = asked.Number("rate");
+    return rate ? answer(controls_.Limit(*rate)) : Problem("a limit is a number of bytes");
+  }
+  if (command == "log-level") return answer(controls_.SetLogLevel(asked.Text("level")));
   return Problem("unknown command '" + command + "'");
 }
 

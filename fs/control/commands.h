@@ -4,6 +4,9 @@
 //   {"command": "status"}                     → the status object
 //   {"command": "list", "path": P}            → {"files": […]}; "urls": true adds the upload URLs
 //   {"command": "unfinished", "path": P}      → {"files": […]}, those that are not uploaded
+//   {"command": "backlog", "path": P}         → {"going", "left", "stuck", …}: control/watchers.h
+//   {"command": "pause"}, {"command": "resume"}, {"command": "limit", "rate": BYTES_PER_SECOND},
+//   {"command": "log-level", "level": WORD}   → {}
 //   {"command": "publish", "path": P}         → {"files": […]} with path, done and error of each;
 //   also "retry", "accept" and "discard"        for a directory of those that were meant; publish
 //                                               takes "rest": "take" or "drop", too
@@ -18,6 +21,7 @@
 #include <string>
 #include <string_view>
 
+#include "control/controls.h"
 #include "control/registry.h"
 #include "filesystem/decisions.h"
 #include "filesystem/report.h"
@@ -27,8 +31,8 @@ namespace tusfs {
 class Commands {
  public:
   /// The collaborators outlive the commands.
-  Commands(MountEntry entry, Reporter const& reporter, Decisions& decisions)
-      : entry_(std::move(entry)), reporter_(reporter), decisions_(decisions) {}
+  Commands(MountEntry entry, Reporter const& reporter, Decisions& decisions, Controls& controls)
+      : entry_(std::move(entry)), reporter_(reporter), decisions_(decisions), controls_(controls) {}
 
   /// Takes a piece of an answer; false: nobody wants more of it.
   using Sink = std::function<bool(std::string_view piece)>;
@@ -40,12 +44,14 @@ class Commands {
   [[nodiscard]] static std::optional<std::string> WatchedBy(std::string const& request);
 
  private:
-  [[nodiscard]] nlohmann::json Answer(std::string const& rest, std::string const& command,
-                                      std::string const& path) const;
+  class Asked;
+  [[nodiscard]] nlohmann::json Answer(Asked const& asked) const;
+  [[nodiscard]] nlohmann::json Steer(Asked const& asked) const;
 
   MountEntry const entry_;
   Reporter const& reporter_;
   Decisions& decisions_;
+  Controls& controls_;
 };
 
 }  // namespace tusfs

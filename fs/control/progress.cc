@@ -57,7 +57,9 @@ std::string Progress::Line(std::size_t width, Time now) const {
   auto text = std::to_string(part(100)) + "%  " + std::to_string(numbers_.files) +
               (numbers_.files == 1 ? " file, " : " files, ") + ShowBytes(numbers_.left) + " to go";
   auto const rate = Rate(now);
-  if (!numbers_.reachable) {
+  if (numbers_.paused) {
+    text += ", sending is paused";
+  } else if (!numbers_.reachable) {
     text += ", the server does not answer";
   } else if (rate > 0) {
     text += ", " + ShowBytes(rate) + "/s";

@@ -21,6 +21,7 @@ class Progress {
     std::uint64_t left = 0;   ///< bytes of these
     std::uint64_t sent = 0;   ///< bytes over the wire, ever
     bool reachable = true;    ///< the server
+    bool paused = false;      ///< by a person
   };
   /// What is known at `now`, which is not before the time of the last call.
   void Note(Numbers const& numbers, Time now);

@@ -214,6 +214,7 @@ class Waiting {
       all.files += NumberOf(wait.told, "going");
       all.left += NumberOf(wait.told, "left");
       all.reachable = all.reachable && wait.told.value("reachable", true);
+      all.paused = all.paused || wait.told.value("paused", false);
       sent[wait.place.mount.mount] = NumberOf(wait.told, "sent");
     }
     for (auto const& [mount, bytes] : sent) all.sent += bytes;

@@ -32,6 +32,12 @@ std::string Line(json const& object) {
 
 }  // namespace
 
+json ToJson(News const& news) {
+  return {{"going", news.files.going},         {"left", news.files.left},
+          {"stuck", news.files.stuck},         {"sent", news.mount.sent},
+          {"reachable", news.mount.reachable}, {"paused", news.mount.paused}};
+}
+
 Result<std::unique_ptr<Watchers>> Watchers::Start(Store& store, Reporter const& reporter,
                                                   Uploader const& uploader) {
   UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -159,8 +165,7 @@ void Watchers::Look() {
   auto inodes = OwnersOf(changed);
   // How far they are is in no row.
   for (auto const inode : uploader_.in_flight().Inodes()) inodes.insert(inode);
-  auto const totals = store_.Read([](View const& view) { return GetTotals(view); });
-  bool const reachable = uploader_.Server().reachable;
+  auto const moment = reporter_.Now();
   for (auto& [path, backlog] : backlogs_) {
     auto const looked = Look(*backlog, changed, inodes, look_at_some);
     for (auto& watcher : watchers_) {
@@ -169,15 +174,13 @@ void Watchers::Look() {
         Say(watcher, Line({{"error", "'" + path + "': " + Describe(looked.error())}}));
         watcher.is_last = true;
       } else {
-        Tell(watcher, {.files = backlog->numbers(),
-                       .sent = totals ? totals->sent : 0,
-                       .reachable = reachable});
+        Tell(watcher, {.files = backlog->numbers(), .mount = moment});
       }
     }
   }
 }
 
-void Watchers::Tell(Watcher& watcher, Told const& news) {
+void Watchers::Tell(Watcher& watcher, News const& news) {
   if (news.files.going == 0) {
     Say(watcher, Line({{"over", true}}));
     watcher.is_last = true;
@@ -185,11 +188,7 @@ void Watchers::Tell(Watcher& watcher, Told const& news) {
   }
   if (watcher.told == news || !watcher.unsent.empty()) return;
   watcher.told = news;
-  Say(watcher, Line({{"going", news.files.going},
-                     {"left", news.files.left},
-                     {"stuck", news.files.stuck},
-                     {"sent", news.sent},
-                     {"reachable", news.reachable}}));
+  Say(watcher, Line(ToJson(news)));
 }
 
 void Watchers::Say(Watcher& watcher, std::string line) {

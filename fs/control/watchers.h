@@ -1,7 +1,8 @@
 // Who waits for files to be uploaded (tusfsctl wait), and is told instead of asking.
 //
 //   {"command": "watch", "path": P}  → a line whenever the numbers have changed:
-//     {"going": FILES, "left": BYTES, "stuck": FILES, "sent": BYTES, "reachable": BOOL}
+//     {"going": FILES, "left": BYTES, "stuck": FILES, "sent": BYTES, "reachable": BOOL,
+//      "paused": BOOL}
 //   and a last one: {"over": true} when nothing there is going on, or {"error": SENTENCE}
 //
 // At most four lines a second, and none while nothing changes. One thread for all who wait; those
@@ -13,6 +14,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <set>
 #include <string>
@@ -31,6 +33,15 @@
 
 namespace tusfs {
 
+/// What somebody who waits is told.
+struct News {
+  Backlog::Numbers files;
+  Reporter::Moment mount;
+
+  bool operator==(News const&) const = default;
+};
+[[nodiscard]] nlohmann::json ToJson(News const& news);
+
 class Watchers {
  public:
   /// The collaborators outlive it. Errors: of eventfd(2).
@@ -45,17 +56,10 @@ class Watchers {
   [[nodiscard]] bool Add(std::string path, UniqueFd& connection) EXCLUDES(mutex_);
 
  private:
-  struct Told {
-    Backlog::Numbers files;
-    std::uint64_t sent = 0;  ///< as StatusReport has it
-    bool reachable = false;
-
-    bool operator==(Told const&) const = default;
-  };
   struct Watcher {
     std::string path;
     UniqueFd connection;
-    std::optional<Told> told{};  ///< what it was told last
+    std::optional<News> told{};  ///< what it was told last
     std::string unsent{};        ///< of a line
     bool is_last = false;        ///< `unsent` is all that it gets
   };
@@ -80,7 +84,7 @@ class Watchers {
   [[nodiscard]] std::set<InodeId> OwnersOf(Changed const& changed) const;
   Result<void> Look(Backlog& backlog, Changed const& changed, std::set<InodeId> const& inodes,
                     bool look_at_some);
-  void Tell(Watcher& watcher, Told const& news);
+  void Tell(Watcher& watcher, News const& news);
   void Say(Watcher& watcher, std::string line);
   static void Send(Watcher& watcher);
   void DropLeft();

@@ -211,6 +211,14 @@ Result<FileReport> Reporter::DescribeOtherName(View const& view, Inode const& in
   return report;
 }
 
+Reporter::Moment Reporter::Now() const {
+  auto const totals = store_.Read([](View const& view) { return GetTotals(view); });
+  // Where the catalog fails, whoever looks at files is told.
+  return {.sent = totals ? totals->sent : 0,
+          .reachable = uploader_.Server().reachable,
+          .paused = uploader_.IsPaused()};
+}
+
 Result<FileType> Reporter::KindOf(std::string const& path) const {
   return store_.Read([&](View const& view) -> Result<FileType> {
     auto const top = ResolvePath(view, path);
@@ -418,6 +426,10 @@ Result<void> Reporter::Count(View const& view, Inode const& inode, StatusReport&
     }
   }
   if (file->state == kLocalOnly) return {};
+  if (status.oldest_unsent.empty() || inode.changed < status.oldest_unsent_at) {
+    status.oldest_unsent = *path;
+    status.oldest_unsent_at = inode.changed;
+  }
   status.accepted += file->size + file->held + file->missing;
   status.held += file->held;
   status.confirmed += SafeOf(*file);

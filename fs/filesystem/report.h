@@ -49,7 +49,10 @@ struct StatusReport {
   std::uint64_t interrupted = 0;   ///< bytes here of files that are interrupted
   std::string oldest_interrupted;  ///< path of the one that is so for longest; or empty
   FileTime oldest_interrupted_at = 0;  ///< since when
-  std::uint64_t dropped_files = 0;     ///< interrupted files that were given up to make room
+  std::string
+      oldest_unsent;  ///< path of what was changed longest ago and is not uploaded; or empty
+  FileTime oldest_unsent_at = 0;    ///< when
+  std::uint64_t dropped_files = 0;  ///< interrupted files that were given up to make room
   std::uint64_t dropped_bytes = 0;
   Endpoint::State server;
 };
@@ -63,6 +66,16 @@ class Reporter {
 
   /// One file, by one of its names. Errors: ENOENT.
   [[nodiscard]] Result<FileReport> Describe(InodeId inode) const;
+
+  /// What is known of the mount as a whole without looking at files.
+  struct Moment {
+    std::uint64_t sent = 0;  ///< as StatusReport has it
+    bool reachable = false;  ///< the server
+    bool paused = false;
+
+    bool operator==(Moment const&) const = default;
+  };
+  [[nodiscard]] Moment Now() const;
 
   /// What is at `path`. Errors: ENOENT and the like.
   [[nodiscard]] Result<FileType> KindOf(std::string const& path) const;

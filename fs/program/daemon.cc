@@ -97,6 +97,8 @@ Result<void> Daemon::MakeRooms() {
         std::make_unique<ReadBack>(std::move(reading), store, spool, clock_, logger_,
                                    [this](InodeId inode) { server_->BytesArrived(inode); });
   }
+  controls_.emplace(store, *uploader_, bandwidth_, logger_);
+  if (auto restored = controls_->Restore(is_successor_); !restored) return restored;
   finishing_ = std::make_unique<Finishing>(
       FinishingOptionsOf(options_), rules_, store, spool, clock_,
       [this](InodeId inode) { uploader_->Nudge(inode); }, logger_);
@@ -122,7 +124,7 @@ Result<void> Daemon::StartControl() {
   reporter_.emplace(*state_.store, *state_.spool, *uploader_, *finishing_);
   decisions_.emplace(*state_.store, filesystem_->open_files(), filesystem_->shrinker(), *uploader_,
                      *finishing_, clock_);
-  commands_.emplace(entry_, *reporter_, *decisions_);
+  commands_.emplace(entry_, *reporter_, *decisions_, *controls_);
   auto watchers = Watchers::Start(*state_.store, *reporter_, *uploader_);
   if (!watchers) return Failure(watchers.error());
   watchers_ = *std::move(watchers);

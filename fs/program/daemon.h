@@ -22,6 +22,7 @@
 #include "base/error.h"
 #include "base/logger.h"
 #include "control/commands.h"
+#include "control/controls.h"
 #include "control/registry.h"
 #include "control/socket.h"
 #include "control/watchers.h"
@@ -125,6 +126,7 @@ class Daemon {
   std::unique_ptr<Filesystem> filesystem_;
   std::optional<Reporter> reporter_;
   std::optional<Decisions> decisions_;
+  std::optional<Controls> controls_;
   std::optional<Commands> commands_;
   // These two are begun behind control_, with the mount. They stand here because the connection is
   // there until it has ended, and read_back_ tells the server of bytes.

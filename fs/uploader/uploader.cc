@@ -187,6 +187,8 @@ Result<void> Uploader::LetGo(InodeId inode, Version& version, std::uint64_t offs
   return taken;
 }
 
+void Uploader::Pause(bool paused) { queue_.Pause(paused); }
+
 bool Uploader::IsSending(InodeId inode) const {
   return queue_.IsRunning({.inode = inode, .upload = {}});
 }

@@ -61,7 +61,7 @@ TEST(Answers, NothingIsAllSafeWhileAFileIsStuck) {
     EXPECT_THAT(ShowMount(stuck, false), testing::HasSubstr("safe    99%"));
     EXPECT_THAT(ShowMount(stuck, false),
                 testing::HasSubstr("  stuck   2 files wait for somebody, of which a power cut has "
-                                   "left 2.0 KiB in doubt: see tusfsctl list\n"));
+                                   "left 2.0 KiB in doubt: see tusfsctl list --stuck\n"));
   }
 }
 

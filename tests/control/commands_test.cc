@@ -95,13 +95,16 @@ class CommandsTest : public testing::Test {
                          processes_, clock_,  1,         QuietLogger()};
   Decisions decisions_{
       *store_, filesystem_.open_files(), filesystem_.shrinker(), uploader_, finishing_, clock_};
+  tus::BandwidthLimit bandwidth_;
+  Controls controls_{*store_, uploader_, bandwidth_, QuietLogger()};
   Commands const commands_{{.mount = "/mnt/ingest",
                             .url = "http://tus/files/",
                             .state_dir = "",
                             .socket = "",
                             .daemon_pid = 4711},
                            reporter_,
-                           decisions_};
+                           decisions_,
+                           controls_};
 };
 
 TEST_F(CommandsTest, StatusHasEveryFieldOfTheContract) {
@@ -221,6 +224,61 @@ TEST_F(CommandsTest, WhoeverWantsToWatchIsTold) {
   EXPECT_EQ(Commands::WatchedBy(R"({"command": "watch"})"), "");
   EXPECT_EQ(Commands::WatchedBy(R"({"command": "list"})"), std::nullopt);
   EXPECT_EQ(Commands::WatchedBy("nonsense"), std::nullopt);
+}
+
+TEST_F(CommandsTest, TheBacklogIsWhatIsLeftToSend) {
+  EXPECT_EQ(Answer(R"({"command": "backlog"})"), (json{{"going", 1},
+                                                       {"left", 7},
+                                                       {"stuck", 1},
+                                                       {"sent", 0},
+                                                       {"reachable", false},
+                                                       {"paused", false}}));
+  EXPECT_TRUE(Answer(R"({"command": "backlog", "path": "no/such"})").contains("error"));
+}
+
+TEST_F(CommandsTest, SendingIsPausedUntilItIsResumed) {
+  EXPECT_EQ(Answer(R"({"command": "pause"})"), json::object());
+  EXPECT_EQ(Answer(R"({"command": "status"})")["paused"], true);
+  Uploader next{{.client = {.endpoint = "http://tus/files/"}, .transfer = {}, .make_transport = {}},
+                rules_,
+                *store_,
+                *spool_,
+                clock_,
+                QuietLogger()};
+  Controls restored{*store_, next, bandwidth_, QuietLogger()};
+  ASSERT_TRUE(Ok(restored.Restore(false)));
+  EXPECT_TRUE(next.IsPaused()) << "a mount that was made anew, too";
+  EXPECT_EQ(Answer(R"({"command": "resume"})"), json::object());
+  EXPECT_EQ(Answer(R"({"command": "status"})")["paused"], false);
+}
+
+TEST_F(CommandsTest, ALimitHoldsUntilTheMountEnds) {
+  EXPECT_EQ(Answer(R"({"command": "limit", "rate": 5000})"), json::object());
+  EXPECT_EQ(Answer(R"({"command": "status"})")["limit"], 5000);
+  EXPECT_TRUE(Answer(R"({"command": "limit", "rate": "fast"})").contains("error"));
+  tus::BandwidthLimit next(70);
+  Controls restored{*store_, uploader_, next, QuietLogger()};
+  ASSERT_TRUE(Ok(restored.Restore(true)));
+  EXPECT_EQ(next.Get(), 5000U) << "a successor";
+  next.Set(70);
+  ASSERT_TRUE(Ok(restored.Restore(false)));
+  EXPECT_EQ(next.Get(), 70U) << "as the next mount was told";
+  ASSERT_TRUE(Ok(restored.Restore(true)));
+  EXPECT_EQ(next.Get(), 70U) << "and it was forgotten";
+}
+
+TEST_F(CommandsTest, TheLogLevelIsOneOfFour) {
+  EXPECT_EQ(Answer(R"({"command": "log-level", "level": "warn"})"), json::object());
+  EXPECT_EQ(Answer(R"({"command": "status"})")["log_level"], "warn");
+  EXPECT_THAT(Answer(R"({"command": "log-level", "level": "loud"})")["error"].get<std::string>(),
+              HasSubstr("'loud' is no log level"));
+}
+
+TEST_F(CommandsTest, WhatWaitsLongestIsNamedWithItsAge) {
+  auto const oldest = Answer(R"({"command": "status"})")["oldest_unsent"];
+  EXPECT_EQ(oldest["path"], "half.mov");
+  EXPECT_EQ(oldest["since"], "1970-01-01T00:00:00Z");
+  EXPECT_GT(oldest["age"], 1'700'000'000);
 }
 
 TEST_F(CommandsTest, GarbageIsAnsweredWithASentence) {

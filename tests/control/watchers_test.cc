@@ -88,8 +88,12 @@ TEST_F(WatchersTest, TellsWhatHasChangedAndWhenItIsOver) {
   auto const a = MakeFile("a", "12345");
   auto const b = MakeFile("b", "123");
   auto reader = Watch("");
-  EXPECT_EQ(reader.Next(),
-            (json{{"going", 2}, {"left", 8}, {"stuck", 0}, {"sent", 0}, {"reachable", false}}));
+  EXPECT_EQ(reader.Next(), (json{{"going", 2},
+                                 {"left", 8},
+                                 {"stuck", 0},
+                                 {"sent", 0},
+                                 {"reachable", false},
+                                 {"paused", false}}));
   Become(a, Content::kUploaded);
   EXPECT_EQ(reader.NextWithGoing(1)["left"], 3);
   Become(b, Content::kUploaded);

@@ -120,13 +120,16 @@ class Daemon {
                        mount_.uploader(),
                        mount_.finishing(),
                        mount_.clock()};
+  tus::BandwidthLimit bandwidth_;
+  Controls controls_{mount_.store(), mount_.uploader(), bandwidth_, std::make_shared<Log>(nullptr)};
   Commands const commands_{{.mount = "/mnt/ingest",
                             .url = SmallMount::kEndpoint,
                             .state_dir = "",
                             .socket = "",
                             .daemon_pid = 4711},
                            reporter_,
-                           decisions_};
+                           decisions_,
+                           controls_};
 };
 
 void AskDaemon(std::string_view text) {
