@@ -150,6 +150,19 @@ json Status(Result<StatusReport> const& status, MountEntry const& entry, Control
           {"spool", std::move(spool)}};
 }
 
+json Answered(ServerAnswer const& answer) {
+  json object{{"problem", nullptr},
+              {"code", nullptr},
+              {"clock_ahead", nullptr},
+              {"took_ms", answer.took.count()}};
+  if (!answer.info) {
+    object["problem"] = answer.info.error().message;
+    object["code"] = tus::Name(answer.info.error().code);
+  }
+  if (answer.clock_ahead) object["clock_ahead"] = answer.clock_ahead->count();
+  return object;
+}
+
 std::optional<Decisions::Rest> RestOf(std::string const& text) {
   if (text.empty()) return Decisions::Rest::kAsk;
   if (text == "take") return Decisions::Rest::kTake;
@@ -191,7 +204,7 @@ std::optional<std::string> Commands::WatchedBy(std::string const& request) {
   return asked.Path();
 }
 
-void Commands::Answer(std::string const& request, Sink const& send) const {
+void Commands::Answer(std::string const& request, Sink const& send, std::stop_token stop) const {
   Asked const asked(request);
   auto const command = asked.Text("command");
   auto const path = asked.Path();
@@ -205,11 +218,12 @@ void Commands::Answer(std::string const& request, Sink const& send) const {
                   path, [&](InodeId, FileReport const& report) { return files.Add(report); }),
               path);
   } else {
-    send(Dump(asked.IsOne() ? Answer(asked) : Problem("the request is not a JSON object")));
+    send(Dump(asked.IsOne() ? Answer(asked, std::move(stop))
+                            : Problem("the request is not a JSON object")));
   }
 }
 
-json Commands::Answer(Asked const& asked) const {
+json Commands::Answer(Asked const& asked, std::stop_token stop) const {
   auto const command = asked.Text("command");
   auto const path = asked.Path();
   if (command == "status") return Status(reporter_.Status(), entry_, controls_);
@@ -218,6 +232,7 @@ json Commands::Answer(Asked const& asked) const {
     if (auto counted = backlog.CountAnew(); !counted) return Problem(counted.error(), path);
     return ToJson({.files = backlog.numbers(), .mount = reporter_.Now()});
   }
+  if (command == "ask-server") return Answered(controls_.AskServer(std::move(stop)));
   if (command == "publish") {
     auto const rest = RestOf(asked.Text("rest"));
     return rest ? Decided(decisions_.Publish(path, *rest), path)

@@ -7,6 +7,7 @@
 //   {"command": "backlog", "path": P}         → {"going", "left", "stuck", …}: control/watchers.h
 //   {"command": "pause"}, {"command": "resume"}, {"command": "limit", "rate": BYTES_PER_SECOND},
 //   {"command": "log-level", "level": WORD}   → {}
+//   {"command": "ask-server"}                 → {"problem", "code", "clock_ahead", "took_ms"}
 //   {"command": "publish", "path": P}         → {"files": […]} with path, done and error of each;
 //   also "retry", "accept" and "discard"        for a directory of those that were meant; publish
 //                                               takes "rest": "take" or "drop", too
@@ -18,6 +19,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -38,14 +40,14 @@ class Commands {
   using Sink = std::function<bool(std::string_view piece)>;
   /// Answers one request with one line, without its end; never throws, whatever the text is. Needs
   /// as much memory for many files as for few.
-  void Answer(std::string const& request, Sink const& send) const;
+  void Answer(std::string const& request, Sink const& send, std::stop_token stop = {}) const;
 
   /// The path that somebody wants to watch; nothing where that is not what is asked.
   [[nodiscard]] static std::optional<std::string> WatchedBy(std::string const& request);
 
  private:
   class Asked;
-  [[nodiscard]] nlohmann::json Answer(Asked const& asked) const;
+  [[nodiscard]] nlohmann::json Answer(Asked const& asked, std::stop_token stop) const;
   [[nodiscard]] nlohmann::json Steer(Asked const& asked) const;
 
   MountEntry const entry_;

@@ -30,6 +30,12 @@ class Controls {
   [[nodiscard]] Result<void> Pause(bool paused);
   [[nodiscard]] bool IsPaused() const { return uploader_.IsPaused(); }
 
+  /// What the server says now, asked with the credentials of the uploads. Blocks for as long as
+  /// that takes, or until it is stopped.
+  [[nodiscard]] ServerAnswer AskServer(std::stop_token stop) const {
+    return uploader_.Ask(std::move(stop));
+  }
+
   /// Of all uploads together, in bytes per second; 0: none. Holds for bodies on their way, too.
   [[nodiscard]] Result<void> Limit(std::uint64_t rate);
   [[nodiscard]] std::uint64_t limit() const { return bandwidth_.Get(); }

@@ -132,7 +132,7 @@ void ControlServer::Run(std::stop_token stop) {
     auto const connection =
         std::make_shared<UniqueFd>(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (*connection) {
-      connections_.Add([this, connection] { Serve(*connection); });
+      connections_.Add([this, connection, stop] { Serve(*connection, stop); });
     } else {
       // Out of descriptors, most likely: the listener stays readable, so wait a little.
       ::poll(&waiting[1], 1, kPauseAfterError);
@@ -140,7 +140,7 @@ void ControlServer::Run(std::stop_token stop) {
   }
 }
 
-void ControlServer::Serve(UniqueFd& connection) const {
+void ControlServer::Serve(UniqueFd& connection, std::stop_token const& stop) const {
   ucred peer{};
   socklen_t size = sizeof peer;
   if (::getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
@@ -151,7 +151,7 @@ void ControlServer::Serve(UniqueFd& connection) const {
   ::setsockopt(connection.get(), SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
   auto const request = ReceiveLine(connection.get(), kLongestRequest);
   if (!request) return;
-  Peer asking(connection);
+  Peer asking(connection, stop);
   answer_(*request, asking);
   if (!connection) return;
   if (!asking.Send("\n")) logger_->Debug("control answer not taken");

@@ -34,7 +34,11 @@ namespace tusfs {
 class Peer {
  public:
   /// The connection outlives it, until it is taken.
-  explicit Peer(UniqueFd& connection) : connection_(connection) {}
+  Peer(UniqueFd& connection, std::stop_token stop)
+      : connection_(connection), stop_(std::move(stop)) {}
+
+  /// The server ends: an answer that takes long is not wanted any more.
+  [[nodiscard]] std::stop_token const& stop() const { return stop_; }
 
   /// Sends a piece of the line that answers; false once nobody takes it: there is no use in more.
   bool Send(std::string_view piece);
@@ -44,6 +48,7 @@ class Peer {
 
  private:
   UniqueFd& connection_;
+  std::stop_token const stop_;
   bool is_gone_ = false;
 };
 
@@ -62,7 +67,7 @@ class ControlServer {
   ControlServer(std::filesystem::path socket, UniqueFd listener, UniqueFd wake, Answerer answer,
                 Logger logger);
   void Run(std::stop_token stop);
-  void Serve(UniqueFd& connection) const;
+  void Serve(UniqueFd& connection, std::stop_token const& stop) const;
 
   std::filesystem::path const socket_;
   UniqueFd const listener_;

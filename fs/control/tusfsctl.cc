@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "control/answers.h"
 #include "control/check.h"
+#include "control/doctor.h"
 #include "control/outcome.h"
 #include "control/place.h"
 #include "control/rescue.h"
@@ -134,6 +135,7 @@ class CommandLine {
     AddWaiting();
     AddDecisions();
     AddSteering();
+    AddDoctor();
     AddRescue();
   }
 
@@ -189,6 +191,13 @@ class CommandLine {
     AddJson(Add("mounts", "all mounts there are, with what is left to send",
                 [this] { return ShowMounts(given_.as_json); }),
             given_);
+  }
+
+  void AddDoctor() {
+    auto& doctor = Add("doctor", "what is not as it has to be, and the way out",
+                       [this] { return Doctor(given_.path, given_.as_json); });
+    AddJson(doctor, given_);
+    AddPath(doctor, given_);
   }
 
   void AddWaiting() {

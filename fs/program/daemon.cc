@@ -140,10 +140,11 @@ void Daemon::AnswerControl(std::string const& request, Peer& peer) {
   if (auto path = Commands::WatchedBy(request)) {
     auto connection = peer.Take();
     if (watchers_->Add(*std::move(path), connection)) return;
-    Peer(connection).Send("{\"error\":\"too many wait already\"}\n");
+    Peer(connection, peer.stop()).Send("{\"error\":\"too many wait already\"}\n");
     return;
   }
-  commands_->Answer(request, [&](std::string_view piece) { return peer.Send(piece); });
+  commands_->Answer(
+      request, [&](std::string_view piece) { return peer.Send(piece); }, peer.stop());
 }
 
 Result<void> Daemon::TakeMount() {

@@ -193,6 +193,10 @@ bool Uploader::IsSending(InodeId inode) const {
   return queue_.IsRunning({.inode = inode, .upload = {}});
 }
 
+ServerAnswer Uploader::Ask(std::stop_token stop) const {
+  return AskServer(options_.client, options_.make_transport, clock_, std::move(stop));
+}
+
 Endpoint::State Uploader::AwaitFirstAnswer(SteadyTime deadline) const {
   return endpoint_.AwaitAnswer(deadline);
 }

@@ -22,6 +22,7 @@
 #include "uploader/endpoint.h"
 #include "uploader/publish_rules.h"
 #include "uploader/queue.h"
+#include "uploader/server_question.h"
 #include "uploader/transfer.h"
 
 namespace tusfs {
@@ -83,6 +84,9 @@ class Uploader {
   [[nodiscard]] bool IsSending(InodeId inode) const;
   [[nodiscard]] InFlight const& in_flight() const { return shared_.in_flight; }
   [[nodiscard]] Endpoint::State Server() const { return endpoint_.state(); }
+
+  /// Asks it now. Blocks (server_question.h).
+  [[nodiscard]] ServerAnswer Ask(std::stop_token stop) const;
 
   /// Waits until the server was asked once, or `deadline`; returns what is known then.
   [[nodiscard]] Endpoint::State AwaitFirstAnswer(SteadyTime deadline) const;

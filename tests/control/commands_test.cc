@@ -76,18 +76,30 @@ class CommandsTest : public testing::Test {
 
   json Answer(std::string const& request) { return json::parse(Line(request)); }
 
+  // Answers all with the same.
+  class Server : public tus::HttpTransport {
+   public:
+    explicit Server(tus::Result<tus::HttpResponse> const& answer) : answer_(answer) {}
+    tus::Result<tus::HttpResponse> Perform(tus::HttpRequest const&) override { return answer_; }
+
+   private:
+    tus::Result<tus::HttpResponse> const& answer_;
+  };
+
+  tus::Result<tus::HttpResponse> answer_{tus::HttpResponse{}};
   tusfs_testing::TempDir const dir_;
   SystemClock const clock_;
   std::unique_ptr<Spool> const spool_ = Spool::Open(dir_ / "spool").value();
   std::unique_ptr<Store> const store_ = Store::Open(dir_ / "catalog", {}, QuietLogger()).value();
   PublishRules const rules_;
-  Uploader uploader_{
-      {.client = {.endpoint = "http://tus/files/"}, .transfer = {}, .make_transport = {}},
-      rules_,
-      *store_,
-      *spool_,
-      clock_,
-      QuietLogger()};
+  Uploader uploader_{{.client = {.endpoint = "http://tus/files/"},
+                      .transfer = {},
+                      .make_transport = [this] { return std::make_unique<Server>(answer_); }},
+                     rules_,
+                     *store_,
+                     *spool_,
+                     clock_,
+                     QuietLogger()};
   Finishing finishing_{{}, rules_, *store_, *spool_, clock_, [](InodeId) {}, QuietLogger()};
   Reporter const reporter_{*store_, *spool_, uploader_, finishing_};
   ProcProcessTable const processes_;
@@ -272,6 +284,30 @@ TEST_F(CommandsTest, TheLogLevelIsOneOfFour) {
   EXPECT_EQ(Answer(R"({"command": "status"})")["log_level"], "warn");
   EXPECT_THAT(Answer(R"({"command": "log-level", "level": "loud"})")["error"].get<std::string>(),
               HasSubstr("'loud' is no log level"));
+}
+
+TEST_F(CommandsTest, TheServerIsAskedWhatItIsAndWhatTimeItHas) {
+  answer_ = tus::HttpResponse{.status = 204,
+                              .headers = {{"Tus-Resumable", "1.0.0"},
+                                          {"Tus-Version", "1.0.0"},
+                                          {"Date", "Thu, 01 Jan 1970 00:00:10 GMT"}},
+                              .body = ""};
+  auto const answer = Answer(R"({"command": "ask-server"})");
+  EXPECT_EQ(answer["problem"], nullptr);
+  EXPECT_EQ(answer["code"], nullptr);
+  EXPECT_LT(answer["clock_ahead"], -1'000'000'000);
+  EXPECT_GE(answer["took_ms"], 0);
+}
+
+TEST_F(CommandsTest, WhatStandsInTheWayOfTheServerIsNamed) {
+  answer_ = tl::unexpected(tus::Error{.code = tus::ErrorCode::kUnreachable,
+                                      .http_status = 0,
+                                      .retry_after = {},
+                                      .message = "no route to host"});
+  auto const answer = Answer(R"({"command": "ask-server"})");
+  EXPECT_EQ(answer["problem"], "no route to host");
+  EXPECT_EQ(answer["code"], "unreachable");
+  EXPECT_EQ(answer["clock_ahead"], nullptr);
 }
 
 TEST_F(CommandsTest, WhatWaitsLongestIsNamedWithItsAge) {

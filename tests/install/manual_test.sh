@@ -14,7 +14,7 @@ compare() { # NAME HELP PAGE
 }
 
 compare tusfs "$(options_of_help "$1")" "$(options_of_page "$4/tusfs.1.scd")"
-all=$( { options_of_help "$2"; for c in status list mounts wait publish retry accept discard pause resume limit log-level drain umount restart rescue; do options_of_help "$2" "$c"; done; } | sort -u)
+all=$( { options_of_help "$2"; for c in status list mounts wait publish retry accept discard pause resume limit log-level drain umount restart doctor rescue; do options_of_help "$2" "$c"; done; } | sort -u)
 compare tusfsctl "$all" "$(options_of_page "$4/tusfsctl.1.scd")"
 compare tus-upload "$(options_of_help "$3")" "$(options_of_page "$4/tus-upload.1.scd")"
 exit $status

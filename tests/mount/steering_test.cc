@@ -120,6 +120,26 @@ TEST_F(SteeringTest, MonitoringIsToldByTheExitStatus) {
   EXPECT_THAT(none.out, StartsWith("TUSFS CRITICAL - "));
 }
 
+TEST_F(SteeringTest, ADoctorFindsWhatIsWrongAndSaysTheWayOut) {
+  auto const fine = Ctl({"doctor"});
+  EXPECT_THAT(fine.out, HasSubstr("it answers as a tus server"));
+  EXPECT_EQ(fine.code, fine.out.find("warning") == std::string::npos ? 0 : 1) << fine.out;
+  EXPECT_THAT(fine.out, ::testing::Not(HasSubstr("bad ")));
+
+  MountedTusfs other("http://127.0.0.1:9/files/");
+  ASSERT_EQ(other.Mount(), "");
+  auto const ill = TusfsCtl({"doctor", "--json", other.mountpoint()});
+  EXPECT_EQ(ill.code, 1);
+  auto const findings = ill.json["mounts"][0]["findings"];
+  auto const server = std::find_if(findings.begin(), findings.end(), [](auto const& finding) {
+    return finding["topic"] == "server";
+  });
+  ASSERT_NE(server, findings.end());
+  EXPECT_EQ((*server)["level"], "bad");
+  EXPECT_THAT((*server)["sentence"].get<std::string>(), HasSubstr("look at the network"));
+  EXPECT_EQ(TusfsCtl({"doctor", "/"}).code, 2);
+}
+
 TEST_F(SteeringTest, WhatNeedsSomebodyIsListedWithWhatToDo) {
   WriteFile(*mount_ / "fine", "bytes");
   WriteFile(*mount_ / "clip.part", "bytes");
