@@ -66,6 +66,10 @@ std::uint64_t CountStuck(json const& files) {
 
 void LookAtAge(json const& status, std::optional<seconds> max_age, Findings& findings) {
   auto const& oldest = ObjectOf(status, "oldest_unsent");
+  if (max_age && !status.contains("oldest_unsent")) {
+    findings.Add(Health::kWarning,
+                 "its daemon is too old to say how long files wait, see tusfsctl restart");
+  }
   if (!max_age || oldest.empty()) return;
   auto const age = seconds(NumberOf(oldest, "age"));
   if (age <= *max_age) return;

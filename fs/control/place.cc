@@ -73,6 +73,9 @@ std::string RequestOf(Place const& place, char const* command, json const& more)
   return request.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
+// Daemons of all versions say so.
+bool IsUnknown(Error const& error) { return error.context.starts_with("unknown command"); }
+
 // A daemon that is being replaced listens in a moment.
 Result<UniqueFd> OpenSoon(Place const& place, std::string const& request) {
   auto connection = Open(place.mount.socket, request);
@@ -137,7 +140,11 @@ Result<json> Request(Place const& place, char const* command, json const& more) 
     answer = Ask(place.mount.socket, text);
   }
   if (!answer) return Fail(ENOTCONN, Silence(Refreshed(place.mount)));
-  return ReadAnswer(*answer);
+  auto read = ReadAnswer(*answer);
+  if (read || !IsUnknown(read.error())) return read;
+  return Fail(EPROTO, "the daemon of '" + place.mount.mount + "' is older than this tusfsctl: " +
+                          "start the installed one with 'tusfsctl restart " + place.mount.mount +
+                          "'");
 }
 
 Result<UniqueFd> OpenRequest(Place const& place, char const* command) {

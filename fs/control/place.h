@@ -31,7 +31,8 @@ struct Place {
 [[nodiscard]] std::string Silence(MountEntry const& entry);
 
 /// Asks for one object; `more`: fields of the request. A daemon that is being replaced is waited
-/// for a moment. Errors: ENOTCONN with the words of Silence; the daemon's own sentence.
+/// for a moment. Errors: ENOTCONN with the words of Silence; EPROTO where the daemon is too old;
+/// the daemon's own sentence.
 [[nodiscard]] Result<nlohmann::json> Request(Place const& place, char const* command,
                                              nlohmann::json const& more = {});
 

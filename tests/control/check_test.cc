@@ -62,6 +62,13 @@ TEST(CheckTest, WhatWaitsForTooLongIsCritical) {
               HasSubstr("'clip' is not uploaded since 2 h 0 min"));
 }
 
+TEST(CheckTest, ADaemonThatDoesNotSayHowLongFilesWaitIsNotFine) {
+  auto old = Fine();
+  old.erase("oldest_unsent");
+  EXPECT_EQ(CheckMount(old, {}).health, Health::kOk);
+  EXPECT_EQ(CheckMount(old, seconds(7200)).health, Health::kWarning);
+}
+
 TEST(CheckTest, ADaemonThatDoesNotAnswerIsCritical) {
   auto const result = CheckMount({{"mount", "/mnt/ingest"}, {"problem", nullptr}}, {});
   EXPECT_EQ(result.health, Health::kCritical);

@@ -102,6 +102,30 @@ TEST_F(WaitingTest, AfterItsTimeItSaysHowManyAreLeft) {
   EXPECT_THAT(err_, HasSubstr("time is up, 2 files are not uploaded yet"));
 }
 
+TEST_F(WaitingTest, WhatADaemonIsTooOldForIsSaidWithTheWayOut) {
+  Serve([](std::string const& command) {
+    return json{{"error", "unknown command '" + command + "'"}}.dump();
+  });
+  auto const answer = Request(place_, "backlog");
+  ASSERT_FALSE(answer);
+  EXPECT_THAT(answer.error().context, HasSubstr("'tusfsctl restart /mnt/ingest'"));
+}
+
+TEST_F(WaitingTest, AListThatEndsEarlyIsNoList) {
+  Serve([](std::string const&) { return R"({"files": [{"path": "a"}, {"pa)"; });
+  int visited = 0;
+  auto const listed = VisitFiles(place_, "list", {}, [&](json const&) { ++visited; });
+  EXPECT_EQ(visited, 1);
+  EXPECT_EQ(CodeOf(listed), EPROTO);
+}
+
+TEST_F(WaitingTest, WhatADaemonSaysBehindAListIsAnError) {
+  Serve([](std::string const&) { return R"({"files": [{"path": "a"}], "error": "the disk"})"; });
+  auto const listed = VisitFiles(place_, "list", {}, [](json const&) {});
+  ASSERT_FALSE(listed);
+  EXPECT_EQ(listed.error().context, "the disk");
+}
+
 TEST_F(WaitingTest, APathThatIsNotThereIsSaidWithTheDaemonsWords) {
   Serve([](std::string const&) { return R"({"error": "'no/such': No such file"})"; });
   EXPECT_EQ(Wait(), kNoAnswer);
