@@ -84,9 +84,11 @@ std::string ShowSafe(json const& status, bool with_bars) {
   auto const stuck = CountStuck(status.at("files"));
   bool const lacks = stuck > 0 && confirmed >= accepted;
   auto const bar = lacks ? Bar(99, 100, with_bars) : Bar(confirmed, accepted, with_bars);
+  auto const sending = NumberOf(bytes, "sending");
   auto text = "  safe    " + bar + (lacks ? "99%" : ShowPercent(confirmed, accepted)) + " (" +
               ShowBytes(confirmed) + " of " + ShowBytes(accepted) + " on the server, " +
-              ShowBytes(NumberOf(bytes, "remaining")) + " to go)\n";
+              ShowBytes(NumberOf(bytes, "remaining")) + " to go" +
+              (sending > 0 ? ", " + ShowBytes(sending) + " of it on the way)\n" : ")\n");
   if (stuck > 0) {
     text += "  stuck   " + std::to_string(stuck) + " files wait for somebody" +
             (held > 0 ? ", of which a power cut has left " + ShowBytes(held) + " in doubt" : "") +

@@ -40,7 +40,7 @@ json const& ObjectOf(json const& status, char const* field) {
 // What is found, the worst of it first.
 class Findings {
  public:
-  void Add(Health health, std::string sentence) {
+  void Add(Health health, std::string const& sentence) {
     auto& sentences = sentences_[static_cast<std::size_t>(health)];
     sentences += (sentences.empty() ? "" : "; ") + sentence;
     worst_ = std::max(worst_, health);

@@ -143,6 +143,7 @@ json Status(Result<StatusReport> const& status, MountEntry const& entry, Control
           {"bytes",
            {{"accepted", status->accepted},
             {"confirmed", status->confirmed},
+            {"sending", status->sending},
             {"held", status->held},
             {"remaining", status->accepted - status->confirmed},
             {"sent", status->sent},

@@ -36,7 +36,7 @@ void FilePrinter::Print(nlohmann::json const& file) {
   std::fputs(text.c_str(), stdout);
 }
 
-void FilePrinter::End() {
+void FilePrinter::End() const {
   if (as_json_) std::fputs(is_begun_ ? "]}\n" : "{\"files\":[]}\n", stdout);
 }
 

@@ -25,7 +25,7 @@ class FilePrinter {
   explicit FilePrinter(bool as_json);
   void Print(nlohmann::json const& file);
   /// After the last one. An object without its end says that something went wrong.
-  void End();
+  void End() const;
 
  private:
   bool const as_json_;

@@ -191,7 +191,7 @@ void Watchers::Tell(Watcher& watcher, News const& news) {
   Say(watcher, Line(ToJson(news)));
 }
 
-void Watchers::Say(Watcher& watcher, std::string line) {
+void Watchers::Say(Watcher& watcher, std::string const& line) {
   watcher.unsent += line;
   Send(watcher);
 }

@@ -85,7 +85,7 @@ class Watchers {
   Result<void> Look(Backlog& backlog, Changed const& changed, std::set<InodeId> const& inodes,
                     bool look_at_some);
   void Tell(Watcher& watcher, News const& news);
-  void Say(Watcher& watcher, std::string line);
+  void Say(Watcher& watcher, std::string const& line);
   static void Send(Watcher& watcher);
   void DropLeft();
 

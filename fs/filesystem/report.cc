@@ -433,6 +433,7 @@ Result<void> Reporter::Count(View const& view, Inode const& inode, StatusReport&
   status.accepted += file->size + file->held + file->missing;
   status.held += file->held;
   status.confirmed += SafeOf(*file);
+  status.sending += file->sending;
   return {};
 }
 

@@ -41,6 +41,7 @@ struct StatusReport {
   std::uint64_t accepted = 0;      ///< bytes of the files that are to be uploaded, lost ones too
   std::uint64_t held = 0;          ///< of these, bytes that a power cut has left in doubt
   std::uint64_t confirmed = 0;     ///< of these, bytes that the server has
+  std::uint64_t sending = 0;       ///< bytes behind these that are on their way to it
   std::uint64_t sent = 0;          ///< body bytes sent since the mount was made
   std::uint64_t resent = 0;        ///< of these, bytes that were sent before
   std::uint64_t spool_used = 0;    ///< bytes of local disk

@@ -132,6 +132,7 @@ TEST_F(CommandsTest, StatusHasEveryFieldOfTheContract) {
   EXPECT_EQ(status["bytes"]["accepted"], 157);
   EXPECT_EQ(status["bytes"]["confirmed"], 120);
   EXPECT_EQ(status["bytes"]["held"], 0);
+  EXPECT_EQ(status["bytes"]["sending"], 0);
   EXPECT_EQ(status["bytes"]["remaining"], 37);
   EXPECT_TRUE(status["bytes"].contains("sent"));
   EXPECT_TRUE(status["bytes"].contains("resent"));
