@@ -1,5 +1,6 @@
 #include "control/showing.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <vector>

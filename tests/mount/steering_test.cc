@@ -1,5 +1,5 @@
 // What a person does to a running mount, and what monitoring sees of it.
-#include <signal.h>
+#include <algorithm>
 
 #include "mount/mount_test.h"
 #include "mount/open_file.h"
