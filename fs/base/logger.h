@@ -7,6 +7,7 @@
 
 #include <fmt/core.h>
 
+#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -40,11 +41,15 @@ class Log {
     Write(LogLevel::kDebug, format, fmt::make_format_args(args...));
   }
 
+  /// May be changed at any time.
+  void SetLeast(LogLevel least) { least_ = least; }
+  [[nodiscard]] LogLevel least() const { return least_; }
+
  private:
   void Write(LogLevel level, fmt::string_view format, fmt::format_args args);
 
   std::shared_ptr<spdlog::logger> const sink_;
-  LogLevel const least_;
+  std::atomic<LogLevel> least_;
 };
 
 using Logger = std::shared_ptr<Log>;

@@ -350,7 +350,9 @@ Result<void> Store::Apply(Transaction& transaction) {
   }
   Wake(transaction);
   for (auto& change : transaction.changes_) {
-    if (observer_ && change.value) observer_(change.table, change.key, *change.value);
+    for (auto const& [number, observer] : observers_) {
+      observer(change.table, change.key, change.value);
+    }
     active_.Set(change.table, std::move(change.key), std::move(change.value));
   }
   if (changed_) changed_();
@@ -380,9 +382,15 @@ Result<void> Store::SkipNumbers(Counter counter, std::uint64_t last) {
   });
 }
 
-void Store::Observe(Observer observer) {
+std::uint64_t Store::Observe(Observer observer) {
   MutexLock lock(mutex_);
-  observer_ = std::move(observer);
+  observers_.emplace(++last_observer_, std::move(observer));
+  return last_observer_;
+}
+
+void Store::EndObserving(std::uint64_t observer) {
+  MutexLock lock(mutex_);
+  observers_.erase(observer);
 }
 
 void Store::WhenChanged(std::function<void()> changed) {

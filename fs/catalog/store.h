@@ -15,6 +15,7 @@
 #include <deque>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -157,10 +158,14 @@ class Store {
   /// LMDB's.
   [[nodiscard]] Result<void> ReadThrough() const;
 
-  using Observer = std::function<void(Table, std::string_view key, std::string_view value)>;
-  /// `observer` is told of each row that is put from now on, with the store's lock held: it notes
-  /// that and returns. An empty one ends it.
-  void Observe(Observer observer) EXCLUDES(mutex_);
+  /// `value`: nothing where the row is deleted.
+  using Observer =
+      std::function<void(Table, std::string_view key, std::optional<std::string_view> value)>;
+  /// `observer` is told of each row that is changed from now on, with the store's lock held: it
+  /// notes that and returns. Returns what ends it.
+  [[nodiscard]] std::uint64_t Observe(Observer observer) EXCLUDES(mutex_);
+  /// The observer is not called any more.
+  void EndObserving(std::uint64_t observer) EXCLUDES(mutex_);
 
   /// `changed` is called after each change from now on, with the store's lock held: it notes that
   /// and returns. An empty one ends it.
@@ -252,7 +257,8 @@ class Store {
   std::optional<Error> commit_error_
       GUARDED_BY(mutex_);  ///< of the last try, while it can be mended
   mutable std::optional<Error> failure_ GUARDED_BY(mutex_);
-  Observer observer_ GUARDED_BY(mutex_);
+  std::map<std::uint64_t, Observer> observers_ GUARDED_BY(mutex_);
+  std::uint64_t last_observer_ GUARDED_BY(mutex_) = 0;
   std::function<void()> changed_ GUARDED_BY(mutex_);
   std::uint64_t first_numbers_[5] = {};  ///< set by Open, before anybody else is here
   bool is_open_ = false;                 ///< likewise; before, on_failure is told of nothing

@@ -14,19 +14,6 @@ using nlohmann::json;
 
 constexpr std::size_t kBarWidth = 30;
 
-std::string Bytes(std::uint64_t bytes) {
-  constexpr char const* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-  auto value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  while (value >= 1024 && unit + 1 < std::size(kUnits)) {
-    value /= 1024;
-    ++unit;
-  }
-  char text[32];
-  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
-  return text;
-}
-
 // More may be done than there is: a file that was cut after it was sent.
 std::size_t Percent(std::uint64_t done, std::uint64_t all) {
   if (done >= all) return 100;
@@ -53,11 +40,6 @@ std::uint64_t AsNumber(json const& value) {
                       (value.is_number_integer() && value.get<json::number_integer_t>() >= 0);
   if (!is_one) static_cast<void>(value.get_ref<json::number_unsigned_t const&>());  // throws
   return value.get<std::uint64_t>();
-}
-
-std::uint64_t NumberOf(json const& object, char const* field) {
-  auto const found = object.find(field);
-  return found == object.end() ? 0 : AsNumber(*found);
 }
 
 std::string ShownText(json const& object, char const* field) {
@@ -100,61 +82,87 @@ bool LacksSomething(json const& status) {
          NumberOf(bytes, "confirmed") >= NumberOf(bytes, "accepted");
 }
 
-std::string SafeShare(json const& status) {
+// `more`: what is said behind the bytes to go.
+std::string SafeShare(json const& status, std::string const& more = {}) {
   auto const& bytes = status.at("bytes");
   auto const confirmed = NumberOf(bytes, "confirmed");
   auto const accepted = NumberOf(bytes, "accepted");
   return (LacksSomething(status) ? "99%" : ShowPercent(confirmed, accepted)) + " (" +
-         Bytes(confirmed) + " of " + Bytes(accepted) + " on the server, " +
-         Bytes(NumberOf(bytes, "remaining")) + " to go)";
+         ShowBytes(confirmed) + " of " + ShowBytes(accepted) + " on the server, " +
+         ShowBytes(NumberOf(bytes, "remaining")) + " to go" + more + ")";
 }
 
 std::string ShowSafe(json const& status, bool with_bars) {
   auto const& bytes = status.at("bytes");
   auto const held = NumberOf(bytes, "held");
   auto const stuck = CountStuck(status.at("files"));
+  auto const sending = NumberOf(bytes, "sending");
   auto const bar = LacksSomething(status)
                        ? Bar(99, 100, with_bars)
                        : Bar(NumberOf(bytes, "confirmed"), NumberOf(bytes, "accepted"), with_bars);
-  auto text = "  safe    " + bar + SafeShare(status) + "\n";
+  auto const on_the_way = sending > 0 ? ", " + ShowBytes(sending) + " of it on the way" : "";
+  auto text = "  safe    " + bar + SafeShare(status, on_the_way) + "\n";
   if (stuck > 0) {
     text += "  stuck   " + std::to_string(stuck) + " files wait for somebody" +
-            (held > 0 ? ", of which a power cut has left " + Bytes(held) + " in doubt" : "") +
-            ": see tusfsctl list\n";
+            (held > 0 ? ", of which a power cut has left " + ShowBytes(held) + " in doubt" : "") +
+            ": see tusfsctl list --stuck\n";
   }
   return text;
 }
 
 std::string ShowSpool(json const& spool) {
   auto const waiting = NumberOf(spool, "waiting");
-  auto text =
-      "  spool   " + Bytes(NumberOf(spool, "used")) + " used of " + Bytes(NumberOf(spool, "limit"));
+  auto text = "  spool   " + ShowBytes(NumberOf(spool, "used")) + " used of " +
+              ShowBytes(NumberOf(spool, "limit"));
   if (waiting > 0) {
     text += ", full: the writers of " + std::to_string(waiting) + " files wait for room";
   }
   auto const interrupted = NumberOf(spool, "interrupted");
   bool const is_much = interrupted >= NumberOf(spool, "limit") / 4;
   if (interrupted > 0 && (waiting > 0 || is_much)) {
-    text += "\n          " + Bytes(interrupted) +
+    text += "\n          " + ShowBytes(interrupted) +
             " of it are of interrupted files, which 'tusfsctl discard' or 'publish' lets go" +
             Behind("; the oldest is ", ShownText(spool, "oldest_interrupted"));
   }
   if (auto const dropped = NumberOf(spool, "dropped_files"); dropped > 0) {
     text += "\n          " + std::to_string(dropped) +
             " interrupted files were given up to make room (" +
-            Bytes(NumberOf(spool, "dropped_bytes")) + ")";
+            ShowBytes(NumberOf(spool, "dropped_bytes")) + ")";
   }
   return text + "\n";
 }
 
 }  // namespace
 
-Result<json> ReadAnswer(std::string const& text) {
-  auto object = json::parse(text, nullptr, false);
-  if (!object.is_object()) return Fail(EPROTO, "the daemon's answer cannot be read");
-  if (auto const error = object.find("error"); error != object.end() && error->is_string()) {
+std::string ShowBytes(std::uint64_t bytes) {
+  constexpr char const* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (value >= 1024 && unit + 1 < std::size(kUnits)) {
+    value /= 1024;
+    ++unit;
+  }
+  char text[32];
+  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
+  return text;
+}
+
+std::uint64_t NumberOf(json const& object, char const* field) {
+  auto const found = object.find(field);
+  return found == object.end() ? 0 : AsNumber(*found);
+}
+
+Result<void> JudgeAnswer(json const& answer) {
+  if (!answer.is_object()) return Fail(EPROTO, "the daemon's answer cannot be read");
+  if (auto const error = answer.find("error"); error != answer.end() && error->is_string()) {
     return Fail(ENOENT, error->get<std::string>());
   }
+  return {};
+}
+
+Result<json> ReadAnswer(std::string const& text) {
+  auto object = json::parse(text, nullptr, false);
+  if (auto judged = JudgeAnswer(object); !judged) return Failure(judged.error());
   return object;
 }
 
@@ -178,9 +186,13 @@ std::string ShowMount(json const& status, bool with_bars) {
   text += std::string("  server  ") +
           (server.value("reachable", false) ? "reachable" : "not usable") + " since " +
           ShownText(server, "since") + Behind(": ", ShownText(server, "error")) + "\n";
+  if (status.value("paused", false)) text += "  paused  nothing is sent: see tusfsctl resume\n";
   text += ShowSafe(status, with_bars);
-  text += "  sent    " + Bytes(NumberOf(bytes, "sent")) + ", of these " +
-          Bytes(NumberOf(bytes, "resent")) + " again\n";
+  if (auto const limit = NumberOf(status, "limit"); limit > 0) {
+    text += "  limit   " + ShowBytes(limit) + "/s\n";
+  }
+  text += "  sent    " + ShowBytes(NumberOf(bytes, "sent")) + ", of these " +
+          ShowBytes(NumberOf(bytes, "resent")) + " again\n";
   std::string files;
   for (auto const& [state, count] : status.at("files").items()) {
     files += (files.empty() ? "" : ", ") + std::to_string(AsNumber(count)) + " " + Printable(state);
@@ -202,19 +214,44 @@ std::string SummaryOf(json const& status) {
   return text;
 }
 
+std::string ShowFile(json const& file, bool with_bars) {
+  auto const offset = NumberOf(file, "offset") + NumberOf(file, "sending");
+  auto const size = NumberOf(file, "size");
+  auto const state = ShownText(file, "state");
+  bool const nothing_yet = size == 0 && state != "uploaded";
+  auto const advice = ShownText(file, "advice");
+  return Padded(state, 11) + " " + Bar(offset, size, with_bars) +
+         Padded(nothing_yet ? "0%" : ShowPercent(offset, size), 4, true) + " " +
+         Padded(ShowBytes(size), 10, true) + "  " + ShownText(file, "path") +
+         Behind("  -- ", ShownText(file, "error")) +
+         Behind("  -- the server keeps it until ", ShownText(file, "expires")) + "\n" +
+         (advice.empty() ? "" : "            " + advice + "\n");
+}
+
+std::string ShowMountList(json const& answer, bool) {
+  std::string text;
+  for (auto const& mount : answer.at("mounts")) {
+    text += ShownText(mount, "mount") + " -> " + ShownText(mount, "url") + "\n";
+    auto const& pid = mount.at("daemon_pid");
+    if (!pid.is_null()) text += "  process " + std::to_string(AsNumber(pid));
+    text += std::string(pid.is_null() ? "  " : ", ") + ShownText(mount, "state");
+    auto const& backlog = mount.at("backlog");
+    if (!backlog.is_null()) {
+      auto const going = NumberOf(backlog, "going");
+      text += going == 0 ? ", nothing to send"
+                         : ", " + std::to_string(going) + " files, " +
+                               ShowBytes(NumberOf(backlog, "left")) + " to go";
+      auto const stuck = NumberOf(backlog, "stuck");
+      if (stuck > 0) text += ", " + std::to_string(stuck) + " need somebody";
+    }
+    text += "\n";
+  }
+  return text;
+}
+
 std::string ShowFiles(json const& answer, bool with_bars) {
   std::string text;
-  for (auto const& file : FilesIn(answer)) {
-    auto const offset = NumberOf(file, "offset");
-    auto const size = NumberOf(file, "size");
-    auto const state = ShownText(file, "state");
-    bool const nothing_yet = size == 0 && state != "uploaded";
-    text += Padded(state, 11) + " " + Bar(offset, size, with_bars) +
-            Padded(nothing_yet ? "0%" : ShowPercent(offset, size), 4, true) + " " +
-            Padded(Bytes(size), 10, true) + "  " + ShownText(file, "path") +
-            Behind("  -- ", ShownText(file, "error")) +
-            Behind("  -- the server keeps it until ", ShownText(file, "expires")) + "\n";
-  }
+  for (auto const& file : FilesIn(answer)) text += ShowFile(file, with_bars);
   return text;
 }
 

@@ -16,8 +16,15 @@ namespace tusfs {
 /// Errors: EPROTO for what is no answer; ENOENT with the daemon's own sentence.
 [[nodiscard]] Result<nlohmann::json> ReadAnswer(std::string const& text);
 
+/// The same of what was parsed.
+[[nodiscard]] Result<void> JudgeAnswer(nlohmann::json const& answer);
+
 /// An array.
 [[nodiscard]] nlohmann::json const& FilesIn(nlohmann::json const& answer);
+/// "1.5 GiB", "40 B".
+[[nodiscard]] std::string ShowBytes(std::uint64_t bytes);
+/// The number of a field, 0 where there is none.
+[[nodiscard]] std::uint64_t NumberOf(nlohmann::json const& object, char const* field);
 /// The text of a field; empty where there is none.
 [[nodiscard]] std::string TextOf(nlohmann::json const& object, char const* field);
 
@@ -27,6 +34,10 @@ namespace tusfs {
 /// How the mount is, in one line for the service manager: how much is safe, what waits for
 /// somebody, whether the server can be used.
 [[nodiscard]] std::string SummaryOf(nlohmann::json const& status);
+/// One line a mount, of {"mounts": […]}.
+[[nodiscard]] std::string ShowMountList(nlohmann::json const& answer, bool with_bars);
+/// One line, and one more for what to do about it.
+[[nodiscard]] std::string ShowFile(nlohmann::json const& file, bool with_bars);
 /// One line a file.
 [[nodiscard]] std::string ShowFiles(nlohmann::json const& answer, bool with_bars);
 

@@ -6,7 +6,10 @@
 #include <optional>
 #include <string_view>
 
+#include "base/clock.h"
 #include "control/answers.h"
+#include "control/watchers.h"
+#include "filesystem/backlog.h"
 
 namespace tusfs {
 namespace {
@@ -19,6 +22,10 @@ std::string Dump(json const& object) {
 }
 
 json Problem(std::string const& sentence) { return {{"error", sentence}}; }
+
+json Problem(Error const& error, std::string const& path) {
+  return Problem("'" + path + "': " + Describe(error));
+}
 
 // One spelling for each path, because what is beneath it is told by its text.
 std::string Spell(std::string_view path) {
@@ -43,24 +50,53 @@ std::string Timestamp(FileTime time) {
   return text;
 }
 
-json Files(Result<std::vector<FileReport>> const& reports, std::string const& path,
-           bool with_urls) {
-  if (!reports) return Problem("'" + path + "': " + Describe(reports.error()));
-  json files = json::array();
-  for (auto const& report : *reports) {
-    json file{{"path", report.path}, {"state", report.state},   {"size", report.size},
-              {"held", report.held}, {"offset", report.offset}, {"finishes", report.finishes},
-              {"error", nullptr}};
-    if (!report.error.empty()) file["error"] = report.error;
-    if (report.expires != 0) file["expires"] = Timestamp(report.expires);
-    if (with_urls) file["url"] = report.url;
-    files.push_back(std::move(file));
-  }
-  return {{"files", std::move(files)}};
+json FileOf(FileReport const& report, bool with_url) {
+  json file{{"path", report.path}, {"state", report.state},   {"size", report.size},
+            {"held", report.held}, {"offset", report.offset}, {"finishes", report.finishes},
+            {"error", nullptr}};
+  if (!report.error.empty()) file["error"] = report.error;
+  if (report.sending != 0) file["sending"] = report.sending;
+  if (report.expires != 0) file["expires"] = Timestamp(report.expires);
+  if (with_url) file["url"] = report.url;
+  return file;
 }
 
+// {"files": […]}, sent as it comes.
+class FileList {
+ public:
+  FileList(Commands::Sink const& send, bool with_urls) : send_(send), with_urls_(with_urls) {}
+
+  bool Add(FileReport const& report) {
+    text_ += is_begun_ ? "," : kHead;
+    is_begun_ = true;
+    text_ += Dump(FileOf(report, with_urls_));
+    if (text_.size() < kPiece) return true;
+    bool const is_taken = send_(text_);
+    text_.clear();
+    return is_taken;
+  }
+
+  void End(Result<void> const& listed, std::string const& path) {
+    auto const problem = listed ? json() : Problem(listed.error(), path);
+    if (!is_begun_) {
+      send_(listed ? std::string(kHead) + "]}" : Dump(problem));
+      return;
+    }
+    send_(text_ + (listed ? "]}" : "]," + Dump(problem).substr(1)));
+  }
+
+ private:
+  static constexpr char const* kHead = "{\"files\":[";
+  static constexpr std::size_t kPiece = 64 * 1024;
+
+  Commands::Sink const& send_;
+  bool const with_urls_;
+  std::string text_;
+  bool is_begun_ = false;
+};
+
 json Decided(Result<Decisions::Outcomes> const& outcomes, std::string const& path) {
-  if (!outcomes) return Problem("'" + path + "': " + Describe(outcomes.error()));
+  if (!outcomes) return Problem(outcomes.error(), path);
   json files = json::array();
   for (auto const& outcome : *outcomes) {
     json file{{"path", outcome.path}, {"done", outcome.refusal.empty()}, {"error", nullptr}};
@@ -70,7 +106,7 @@ json Decided(Result<Decisions::Outcomes> const& outcomes, std::string const& pat
   return {{"files", std::move(files)}};
 }
 
-json Status(Result<StatusReport> const& status, MountEntry const& entry) {
+json Status(Result<StatusReport> const& status, MountEntry const& entry, Controls const& controls) {
   if (!status) return Problem(Describe(status.error()));
   json files = json::object();
   for (auto const& [state, count] : status->files) files[std::string(state)] = count;
@@ -88,20 +124,45 @@ json Status(Result<StatusReport> const& status, MountEntry const& entry) {
   if (!status->oldest_interrupted.empty()) {
     spool["oldest_interrupted"] = status->oldest_interrupted;
   }
+  json oldest;
+  if (!status->oldest_unsent.empty()) {
+    auto const age = std::max<FileTime>(SystemClock().Wall() - status->oldest_unsent_at, 0);
+    oldest = {{"path", status->oldest_unsent},
+              {"since", Timestamp(status->oldest_unsent_at)},
+              {"age", age / 1'000'000'000}};
+  }
   return {{"mount", entry.mount},
           {"url", entry.url},
           {"daemon_pid", entry.daemon_pid},
+          {"paused", controls.IsPaused()},
+          {"limit", controls.limit()},
+          {"log_level", controls.log_level()},
+          {"oldest_unsent", std::move(oldest)},
           {"writer_ends", entry.writer_ends},
           {"server", std::move(server)},
           {"files", std::move(files)},
           {"bytes",
            {{"accepted", status->accepted},
             {"confirmed", status->confirmed},
+            {"sending", status->sending},
             {"held", status->held},
             {"remaining", status->accepted - status->confirmed},
             {"sent", status->sent},
             {"resent", status->resent}}},
           {"spool", std::move(spool)}};
+}
+
+json Answered(ServerAnswer const& answer) {
+  json object{{"problem", nullptr},
+              {"code", nullptr},
+              {"clock_ahead", nullptr},
+              {"took_ms", answer.took.count()}};
+  if (!answer.info) {
+    object["problem"] = answer.info.error().message;
+    object["code"] = tus::Name(answer.info.error().code);
+  }
+  if (answer.clock_ahead) object["clock_ahead"] = answer.clock_ahead->count();
+  return object;
 }
 
 std::optional<Decisions::Rest> RestOf(std::string const& text) {
@@ -115,33 +176,94 @@ std::optional<Decisions::Rest> RestOf(std::string const& text) {
 
 std::string Commands::Summary() const {
   auto const status = reporter_.Status();
-  return status ? SummaryOf(Status(status, entry_)) : Describe(status.error());
+  return status ? SummaryOf(Status(status, entry_, controls_)) : Describe(status.error());
 }
 
-std::string Commands::Answer(std::string const& request) const {
-  auto const object = json::parse(request, nullptr, false);
-  if (!object.is_object()) return Dump(Problem("the request is not a JSON object"));
-  auto const text = [&](char const* field) {
-    auto const found = object.find(field);
-    return found != object.end() && found->is_string() ? found->get<std::string>() : "";
-  };
-  auto const wants_urls = object.find("urls");
-  bool const urls =
-      wants_urls != object.end() && wants_urls->is_boolean() && wants_urls->get<bool>();
-  auto const command = text("command");
-  auto const path = Spell(text("path"));
-  if (command == "status") return Dump(Status(reporter_.Status(), entry_));
-  if (command == "list") return Dump(Files(reporter_.List(path), path, urls));
-  if (command == "unfinished") return Dump(Files(reporter_.Unfinished(path), path, urls));
-  if (command == "publish") {
-    auto const rest = RestOf(text("rest"));
-    return Dump(rest ? Decided(decisions_.Publish(path, *rest), path)
-                     : Problem("the rest of a file is taken or dropped, nothing else"));
+// One request, taken apart.
+class Commands::Asked {
+ public:
+  explicit Asked(std::string const& request) : object_(json::parse(request, nullptr, false)) {}
+
+  [[nodiscard]] bool IsOne() const { return object_.is_object(); }
+  [[nodiscard]] std::string Text(char const* field) const {
+    if (!IsOne()) return {};
+    auto const found = object_.find(field);
+    return found != object_.end() && found->is_string() ? found->get<std::string>() : "";
   }
-  if (command == "retry") return Dump(Decided(decisions_.Retry(path), path));
-  if (command == "accept") return Dump(Decided(decisions_.Accept(path), path));
-  if (command == "discard") return Dump(Decided(decisions_.Discard(path), path));
-  return Dump(Problem("unknown command '" + command + "'"));
+  [[nodiscard]] bool Is(char const* field) const {
+    auto const found = object_.find(field);
+    return found != object_.end() && found->is_boolean() && found->get<bool>();
+  }
+  [[nodiscard]] std::optional<std::uint64_t> Number(char const* field) const {
+    auto const found = object_.find(field);
+    bool const is_one = found != object_.end() && found->is_number_unsigned();
+    return is_one ? std::optional(found->get<std::uint64_t>()) : std::nullopt;
+  }
+  [[nodiscard]] std::string Path() const { return Spell(Text("path")); }
+
+ private:
+  json const object_;
+};
+
+std::optional<std::string> Commands::WatchedBy(std::string const& request) {
+  Asked const asked(request);
+  if (asked.Text("command") != "watch") return std::nullopt;
+  return asked.Path();
+}
+
+void Commands::Answer(std::string const& request, Sink const& send, std::stop_token stop) const {
+  Asked const asked(request);
+  auto const command = asked.Text("command");
+  auto const path = asked.Path();
+  if (command == "list") {
+    FileList files(send, asked.Is("urls"));
+    files.End(reporter_.VisitAll(path, [&](FileReport const& report) { return files.Add(report); }),
+              path);
+  } else if (command == "unfinished") {
+    FileList files(send, asked.Is("urls"));
+    files.End(reporter_.VisitUnfinished(
+                  path, [&](InodeId, FileReport const& report) { return files.Add(report); }),
+              path);
+  } else {
+    send(Dump(asked.IsOne() ? Answer(asked, std::move(stop))
+                            : Problem("the request is not a JSON object")));
+  }
+}
+
+json Commands::Answer(Asked const& asked, std::stop_token stop) const {
+  auto const command = asked.Text("command");
+  auto const path = asked.Path();
+  if (command == "status") return Status(reporter_.Status(), entry_, controls_);
+  if (command == "backlog") {
+    Backlog backlog(reporter_, path);
+    if (auto counted = backlog.CountAnew(); !counted) return Problem(counted.error(), path);
+    return ToJson({.files = backlog.numbers(), .mount = reporter_.Now()});
+  }
+  if (command == "ask-server") return Answered(controls_.AskServer(std::move(stop)));
+  if (command == "publish") {
+    auto const rest = RestOf(asked.Text("rest"));
+    return rest ? Decided(decisions_.Publish(path, *rest), path)
+                : Problem("the rest of a file is taken or dropped, nothing else");
+  }
+  if (command == "retry") return Decided(decisions_.Retry(path), path);
+  if (command == "accept") return Decided(decisions_.Accept(path), path);
+  if (command == "discard") return Decided(decisions_.Discard(path), path);
+  return Steer(asked);
+}
+
+json Commands::Steer(Asked const& asked) const {
+  auto const command = asked.Text("command");
+  auto const answer = [](Result<void> const& done) {
+    return done ? json::object() : Problem(Describe(done.error()));
+  };
+  if (command == "pause") return answer(controls_.Pause(true));
+  if (command == "resume") return answer(controls_.Pause(false));
+  if (command == "limit") {
+    auto const rate = asked.Number("rate");
+    return rate ? answer(controls_.Limit(*rate)) : Problem("a limit is a number of bytes");
+  }
+  if (command == "log-level") return answer(controls_.SetLogLevel(asked.Text("level")));
+  return Problem("unknown command '" + command + "'");
 }
 
 }  // namespace tusfs

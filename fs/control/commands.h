@@ -4,15 +4,26 @@
 //   {"command": "status"}                     → the status object
 //   {"command": "list", "path": P}            → {"files": […]}; "urls": true adds the upload URLs
 //   {"command": "unfinished", "path": P}      → {"files": […]}, those that are not uploaded
+//   {"command": "backlog", "path": P}         → {"going", "left", "stuck", …}: control/watchers.h
+//   {"command": "pause"}, {"command": "resume"}, {"command": "limit", "rate": BYTES_PER_SECOND},
+//   {"command": "log-level", "level": WORD}   → {}
+//   {"command": "ask-server"}                 → {"problem", "code", "clock_ahead", "took_ms"}
 //   {"command": "publish", "path": P}         → {"files": […]} with path, done and error of each;
 //   also "retry", "accept" and "discard"        for a directory of those that were meant; publish
 //                                               takes "rest": "take" or "drop", too
+//   {"command": "watch", "path": P}           → lines until it is over: control/watchers.h
 // P is relative to the mount; empty names and "." in it say nothing. A failure answers
-// {"error": SENTENCE}.
+// {"error": SENTENCE}; where that comes after files have been sent, behind them.
 #pragma once
 
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <stop_token>
 #include <string>
+#include <string_view>
 
+#include "control/controls.h"
 #include "control/registry.h"
 #include "filesystem/decisions.h"
 #include "filesystem/report.h"
@@ -22,19 +33,30 @@ namespace tusfs {
 class Commands {
  public:
   /// The collaborators outlive the commands.
-  Commands(MountEntry entry, Reporter const& reporter, Decisions& decisions)
-      : entry_(std::move(entry)), reporter_(reporter), decisions_(decisions) {}
+  Commands(MountEntry entry, Reporter const& reporter, Decisions& decisions, Controls& controls)
+      : entry_(std::move(entry)), reporter_(reporter), decisions_(decisions), controls_(controls) {}
 
-  /// Answers one request; never throws, whatever the text is.
-  [[nodiscard]] std::string Answer(std::string const& request) const;
+  /// Takes a piece of an answer; false: nobody wants more of it.
+  using Sink = std::function<bool(std::string_view piece)>;
+  /// Answers one request with one line, without its end; never throws, whatever the text is. Needs
+  /// as much memory for many files as for few.
+  void Answer(std::string const& request, Sink const& send, std::stop_token stop = {}) const;
+
+  /// The path that somebody wants to watch; nothing where that is not what is asked.
+  [[nodiscard]] static std::optional<std::string> WatchedBy(std::string const& request);
 
   /// The answer to "status" in one line (SummaryOf), or why there is none.
   [[nodiscard]] std::string Summary() const;
 
  private:
+  class Asked;
+  [[nodiscard]] nlohmann::json Answer(Asked const& asked, std::stop_token stop) const;
+  [[nodiscard]] nlohmann::json Steer(Asked const& asked) const;
+
   MountEntry const entry_;
   Reporter const& reporter_;
   Decisions& decisions_;
+  Controls& controls_;
 };
 
 }  // namespace tusfs

@@ -38,13 +38,12 @@ Result<UniqueFd> MakeSocket(timeval patience) {
   return fd;
 }
 
-Result<void> SendLine(int fd, std::string line) {
-  line += '\n';
-  for (std::size_t sent = 0; sent < line.size();) {
-    auto const n = ::send(fd, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
+Result<void> SendAll(int fd, std::string_view text) {
+  while (!text.empty()) {
+    auto const n = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return FailErrno("send");
-    sent += static_cast<std::size_t>(n);
+    text.remove_prefix(static_cast<std::size_t>(n));
   }
   return {};
 }
@@ -68,7 +67,7 @@ Result<std::string> ReceiveLine(int fd, std::size_t longest) {
 
 }  // namespace
 
-Result<std::string> Ask(std::filesystem::path const& socket, std::string const& request) {
+Result<UniqueFd> Open(std::filesystem::path const& socket, std::string const& request) {
   auto const address = Address(socket);
   if (!address) return Failure(address.error());
   auto fd = MakeSocket(kAnswerPatience);
@@ -76,12 +75,23 @@ Result<std::string> Ask(std::filesystem::path const& socket, std::string const& 
   if (::connect(fd->get(), reinterpret_cast<sockaddr const*>(&*address), sizeof *address) != 0) {
     return FailErrno(socket.string());
   }
-  if (auto sent = SendLine(fd->get(), request); !sent) return Failure(sent.error());
-  return ReceiveLine(fd->get(), kLongestAnswer);
+  if (auto sent = SendAll(fd->get(), request + "\n"); !sent) return Failure(sent.error());
+  return fd;
+}
+
+Result<std::string> Ask(std::filesystem::path const& socket, std::string const& request) {
+  auto const connection = Open(socket, request);
+  if (!connection) return Failure(connection.error());
+  return ReceiveLine(connection->get(), kLongestAnswer);
+}
+
+bool Peer::Send(std::string_view piece) {
+  is_gone_ = is_gone_ || !SendAll(connection_.get(), piece);
+  return !is_gone_;
 }
 
 ControlServer::ControlServer(std::filesystem::path socket, UniqueFd listener, UniqueFd wake,
-                             std::function<std::string(std::string const&)> answer, Logger logger)
+                             Answerer answer, Logger logger)
     : socket_(std::move(socket)),
       listener_(std::move(listener)),
       wake_(std::move(wake)),
@@ -90,9 +100,8 @@ ControlServer::ControlServer(std::filesystem::path socket, UniqueFd listener, Un
       connections_(kConnections, kConnections),
       thread_([this](std::stop_token stop) { Run(stop); }) {}
 
-Result<std::unique_ptr<ControlServer>> ControlServer::Start(
-    std::filesystem::path const& socket, std::function<std::string(std::string const&)> answer,
-    Logger logger) {
+Result<std::unique_ptr<ControlServer>> ControlServer::Start(std::filesystem::path const& socket,
+                                                            Answerer answer, Logger logger) {
   auto const address = Address(socket);
   if (!address) return Failure(address.error());
   auto listener = MakeSocket(kPatience);
@@ -123,7 +132,7 @@ void ControlServer::Run(std::stop_token stop) {
     auto const connection =
         std::make_shared<UniqueFd>(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (*connection) {
-      connections_.Add([this, connection] { Serve(connection->get()); });
+      connections_.Add([this, connection, stop] { Serve(*connection, stop); });
     } else {
       // Out of descriptors, most likely: the listener stays readable, so wait a little.
       ::poll(&waiting[1], 1, kPauseAfterError);
@@ -131,20 +140,21 @@ void ControlServer::Run(std::stop_token stop) {
   }
 }
 
-void ControlServer::Serve(int connection) const {
+void ControlServer::Serve(UniqueFd& connection, std::stop_token const& stop) const {
   ucred peer{};
   socklen_t size = sizeof peer;
-  if (::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
+  if (::getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
       (peer.uid != 0 && peer.uid != ::geteuid())) {
     return;
   }
-  ::setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
-  ::setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
-  auto const request = ReceiveLine(connection, kLongestRequest);
+  ::setsockopt(connection.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
+  ::setsockopt(connection.get(), SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
+  auto const request = ReceiveLine(connection.get(), kLongestRequest);
   if (!request) return;
-  if (auto sent = SendLine(connection, answer_(*request)); !sent) {
-    logger_->Debug("control answer not taken error=\"{}\"", sent.error().context);
-  }
+  Peer asking(connection, stop);
+  answer_(*request, asking);
+  if (!connection) return;
+  if (!asking.Send("\n")) logger_->Debug("control answer not taken");
 }
 
 }  // namespace tusfs

@@ -38,18 +38,20 @@ Description::State StateOf(Content content) {
 
 Describer::Describer(Store& store, Spool& spool, Logger logger)
     : store_(store), spool_(spool), logger_(std::move(logger)) {
-  store_.Observe([this](Table table, std::string_view key, std::string_view value) {
-    if (table == Table::kInodes) {
-      Note(KeyNumber(key));
-    } else if (table == Table::kNames) {
-      auto const entry = DecodeEntry(value);
-      if (entry && entry->type == FileType::kDirectory) NoteMoved(entry->inode);
-    } else if (table == Table::kUploads) {
-      auto const upload = DecodeUpload({}, value);
-      // Of an upload only its URL is written down, which comes before its first byte.
-      if (upload && upload->owner != 0 && upload->offset == 0) Note(upload->owner);
-    }
-  });
+  observing_ = store_.Observe(
+      [this](Table table, std::string_view key, std::optional<std::string_view> value) {
+        if (!value) return;
+        if (table == Table::kInodes) {
+          Note(KeyNumber(key));
+        } else if (table == Table::kNames) {
+          auto const entry = DecodeEntry(*value);
+          if (entry && entry->type == FileType::kDirectory) NoteMoved(entry->inode);
+        } else if (table == Table::kUploads) {
+          auto const upload = DecodeUpload({}, *value);
+          // Of an upload only its URL is written down, which comes before its first byte.
+          if (upload && upload->owner != 0 && upload->offset == 0) Note(upload->owner);
+        }
+      });
   thread_ = std::jthread([this](std::stop_token stop) {
     NameThread("describer");
     Run(std::move(stop));
@@ -57,7 +59,7 @@ Describer::Describer(Store& store, Spool& spool, Logger logger)
 }
 
 Describer::~Describer() {
-  store_.Observe({});
+  store_.EndObserving(observing_);
   thread_.request_stop();
   {
     MutexLock lock(mutex_);

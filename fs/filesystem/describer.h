@@ -5,6 +5,7 @@
 // those that were uploaded last.
 #pragma once
 
+#include <cstdint>
 #include <set>
 #include <thread>
 
@@ -45,6 +46,7 @@ class Describer {
   std::set<InodeId> inodes_ GUARDED_BY(mutex_);
   std::set<InodeId> moved_ GUARDED_BY(mutex_);  ///< directories that have got a name
   bool complained_ = false;
+  std::uint64_t observing_ = 0;
   std::jthread thread_;
 };
 

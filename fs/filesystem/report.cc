@@ -19,6 +19,8 @@ namespace {
 constexpr std::chrono::microseconds kLongestLook{250};
 constexpr std::chrono::microseconds kPauseOfReport{100};
 constexpr std::size_t kSmallPage = 64;
+// Whose rows are worth being let go of again.
+constexpr std::uint64_t kManyFiles = 10'000;
 constexpr std::string_view kLocalOnly = "local-only";
 
 // Why what is no regular file stays here.
@@ -148,6 +150,8 @@ Result<FileReport> Reporter::Describe(View const& view, Inode const& inode,
   }
   if (*upload) {
     report.offset = (*upload)->offset;
+    auto const reached = std::min(uploader_.in_flight().EndOf(inode.id), report.size);
+    report.sending = reached - std::min(reached, report.offset);
     report.url = (*upload)->url;
     report.receipt = (*upload)->receipt;
     if (life::MayExpire((*upload)->phase)) report.expires = (*upload)->expires;
@@ -207,43 +211,79 @@ Result<FileReport> Reporter::DescribeOtherName(View const& view, Inode const& in
   return report;
 }
 
+Reporter::Moment Reporter::Now() const {
+  auto const totals = store_.Read([](View const& view) { return GetTotals(view); });
+  // Where the catalog fails, whoever looks at files is told.
+  return {.sent = totals ? totals->sent : 0,
+          .reachable = uploader_.Server().reachable,
+          .paused = uploader_.IsPaused()};
+}
+
+Result<FileType> Reporter::KindOf(std::string const& path) const {
+  return store_.Read([&](View const& view) -> Result<FileType> {
+    auto const top = ResolvePath(view, path);
+    if (!top) return Failure(top.error());
+    return top->type;
+  });
+}
+
 Result<std::vector<FileReport>> Reporter::List(std::string const& path) const {
+  std::vector<FileReport> reports;
+  auto const visited = VisitAll(path, [&](FileReport const& report) {
+    reports.push_back(report);
+    return true;
+  });
+  if (!visited) return Failure(visited.error());
+  return reports;
+}
+
+Result<void> Reporter::VisitOne(Inode const& top, std::string const& path,
+                                Visit const& visit) const {
+  auto const report = store_.Read([&](View const& view) {
+    bool const is_first = PathOf(view, top).value_or("") == path;
+    return is_first ? Describe(view, top, path) : DescribeOtherName(view, top, path);
+  });
+  if (!report) return Failure(report.error());
+  visit(*report);
+  return {};
+}
+
+Result<void> Reporter::VisitAll(std::string const& path, Visit const& visit) const {
   auto const top = store_.Read([&](View const& view) { return ResolvePath(view, path); });
   if (!top) return Failure(top.error());
-  std::vector<FileReport> reports;
-  if (top->type != FileType::kDirectory) {
-    auto report = store_.Read([&](View const& view) {
-      bool const is_first = PathOf(view, *top).value_or("") == path;
-      return is_first ? Describe(view, *top, path) : DescribeOtherName(view, *top, path);
-    });
-    if (!report) return Failure(report.error());
-    reports.push_back(std::move(*report));
-    return reports;
-  }
+  if (top->type != FileType::kDirectory) return VisitOne(*top, path, visit);
   std::vector<std::pair<InodeId, std::string>> directories{{top->id, path}};
+  std::uint64_t visited = 0;
   while (!directories.empty()) {
     auto const [directory, name] = directories.back();
     directories.pop_back();
     auto const prefix = name.empty() ? "" : name + "/";
-    auto const before = reports.size();
+    auto const before = visited;
     std::vector<std::pair<InodeId, std::string>> below;
     for (std::uint64_t cookie = 0, more = 1; more != 0;) {
-      auto const listed = ListSome(directory, prefix, cookie, reports, below);
+      std::vector<FileReport> page;
+      auto const listed = ListSome(directory, prefix, cookie, page, below);
       if (!listed) return Failure(listed.error());
+      visited += page.size();
+      for (auto const& report : page) {
+        if (!visit(report)) return {};
+      }
       more = *listed;
       cookie = more;
       // A lock that is let go and taken again at once is not given to those who wait.
       if (more != 0) std::this_thread::sleep_for(kPauseOfReport);
     }
-    if (reports.size() == before && below.empty() && !name.empty()) {
-      FileReport& empty = reports.emplace_back();
+    if (visited == before && below.empty() && !name.empty()) {
+      FileReport empty;
       empty.path = name;
       empty.state = kLocalOnly;
       empty.error = "an empty directory is not uploaded";
+      if (!visit(empty)) return {};
     }
     directories.insert(directories.end(), below.rbegin(), below.rend());
   }
-  return reports;
+  if (visited > kManyFiles) store_.LetGoOfPages();
+  return {};
 }
 
 // One page of a directory in one look, so that nobody else waits for long. Returns the cookie to go
@@ -288,37 +328,70 @@ Result<std::uint64_t> Reporter::ListSome(
   });
 }
 
-Result<std::vector<FileReport>> Reporter::Unfinished(std::string const& path) const {
+Result<std::optional<FileReport>> Reporter::FindUnfinished(View const& view, InodeId id,
+                                                           std::string const& path) const {
+  auto const inode = GetInode(view, id);
+  if (!inode && inode.error().code == ENOENT) return std::nullopt;
+  if (!inode) return Failure(inode.error());
+  bool const has_nothing = inode->type != FileType::kRegular || inode->links == 0;
+  if (has_nothing || life::IsUploaded(*inode)) return std::nullopt;
+  auto const names = PathsOf(view, *inode);
+  if (!names) return Failure(names.error());
+  auto const beneath = std::find_if(names->begin(), names->end(),
+                                    [&](std::string const& name) { return IsBeneath(name, path); });
+  if (beneath == names->end()) return std::nullopt;
+  auto report = Describe(view, *inode, names->front());
+  if (!report) return Failure(report.error());
+  report->path = *beneath;
+  return std::optional(*std::move(report));
+}
+
+Result<std::optional<FileReport>> Reporter::FindUnfinished(InodeId inode,
+                                                           std::string const& path) const {
+  return store_.Read([&](View const& view) { return FindUnfinished(view, inode, path); });
+}
+
+Result<void> Reporter::VisitUnfinished(std::string const& path, VisitFile const& visit) const {
   auto const top = store_.Read([&](View const& view) { return ResolvePath(view, path); });
   if (!top) return Failure(top.error());
-  std::vector<FileReport> reports;
+  if (top->type != FileType::kDirectory) {
+    auto const report = FindUnfinished(top->id, path);
+    if (!report) return Failure(report.error());
+    if (*report) visit(top->id, **report);
+    return {};
+  }
   InodeId after = 0;
   while (true) {
-    auto const page =
+    auto const ids =
         store_.Read([&](View const& view) { return ListWork(view, after, kSmallPage); });
-    if (!page) return Failure(page.error());
-    if (page->empty()) return reports;
-    after = page->back();
+    if (!ids) return Failure(ids.error());
+    if (ids->empty()) return {};
+    after = ids->back();
+    std::vector<std::pair<InodeId, FileReport>> page;
     auto const described = store_.Read([&](View const& view) -> Result<void> {
-      for (auto const id : *page) {
-        auto const inode = GetInode(view, id);
-        if (!inode || inode->links == 0) continue;
-        auto const names = PathsOf(view, *inode);
-        if (!names) return Failure(names.error());
-        auto const beneath =
-            std::find_if(names->begin(), names->end(),
-                         [&](std::string const& name) { return IsBeneath(name, path); });
-        if (beneath == names->end()) continue;
-        auto report = Describe(view, *inode, names->front());
+      for (auto const id : *ids) {
+        auto report = FindUnfinished(view, id, path);
         if (!report) return Failure(report.error());
-        report->path = *beneath;
-        reports.push_back(std::move(*report));
+        if (*report) page.emplace_back(id, **std::move(report));
       }
       return {};
     });
     if (!described) return Failure(described.error());
+    for (auto const& [id, report] : page) {
+      if (!visit(id, report)) return {};
+    }
     std::this_thread::sleep_for(kPauseOfReport);
   }
+}
+
+Result<std::vector<FileReport>> Reporter::Unfinished(std::string const& path) const {
+  std::vector<FileReport> reports;
+  auto const visited = VisitUnfinished(path, [&](InodeId, FileReport const& report) {
+    reports.push_back(report);
+    return true;
+  });
+  if (!visited) return Failure(visited.error());
+  return reports;
 }
 
 // As List would show it under all its names.
@@ -353,9 +426,14 @@ Result<void> Reporter::Count(View const& view, Inode const& inode, StatusReport&
     }
   }
   if (file->state == kLocalOnly) return {};
+  if (status.oldest_unsent.empty() || inode.changed < status.oldest_unsent_at) {
+    status.oldest_unsent = *path;
+    status.oldest_unsent_at = inode.changed;
+  }
   status.accepted += file->size + file->held + file->missing;
   status.held += file->held;
   status.confirmed += SafeOf(*file);
+  status.sending += file->sending;
   return {};
 }
 

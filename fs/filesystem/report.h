@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -27,6 +28,7 @@ struct FileReport {
   std::uint64_t held = 0;     ///< bytes behind them that are kept, whole or not: see DescribeCut
   std::uint64_t missing = 0;  ///< bytes that it had and that are neither
   std::uint64_t offset = 0;   ///< bytes that the server has confirmed
+  std::uint64_t sending = 0;  ///< bytes behind these that are on their way to it
   FileTime expires = 0;       ///< when the server deletes what is unfinished; 0: it did not say
   bool finishes = false;      ///< will be uploaded without anybody doing anything
   std::string error;          ///< why it is stuck, or the last error; may be empty
@@ -39,6 +41,7 @@ struct StatusReport {
   std::uint64_t accepted = 0;      ///< bytes of the files that are to be uploaded, lost ones too
   std::uint64_t held = 0;          ///< of these, bytes that a power cut has left in doubt
   std::uint64_t confirmed = 0;     ///< of these, bytes that the server has
+  std::uint64_t sending = 0;       ///< bytes behind these that are on their way to it
   std::uint64_t sent = 0;          ///< body bytes sent since the mount was made
   std::uint64_t resent = 0;        ///< of these, bytes that were sent before
   std::uint64_t spool_used = 0;    ///< bytes of local disk
@@ -47,7 +50,10 @@ struct StatusReport {
   std::uint64_t interrupted = 0;   ///< bytes here of files that are interrupted
   std::string oldest_interrupted;  ///< path of the one that is so for longest; or empty
   FileTime oldest_interrupted_at = 0;  ///< since when
-  std::uint64_t dropped_files = 0;     ///< interrupted files that were given up to make room
+  std::string
+      oldest_unsent;  ///< path of what was changed longest ago and is not uploaded; or empty
+  FileTime oldest_unsent_at = 0;    ///< when
+  std::uint64_t dropped_files = 0;  ///< interrupted files that were given up to make room
   std::uint64_t dropped_bytes = 0;
   Endpoint::State server;
 };
@@ -62,19 +68,45 @@ class Reporter {
   /// One file, by one of its names. Errors: ENOENT.
   [[nodiscard]] Result<FileReport> Describe(InodeId inode) const;
 
-  /// Every file, and every empty directory, at or beneath `path` (relative to the mount, "" for
-  /// all), in directory order.
-  /// Errors: ENOENT.
+  /// What is known of the mount as a whole without looking at files.
+  struct Moment {
+    std::uint64_t sent = 0;  ///< as StatusReport has it
+    bool reachable = false;  ///< the server
+    bool paused = false;
+
+    bool operator==(Moment const&) const = default;
+  };
+  [[nodiscard]] Moment Now() const;
+
+  /// What is at `path`. Errors: ENOENT and the like.
+  [[nodiscard]] Result<FileType> KindOf(std::string const& path) const;
+
+  /// Calls `visit` with every file, and every empty directory, at or beneath `path` (relative to
+  /// the mount, "" for all), in directory order, until it returns false: in as much memory for many
+  /// files as for few, and with no look at the catalog open. Errors: ENOENT.
+  using Visit = std::function<bool(FileReport const&)>;
+  [[nodiscard]] Result<void> VisitAll(std::string const& path, Visit const& visit) const;
+  /// The same as a list.
   [[nodiscard]] Result<std::vector<FileReport>> List(std::string const& path) const;
 
-  /// The files at or beneath `path` that are not uploaded.
+  /// Calls `visit` with the files at or beneath `path` that are not uploaded, likewise, in the
+  /// order in which they were made. Of one file it looks at no other. Errors: ENOENT.
+  using VisitFile = std::function<bool(InodeId, FileReport const&)>;
+  [[nodiscard]] Result<void> VisitUnfinished(std::string const& path, VisitFile const& visit) const;
   [[nodiscard]] Result<std::vector<FileReport>> Unfinished(std::string const& path) const;
+
+  /// What VisitUnfinished says of this one; nothing where it would not visit it.
+  [[nodiscard]] Result<std::optional<FileReport>> FindUnfinished(InodeId inode,
+                                                                 std::string const& path) const;
 
   /// Sums up what List("") would say, without making it: in as much memory for many files as for
   /// few, and without holding others up. Of files that change meanwhile it may be behind.
   [[nodiscard]] Result<StatusReport> Status() const;
 
  private:
+  Result<void> VisitOne(Inode const& top, std::string const& path, Visit const& visit) const;
+  Result<std::optional<FileReport>> FindUnfinished(View const& view, InodeId id,
+                                                   std::string const& path) const;
   Result<std::uint64_t> ListSome(InodeId directory, std::string const& prefix, std::uint64_t cookie,
                                  std::vector<FileReport>& reports,
                                  std::vector<std::pair<InodeId, std::string>>& directories) const;

@@ -108,6 +108,8 @@ Result<void> Daemon::MakeRooms() {
         std::make_unique<ReadBack>(std::move(reading), store, spool, clock_, logger_,
                                    [this](InodeId inode) { server_->BytesArrived(inode); });
   }
+  controls_.emplace(store, *uploader_, bandwidth_, logger_);
+  if (auto restored = controls_->Restore(is_successor_); !restored) return restored;
   finishing_ = std::make_unique<Finishing>(
       FinishingOptionsOf(options_), rules_, store, spool, clock_,
       [this](InodeId inode) { uploader_->Nudge(inode); }, logger_);
@@ -133,13 +135,27 @@ Result<void> Daemon::StartControl() {
   reporter_.emplace(*state_.store, *state_.spool, *uploader_, *finishing_);
   decisions_.emplace(*state_.store, filesystem_->open_files(), filesystem_->shrinker(), *uploader_,
                      *finishing_, clock_);
-  commands_.emplace(entry_, *reporter_, *decisions_);
+  commands_.emplace(entry_, *reporter_, *decisions_, *controls_);
+  auto watchers = Watchers::Start(*state_.store, *reporter_, *uploader_);
+  if (!watchers) return Failure(watchers.error());
+  watchers_ = *std::move(watchers);
   auto control = ControlServer::Start(
-      entry_.socket, [this](std::string const& request) { return commands_->Answer(request); },
-      logger_);
+      entry_.socket,
+      [this](std::string const& request, Peer& peer) { AnswerControl(request, peer); }, logger_);
   if (!control) return Failure(control.error());
   control_ = *std::move(control);
   return {};
+}
+
+void Daemon::AnswerControl(std::string const& request, Peer& peer) {
+  if (auto path = Commands::WatchedBy(request)) {
+    auto connection = peer.Take();
+    if (watchers_->Add(*std::move(path), connection)) return;
+    Peer(connection, peer.stop()).Send("{\"error\":\"too many wait already\"}\n");
+    return;
+  }
+  commands_->Answer(
+      request, [&](std::string_view piece) { return peer.Send(piece); }, peer.stop());
 }
 
 Result<void> Daemon::TakeMount() {

@@ -22,8 +22,10 @@
 #include "base/error.h"
 #include "base/logger.h"
 #include "control/commands.h"
+#include "control/controls.h"
 #include "control/registry.h"
 #include "control/socket.h"
+#include "control/watchers.h"
 #include "filesystem/decisions.h"
 #include "filesystem/describer.h"
 #include "filesystem/filesystem.h"
@@ -80,6 +82,7 @@ class Daemon {
   [[nodiscard]] Result<void> MapSlots();
   [[nodiscard]] Result<void> MakeRooms();
   [[nodiscard]] Result<void> StartControl();
+  void AnswerControl(std::string const& request, Peer& peer);
   [[nodiscard]] Result<void> TakeMount();
   void StartMetrics();
   void StartWatch();
@@ -133,6 +136,7 @@ class Daemon {
   std::unique_ptr<Filesystem> filesystem_;
   std::optional<Reporter> reporter_;
   std::optional<Decisions> decisions_;
+  std::optional<Controls> controls_;
   std::optional<Commands> commands_;
   // These two are begun behind control_, with the mount. They stand here because the connection is
   // there until it has ended, and read_back_ tells the server of bytes.
@@ -144,6 +148,7 @@ class Daemon {
 
   // What works in the rooms by itself, and what its end waits for.
   std::optional<Ending> publishing_end_;    ///< transfers, which are cancelled; settling, the disk
+  std::unique_ptr<Watchers> watchers_;      ///< a look at the catalog
   std::unique_ptr<ControlServer> control_;  ///< commands that are being answered
   std::unique_ptr<MetricsServer> metrics_;  ///< answers that are being given
   std::jthread watch_;                      ///< of the line: a look at the catalog

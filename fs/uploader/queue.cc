@@ -53,6 +53,7 @@ std::optional<Queue::Running> Queue::Take(std::stop_token stop, SteadyTime deadl
       due_.emplace(jobs_[key].rank, key);
     }
     for (auto const& [rank, key] : due_) {
+      if (paused_) break;
       auto& job = jobs_[key];
       if (job.blocks > 0) continue;
       auto const taken = key;
@@ -139,6 +140,17 @@ void Queue::Forget(JobKey const& key) {
   Delist(key, found->second);
   gone = std::move(found->second.memory.adoption.candidate);
   jobs_.erase(found);
+}
+
+void Queue::Pause(bool paused) {
+  MutexLock lock(mutex_);
+  paused_ = paused;
+  enlisted_.NotifyAll();
+}
+
+bool Queue::IsPaused() const {
+  MutexLock lock(mutex_);
+  return paused_;
 }
 
 bool Queue::IsRunning(JobKey const& key) const {

@@ -123,6 +123,10 @@ class Queue {
   /// when it is not running any more.
   void Cancel(JobKey const& key, std::optional<JobKey> const& then = std::nullopt) EXCLUDES(mutex_);
 
+  /// While it is paused Take gives nobody a job; those that run go on to their end.
+  void Pause(bool paused) EXCLUDES(mutex_);
+  [[nodiscard]] bool IsPaused() const EXCLUDES(mutex_);
+
   /// Drops what an idle or waiting job remembers.
   void Forget(JobKey const& key) EXCLUDES(mutex_);
 
@@ -154,6 +158,7 @@ class Queue {
   CondVar woken_;       ///< for those who sleep
   CondVar given_back_;  ///< for those who wait until a job is not running
   std::map<JobKey, Job> jobs_ GUARDED_BY(mutex_);
+  bool paused_ GUARDED_BY(mutex_) = false;
   std::set<std::pair<SteadyTime, JobKey>> waiting_ GUARDED_BY(mutex_);  ///< by due time
   std::set<std::pair<SteadyTime, JobKey>> due_ GUARDED_BY(mutex_);      ///< by rank
 };

@@ -21,6 +21,7 @@
 #include "base/logger.h"
 #include "uploader/create_command.h"
 #include "uploader/endpoint.h"
+#include "uploader/in_flight.h"
 #include "uploader/ledger.h"
 #include "uploader/queue.h"
 #include "uploader/target.h"
@@ -62,6 +63,7 @@ class Transfer {
     PublishRules const& rules;
     std::function<double()> random;       ///< in [0, 1); thread-safe
     std::function<void(Uuid)> terminate;  ///< an upload has lost its owner
+    InFlight in_flight{};
   };
 
   /// `end` stops what is not cancelled with its file.

@@ -155,6 +155,7 @@ tus::Result<tus::Patched> Transfer::SendRange(Work const& work, tus::SentRange& 
   request.source = &source;
   request.on_sent = [&](std::uint64_t bytes) {
     range.left += bytes;
+    shared_.in_flight.Reached(work.inode.id, range.begin + range.left);
     // A body may be long, and the daemon die over it.
     if (range.left - counted >= kCountedAtOnce) count();
   };
@@ -164,6 +165,7 @@ tus::Result<tus::Patched> Transfer::SendRange(Work const& work, tus::SentRange& 
   range.checksum = request.checksum.has_value();
   range.deferred = !work.upload->length && !request.declare_length;
   auto answer = client_.Patch(request);
+  shared_.in_flight.Ended(work.inode.id);
   memory.server.handed = std::max(memory.server.handed, range.begin + range.left);
   count();
   return answer;

@@ -188,8 +188,14 @@ Result<void> Uploader::LetGo(InodeId inode, Version& version, std::uint64_t offs
   return taken;
 }
 
+void Uploader::Pause(bool paused) { queue_.Pause(paused); }
+
 bool Uploader::IsSending(InodeId inode) const {
   return queue_.IsRunning({.inode = inode, .upload = {}});
+}
+
+ServerAnswer Uploader::Ask(std::stop_token stop) const {
+  return AskServer(options_.client, options_.make_transport, clock_, std::move(stop));
 }
 
 Endpoint::State Uploader::AwaitFirstAnswer(SteadyTime deadline) const {

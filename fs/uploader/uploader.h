@@ -22,6 +22,7 @@
 #include "uploader/endpoint.h"
 #include "uploader/publish_rules.h"
 #include "uploader/queue.h"
+#include "uploader/server_question.h"
 #include "uploader/transfer.h"
 
 namespace tusfs {
@@ -76,8 +77,17 @@ class Uploader {
   /// catalog's; EIO where bytes were trimmed, so that what was sent has to stay as it is.
   [[nodiscard]] Result<void> LetGo(InodeId inode, Version& version, std::uint64_t offset);
 
+  /// Nothing new is sent while it is paused; what is on its way goes on to the end of its request.
+  /// The server is asked all the same whether it is there.
+  void Pause(bool paused);
+  [[nodiscard]] bool IsPaused() const { return queue_.IsPaused(); }
+
   [[nodiscard]] bool IsSending(InodeId inode) const;
+  [[nodiscard]] InFlight const& in_flight() const { return shared_.in_flight; }
   [[nodiscard]] Endpoint::State Server() const { return endpoint_.state(); }
+
+  /// Asks it now. Blocks (server_question.h).
+  [[nodiscard]] ServerAnswer Ask(std::stop_token stop) const;
 
   /// Waits until the server was asked once, or `deadline`; returns what is known then.
   [[nodiscard]] Endpoint::State AwaitFirstAnswer(SteadyTime deadline) const;

@@ -91,6 +91,31 @@ TEST_F(StoreTest, WhoeverWantsToKnowIsToldOfEachChangeOfRemovalsToo) {
   EXPECT_EQ(changes, 2);
 }
 
+TEST_F(StoreTest, WhoeverObservesIsToldOfPutsAndDeletesUntilThatEnds) {
+  auto const store = OpenStore(dir_ / "catalog");
+  std::vector<std::string> seen;
+  auto const note = [&](std::string const& who) {
+    return [&seen, who](Table, std::string_view key, std::optional<std::string_view> value) {
+      seen.push_back(who + " " + std::string(key) + "=" + std::string(value.value_or("(gone)")));
+    };
+  };
+  auto const first = store->Observe(note("first"));
+  auto const second = store->Observe(note("second"));
+  ASSERT_TRUE(Ok(Put(*store, "a", "1")));
+  EXPECT_EQ(seen, (std::vector<std::string>{"first a=1", "second a=1"}));
+  store->EndObserving(first);
+  seen.clear();
+  ASSERT_TRUE(Ok(store->Update([](Transaction& transaction) -> Result<void> {
+    transaction.Delete(Table::kNames, "a");
+    return {};
+  })));
+  EXPECT_EQ(seen, (std::vector<std::string>{"second a=(gone)"}));
+  store->EndObserving(second);
+  seen.clear();
+  ASSERT_TRUE(Ok(Put(*store, "b", "1")));
+  EXPECT_TRUE(seen.empty());
+}
+
 TEST_F(StoreTest, DeletingARowThatIsNotThereIsNoError) {
   auto const store = OpenStore(dir_ / "catalog");
   auto const done = store->Update([](Transaction& transaction) -> Result<void> {

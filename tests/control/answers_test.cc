@@ -49,6 +49,41 @@ TEST(Answers, AMountIsShownAsAPersonReadsIt) {
             "signal 9 (Killed)\n");
 }
 
+TEST(Answers, WhatIsOnItsWayIsSaidAndIsNotSafeYet) {
+  auto status = SomeStatus();
+  status["bytes"]["sending"] = 2048;
+  EXPECT_THAT(ShowMount(status, false),
+              testing::HasSubstr("  safe    25% (1.0 KiB of 4.0 KiB on the server, 3.0 KiB to go, "
+                                 "2.0 KiB of it on the way)\n"));
+}
+
+TEST(Answers, APauseAndALimitAreShown) {
+  auto status = SomeStatus();
+  status["paused"] = true;
+  status["limit"] = 1048576;
+  EXPECT_THAT(ShowMount(status, false), testing::HasSubstr("  paused  nothing is sent"));
+  EXPECT_THAT(ShowMount(status, false), testing::HasSubstr("  limit   1.0 MiB/s\n"));
+}
+
+TEST(Answers, MountsAreListedWithWhatIsLeft) {
+  json const backlog{{"going", 2}, {"left", 2048}, {"stuck", 1}};
+  json const mounts = {{{"mount", "/a"},
+                        {"url", "http://tus/"},
+                        {"daemon_pid", 7},
+                        {"state", "serving"},
+                        {"backlog", backlog}},
+                       {{"mount", "/b"},
+                        {"url", "http://tus/"},
+                        {"daemon_pid", nullptr},
+                        {"state", "dead"},
+                        {"backlog", nullptr}}};
+  EXPECT_EQ(ShowMountList({{"mounts", mounts}}, false),
+            "/a -> http://tus/\n"
+            "  process 7, serving, 2 files, 2.0 KiB to go, 1 need somebody\n"
+            "/b -> http://tus/\n"
+            "  dead\n");
+}
+
 TEST(Answers, NothingIsAllSafeWhileAFileIsStuck) {
   auto status = SomeStatus();
   status["bytes"]["confirmed"] = status["bytes"]["accepted"];
@@ -61,7 +96,7 @@ TEST(Answers, NothingIsAllSafeWhileAFileIsStuck) {
     EXPECT_THAT(ShowMount(stuck, false), testing::HasSubstr("safe    99%"));
     EXPECT_THAT(ShowMount(stuck, false),
                 testing::HasSubstr("  stuck   2 files wait for somebody, of which a power cut has "
-                                   "left 2.0 KiB in doubt: see tusfsctl list\n"));
+                                   "left 2.0 KiB in doubt: see tusfsctl list --stuck\n"));
   }
 }
 

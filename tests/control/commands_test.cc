@@ -65,20 +65,41 @@ class CommandsTest : public testing::Test {
     Put(inode, name);
   }
 
-  json Answer(std::string const& request) { return json::parse(commands_.Answer(request)); }
+  std::string Line(std::string const& request) const {
+    std::string line;
+    commands_.Answer(request, [&](std::string_view piece) {
+      line += piece;
+      return true;
+    });
+    return line;
+  }
 
+  json Answer(std::string const& request) { return json::parse(Line(request)); }
+
+  // Answers all with the same.
+  class Server : public tus::HttpTransport {
+   public:
+    explicit Server(tus::Result<tus::HttpResponse> const& answer) : answer_(answer) {}
+    tus::Result<tus::HttpResponse> Perform(tus::HttpRequest const&) override { return answer_; }
+
+   private:
+    tus::Result<tus::HttpResponse> const& answer_;
+  };
+
+  tus::Result<tus::HttpResponse> answer_{tus::HttpResponse{}};
   tusfs_testing::TempDir const dir_;
   SystemClock const clock_;
   std::unique_ptr<Spool> const spool_ = Spool::Open(dir_ / "spool").value();
   std::unique_ptr<Store> const store_ = Store::Open(dir_ / "catalog", {}, QuietLogger()).value();
   PublishRules const rules_;
-  Uploader uploader_{
-      {.client = {.endpoint = "http://tus/files/"}, .transfer = {}, .make_transport = {}},
-      rules_,
-      *store_,
-      *spool_,
-      clock_,
-      QuietLogger()};
+  Uploader uploader_{{.client = {.endpoint = "http://tus/files/"},
+                      .transfer = {},
+                      .make_transport = [this] { return std::make_unique<Server>(answer_); }},
+                     rules_,
+                     *store_,
+                     *spool_,
+                     clock_,
+                     QuietLogger()};
   Finishing finishing_{{}, rules_, *store_, *spool_, clock_, [](InodeId) {}, QuietLogger()};
   Reporter const reporter_{*store_, *spool_, uploader_, finishing_};
   ProcProcessTable const processes_;
@@ -86,13 +107,16 @@ class CommandsTest : public testing::Test {
                          processes_, clock_,  1,         QuietLogger()};
   Decisions decisions_{
       *store_, filesystem_.open_files(), filesystem_.shrinker(), uploader_, finishing_, clock_};
+  tus::BandwidthLimit bandwidth_;
+  Controls controls_{*store_, uploader_, bandwidth_, QuietLogger()};
   Commands const commands_{{.mount = "/mnt/ingest",
                             .url = "http://tus/files/",
                             .state_dir = "",
                             .socket = "",
                             .daemon_pid = 4711},
                            reporter_,
-                           decisions_};
+                           decisions_,
+                           controls_};
 };
 
 TEST_F(CommandsTest, StatusHasEveryFieldOfTheContract) {
@@ -108,6 +132,7 @@ TEST_F(CommandsTest, StatusHasEveryFieldOfTheContract) {
   EXPECT_EQ(status["bytes"]["accepted"], 157);
   EXPECT_EQ(status["bytes"]["confirmed"], 120);
   EXPECT_EQ(status["bytes"]["held"], 0);
+  EXPECT_EQ(status["bytes"]["sending"], 0);
   EXPECT_EQ(status["bytes"]["remaining"], 37);
   EXPECT_TRUE(status["bytes"].contains("sent"));
   EXPECT_TRUE(status["bytes"].contains("resent"));
@@ -185,6 +210,114 @@ TEST_F(CommandsTest, ADecisionSaysOfEachFileWhetherItIsDone) {
   }
 }
 
+TEST_F(CommandsTest, ALongListComesInPiecesAndEndsWhenNobodyTakesIt) {
+  for (InodeId id = 100; id < 1100; ++id) {
+    Add("file" + std::to_string(id), id, Content::kFinished, 1, 0);
+  }
+  std::string whole;
+  int pieces = 0;
+  commands_.Answer(R"({"command": "list"})", [&](std::string_view piece) {
+    EXPECT_LE(piece.size(), 70'000U);
+    whole += piece;
+    ++pieces;
+    return true;
+  });
+  EXPECT_GT(pieces, 1);
+  EXPECT_EQ(json::parse(whole)["files"].size(), 1003U);
+  int taken = 0;
+  commands_.Answer(R"({"command": "list"})", [&](std::string_view) {
+    ++taken;
+    return false;
+  });
+  EXPECT_LE(taken, 2) << "what was begun is ended";
+}
+
+TEST_F(CommandsTest, WhoeverWantsToWatchIsTold) {
+  EXPECT_EQ(Commands::WatchedBy(R"({"command": "watch", "path": "./a//b/"})"), "a/b");
+  EXPECT_EQ(Commands::WatchedBy(R"({"command": "watch"})"), "");
+  EXPECT_EQ(Commands::WatchedBy(R"({"command": "list"})"), std::nullopt);
+  EXPECT_EQ(Commands::WatchedBy("nonsense"), std::nullopt);
+}
+
+TEST_F(CommandsTest, TheBacklogIsWhatIsLeftToSend) {
+  EXPECT_EQ(Answer(R"({"command": "backlog"})"), (json{{"going", 1},
+                                                       {"left", 7},
+                                                       {"stuck", 1},
+                                                       {"sent", 0},
+                                                       {"reachable", false},
+                                                       {"paused", false}}));
+  EXPECT_TRUE(Answer(R"({"command": "backlog", "path": "no/such"})").contains("error"));
+}
+
+TEST_F(CommandsTest, SendingIsPausedUntilItIsResumed) {
+  EXPECT_EQ(Answer(R"({"command": "pause"})"), json::object());
+  EXPECT_EQ(Answer(R"({"command": "status"})")["paused"], true);
+  Uploader next{{.client = {.endpoint = "http://tus/files/"}, .transfer = {}, .make_transport = {}},
+                rules_,
+                *store_,
+                *spool_,
+                clock_,
+                QuietLogger()};
+  Controls restored{*store_, next, bandwidth_, QuietLogger()};
+  ASSERT_TRUE(Ok(restored.Restore(false)));
+  EXPECT_TRUE(next.IsPaused()) << "a mount that was made anew, too";
+  EXPECT_EQ(Answer(R"({"command": "resume"})"), json::object());
+  EXPECT_EQ(Answer(R"({"command": "status"})")["paused"], false);
+}
+
+TEST_F(CommandsTest, ALimitHoldsUntilTheMountEnds) {
+  EXPECT_EQ(Answer(R"({"command": "limit", "rate": 5000})"), json::object());
+  EXPECT_EQ(Answer(R"({"command": "status"})")["limit"], 5000);
+  EXPECT_TRUE(Answer(R"({"command": "limit", "rate": "fast"})").contains("error"));
+  tus::BandwidthLimit next(70);
+  Controls restored{*store_, uploader_, next, QuietLogger()};
+  ASSERT_TRUE(Ok(restored.Restore(true)));
+  EXPECT_EQ(next.Get(), 5000U) << "a successor";
+  next.Set(70);
+  ASSERT_TRUE(Ok(restored.Restore(false)));
+  EXPECT_EQ(next.Get(), 70U) << "as the next mount was told";
+  ASSERT_TRUE(Ok(restored.Restore(true)));
+  EXPECT_EQ(next.Get(), 70U) << "and it was forgotten";
+}
+
+TEST_F(CommandsTest, TheLogLevelIsOneOfFour) {
+  EXPECT_EQ(Answer(R"({"command": "log-level", "level": "warn"})"), json::object());
+  EXPECT_EQ(Answer(R"({"command": "status"})")["log_level"], "warn");
+  EXPECT_THAT(Answer(R"({"command": "log-level", "level": "loud"})")["error"].get<std::string>(),
+              HasSubstr("'loud' is no log level"));
+}
+
+TEST_F(CommandsTest, TheServerIsAskedWhatItIsAndWhatTimeItHas) {
+  answer_ = tus::HttpResponse{.status = 204,
+                              .headers = {{"Tus-Resumable", "1.0.0"},
+                                          {"Tus-Version", "1.0.0"},
+                                          {"Date", "Thu, 01 Jan 1970 00:00:10 GMT"}},
+                              .body = ""};
+  auto const answer = Answer(R"({"command": "ask-server"})");
+  EXPECT_EQ(answer["problem"], nullptr);
+  EXPECT_EQ(answer["code"], nullptr);
+  EXPECT_LT(answer["clock_ahead"], -1'000'000'000);
+  EXPECT_GE(answer["took_ms"], 0);
+}
+
+TEST_F(CommandsTest, WhatStandsInTheWayOfTheServerIsNamed) {
+  answer_ = tl::unexpected(tus::Error{.code = tus::ErrorCode::kUnreachable,
+                                      .http_status = 0,
+                                      .retry_after = {},
+                                      .message = "no route to host"});
+  auto const answer = Answer(R"({"command": "ask-server"})");
+  EXPECT_EQ(answer["problem"], "no route to host");
+  EXPECT_EQ(answer["code"], "unreachable");
+  EXPECT_EQ(answer["clock_ahead"], nullptr);
+}
+
+TEST_F(CommandsTest, WhatWaitsLongestIsNamedWithItsAge) {
+  auto const oldest = Answer(R"({"command": "status"})")["oldest_unsent"];
+  EXPECT_EQ(oldest["path"], "half.mov");
+  EXPECT_EQ(oldest["since"], "1970-01-01T00:00:00Z");
+  EXPECT_GT(oldest["age"], 1'700'000'000);
+}
+
 TEST_F(CommandsTest, GarbageIsAnsweredWithASentence) {
   std::string const deep(30'000, '[');
   for (std::string const& request :
@@ -200,7 +333,7 @@ TEST_F(CommandsTest, GarbageIsAnsweredWithASentence) {
 
 TEST_F(CommandsTest, AnAnswerIsOneLineWhateverNamesThereAre) {
   Add("new\nline", 20, Content::kFinished, 1, 0);
-  EXPECT_EQ(commands_.Answer(R"({"command": "list"})").find('\n'), std::string::npos);
+  EXPECT_EQ(Line(R"({"command": "list"})").find('\n'), std::string::npos);
 }
 
 }  // namespace

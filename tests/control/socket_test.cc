@@ -8,6 +8,8 @@
 
 #include <atomic>
 #include <cstring>
+#include <functional>
+#include <future>
 #include <semaphore>
 #include <thread>
 
@@ -19,11 +21,19 @@ namespace {
 
 using testing::HasSubstr;
 
+// Answers with what `make` makes of the request.
+Answerer With(std::function<std::string(std::string const&)> make) {
+  return [make = std::move(make)](std::string const& request, Peer& peer) {
+    peer.Send(make(request));
+  };
+}
+
 class SocketTest : public testing::Test {
  protected:
   SocketTest() {
     auto server = ControlServer::Start(
-        path_, [](std::string const& request) { return "you said " + request; }, QuietLogger());
+        path_, With([](std::string const& request) { return "you said " + request; }),
+        QuietLogger());
     EXPECT_TRUE(Ok(server));
     if (server) server_ = std::move(*server);
   }
@@ -52,13 +62,11 @@ TEST_F(SocketTest, AnswersWhatItIsAsked) {
 TEST_F(SocketTest, AnAnswerThatTakesLongHoldsUpNoOther) {
   std::counting_semaphore<8> go(0);
   server_.reset();
-  auto server = ControlServer::Start(
-      path_,
-      [&](std::string const& request) {
-        if (request == "list") go.acquire();
-        return "this is " + request;
-      },
-      QuietLogger());
+  auto server = ControlServer::Start(path_, With([&](std::string const& request) {
+                                       if (request == "list") go.acquire();
+                                       return "this is " + request;
+                                     }),
+                                     QuietLogger());
   ASSERT_TRUE(Ok(server));
   std::vector<std::jthread> lists;
   for (int i = 0; i < 5; ++i) {
@@ -87,10 +95,61 @@ TEST_F(SocketTest, AnswersManyAtATime) {
 TEST_F(SocketTest, LongAnswersComeWhole) {
   auto const path = dir_ / "long.sock";
   std::string const answer(5'000'000, 'a');
-  auto const server = ControlServer::Start(
-      path, [&](std::string const&) { return answer; }, QuietLogger());
+  auto const server =
+      ControlServer::Start(path, With([&](std::string const&) { return answer; }), QuietLogger());
   ASSERT_TRUE(Ok(server));
   EXPECT_TRUE(Ask(path, "x") == answer);
+}
+
+TEST_F(SocketTest, AnAnswerMayComeInPieces) {
+  auto const path = dir_ / "pieces.sock";
+  auto const server = ControlServer::Start(
+      path,
+      [](std::string const&, Peer& peer) {
+        for (auto const* piece : {"one ", "", "two ", "three"}) EXPECT_TRUE(peer.Send(piece));
+      },
+      QuietLogger());
+  ASSERT_TRUE(Ok(server));
+  EXPECT_EQ(Ask(path, "x"), "one two three");
+}
+
+TEST_F(SocketTest, AConnectionThatIsTakenIsAnsweredByWhoeverHasIt) {
+  auto const path = dir_ / "taken.sock";
+  UniqueFd taken;
+  std::binary_semaphore is_taken(0);
+  auto server = ControlServer::Start(
+      path,
+      [&](std::string const&, Peer& peer) {
+        taken = peer.Take();
+        is_taken.release();
+      },
+      QuietLogger());
+  ASSERT_TRUE(Ok(server));
+  auto const connection = Open(path, "watch");
+  ASSERT_TRUE(Ok(connection));
+  is_taken.acquire();
+  server->reset();
+  ASSERT_EQ(::write(taken.get(), "later\n", 6), 6);
+  char text[7] = {};
+  EXPECT_EQ(::read(connection->get(), text, 6), 6);
+  EXPECT_STREQ(text, "later\n");
+}
+
+TEST_F(SocketTest, NobodyIsSentMoreThanHeTakes) {
+  auto const path = dir_ / "gone.sock";
+  std::promise<bool> outcome;
+  auto const server = ControlServer::Start(
+      path,
+      [&](std::string const&, Peer& peer) {
+        std::string const piece(1'000'000, 'a');
+        bool is_taken = true;
+        for (int i = 0; i < 100 && is_taken; ++i) is_taken = peer.Send(piece);
+        outcome.set_value(is_taken);
+      },
+      QuietLogger());
+  ASSERT_TRUE(Ok(server));
+  { auto const left = Open(path, "list"); }
+  EXPECT_FALSE(outcome.get_future().get());
 }
 
 TEST_F(SocketTest, AnOversizedRequestIsDroppedAndTheNextOneIsServed) {
@@ -130,16 +189,16 @@ TEST_F(SocketTest, WhatADeadDaemonLeftIsReplaced) {
     ASSERT_EQ(::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   }
   EXPECT_EQ(CodeOf(Ask(path, "x")), ECONNREFUSED);
-  auto const server = ControlServer::Start(
-      path, [](std::string const&) { return "new"; }, QuietLogger());
+  auto const server =
+      ControlServer::Start(path, With([](std::string const&) { return "new"; }), QuietLogger());
   ASSERT_TRUE(Ok(server));
   EXPECT_EQ(Ask(path, "x"), "new");
 }
 
 TEST_F(SocketTest, ANameTooLongForASocketIsRefusedWithASentence) {
   auto const path = dir_ / std::string(120, 's');
-  auto const server = ControlServer::Start(
-      path, [](std::string const&) { return ""; }, QuietLogger());
+  auto const server =
+      ControlServer::Start(path, With([](std::string const&) { return ""; }), QuietLogger());
   ASSERT_FALSE(server);
   EXPECT_EQ(server.error().code, ENAMETOOLONG);
   EXPECT_EQ(CodeOf(Ask(path, "x")), ENAMETOOLONG);

@@ -122,11 +122,12 @@ class ChangesTest : public PartsRig {
   ChangesTest() {
     inode_ = MakeFile("f", "bytes");
     handle_ = HaveOpen(inode_, O_WRONLY);
-    store_->Observe([this](Table table, std::string_view, std::string_view) {
-      if (table == Table::kHandles) ++journaled_;
-    });
+    observing_ = store_->Observe(
+        [this](Table table, std::string_view, std::optional<std::string_view> value) {
+          if (table == Table::kHandles && value) ++journaled_;
+        });
   }
-  ~ChangesTest() override { store_->Observe({}); }
+  ~ChangesTest() override { store_->EndObserving(observing_); }
 
   /// How many records of the handle a write at byte `offset` puts.
   int Write(Caller const& who, std::uint64_t offset = 5) {
@@ -140,6 +141,7 @@ class ChangesTest : public PartsRig {
   InodeId inode_ = 0;
   std::shared_ptr<OpenHandle> handle_;
   int journaled_ = 0;
+  std::uint64_t observing_ = 0;
 };
 
 TEST_F(ChangesTest, TheFirstIsJournaledAndTheNextAreNot) {

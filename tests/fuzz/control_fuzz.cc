@@ -49,7 +49,12 @@ class Daemon {
   }
 
   void Ask(std::string const& request) {
-    auto const text = commands_.Answer(request);
+    std::string text;
+    commands_.Answer(request, [&](std::string_view piece) {
+      text += piece;
+      return true;
+    });
+    static_cast<void>(Commands::WatchedBy(request));
     Require(text.find('\n') == std::string::npos, "an answer is one line", text);
     auto const answer = json::parse(text, nullptr, false);
     Require(answer.is_object(), "an answer is a JSON object", text);
@@ -115,13 +120,16 @@ class Daemon {
                        mount_.uploader(),
                        mount_.finishing(),
                        mount_.clock()};
+  tus::BandwidthLimit bandwidth_;
+  Controls controls_{mount_.store(), mount_.uploader(), bandwidth_, std::make_shared<Log>(nullptr)};
   Commands const commands_{{.mount = "/mnt/ingest",
                             .url = SmallMount::kEndpoint,
                             .state_dir = "",
                             .socket = "",
                             .daemon_pid = 4711},
                            reporter_,
-                           decisions_};
+                           decisions_,
+                           controls_};
 };
 
 void AskDaemon(std::string_view text) {

@@ -15,8 +15,20 @@ StoreOptions const kStore{.map_size = std::uint64_t{4} << 20,
                           .commit_interval = std::chrono::hours(1)};
 constexpr SpoolLimits kSpool{.size = std::uint64_t{16} << 20, .reserve = 0};
 
+// Whoever asks is told that nobody is there.
+class NoServer : public tus::HttpTransport {
+ public:
+  tus::Result<tus::HttpResponse> Perform(tus::HttpRequest const&) override {
+    return tl::unexpected(tus::Error{.code = tus::ErrorCode::kUnreachable,
+                                     .http_status = 0,
+                                     .retry_after = {},
+                                     .message = "nobody is there"});
+  }
+};
+
 UploaderOptions OptionsOfUploader() {
   UploaderOptions options;
+  options.make_transport = [] { return std::make_unique<NoServer>(); };
   options.client.endpoint = SmallMount::kEndpoint;
   return options;
 }

@@ -7,6 +7,8 @@ DESTDIR="$root" "$1" --install "$2" >"$root/install.log" || { cat "$root/install
 
 for file in bin/tusfs bin/tusfsctl bin/tus-upload share/man/man1/tusfs.1 share/man/man1/tusfsctl.1 \
     share/man/man1/tus-upload.1 share/man/man7/tusfs-semantics.7 share/man/man5/tusfs.toml.5 \
+    share/bash-completion/completions/tusfsctl share/zsh/site-functions/_tusfsctl \
+    share/fish/vendor_completions.d/tusfsctl.fish \
     include/tusclient/client.h lib/systemd/system/tusfs@.service; do
     [ -s "$root$3/$file" ] || { echo "not installed: $3/$file"; exit 1; }
 done

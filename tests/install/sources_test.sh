@@ -16,7 +16,7 @@ may_use() {
         content | spool | catalog) echo "base $1" ;;
         uploader) echo "base spool catalog uploader" ;;
         filesystem) echo "base content spool catalog uploader filesystem" ;;
-        control) echo "base spool filesystem control" ;;
+        control) echo "base spool catalog uploader filesystem control" ;;
         metrics) echo "base filesystem metrics" ;;
         options) echo "base spool uploader filesystem options" ;;
         fuse) echo "base filesystem fuse" ;;

@@ -44,6 +44,34 @@ TEST_F(QueueTest, AJobIsTakenOnce) {
   EXPECT_TRUE(queue_.IsRunning(File(1)));
 }
 
+TEST_F(QueueTest, WhileItIsPausedNobodyGetsAJob) {
+  Schedule(1);
+  auto const running = TakeNow();
+  Schedule(2);
+  queue_.Pause(true);
+  EXPECT_EQ(NextFile(), 0U);
+  EXPECT_TRUE(queue_.IsRunning(File(1))) << "what runs goes on";
+  queue_.Finish(*running, clock_.Steady(), 0);
+  EXPECT_EQ(NextFile(), 0U);
+  queue_.Pause(false);
+  EXPECT_NE(NextFile(), 0U);
+  EXPECT_NE(NextFile(), 0U);
+}
+
+TEST_F(QueueTest, WhoeverWaitsForAJobIsWokenWhenThePauseEnds) {
+  queue_.Pause(true);
+  Schedule(1);
+  std::atomic<InodeId> taken = 0;
+  std::jthread waiting([&](std::stop_token stop) {
+    auto const running = queue_.Take(stop, clock_.Steady() + std::chrono::hours(1));
+    taken = running ? running->key.inode : 0;
+  });
+  queue_.Pause(false);
+  EXPECT_TRUE(WaitFor([&] { return taken == 1U; }));
+  waiting.request_stop();
+  queue_.Wake();
+}
+
 TEST_F(QueueTest, AJobWaitsForItsTime) {
   Schedule(1, std::chrono::milliseconds(100));
   EXPECT_EQ(NextFile(), 0U);

@@ -38,6 +38,23 @@ TEST_F(TransferSend, AGrowingFileIsCreatedWithoutLengthAndSentInWholeChunks) {
   EXPECT_EQ(TheUpload()->offset, 2 * kGranule);
 }
 
+TEST_F(TransferSend, HowFarABodyIsIsKnownWhileItIsSentAndNotAfterwards) {
+  Append(2 * kGranule + 1);
+  Next("POST", kEndpoint, CreatedAt(kUrl));
+  Steps(1);
+  Next("PATCH", kUrl, [this](HttpRequest const& request) {
+    request.on_sent(1000);
+    EXPECT_EQ(shared_.in_flight.EndOf(kFile), 1000U);
+    request.on_sent(2000);
+    EXPECT_EQ(shared_.in_flight.EndOf(kFile), 3000U);
+    EXPECT_EQ(shared_.in_flight.Inodes(), std::vector<InodeId>{kFile});
+    return TusAnswer(204, {{"Upload-Offset", std::to_string(2 * kGranule)}});
+  });
+  Steps(1);
+  EXPECT_EQ(shared_.in_flight.EndOf(kFile), 0U);
+  EXPECT_THAT(shared_.in_flight.Inodes(), IsEmpty());
+}
+
 TEST_F(TransferSend, TheLastByteIsHeldBackWhileTheLengthIsUnknown) {
   Append(2 * kGranule);
   // Less than a chunk can go: it waits for more, then takes what there is, but never the last byte.

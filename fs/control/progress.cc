@@ -1,0 +1,73 @@
+#include "control/progress.h"
+
+#include <algorithm>
+
+#include "control/answers.h"
+
+namespace tusfs {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr seconds kWindow{15};        // that the rate is taken over
+constexpr seconds kLeastOfWindow{1};  // before that it says nothing
+constexpr seconds kLongestForecast{100 * 24 * 3600};
+constexpr std::size_t kBar = 24;
+
+}  // namespace
+
+std::string ShowDuration(seconds duration) {
+  auto const count = duration.count();
+  if (count < 60) return std::to_string(count) + " s";
+  if (count < 3600) return std::to_string(count / 60) + " min";
+  if (count < 48 * 3600) {
+    return std::to_string(count / 3600) + " h " + std::to_string(count / 60 % 60) + " min";
+  }
+  return std::to_string(count / (24 * 3600)) + " days";
+}
+
+void Progress::Note(Numbers const& numbers, Time now) {
+  // Another daemon may count from somewhere else.
+  if (numbers.sent < numbers_.sent) samples_.clear();
+  numbers_ = numbers;
+  most_left_ = std::max(most_left_, numbers.left);
+  samples_.push_back({now, numbers.sent});
+  // One that is older is kept, so that the window is full.
+  while (samples_.size() > 2 && samples_[1].at <= now - kWindow) samples_.pop_front();
+}
+
+std::uint64_t Progress::Rate(Time now) const {
+  if (samples_.empty()) return 0;
+  // Where nothing has changed for so long, nothing goes on.
+  if (now - samples_.back().at > kWindow) return 0;
+  auto const elapsed = std::chrono::duration<double>(now - samples_.front().at);
+  if (elapsed < kLeastOfWindow) return 0;
+  auto const sent = samples_.back().sent - samples_.front().sent;
+  return static_cast<std::uint64_t>(static_cast<double>(sent) / elapsed.count());
+}
+
+std::string Progress::Line(std::size_t width, Time now) const {
+  auto const done = most_left_ - std::min(most_left_, numbers_.left);
+  auto const part = [&](std::size_t of) {
+    if (most_left_ == 0) return std::size_t{0};
+    auto const share = static_cast<double>(done) / static_cast<double>(most_left_);
+    return static_cast<std::size_t>(share * static_cast<double>(of));
+  };
+  auto const bar = "[" + std::string(part(kBar), '#') + std::string(kBar - part(kBar), '.') + "] ";
+  auto text = std::to_string(part(100)) + "%  " + std::to_string(numbers_.files) +
+              (numbers_.files == 1 ? " file, " : " files, ") + ShowBytes(numbers_.left) + " to go";
+  auto const rate = Rate(now);
+  if (numbers_.paused) {
+    text += ", sending is paused";
+  } else if (!numbers_.reachable) {
+    text += ", the server does not answer";
+  } else if (rate > 0) {
+    text += ", " + ShowBytes(rate) + "/s";
+    auto const left = seconds(numbers_.left / rate);
+    if (left < kLongestForecast) text += ", " + ShowDuration(left) + " left";
+  }
+  if (bar.size() + text.size() <= width) return bar + text;
+  return text.substr(0, width);
+}
+
+}  // namespace tusfs

@@ -1,0 +1,48 @@
+// The line that a person sees while tusfsctl waits: a bar, what is left, how fast it goes, and for
+// how long yet.
+//
+// Plain data in, text out: the time comes in from outside. One thread.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+
+namespace tusfs {
+
+class Progress {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  struct Numbers {
+    std::uint64_t files = 0;  ///< that are not uploaded yet
+    std::uint64_t left = 0;   ///< bytes of these
+    std::uint64_t sent = 0;   ///< bytes over the wire, ever
+    bool reachable = true;    ///< the server
+    bool paused = false;      ///< by a person
+  };
+  /// What is known at `now`, which is not before the time of the last call.
+  void Note(Numbers const& numbers, Time now);
+
+  /// Bytes per second over the last moments; 0 where nothing goes on.
+  [[nodiscard]] std::uint64_t Rate(Time now) const;
+
+  /// At most `width` columns, without a line's end; it leaves out the bar before anything else.
+  [[nodiscard]] std::string Line(std::size_t width, Time now) const;
+
+ private:
+  struct Sample {
+    Time at;
+    std::uint64_t sent = 0;
+  };
+  Numbers numbers_;
+  std::uint64_t most_left_ = 0;  ///< of which the bar shows what is done
+  std::deque<Sample> samples_;
+};
+
+/// "5 s", "12 min", "3 h 20 min", "2 days".
+[[nodiscard]] std::string ShowDuration(std::chrono::seconds duration);
+
+}  // namespace tusfs

@@ -1,0 +1,30 @@
+// tusfsctl status, mounts and list: what there is, for people, scripts and monitoring.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+namespace tusfs {
+
+struct StatusOptions {
+  std::string path{};
+  bool as_json = false;
+  bool all = false;    ///< of all mounts
+  bool check = false;  ///< for monitoring: one line, and Health as the exit status
+  std::optional<std::chrono::seconds> max_age{};
+};
+[[nodiscard]] int ShowStatus(StatusOptions const& options);
+
+/// One line for each mount.
+[[nodiscard]] int ShowMounts(bool as_json);
+
+struct ListOptions {
+  std::string path{};
+  bool as_json = false;
+  bool urls = false;
+  bool stuck = false;  ///< what needs somebody, with what to do
+};
+[[nodiscard]] int ListFiles(ListOptions const& options);
+
+}  // namespace tusfs

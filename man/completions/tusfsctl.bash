@@ -1,0 +1,50 @@
+# Completion of tusfsctl for bash. tests/install/completions_test.sh holds it against --help.
+_tusfsctl() {
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+    local commands="status list mounts wait publish retry accept discard pause resume limit log-level drain umount restart reload doctor rescue"
+    COMPREPLY=()
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$word")
+        return
+    fi
+    local options=
+    case ${COMP_WORDS[1]} in
+        status) options="--json --all --check --max-age --help" ;;
+        list) options="--json --urls --stuck --help" ;;
+        mounts) options="--json --help" ;;
+        wait) options="--timeout --strict --help" ;;
+        publish) options="--json --rest --help" ;;
+        retry) options="--json --help" ;;
+        accept) options="--json --help" ;;
+        discard) options="--json --help" ;;
+        pause) options="--help" ;;
+        resume) options="--help" ;;
+        limit) options="--help" ;;
+        log-level) options="--help" ;;
+        drain) options="--timeout --help" ;;
+        umount) options="--drain --timeout --help" ;;
+        restart) options="--help" ;;
+        reload) options="--keeper --help" ;;
+        doctor) options="--json --help" ;;
+        rescue) options="--json --help" ;;
+    esac
+    # What stands behind an option, or is a word of its own.
+    local words=
+    case $before in
+        --timeout | --max-age | --keeper) return ;;
+        --rest) words="take drop" ;;
+    esac
+    case $COMP_CWORD:${COMP_WORDS[1]} in
+        2:log-level) words="debug info warn error" ;;
+        2:limit) words="none" ;;
+    esac
+    if [[ $word == -* ]]; then
+        words=$options
+    elif [ -z "$words" ]; then
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        return
+    fi
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+}
+complete -F _tusfsctl tusfsctl
