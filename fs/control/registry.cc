@@ -16,6 +16,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <thread>
+#include <utility>
 
 #include "base/file.h"
 #include "base/private_directory.h"
@@ -31,6 +32,7 @@ constexpr std::size_t kLongestName = 48;
 constexpr std::size_t kLargestEntry = 64 * 1024;
 constexpr std::chrono::seconds kKeeperPatience{120};  // its daemon may have much to sync
 constexpr std::chrono::milliseconds kKeeperInterval{20};
+constexpr std::chrono::seconds kQuietWait{1};
 
 // Whether the kernel knows a tusfs at `mount` that user `owner` has mounted.
 bool IsMountOf(std::string const& mount, uid_t owner) {
@@ -48,6 +50,14 @@ bool IsMountOf(std::string const& mount, uid_t owner) {
     }
   }
   return false;
+}
+
+/// Which process has the record lock; 0: none.
+pid_t HolderOf(int file) {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  if (::fcntl(file, F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) return 0;
+  return lock.l_pid;
 }
 
 fs::path LockPath(fs::path socket) { return socket.replace_extension(".lock"); }
@@ -169,7 +179,8 @@ void UnregisterMount(fs::path const& runtime_directory, std::string const& mount
 }
 
 // A record lock, unlike flock(2), tells who holds it; it goes with its process.
-Result<UniqueFd> LockMount(fs::path const& runtime_directory, std::string const& mount) {
+Result<UniqueFd> LockMount(fs::path const& runtime_directory, std::string const& mount,
+                           std::function<void(pid_t)> on_wait) {
   auto const path = LockPath(SocketPath(runtime_directory, mount));
   auto file = OpenFile(path, O_RDWR | O_CREAT | O_NOFOLLOW);
   if (!file) return file;
@@ -182,6 +193,9 @@ Result<UniqueFd> LockMount(fs::path const& runtime_directory, std::string const&
       return Fail(EBUSY, "another tusfs still keeps '" + mount + "': end it with 'umount " + mount +
                              "', or kill it");
     }
+    if (on_wait && std::chrono::steady_clock::now() > start + kQuietWait) {
+      std::exchange(on_wait, nullptr)(HolderOf(file->get()));
+    }
     std::this_thread::sleep_for(kKeeperInterval);  // fcntl(2) has no time limit of its own
   }
   return file;
@@ -189,10 +203,7 @@ Result<UniqueFd> LockMount(fs::path const& runtime_directory, std::string const&
 
 pid_t KeeperOf(MountEntry const& entry) {
   auto const file = OpenFile(LockPath(entry.socket), O_RDWR | O_NOFOLLOW);
-  struct flock lock {};
-  lock.l_type = F_WRLCK;
-  if (!file || ::fcntl(file->get(), F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) return 0;
-  return lock.l_pid;
+  return file ? HolderOf(file->get()) : 0;
 }
 
 std::vector<MountEntry> ListMounts() {

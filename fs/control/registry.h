@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -44,9 +45,11 @@ struct MountEntry {
 void UnregisterMount(std::filesystem::path const& runtime_directory, std::string const& mount);
 
 /// Makes this process the keeper of the mount, for as long as the descriptor is open; waits for one
-/// that is just ending. Errors: EBUSY with a sentence.
+/// that is just ending, and calls `on_wait` with its number where that takes a second. Errors:
+/// EBUSY with a sentence.
 [[nodiscard]] Result<UniqueFd> LockMount(std::filesystem::path const& runtime_directory,
-                                         std::string const& mount);
+                                         std::string const& mount,
+                                         std::function<void(pid_t)> on_wait = {});
 
 /// The process that keeps the mount now; 0: none.
 [[nodiscard]] pid_t KeeperOf(MountEntry const& entry);

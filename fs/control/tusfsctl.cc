@@ -273,7 +273,7 @@ class CommandLine {
             given_);
     auto& reload =
         Add("reload", "read the configuration again, and go on with it in the running mount",
-            [this] { return keeper_ != 0 ? ReloadOfKeeper(keeper_) : Reload(given_.path); });
+            [this] { return keeper_ ? ReloadOfKeeper(*keeper_) : Reload(given_.path); });
     reload.add_option("--keeper", keeper_, "the mount is that of this process")->option_text("PID");
     AddPath(reload, given_);
   }
@@ -297,7 +297,7 @@ class CommandLine {
   std::string word_;
   std::string state_dir_;
   std::string out_dir_;
-  pid_t keeper_ = 0;
+  std::optional<pid_t> keeper_;
   bool strict_ = false;
   bool drain_ = false;
 };

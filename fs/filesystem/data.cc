@@ -153,7 +153,7 @@ Result<Turn> Data::TakeTurn(ActiveFile& file, OpenHandle& handle, std::uint64_t 
   Error full{ENOSPC, "the spool is full"};
   if (auto const stuck = budget_.stuck(); stuck > 0) {
     full.context += ", and " + std::to_string(stuck) +
-                    " bytes of it wait for somebody ('tusfsctl status' says which)";
+                    " bytes of it wait for somebody ('tusfsctl list' says which)";
   }
   changes_.NoteFailed(handle, offset, full);
   return Failure(full);

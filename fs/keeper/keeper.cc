@@ -58,7 +58,7 @@ Keeper::Keeper(KeeperOptions options, Program program, ServiceManager const& man
       program_(std::move(program)) {}
 
 Result<void> Keeper::Prepare() {
-  auto lock = LockMount(options_.runtime_dir, options_.mount.mountpoint);
+  auto lock = LockMount(options_.runtime_dir, options_.mount.mountpoint, options_.on_wait);
   if (!lock) return Failure(lock.error());
   lock_ = std::move(*lock);
   auto signals = BlockSignals();
@@ -240,7 +240,8 @@ void Keeper::OnServing() {
     logger_->Info("the configuration that was read again is in force mount={}", entry.mount);
     options_.settings = *std::exchange(candidate_settings_, std::nullopt);
     manager_.KeepSettings(options_.settings.to_keep);
-    ++entry.reloads;
+    // Who asked meanwhile waits for what is read then.
+    if (!reload_wanted_) ++entry.reloads;
     entry.problem.clear();
   }
   Register();

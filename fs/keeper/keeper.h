@@ -42,6 +42,8 @@ struct KeeperOptions {
   std::function<Result<DaemonSettings>()> read_again;
   UniqueFd url;                        ///< a file with its URL, or none: it is no secret
   std::filesystem::path crash_marker;  ///< a file that is made when the daemon crashes
+  /// Called where an earlier keeper of the mount point, this process, has not ended yet.
+  std::function<void(pid_t)> on_wait;
   /// Called once: the mount is live, and what its start had to say is said.
   std::function<void()> on_ready;
 };

@@ -17,8 +17,8 @@
 namespace tusfs {
 namespace {
 
-constexpr std::size_t kThreads = 2;
-constexpr time_t kPatience = 5;  // seconds, with a peer that is silent or does not read
+constexpr std::size_t kThreads = 8;
+constexpr time_t kPatience = 2;  // seconds, with a peer that is silent or does not read
 constexpr std::size_t kLargestRequest = 4096;  // bytes of a body, which nobody wants
 constexpr std::chrono::seconds kBetweenTries{5};
 constexpr std::chrono::milliseconds kBetweenStops{20};
@@ -106,7 +106,7 @@ class MetricsServer::Http {
     server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
     server.set_read_timeout(kPatience);
     server.set_write_timeout(kPatience);
-    server.set_keep_alive_timeout(kPatience);
+    server.set_keep_alive_max_count(1);  // an idle peer would hold a thread
     server.set_payload_max_length(kLargestRequest);
     server.set_socket_options([](int socket) {
       int const on = 1;

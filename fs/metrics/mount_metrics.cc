@@ -17,9 +17,10 @@ using prometheus::MetricType;
 
 constexpr double kSecond = 1e9;  // of FileTime
 
-// States that somebody waits to hear of are there with 0, too.
-constexpr std::string_view kAlways[] = {"failed",   "interrupted", "queued",
-                                        "settling", "unconfirmed", "uploading"};
+// A rule can ask for a state in which no file is.
+constexpr std::string_view kAlways[] = {"failed",   "interrupted", "local-only",
+                                        "queued",   "settling",    "unconfirmed",
+                                        "uploaded", "uploading",   "writing"};
 
 MetricFamily GaugeOf(char const* name, char const* help, double value) {
   ClientMetric metric;
@@ -77,7 +78,8 @@ std::string MountMetrics(MountFacts const& facts, StatusReport const& status,
             status.accepted));
   add(Bytes("tusfs_confirmed_bytes", "Of these, bytes that the server has confirmed",
             status.confirmed));
-  add(CounterOf("tusfs_sent_bytes_total", "Body bytes sent since the mount was made", status.sent));
+  add(CounterOf("tusfs_sent_bytes_total", "Body bytes sent since the state directory was made",
+                status.sent));
   add(CounterOf("tusfs_resent_bytes_total", "Of these, bytes that were sent before",
                 status.resent));
   add(Bytes("tusfs_spool_used_bytes", "Local disk that the spool takes", status.spool_used));

@@ -4,10 +4,13 @@
 #include <tusclient/redact.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/ask_child.h"
 #include "base/file.h"
 #include "fuse/request_slots.h"
 #include "keeper/keeper.h"
@@ -20,6 +23,8 @@
 
 namespace tusfs {
 namespace {
+
+constexpr std::chrono::seconds kReadPatience{5};
 
 bool IsBeneath(std::filesystem::path const& path, std::filesystem::path const& top) {
   auto const relative = path.lexically_relative(top);
@@ -101,13 +106,34 @@ DaemonSettings SettingsOf(Options options, Resolved const& resolved) {
   return {CommandLineOf(options), std::move(to_keep)};
 }
 
-Result<DaemonSettings> ReadAgain(CommandLine const& command_line, Options const& started,
-                                 Resolved const& resolved) {
+// Files are read there, of disks that may hang: the keeper waits for none.
+Result<Options> ParseAgain(CommandLine const& command_line, Options const& started) {
   auto const invocation = command_line.Parse();
   if (!invocation.options) return Fail(EINVAL, SentencesIn(invocation.output));
-  auto const next = Reconfigure(started, *invocation.options);
-  if (!next) return Failure(next.error());
+  auto next = Reconfigure(started, *invocation.options);
+  if (!next) return next;
   if (auto const there = CheckFiles(*next); !there) return Failure(there.error());
+  return next;
+}
+
+Result<DaemonSettings> ReadAgain(CommandLine const& command_line, Options const& started,
+                                 Resolved const& resolved) {
+  constexpr char kGood = '+';
+  auto const answer = AskChild(
+      [&] {
+        auto const next = ParseAgain(command_line, started);
+        return next ? kGood + PackOptions(*next) : "-" + next.error().context;
+      },
+      kReadPatience);
+  if (!answer && answer.error().code == ETIMEDOUT) {
+    return Fail(ETIMEDOUT, "it cannot be read within " + std::to_string(kReadPatience.count()) +
+                               " seconds: does the disk of its files answer?");
+  }
+  if (!answer) return Failure(answer.error());
+  if (!answer->starts_with(kGood))
+    return Fail(EINVAL, answer->substr(std::min<std::size_t>(1, answer->size())));
+  auto const next = UnpackOptions(answer->substr(1));
+  if (!next) return Fail(EINVAL, "it cannot be handed on");
   return SettingsOf(*next, resolved);
 }
 
@@ -159,6 +185,10 @@ Result<int> KeepMount(CommandLine const& command_line, Options const& options,
   wanted.read_again = [&] { return ReadAgain(command_line, options, resolved); };
   wanted.url = *std::move(secret);
   wanted.crash_marker = SuspicionOf(*state_dir);
+  wanted.on_wait = [&](pid_t keeper) {
+    Complain("waiting for process " + std::to_string(keeper) + ", which still keeps '" +
+             *mountpoint + "': it ends when its files are on disk, and may be killed");
+  };
   wanted.on_ready = std::move(on_ready);
   return Keeper(std::move(wanted), std::move(*program), manager, logger).Run();
 }

@@ -8,10 +8,12 @@
 #include <cerrno>
 #include <cstdio>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/text.h"
 #include "options/check_files.h"
 #include "options/command_line.h"
 #include "options/mount_helper.h"
@@ -131,6 +133,18 @@ std::optional<Options> OptionsOfLiveMount() {
   return packed ? UnpackOptions(*packed) : std::nullopt;
 }
 
+// What is refused may have anything in it.
+void Print(Invocation const& invocation) {
+  if (invocation.status == 0) {
+    std::fputs(invocation.output.c_str(), stdout);
+    return;
+  }
+  std::istringstream lines(invocation.output);
+  for (std::string line; std::getline(lines, line);) {
+    std::fprintf(stderr, "%s\n", Printable(line).c_str());
+  }
+}
+
 int Run(CommandLine const& command_line, Invocation const& invocation) {
   if (invocation.options) {
     auto const& options = *invocation.options;
@@ -138,7 +152,7 @@ int Run(CommandLine const& command_line, Invocation const& invocation) {
     if (invocation.remount) return ChangeMount(options, invocation.given_after_o);
     return Start(command_line, options);
   }
-  std::fputs(invocation.output.c_str(), invocation.status == 0 ? stdout : stderr);
+  Print(invocation);
   auto const live = invocation.status == kWrongConfiguration ? OptionsOfLiveMount() : std::nullopt;
   if (!live) return invocation.status;
   Complain("the mount is alive: it goes on with the settings that it had");

@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "base/text.h"
 #include "control/registry.h"
 
 namespace tusfs {
@@ -48,7 +49,7 @@ bool StderrIsTheJournal() {
 }  // namespace
 
 void Complain(std::string const& sentence) {
-  std::fprintf(stderr, "tusfs: %s\n", sentence.c_str());
+  std::fprintf(stderr, "tusfs: %s\n", Printable(sentence).c_str());
 }
 
 Result<Background> Background::Enter() {

@@ -1,11 +1,13 @@
 #include "program/reload.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <tusclient/client.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <sstream>
+#include <system_error>
 #include <utility>
 
 #include "options/settings.h"
@@ -20,18 +22,28 @@ bool IsSameUrl(std::string const& one, std::string const& other) {
   return normal && other_normal && *normal == *other_normal;
 }
 
+std::filesystem::path Here() {
+  std::error_code failed;
+  return std::filesystem::current_path(failed);
+}
+
 }  // namespace
 
 CommandLine::CommandLine(std::vector<std::string> words)
-    : words_(std::move(words)), directory_(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)) {}
+    : words_(std::move(words)),
+      directory_(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)),
+      directory_path_(Here()) {}
 
 Invocation CommandLine::Parse() const {
   std::vector<char const*> argv;
   argv.reserve(words_.size());
   for (auto const& word : words_) argv.push_back(word.c_str());
   UniqueFd const here(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  // Where it is gone, relative paths lead nowhere, and the parser says so.
-  [[maybe_unused]] auto const moved = ::fchdir(directory_.get());
+  struct stat status {};
+  bool const is_there = ::fstat(directory_.get(), &status) == 0 && status.st_nlink > 0;
+  // Where both have gone, relative paths lead nowhere, and the parser says so.
+  [[maybe_unused]] auto const moved =
+      is_there ? ::fchdir(directory_.get()) : ::chdir(directory_path_.c_str());
   auto invocation = ParseCommandLine(static_cast<int>(argv.size()), argv.data());
   [[maybe_unused]] auto const back = ::fchdir(here.get());
   return invocation;

@@ -2,6 +2,7 @@
 // `tusfsctl reload`, `systemctl reload`.
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,7 @@ class CommandLine {
  private:
   std::vector<std::string> const words_;
   UniqueFd const directory_;
+  std::filesystem::path const directory_path_;  ///< where one that has gone is made anew
 };
 
 /// The words of a command line that comes to `options`, for a later keeper of the same mount, and

@@ -237,11 +237,13 @@ TEST_F(Registry, AMountIsKeptByOneProcessAndTheNextOneWaitsForItsEnd) {
   OtherKeeper keeper(directory, "/mnt/a");
   ASSERT_TRUE(keeper.holds());
   std::atomic<bool> locked = false;
+  std::atomic<pid_t> waited_for = 0;
   std::jthread const next([&] {
-    EXPECT_TRUE(Ok(LockMount(directory, "/mnt/a")));
+    EXPECT_TRUE(Ok(LockMount(directory, "/mnt/a", [&](pid_t pid) { waited_for = pid; })));
     locked = true;
   });
   EXPECT_TRUE(Ok(LockMount(directory, "/mnt/b"))) << "another mount need not wait";
+  EXPECT_TRUE(tusfs_testing::WaitFor([&] { return waited_for == keeper.pid(); }));
   EXPECT_FALSE(tusfs_testing::WaitFor([&] { return locked.load(); }, kMoment));
   keeper.End();
   EXPECT_TRUE(tusfs_testing::WaitFor([&] { return locked.load(); }));

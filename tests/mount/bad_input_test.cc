@@ -68,6 +68,14 @@ TEST_F(BadInputTest, AConfigurationThatIsADirectoryIsNotAnEmptyOne) {
                 "is a directory");
 }
 
+TEST_F(BadInputTest, AKeyCannotMoveTheCursorOfATerminal) {
+  WriteFile(dir_ / "rig.toml", "\"a\\u001b[31m\" = 1\n");
+  auto const started = Start({"--config", dir_ / "rig.toml", "http://127.0.0.1:9/", dir_ / "mnt"});
+  EXPECT_EQ(started.code, 2);
+  EXPECT_THAT(started.err, ::testing::HasSubstr("\\x1b[31m"));
+  EXPECT_EQ(started.err.find('\x1b'), std::string::npos);
+}
+
 TEST_F(BadInputTest, WhatTusfsctlDoesNotKnow) {
   auto const command = TusfsCtl({"lst"});
   EXPECT_EQ(command.code, 2);

@@ -1,5 +1,6 @@
 // The configuration is read again while the mount is in use.
 #include <signal.h>
+#include <sys/stat.h>
 
 #include "mount/mount_test.h"
 #include "mount/open_file.h"
@@ -98,11 +99,36 @@ TEST_F(ReloadTest, WithWhatDoesNotServeTheOneBeforeItGoesOn) {
   EXPECT_EQ(ReadFile(*mount_ / "probe"), "probe") << "and so does the next one";
 }
 
+// As a file on a disk that hangs.
+TEST_F(ReloadTest, AFileThatCannotBeReadHoldsUpNobody) {
+  fs::remove(dir_ / "rig.toml");
+  ASSERT_EQ(::mkfifo((dir_ / "rig.toml").c_str(), 0600), 0);
+  ExpectRefusal("cannot be read within");
+  EXPECT_EQ(mount_->DaemonPid(), daemon_);
+  fs::remove(dir_ / "rig.toml");
+  Configure("settle = 0.1\n");
+  EXPECT_EQ(Reload().code, 0);
+}
+
+TEST_F(ReloadTest, WhoeverAsksWhileAnotherOneIsServedGetsWhatIsThereThen) {
+  for (int round = 0; round < 8; ++round) {
+    auto const before = mount_->DaemonPid();
+    Configure("settle = 0.1\n");
+    ASSERT_EQ(::kill(mount_->KeeperPid(), SIGHUP), 0);
+    ASSERT_TRUE(WaitFor([&] { return mount_->DaemonPid() != before; }));
+    auto const socket = (dir_ / ("metrics-" + std::to_string(round))).string();
+    Configure("settle = 0.1\nmetrics = \"unix:" + socket + "\"\n");
+    EXPECT_EQ(Reload().code, 0);
+    EXPECT_TRUE(WaitFor([&] { return fs::exists(socket); }, std::chrono::milliseconds(500)));
+  }
+}
+
 TEST_F(ReloadTest, AServiceKnowsItsMountByTheKeeper) {
   Configure("settle = 0.1\n");
   auto const keeper = std::to_string(mount_->KeeperPid());
   EXPECT_EQ(TusfsCtl({"reload", "--keeper", keeper}).code, 0);
   EXPECT_NE(mount_->DaemonPid(), daemon_);
+  EXPECT_EQ(TusfsCtl({"reload", "--keeper", "0"}).code, 2);
   auto const other = TusfsCtl({"reload", "--keeper", "1"});
   EXPECT_EQ(other.code, 2);
   EXPECT_THAT(other.err, AllOf(HasSubstr("process 1"), HasSubstr("no keeper")));
