@@ -28,8 +28,9 @@ void Budget::Charge(std::int64_t bytes) {
 }
 
 std::uint64_t Budget::limit() const {
-  auto const free = free_();
-  auto const by_disk = used() + (free > limits_.reserve ? free - limits_.reserve : 0);
+  auto const used_now = used();
+  auto const free = free_(used_now);
+  auto const by_disk = used_now + (free > limits_.reserve ? free - limits_.reserve : 0);
   return limits_.size == 0 ? by_disk : std::min(limits_.size, by_disk);
 }
 

@@ -32,8 +32,8 @@ enum class Room {
 
 class Budget {
  public:
-  /// `free` gives the bytes of the disk that may still be written.
-  Budget(SpoolLimits const& limits, std::function<std::uint64_t()> free)
+  /// `free` gives the bytes of the disk that may still be written, when the spool takes so many.
+  Budget(SpoolLimits const& limits, std::function<std::uint64_t(std::uint64_t used)> free)
       : limits_(limits), free_(std::move(free)) {}
 
   /// The spool takes so many bytes more, or fewer.
@@ -79,7 +79,7 @@ class Budget {
 
  private:
   SpoolLimits const limits_;
-  std::function<std::uint64_t()> const free_;
+  std::function<std::uint64_t(std::uint64_t)> const free_;
   std::atomic<std::int64_t> used_ = 0;
   std::atomic<std::size_t> waiting_ = 0;
   std::atomic<std::uint64_t> stuck_ = 0;

@@ -8,12 +8,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -69,27 +69,42 @@ Result<UniqueFd> OpenVersion(UniqueFd const& spool, std::filesystem::path const&
   return Fail(EMFILE, path.string() + ": too many open files");
 }
 
-/// What the disk has free. Asked for at each write, so the disk is asked now and then: meanwhile a
-/// fast one takes a few MiB.
+/// What the disk has free. Asked for at each write, so the disk is asked now and then: what the
+/// spool takes meanwhile, a fast disk some MiB, is known without it.
 class FreeSpace {
  public:
   explicit FreeSpace(int directory) : directory_(::fcntl(directory, F_DUPFD_CLOEXEC, 0)) {}
 
-  std::uint64_t Bytes() {
-    auto const now = std::chrono::steady_clock::now().time_since_epoch();
-    if (now - asked_.load() < kBelieved) return bytes_;
+  /// `used`: bytes that the spool takes.
+  std::uint64_t Bytes(std::uint64_t used) {
+    auto const now = std::chrono::steady_clock::now();
+    {
+      MutexLock lock(mutex_);
+      if (said_ && now - said_->when < kBelieved) {
+        auto const since = used - std::min(used, said_->used);
+        return said_->free - std::min(said_->free, since);
+      }
+    }
     struct statvfs status {};
-    bytes_ = ::fstatvfs(directory_.get(), &status) == 0 ? status.f_bavail * status.f_frsize : 0;
-    asked_ = now;
-    return bytes_;
+    bool const is_known = ::fstatvfs(directory_.get(), &status) == 0;
+    auto const free = is_known ? status.f_bavail * status.f_frsize : 0;
+    MutexLock lock(mutex_);
+    // What was written since `used` was counted is missing twice, rather than not at all.
+    said_ = Said{now, used, free};
+    return free;
   }
 
  private:
   static constexpr std::chrono::milliseconds kBelieved{5};
+  struct Said {
+    std::chrono::steady_clock::time_point when;
+    std::uint64_t used;
+    std::uint64_t free;
+  };
 
   UniqueFd const directory_;
-  std::atomic<std::chrono::steady_clock::duration> asked_{-kBelieved};
-  std::atomic<std::uint64_t> bytes_ = 0;
+  Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindLeaves);
+  std::optional<Said> said_ GUARDED_BY(mutex_);
 };
 
 }  // namespace
@@ -97,8 +112,9 @@ class FreeSpace {
 Spool::Spool(std::filesystem::path directory, UniqueFd fd, SpoolLimits const& limits)
     : directory_(std::move(directory)),
       fd_(std::move(fd)),
-      budget_(std::make_shared<Budget>(
-          limits, [free = std::make_shared<FreeSpace>(fd_.get())] { return free->Bytes(); })),
+      budget_(
+          std::make_shared<Budget>(limits, [free = std::make_shared<FreeSpace>(fd_.get())](
+                                               std::uint64_t used) { return free->Bytes(used); })),
       closers_(std::make_shared<TaskPool>(1, std::numeric_limits<std::size_t>::max())),
       writers_(std::make_shared<TaskPool>(1, kMostWrittenBehind)) {}
 

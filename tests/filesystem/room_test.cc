@@ -273,7 +273,7 @@ TEST_F(StuckTest, AWriterIsToldAtOnceAndWhatKeepsTheRoomStays) {
   auto const file = Create("f");
   auto const told = Come(file.handle);
   EXPECT_EQ(CodeOf(told), ENOSPC);
-  EXPECT_THAT(told.error().context, testing::HasSubstr("tusfsctl status"));
+  EXPECT_THAT(told.error().context, testing::HasSubstr("tusfsctl list"));
   EXPECT_TRUE(HasRow(older) && HasRow(younger));
   auto const status = Reporter(*store_, *spool_, *uploader_, *finishing_).Status();
   ASSERT_TRUE(Ok(status));

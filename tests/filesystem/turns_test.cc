@@ -27,7 +27,7 @@ class TurnsTest : public testing::Test {
 
   FakeClock clock_;
   Budget budget_{{.size = static_cast<std::uint64_t>(16 * kUnit)},
-                 [] { return std::uint64_t{1} << 40; }};
+                 [](std::uint64_t) { return std::uint64_t{1} << 40; }};
   Turns turns_{budget_, clock_, {.full_timeout = kTimeout}};
 };
 
@@ -276,7 +276,7 @@ class CopiesAtOnce : public testing::TestWithParam<unsigned> {
   std::mt19937 random_{GetParam()};
   FakeClock clock_;
   Budget budget_{{.size = static_cast<std::uint64_t>(kLimit)},
-                 [] { return std::uint64_t{1} << 40; }};
+                 [](std::uint64_t) { return std::uint64_t{1} << 40; }};
   Turns turns_{budget_, clock_, {.full_timeout = std::chrono::hours(1)}};
   std::vector<Copy> copies_;
 };

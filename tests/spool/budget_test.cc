@@ -14,7 +14,7 @@ constexpr auto kLimit = static_cast<std::uint64_t>(16 * kUnit);
 class BudgetTest : public testing::Test {
  protected:
   std::uint64_t free_ = kLimit * 100;
-  Budget budget_{{.size = kLimit, .reserve = kLimit}, [this] { return free_; }};
+  Budget budget_{{.size = kLimit, .reserve = kLimit}, [this](std::uint64_t) { return free_; }};
 };
 
 TEST_F(BudgetTest, IsSpentStepByStep) {
@@ -43,7 +43,7 @@ TEST_F(BudgetTest, LeavesTheDiskItsReserve) {
 }
 
 TEST_F(BudgetTest, WithoutASizeTakesWhatTheDiskHas) {
-  Budget budget({.size = 0, .reserve = 100}, [] { return 1100; });
+  Budget budget({.size = 0, .reserve = 100}, [](std::uint64_t) { return 1100; });
   EXPECT_EQ(budget.limit(), 1000U);
 }
 
