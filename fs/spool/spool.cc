@@ -69,8 +69,9 @@ Result<UniqueFd> OpenVersion(UniqueFd const& spool, std::filesystem::path const&
   return Fail(EMFILE, path.string() + ": too many open files");
 }
 
-/// What the disk has free. Asked for at each write, so the disk is asked now and then: what the
-/// spool takes meanwhile, a fast disk some MiB, is known without it.
+/// What the disk has free. Asked for at each write, so the disk is asked now and then: after some
+/// time, and after some bytes, for a fast one takes many in that time. Bytes that are counted may
+/// also have been there before.
 class FreeSpace {
  public:
   explicit FreeSpace(int directory) : directory_(::fcntl(directory, F_DUPFD_CLOEXEC, 0)) {}
@@ -81,8 +82,11 @@ class FreeSpace {
     {
       MutexLock lock(mutex_);
       if (said_ && now - said_->when < kBelieved) {
-        auto const since = used - std::min(used, said_->used);
-        return said_->free - std::min(said_->free, since);
+        auto const grown = used - std::min(used, said_->used);
+        auto const shrunk = said_->used - std::min(used, said_->used);
+        if (std::max(grown, shrunk) < kBelievedBytes) {
+          return said_->free - std::min(said_->free, grown);
+        }
       }
     }
     struct statvfs status {};
@@ -96,6 +100,7 @@ class FreeSpace {
 
  private:
   static constexpr std::chrono::milliseconds kBelieved{5};
+  static constexpr std::uint64_t kBelievedBytes = 1024 * 1024;
   struct Said {
     std::chrono::steady_clock::time_point when;
     std::uint64_t used;
