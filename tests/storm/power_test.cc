@@ -30,9 +30,9 @@ class PowerStorm : public MountTest, public ::testing::WithParamInterface<char c
     if (!HaveProgram("mkfs.xfs")) GTEST_SKIP() << "SKIPPED: power cuts need mkfs.xfs (xfsprogs)";
     // The boot id is replaced for this process and its children, and no mount outlives them.
     if (auto const why = EnterMountNamespace(); !why.empty()) GTEST_SKIP() << "SKIPPED: " << why;
-    outer_ = std::make_unique<LoopDisk>(dir_ / "outer.img", "xfs", 2048 * kMiB, dir_ / "outer");
+    outer_ = std::make_unique<LoopDisk>(dir_ / "outer.img", "xfs", 6144 * kMiB, dir_ / "outer");
     if (auto const why = outer_->Mount(); !why.empty()) GTEST_SKIP() << "SKIPPED: " << why;
-    disk_ = std::make_unique<LoopDisk>(*outer_ / "disk.img", GetParam(), 512 * kMiB, dir_ / "disk");
+    disk_ = std::make_unique<LoopDisk>(*outer_ / "disk.img", GetParam(), 1536 * kMiB, dir_ / "disk");
   }
 
   void TearDown() override { ::umount2(kBootId, MNT_DETACH); }
