@@ -32,7 +32,8 @@ class PowerStorm : public MountTest, public ::testing::WithParamInterface<char c
     if (auto const why = EnterMountNamespace(); !why.empty()) GTEST_SKIP() << "SKIPPED: " << why;
     outer_ = std::make_unique<LoopDisk>(dir_ / "outer.img", "xfs", 6144 * kMiB, dir_ / "outer");
     if (auto const why = outer_->Mount(); !why.empty()) GTEST_SKIP() << "SKIPPED: " << why;
-    disk_ = std::make_unique<LoopDisk>(*outer_ / "disk.img", GetParam(), 1536 * kMiB, dir_ / "disk");
+    disk_ =
+        std::make_unique<LoopDisk>(*outer_ / "disk.img", GetParam(), 1536 * kMiB, dir_ / "disk");
   }
 
   void TearDown() override { ::umount2(kBootId, MNT_DETACH); }
