@@ -76,15 +76,20 @@ std::string RequestOf(Place const& place, char const* command, json const& more)
 // Daemons of all versions say so.
 bool IsUnknown(Error const& error) { return error.context.starts_with("unknown command"); }
 
-// A daemon that is being replaced listens in a moment.
-Result<UniqueFd> OpenSoon(Place const& place, std::string const& request) {
-  auto connection = Open(place.mount.socket, request);
+// A daemon that is being replaced answers in a moment; nothing tells of it.
+template <typename Attempt>
+auto TrySoon(Place const& place, Attempt const& attempt) {
+  auto result = attempt();
   auto const deadline = std::chrono::steady_clock::now() + kAskPatience;
-  while (!connection && KeeperOf(place.mount) != 0 && std::chrono::steady_clock::now() < deadline) {
+  while (!result && KeeperOf(place.mount) != 0 && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(kAskInterval);
-    connection = Open(place.mount.socket, request);
+    result = attempt();
   }
-  return connection;
+  return result;
+}
+
+Result<UniqueFd> OpenSoon(Place const& place, std::string const& request) {
+  return TrySoon(place, [&] { return Open(place.mount.socket, request); });
 }
 
 }  // namespace
@@ -132,13 +137,7 @@ std::string Silence(MountEntry const& entry) {
 
 Result<json> Request(Place const& place, char const* command, json const& more) {
   auto const text = RequestOf(place, command, more);
-  auto answer = Ask(place.mount.socket, text);
-  // A daemon that is being replaced answers in a moment.
-  auto const deadline = std::chrono::steady_clock::now() + kAskPatience;
-  while (!answer && KeeperOf(place.mount) != 0 && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::sleep_for(kAskInterval);
-    answer = Ask(place.mount.socket, text);
-  }
+  auto const answer = TrySoon(place, [&] { return Ask(place.mount.socket, text); });
   if (!answer) return Fail(ENOTCONN, Silence(Refreshed(place.mount)));
   auto read = ReadAnswer(*answer);
   if (read || !IsUnknown(read.error())) return read;
