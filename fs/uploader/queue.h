@@ -70,8 +70,9 @@ struct JobMemory {
   } trouble;
 
   struct Creation {
-    int taken = 0;  ///< in a row that something was in the way of
-    Uuid renew;     ///< the upload whose own headers were refused
+    int taken = 0;                          ///< in a row that something was in the way of
+    std::optional<SteadyTime> taken_since;  ///< of the first of them
+    Uuid renew;                             ///< the upload whose own headers were refused
   } creation;
 
   struct Expiry {

@@ -116,6 +116,8 @@ class Transfer {
   Outcome Renew(Work const& work, JobMemory& memory);
   Outcome CreateFailed(Work const& work, tus::Error const& error, JobMemory& memory);
   /// As CreateFailed, where credentials or a rule allow this file no upload, or none at all.
+  /// Whether what is in the way of a creation is there to stay, after one more try.
+  [[nodiscard]] bool StaysTaken(JobMemory& memory) const;
   Outcome Denied(Work const& work, tus::Error const& error, JobMemory& memory);
 
   /// When to send an empty PATCH, so that a server that counts from the last one does not let the

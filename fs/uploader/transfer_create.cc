@@ -13,8 +13,10 @@
 namespace tusfs {
 namespace {
 
-/// A name that is taken so often in a row is there, and no creation of it is under way.
+/// A name that is taken so often in a row, for so long, is there, and no creation of it is under
+/// way.
 constexpr int kMostTaken = 5;
+constexpr std::chrono::seconds kLongestTaken{10};
 /// Rights are given by people and by timers.
 constexpr std::chrono::seconds kAfterDenial{10};
 
@@ -168,9 +170,8 @@ Transfer::Outcome Transfer::Renew(Work const& work, JobMemory& memory) {
 
 Transfer::Outcome Transfer::CreateFailed(Work const& work, tus::Error const& error,
                                          JobMemory& memory) {
-  bool const stays_taken = tus::IsTaken(error) && ++memory.creation.taken >= kMostTaken;
+  bool const stays_taken = tus::IsTaken(error) && StaysTaken(memory);
   bool const refused = tus::IsRefusedCreation(error) || stays_taken;
-  if (stays_taken) memory.creation.taken = 0;
   if (!work.finished() && refused) {
     // It may be this file's name, or the unknown length: the finished file will tell.
     shared_.endpoint.LearnNoDefer();
@@ -188,6 +189,16 @@ Transfer::Outcome Transfer::CreateFailed(Work const& work, tus::Error const& err
   // Each further one would leave an upload behind that nobody can find.
   if (error.code == tus::ErrorCode::kProtocol) shared_.endpoint.Failed(error);
   return NoteAndBackOff(work, error, memory);
+}
+
+bool Transfer::StaysTaken(JobMemory& memory) const {
+  auto& creation = memory.creation;
+  auto const now = shared_.clock.Steady();
+  if (!creation.taken_since) creation.taken_since = now;
+  if (++creation.taken < kMostTaken || now < *creation.taken_since + kLongestTaken) return false;
+  creation.taken = 0;
+  creation.taken_since.reset();
+  return true;
 }
 
 Transfer::Outcome Transfer::Denied(Work const& work, tus::Error const& error, JobMemory& memory) {

@@ -141,6 +141,19 @@ TEST_F(TransferTrouble, ANameThatIsTakenIsARefusalWithItsWords) {
   }
 }
 
+TEST_F(TransferTrouble, ANameThatIsTakenForAMomentIsWaitedFor) {
+  Append(1000);
+  FinishFile();
+  for (int i = 0; i < 9; ++i) {
+    Next("POST", kEndpoint, TusAnswer(423, {}, "locked"));
+    Steps(1);
+    EXPECT_NE(TheUpload()->phase, UploadPhase::kRefused) << "after " << i << " seconds";
+    clock_.Advance(std::chrono::seconds(1));
+  }
+  clock_.Advance(std::chrono::minutes(2));
+  ExpectSentWhole(kUrl);
+}
+
 TEST_F(TransferTrouble, ADeniedCreationIsThatFilesAlone) {
   Append(1000);
   FinishFile();
