@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <vector>
+
 namespace tus {
 namespace {
 
@@ -260,6 +262,42 @@ TEST_F(Judge, SendsADamagedBodyAgainAndAsksAfterThree) {
 TEST_F(Judge, HasPatienceWithOneOddAnswer) {
   EXPECT_EQ(Head(Answered(200, ErrorCode::kProtocol)).next, Next::kAsk);
   EXPECT_EQ(Patch(Middle(), Answered(204, ErrorCode::kProtocol)).next, Next::kAsk);
+}
+
+TEST(JudgeJoinTest, JoinsOnceMoreOnlyWhereNothingWasMade) {
+  struct Row {
+    Error error;
+    Next next;
+  };
+  std::vector<Row> const rows{
+      {{.code = ErrorCode::kUnreachable}, Next::kSend},
+      {Answered(423, ErrorCode::kLocked), Next::kSend},
+      {Answered(401, ErrorCode::kUnauthorized), Next::kSend},
+      {Answered(429, ErrorCode::kTransient), Next::kSend},
+      {Answered(503, ErrorCode::kTransient), Next::kSend},
+      {Answered(503, ErrorCode::kNotTus), Next::kSend},
+      {Answered(302, ErrorCode::kNotTus), Next::kSend},
+      {Answered(404, ErrorCode::kNotTus), Next::kSend},
+      {NoAnswer(), Next::kUnconfirmed},
+      {{.code = ErrorCode::kCancelled}, Next::kUnconfirmed},
+      {Answered(500, ErrorCode::kTransient), Next::kUnconfirmed},
+      {Answered(502, ErrorCode::kNotTus), Next::kUnconfirmed},
+      {Answered(504, ErrorCode::kNotTus), Next::kUnconfirmed},
+      {Answered(201, ErrorCode::kProtocol), Next::kUnconfirmed},
+      {Answered(404, ErrorCode::kRefused), Next::kStartOver},
+      {Answered(410, ErrorCode::kGone), Next::kStartOver},
+      {Answered(400, ErrorCode::kRefused), Next::kRefused},
+      {Answered(501, ErrorCode::kTransient), Next::kRefused},
+      {Answered(413, ErrorCode::kTooLarge), Next::kRefused},
+      {{.code = ErrorCode::kInvalidArgument}, Next::kFail},
+      {{.code = ErrorCode::kSource}, Next::kFail},
+  };
+  for (auto const& row : rows) {
+    auto const judgement = JudgeJoin(tl::unexpected(row.error));
+    EXPECT_EQ(judgement.next, row.next) << Name(row.error.code) << " " << row.error.http_status;
+    EXPECT_EQ(judgement.pause != Pause::kNone, row.next == Next::kSend) << "once more, in time";
+  }
+  EXPECT_EQ(JudgeJoin(Created{}).next, Next::kComplete);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "testing/test_server.h"
+#include "tusclient/parallel_upload.h"
 #include "wire_rig.h"
 
 namespace tus {
@@ -174,6 +175,24 @@ TEST_P(RealServers, JoinPartsWhereTheyCan) {
   ASSERT_TRUE(status) << status.error().message;
   EXPECT_TRUE(status->Complete());
   auto const upload = server_->Find("joined");
+  ASSERT_TRUE(upload);
+  EXPECT_TRUE(ReadFile(server_->File(*upload)) == bytes);
+}
+
+TEST_P(RealServers, TakeAFileInPartsAtOnce) {
+  Uploader one(server_->Url());
+  Uploader other(server_->Url());
+  auto const bytes = RandomBytes(5'000'000);
+  MemorySource source(std::as_bytes(std::span(bytes)));
+  ServerProfile profile({.size = kSmallChunk});
+  ParallelOptions options;
+  options.upload.profile = &profile;
+  options.upload.metadata = Named("in-parts");
+  auto const receipt =
+      ParallelUpload({&one.client, &other.client}, options).Send(source, bytes.size());
+  ASSERT_TRUE(receipt) << receipt.error().message;
+  EXPECT_EQ(receipt->sent, bytes.size());
+  auto const upload = server_->Find("in-parts");
   ASSERT_TRUE(upload);
   EXPECT_TRUE(ReadFile(server_->File(*upload)) == bytes);
 }

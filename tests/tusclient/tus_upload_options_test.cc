@@ -148,6 +148,10 @@ TEST_F(TusUploadOptions, WrongOnesAreNamed) {
     ExpectRejected({"--jobs", jobs, url, file_}, "--jobs");
   }
   ExpectRejected({"-j", "2x", url, file_}, "--jobs is '2x': it takes a number from 1 to 64");
+  ExpectRejected({"--parts", "25", url, file_}, "--parts is '25': it takes a number from 1 to 24");
+  ExpectRejected({"--parts", "2", url, "-"}, "standard input goes in one");
+  ExpectRejected({"--parts", "2", "--sha256", url, file_}, "leave one of them out");
+  ExpectRejected({"--parts", "2", "--upload-url", url, file_}, "made elsewhere is filled in one");
   ExpectRejected({"--preset", "nowhere", url, file_}, "there is no preset");
   ExpectRejected({"--preset", "supabase", url, file_}, "needs --metadata bucketName=");
   ExpectRejected({"--preset", "opencloud", url, "-"}, "write it to a file and upload this");

@@ -289,4 +289,44 @@ Judgement JudgePatch(UploadFacts& facts, SentRange const& sent, Result<Patched> 
   return Say(Next::kRefused, error.message);
 }
 
+Judgement JudgeJoin(Result<Created> const& came) {
+  if (came) return Say(Next::kComplete, {});
+  auto const& error = came.error();
+  Judgement again{.next = Next::kSend, .pause = Pause::kBackoff, .why = error.message};
+  auto const unconfirmed =
+      Say(Next::kUnconfirmed, "its parts may have been joined and published: " + error.message);
+  switch (error.code) {
+    case ErrorCode::kUnreachable:
+    case ErrorCode::kLocked:
+    case ErrorCode::kChecksumMismatch:
+      return again;
+    case ErrorCode::kUnauthorized:
+      again.pause = Pause::kCredentials;
+      return again;
+    case ErrorCode::kTransient:
+    case ErrorCode::kNotTus:
+      // Who says 501 or 503 has not begun. Of any other 5xx, as a proxy's that waited long enough,
+      // nobody knows.
+      if (error.http_status == 501) return Say(Next::kRefused, error.message);
+      return error.http_status < 500 || error.http_status == 503 ? again : unconfirmed;
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kSource:
+      return Say(Next::kFail, error.message);
+    case ErrorCode::kGone:
+    case ErrorCode::kTooLarge:
+    case ErrorCode::kRefused:
+      // Not the endpoint: it has taken the parts.
+      if (error.http_status == 404 || error.http_status == 410) {
+        return Say(Next::kStartOver, "the server does not have all of its parts any more");
+      }
+      return Say(Next::kRefused, error.message);
+    case ErrorCode::kCancelled:
+    case ErrorCode::kInterrupted:
+    case ErrorCode::kUnconfirmed:
+    case ErrorCode::kProtocol:
+      break;
+  }
+  return unconfirmed;
+}
+
 }  // namespace tus

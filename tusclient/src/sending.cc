@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <random>
 #include <span>
 #include <utility>
 
 #include "fail.h"
+#include "random_key.h"
 
 namespace tus {
 namespace {
@@ -15,13 +15,6 @@ namespace {
 constexpr std::chrono::milliseconds kUnauthorizedDelay{10'000};
 constexpr std::chrono::hours kForEver{24 * 365};
 constexpr int kMostTaken = 5;
-
-std::string MakeKey() {
-  std::random_device device;
-  std::string key;
-  for (int i = 0; i < 32; ++i) key += "0123456789abcdef"[device() % 16];
-  return key;
-}
 
 bool HasExpired(Expiry const& expires) {
   return expires && std::chrono::system_clock::now() > *expires;
@@ -44,7 +37,7 @@ Sending::Sending(Client& client, ServerProfile& profile, UploadOptions const& op
       stop_(std::move(stop)),
       pacer_(options),
       length_(length),
-      idempotency_key_(MakeKey()) {}
+      idempotency_key_(RandomKey()) {}
 
 Result<Receipt> Sending::Run() {
   if (auto const recalled = Recall(); !recalled) return tl::unexpected(recalled.error());
@@ -151,6 +144,7 @@ Result<void> Sending::Create() {
   CreateRequest request;
   request.length = length_;
   request.metadata = options_.metadata;
+  request.partial = options_.partial;
   request.idempotency_key = idempotency_key_;
   request.stop = stop_;
   if (whole) {
@@ -478,7 +472,7 @@ Result<void> Sending::StartOver(Judgement const& judgement, Error const* error) 
   facts_ = {.most = facts_.most};  // what was had before is no progress
   replayed_ = true;
   receipt_.resumed = false;
-  idempotency_key_ = MakeKey();
+  idempotency_key_ = RandomKey();
   state_ = State::kNoUrl;
   if (options_.on_restart) options_.on_restart(judgement.why);
   // A server that never gets it right is not asked without pause.

@@ -1,5 +1,6 @@
 #include "tus_upload_options.h"
 
+#include <tusclient/parallel_upload.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -42,6 +43,7 @@ struct Given {
   std::string upload_url;
   std::string upload_url_file;
   std::string jobs = "1";
+  std::string parts = "1";
   std::string name = "stdin";
   std::string state_dir;
   std::optional<double> give_up;
@@ -71,6 +73,10 @@ void AddSending(CLI::App& app, Given& given, Options& options) {
   app.add_flag("--recursive,-r", options.recursive,
                "upload all files in FILE where it is a folder");
   app.add_option("--jobs,-j", given.jobs, "how many files go at once, up to 64 (default 1)")
+      ->option_text("N");
+  app.add_option("--parts,-p", given.parts,
+                 "send each file as so many parts at once, where the server can join them, up to "
+                 "24 (default 1)")
       ->option_text("N");
   app.add_option("--upload-url", given.upload_url,
                  "fill this upload, which was made elsewhere, with FILE")
@@ -162,15 +168,15 @@ Checked<std::uint64_t> Size(char const* option, std::string const& text) {
   return number << shift->second;
 }
 
-Checked<unsigned> Jobs(std::string const& text) {
+Checked<unsigned> Count(std::string const& option, std::string const& text, unsigned most) {
   unsigned number = 0;
   auto const* const end = text.data() + text.size();
   auto const parsed = std::from_chars(text.data(), end, number);
-  if (parsed.ec == std::errc() && parsed.ptr == end && number >= 1 && number <= kMostJobs) {
+  if (parsed.ec == std::errc() && parsed.ptr == end && number >= 1 && number <= most) {
     return number;
   }
-  return Wrong("--jobs is " + Quoted(text) + ": it takes a number from 1 to " +
-               std::to_string(kMostJobs));
+  return Wrong(option + " is " + Quoted(text) + ": it takes a number from 1 to " +
+               std::to_string(most));
 }
 
 Checked<void> CheckReadable(char const* option, std::string const& file) {
@@ -347,6 +353,25 @@ Checked<void> SetUrlAndFiles(Options& options, Given const& given) {
   return {};
 }
 
+Checked<void> SetParts(Options& options, Given const& given) {
+  auto const parts = Count("--parts", given.parts, tus::ParallelUpload::kMostParts);
+  if (!parts) return Wrong(parts.error());
+  options.parts = *parts;
+  if (options.parts == 1) return {};
+  if (options.FromStandardInput()) {
+    return Wrong("--parts: standard input goes in one; write it to a file and upload this");
+  }
+  if (!options.upload_url.empty()) {
+    return Wrong("--parts: an upload that was made elsewhere is filled in one");
+  }
+  if (options.sha256) {
+    return Wrong(
+        "--parts and --sha256: the digest goes with the last bytes of a file that is sent "
+        "in one; leave one of them out");
+  }
+  return {};
+}
+
 Checked<void> SetWhat(Options& options, Given const& given) {
   if (auto const set = SetUrlAndFiles(options, given); !set) return set;
   bool const standard_input =
@@ -354,9 +379,10 @@ Checked<void> SetWhat(Options& options, Given const& given) {
   if (standard_input && options.files.size() > 1) {
     return Wrong("standard input (-) is uploaded alone: run tus-upload once more for the files");
   }
-  auto const jobs = Jobs(given.jobs);
+  auto const jobs = Count("--jobs", given.jobs, kMostJobs);
   if (!jobs) return Wrong(jobs.error());
   options.jobs = *jobs;
+  if (auto const set = SetParts(options, given); !set) return set;
   if (given.name.empty()) return Wrong("--name is empty: it takes a name for standard input");
   options.name = given.name;
   options.state_dir =

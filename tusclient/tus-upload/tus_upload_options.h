@@ -21,6 +21,7 @@ struct Options {
   std::vector<std::string> files;  ///< one or more, or "-" alone for standard input
   bool recursive = false;          ///< folders among them are walked
   unsigned jobs = 1;               ///< files that go at once, 1 to 64
+  unsigned parts = 1;              ///< of one file that go at once, 1 to 24
   std::string name;                ///< of standard input
   std::filesystem::path state_dir;
   std::optional<std::chrono::milliseconds> give_up;

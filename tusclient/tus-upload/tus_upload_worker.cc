@@ -58,11 +58,12 @@ tus::CurlTransportOptions TransportOptions(Shared const& shared) {
 
 }  // namespace
 
-Worker::Worker(Shared& shared)
-    : shared_(shared),
-      options_(shared.options),
-      transport_(tus::MakeCurlTransport(TransportOptions(shared))),
-      client_(options_.client, *transport_) {}
+Worker::Worker(Shared& shared) : shared_(shared), options_(shared.options) {
+  for (unsigned part = 0; part < options_.parts; ++part) {
+    transports_.push_back(tus::MakeCurlTransport(TransportOptions(shared)));
+    clients_.push_back(std::make_unique<tus::Client>(options_.client, *transports_.back()));
+  }
+}
 
 Outcome Worker::File(std::size_t number, PlannedFile const& file) {
   auto const& path = file.path;
@@ -85,7 +86,7 @@ Outcome Worker::File(std::size_t number, PlannedFile const& file) {
   report->Begin(size);
   auto const claim = Prepare(path, key, *report);
   if (!claim) return {};
-  if (options_.abandon) return Abandon(path, key, *report);
+  if (options_.abandon) return Abandon(path, key, size, *report);
   if (auto finished = WasFinished(key, *report)) return *std::move(finished);
   if (tus::NeedSha1(options_.metadata)) {
     report->Detail("is being read for its SHA-1");
@@ -116,8 +117,11 @@ Outcome Worker::Send(tus::FileSource& source, std::string const& name, tus::Uplo
       report.Note(added.error().message + "; run again, the command would send this file again");
     };
   }
-  return Ended(name, size, tus::Upload(client_, std::move(upload)).Send(source, size, stop),
-               report);
+  // Also where it goes in one: an earlier run may have joined its parts.
+  auto const receipt = options_.upload_url.empty()
+                           ? InParts(std::move(upload)).Send(source, size, stop)
+                           : tus::Upload(client(), std::move(upload)).Send(source, size, stop);
+  return Ended(name, size, receipt, report);
 }
 
 Outcome Worker::StandardInput() {
@@ -135,13 +139,13 @@ Outcome Worker::StandardInput() {
   report->Begin(std::nullopt);
   auto const claim = Prepare(name, key, *report);
   if (!claim) return {};
-  if (options_.abandon) return Abandon(name, key, *report);
+  if (options_.abandon) return Abandon(name, key, 0, *report);
   if (auto const stored = shared_.store.Find(key); stored && *stored) {
     report->Note("an upload of this name was interrupted; the " + Bytes((*stored)->checked_length) +
                  " that were read for it are compared with the input first");
   }
   StandardInputSource source(shared_.stop);
-  tus::Upload upload(client_, UploadOptions(tus::Expand(options_.metadata, facts), key, *report));
+  tus::Upload upload(client(), UploadOptions(tus::Expand(options_.metadata, facts), key, *report));
   return Ended(name, std::nullopt, upload.Send(source, shared_.stop.token()), *report);
 }
 
@@ -182,13 +186,24 @@ tus::UploadOptions Worker::UploadOptions(tus::Metadata metadata, std::string con
   return upload;
 }
 
-Outcome Worker::Abandon(std::string const& name, std::string const& key, FileReport& report) {
+tus::ParallelUpload Worker::InParts(tus::UploadOptions upload) const {
+  std::vector<tus::Client*> clients;
+  for (auto const& client : clients_) clients.push_back(client.get());
+  return {std::move(clients), {.upload = std::move(upload)}};
+}
+
+Outcome Worker::Abandon(std::string const& name, std::string const& key, std::uint64_t size,
+                        FileReport& report) {
   auto const stored = shared_.store.Find(key);
   bool const there = stored && stored->has_value();
-  tus::Upload upload(client_, UploadOptions({}, key, report));
-  auto const ended = upload.Abandon(shared_.stop.token());
+  auto const stop = shared_.stop.token();
+  auto ended = InParts(UploadOptions({}, key, report)).Abandon(size, stop);
   if (ended) {
-    report.Abandoned(there);
+    auto const whole = tus::Upload(client(), UploadOptions({}, key, report)).Abandon(stop);
+    if (!whole) ended = tl::unexpected(whole.error());
+  }
+  if (ended) {
+    report.Abandoned(there || *ended);
     return {.kind = Outcome::Kind::kAbandoned};
   }
   auto const left = shared_.store.Find(key);

@@ -4,6 +4,7 @@
 
 #include <tusclient/bandwidth.h>
 #include <tusclient/client.h>
+#include <tusclient/parallel_upload.h>
 #include <tusclient/server_profile.h>
 #include <tusclient/upload.h>
 #include <tusclient/url_store.h>
@@ -13,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "tus_upload_finished.h"
 #include "tus_upload_options.h"
@@ -58,8 +60,9 @@ class Worker {
  private:
   Shared& shared_;
   Options const& options_;
-  std::unique_ptr<tus::HttpTransport> transport_;
-  tus::Client client_;
+  /// One for each part of a file that goes at once, each with a transport of its own.
+  std::vector<std::unique_ptr<tus::HttpTransport>> transports_;
+  std::vector<std::unique_ptr<tus::Client>> clients_;
 
   [[nodiscard]] Outcome Send(tus::FileSource& source, std::string const& name,
                              tus::UploadOptions upload, FileReport& report);
@@ -67,8 +70,10 @@ class Worker {
                                              FileReport& report);
   [[nodiscard]] tus::UploadOptions UploadOptions(tus::Metadata metadata, std::string const& key,
                                                  FileReport& report);
-  [[nodiscard]] Outcome Abandon(std::string const& name, std::string const& key,
+  [[nodiscard]] Outcome Abandon(std::string const& name, std::string const& key, std::uint64_t size,
                                 FileReport& report);
+  [[nodiscard]] tus::ParallelUpload InParts(tus::UploadOptions upload) const;
+  [[nodiscard]] tus::Client& client() { return *clients_.front(); }
   [[nodiscard]] bool Remembers() const;
   [[nodiscard]] std::optional<Outcome> WasFinished(std::string const& key, FileReport& report);
   [[nodiscard]] Outcome CannotOpen(PlannedFile const& file, tus::Error const& error,

@@ -123,6 +123,11 @@ struct Judgement {
 [[nodiscard]] Judgement JudgePatch(UploadFacts& facts, SentRange const& sent,
                                    Result<Patched> const& came, std::chrono::nanoseconds elapsed);
 
+/// After the creation that joins parts (tus: concatenation), which publishes what they make. One of
+/// kComplete, kSend (nothing was made: once more, after the pause), kStartOver (a part is not there
+/// any more), kRefused, kFail and kUnconfirmed.
+[[nodiscard]] Judgement JudgeJoin(Result<Created> const& came);
+
 /// Before a PATCH goes out: what has to be on record then.
 void Announce(UploadFacts& facts, SentRange const& range);
 

@@ -45,6 +45,9 @@ struct Receipt {
 
 struct UploadOptions {
   Metadata metadata{};
+  /// A part of a later whole (Client::Concatenate, ParallelUpload): completing it publishes
+  /// nothing.
+  bool partial = false;
   /// The upload was made elsewhere, for these bytes: it is filled, never made anew, never deleted;
   /// metadata does not matter. It has to be empty, or `store` knows that it was begun with the same
   /// fingerprint: what somebody else has sent to it is never taken for these bytes. Empty: the
