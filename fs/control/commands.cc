@@ -126,10 +126,9 @@ json Status(Result<StatusReport> const& status, MountEntry const& entry, Control
   }
   json oldest;
   if (!status->oldest_unsent.empty()) {
-    auto const age = std::max<FileTime>(SystemClock().Wall() - status->oldest_unsent_at, 0);
     oldest = {{"path", status->oldest_unsent},
               {"since", Timestamp(status->oldest_unsent_at)},
-              {"age", age / 1'000'000'000}};
+              {"age", status->OldestUnsentAge(SystemClock().Wall()).count()}};
   }
   return {{"mount", entry.mount},
           {"url", entry.url},

@@ -118,6 +118,13 @@ std::string DescribeCut(Inode const& inode) {
          std::to_string(inode.held) + " more are kept and may be";
 }
 
+std::chrono::seconds StatusReport::OldestUnsentAge(FileTime now) const {
+  if (oldest_unsent.empty()) return std::chrono::seconds(0);
+  // A clock that was set back makes nothing younger than now.
+  std::chrono::nanoseconds const age(std::max<FileTime>(now - oldest_unsent_at, 0));
+  return std::chrono::duration_cast<std::chrono::seconds>(age);
+}
+
 Result<FileReport> Reporter::Describe(View const& view, Inode const& inode,
                                       std::string path) const {
   FileReport report;

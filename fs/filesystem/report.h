@@ -4,6 +4,7 @@
 // Reads the catalog and asks the uploader; changes nothing. Any thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -56,6 +57,9 @@ struct StatusReport {
   std::uint64_t dropped_files = 0;  ///< interrupted files that were given up to make room
   std::uint64_t dropped_bytes = 0;
   Endpoint::State server;
+
+  /// For how long `oldest_unsent` waits, at `now`; 0: nothing does.
+  [[nodiscard]] std::chrono::seconds OldestUnsentAge(FileTime now) const;
 };
 
 class Reporter {

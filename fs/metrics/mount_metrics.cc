@@ -66,7 +66,7 @@ MetricFamily Build(std::string const& version) {
 }  // namespace
 
 std::string MountMetrics(MountFacts const& facts, StatusReport const& status,
-                         RequestMetrics const& requests) {
+                         RequestMetrics const& requests, FileTime now) {
   auto const& server = status.server;
   auto families = requests.Collect();
   auto const add = [&](MetricFamily family) { families.push_back(std::move(family)); };
@@ -78,6 +78,9 @@ std::string MountMetrics(MountFacts const& facts, StatusReport const& status,
             status.accepted));
   add(Bytes("tusfs_confirmed_bytes", "Of these, bytes that the server has confirmed",
             status.confirmed));
+  add(GaugeOf("tusfs_oldest_unsent_age_seconds",
+              "For how long the file that waits longest is not on the server; 0: none waits",
+              static_cast<double>(status.OldestUnsentAge(now).count())));
   add(CounterOf("tusfs_sent_bytes_total", "Body bytes sent since the state directory was made",
                 status.sent));
   add(CounterOf("tusfs_resent_bytes_total", "Of these, bytes that were sent before",

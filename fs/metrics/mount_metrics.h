@@ -16,8 +16,8 @@ struct MountFacts {
   double started_at = 0;  ///< when this daemon was, in seconds since 1970
 };
 
-/// The text format 0.0.4, as an answer to GET /metrics.
+/// The text format 0.0.4, as an answer to GET /metrics. `now`: when `status` was asked.
 [[nodiscard]] std::string MountMetrics(MountFacts const& facts, StatusReport const& status,
-                                       RequestMetrics const& requests);
+                                       RequestMetrics const& requests, FileTime now);
 
 }  // namespace tusfs

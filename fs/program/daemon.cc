@@ -185,7 +185,7 @@ void Daemon::StartMetrics() {
       *std::move(address),
       [this, facts = std::move(facts)] {
         auto const status = reporter_->Status();
-        return status ? MountMetrics(facts, *status, *requests_) : std::string();
+        return status ? MountMetrics(facts, *status, *requests_, clock_.Wall()) : std::string();
       },
       logger_);
 }

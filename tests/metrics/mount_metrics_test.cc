@@ -21,9 +21,12 @@ TEST(MountMetrics, HasEachNumberOfTheStatus) {
   status.spool_used = 4096;
   status.spool_limit = std::uint64_t{1} << 40;
   status.waiting = 3;
+  status.oldest_unsent = "cards/A001.mov";
+  status.oldest_unsent_at = 1'700'000'000'000'000'000;
   status.server.reachable = true;
   status.server.since = 1'700'000'000'500'000'000;
-  auto const text = MountMetrics({"/mnt/ingest", "1.2.3", 1.5e9}, status, requests);
+  auto const text =
+      MountMetrics({"/mnt/ingest", "1.2.3", 1.5e9}, status, requests, 1'700'007'200'900'000'000);
   for (std::string const line :
        {"tusfs_build_info{version=\"1.2.3\",mount=\"/mnt/ingest\"} 1",
         "tusfs_start_time_seconds{mount=\"/mnt/ingest\"} 1500000000",
@@ -32,6 +35,7 @@ TEST(MountMetrics, HasEachNumberOfTheStatus) {
         "tusfs_files{state=\"interrupted\",mount=\"/mnt/ingest\"} 0",
         "tusfs_accepted_bytes{mount=\"/mnt/ingest\"} 1000",
         "tusfs_confirmed_bytes{mount=\"/mnt/ingest\"} 900",
+        "tusfs_oldest_unsent_age_seconds{mount=\"/mnt/ingest\"} 7200",
         "tusfs_sent_bytes_total{mount=\"/mnt/ingest\"} 950",
         "tusfs_resent_bytes_total{mount=\"/mnt/ingest\"} 50",
         "tusfs_spool_used_bytes{mount=\"/mnt/ingest\"} 4096",
@@ -44,9 +48,20 @@ TEST(MountMetrics, HasEachNumberOfTheStatus) {
   }
 }
 
+TEST(MountMetrics, NothingIsOldWhereNothingWaitsOrTheClockWasSetBack) {
+  RequestMetrics const requests;
+  StatusReport status;
+  FileTime constexpr kNow = 1'700'000'000'000'000'000;
+  auto const is_none = HasSubstr("tusfs_oldest_unsent_age_seconds{mount=\"/m\"} 0\n");
+  EXPECT_THAT(MountMetrics({"/m", "1", 0}, status, requests, kNow), is_none);
+  status.oldest_unsent = "a";
+  status.oldest_unsent_at = kNow + 1'000'000'000;
+  EXPECT_THAT(MountMetrics({"/m", "1", 0}, status, requests, kNow), is_none);
+}
+
 TEST(MountMetrics, AHostileMountPointStaysInItsQuotes) {
   RequestMetrics const requests;
-  auto const text = MountMetrics({"/a\"} 1\nevil 1\xff", "1", 0}, StatusReport(), requests);
+  auto const text = MountMetrics({"/a\"} 1\nevil 1\xff", "1", 0}, StatusReport(), requests, 0);
   EXPECT_THAT(text, testing::Not(HasSubstr("\nevil")));
   EXPECT_THAT(text, testing::Not(HasSubstr("\xff")));
   EXPECT_THAT(text, AllOf(HasSubstr("mount=\"/a\\\"} 1"), HasSubstr("tusfs_files")));
