@@ -67,14 +67,6 @@ std::string ShowProcesses(json const& status) {
   return problem.empty() ? text : text + problem + "\n";
 }
 
-// Files that somebody has to do something about, by state.
-std::uint64_t CountStuck(json const& files) {
-  std::uint64_t stuck = 0;
-  for (auto const* state : {"interrupted", "failed", "unconfirmed"})
-    stuck += NumberOf(files, state);
-  return stuck;
-}
-
 // Never all of it while a file is stuck: what it lacks may be no bytes at all.
 bool LacksSomething(json const& status) {
   auto const& bytes = status.at("bytes");
@@ -145,6 +137,13 @@ std::string ShowBytes(std::uint64_t bytes) {
   char text[32];
   std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
   return text;
+}
+
+std::uint64_t CountStuck(json const& files) {
+  std::uint64_t stuck = 0;
+  for (auto const* state : {"interrupted", "failed", "unconfirmed"})
+    stuck += NumberOf(files, state);
+  return stuck;
 }
 
 std::uint64_t NumberOf(json const& object, char const* field) {

@@ -28,6 +28,9 @@ namespace tusfs {
 /// The text of a field; empty where there is none.
 [[nodiscard]] std::string TextOf(nlohmann::json const& object, char const* field);
 
+/// Files that somebody has to do something about, of the counts by state.
+[[nodiscard]] std::uint64_t CountStuck(nlohmann::json const& files);
+
 /// A mount with its processes, and with what its daemon says where it says something. `with_bars`:
 /// for a terminal.
 [[nodiscard]] std::string ShowMount(nlohmann::json const& status, bool with_bars);

@@ -59,11 +59,6 @@ class Findings {
   std::array<std::string, 3> sentences_;
 };
 
-std::uint64_t CountStuck(json const& files) {
-  return NumberOf(files, "interrupted") + NumberOf(files, "failed") +
-         NumberOf(files, "unconfirmed");
-}
-
 void LookAtAge(json const& status, std::optional<seconds> max_age, Findings& findings) {
   auto const& oldest = ObjectOf(status, "oldest_unsent");
   if (max_age && !status.contains("oldest_unsent")) {

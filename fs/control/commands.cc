@@ -1,13 +1,13 @@
 #include "control/commands.h"
 
 #include <algorithm>
-#include <ctime>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
 
 #include "base/clock.h"
 #include "control/answers.h"
+#include "control/file_json.h"
 #include "control/watchers.h"
 #include "filesystem/backlog.h"
 
@@ -41,26 +41,6 @@ std::string Spell(std::string_view path) {
   return spelled;
 }
 
-std::string Timestamp(FileTime time) {
-  auto const seconds = static_cast<std::time_t>(time / 1'000'000'000);
-  std::tm utc{};
-  ::gmtime_r(&seconds, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
-}
-
-json FileOf(FileReport const& report, bool with_url) {
-  json file{{"path", report.path}, {"state", report.state},   {"size", report.size},
-            {"held", report.held}, {"offset", report.offset}, {"finishes", report.finishes},
-            {"error", nullptr}};
-  if (!report.error.empty()) file["error"] = report.error;
-  if (report.sending != 0) file["sending"] = report.sending;
-  if (report.expires != 0) file["expires"] = Timestamp(report.expires);
-  if (with_url) file["url"] = report.url;
-  return file;
-}
-
 // {"files": […]}, sent as it comes.
 class FileList {
  public:
@@ -69,7 +49,7 @@ class FileList {
   bool Add(FileReport const& report) {
     text_ += is_begun_ ? "," : kHead;
     is_begun_ = true;
-    text_ += Dump(FileOf(report, with_urls_));
+    text_ += Dump(ToJson(report, with_urls_));
     if (text_.size() < kPiece) return true;
     bool const is_taken = send_(text_);
     text_.clear();
@@ -204,10 +184,10 @@ class Commands::Asked {
   json const object_;
 };
 
-std::optional<std::string> Commands::WatchedBy(std::string const& request) {
+std::optional<Commands::Watched> Commands::WatchedBy(std::string const& request) {
   Asked const asked(request);
   if (asked.Text("command") != "watch") return std::nullopt;
-  return asked.Path();
+  return Watched{.path = asked.Path(), .live = asked.Is("live")};
 }
 
 void Commands::Answer(std::string const& request, Sink const& send, std::stop_token stop) const {

@@ -42,8 +42,12 @@ class Commands {
   /// as much memory for many files as for few.
   void Answer(std::string const& request, Sink const& send, std::stop_token stop = {}) const;
 
-  /// The path that somebody wants to watch; nothing where that is not what is asked.
-  [[nodiscard]] static std::optional<std::string> WatchedBy(std::string const& request);
+  struct Watched {
+    std::string path;
+    bool live = false;
+  };
+  /// What somebody wants to watch; nothing where that is not what is asked.
+  [[nodiscard]] static std::optional<Watched> WatchedBy(std::string const& request);
 
   /// The answer to "status" in one line (SummaryOf), or why there is none.
   [[nodiscard]] std::string Summary() const;

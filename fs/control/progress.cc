@@ -30,7 +30,8 @@ void Progress::Note(Numbers const& numbers, Time now) {
   // Another daemon may count from somewhere else.
   if (numbers.sent < numbers_.sent) samples_.clear();
   numbers_ = numbers;
-  most_left_ = std::max(most_left_, numbers.left);
+  most_left_ = std::max({most_left_, numbers.left, numbers.size});
+  if (numbers.files == 0) most_left_ = 0;
   samples_.push_back({now, numbers.sent});
   // One that is older is kept, so that the window is full.
   while (samples_.size() > 2 && samples_[1].at <= now - kWindow) samples_.pop_front();
@@ -46,26 +47,39 @@ std::uint64_t Progress::Rate(Time now) const {
   return static_cast<std::uint64_t>(static_cast<double>(sent) / elapsed.count());
 }
 
-std::string Progress::Line(std::size_t width, Time now) const {
+std::size_t Progress::Part(std::size_t of) const {
+  if (most_left_ == 0) return 0;
   auto const done = most_left_ - std::min(most_left_, numbers_.left);
-  auto const part = [&](std::size_t of) {
-    if (most_left_ == 0) return std::size_t{0};
-    auto const share = static_cast<double>(done) / static_cast<double>(most_left_);
-    return static_cast<std::size_t>(share * static_cast<double>(of));
-  };
-  auto const bar = "[" + std::string(part(kBar), '#') + std::string(kBar - part(kBar), '.') + "] ";
-  auto text = std::to_string(part(100)) + "%  " + std::to_string(numbers_.files) +
-              (numbers_.files == 1 ? " file, " : " files, ") + ShowBytes(numbers_.left) + " to go";
+  auto const share = static_cast<double>(done) / static_cast<double>(most_left_);
+  return static_cast<std::size_t>(share * static_cast<double>(of));
+}
+
+int Progress::Percent() const { return numbers_.files == 0 ? 100 : static_cast<int>(Part(100)); }
+
+std::string Progress::ToGo(Time now) const {
+  auto text = std::to_string(numbers_.files) + (numbers_.files == 1 ? " file, " : " files, ") +
+              ShowBytes(numbers_.left) + " to go";
+  if (numbers_.paused) return text + ", sending is paused";
+  if (!numbers_.reachable) return text + ", the server does not answer";
   auto const rate = Rate(now);
-  if (numbers_.paused) {
-    text += ", sending is paused";
-  } else if (!numbers_.reachable) {
-    text += ", the server does not answer";
-  } else if (rate > 0) {
-    text += ", " + ShowBytes(rate) + "/s";
-    auto const left = seconds(numbers_.left / rate);
-    if (left < kLongestForecast) text += ", " + ShowDuration(left) + " left";
-  }
+  if (rate == 0) return text;
+  text += ", " + ShowBytes(rate) + "/s";
+  auto const left = seconds(numbers_.left / rate);
+  if (left < kLongestForecast) text += ", " + ShowDuration(left) + " left";
+  return text;
+}
+
+std::string Progress::Sentence(Time now) const {
+  if (IsSafe()) return "Safe to go: everything is on the server";
+  auto const stuck = numbers_.stuck == 1 ? std::string("1 file needs you")
+                                         : std::to_string(numbers_.stuck) + " files need you";
+  if (numbers_.files == 0) return stuck + "; the rest is on the server";
+  return ToGo(now) + (numbers_.stuck == 0 ? "" : "; " + stuck);
+}
+
+std::string Progress::Line(std::size_t width, Time now) const {
+  auto const bar = "[" + std::string(Part(kBar), '#') + std::string(kBar - Part(kBar), '.') + "] ";
+  auto const text = std::to_string(Part(100)) + "%  " + ToGo(now);
   if (bar.size() + text.size() <= width) return bar + text;
   return text.substr(0, width);
 }

@@ -1,5 +1,5 @@
-// The line that a person sees while tusfsctl waits: a bar, what is left, how fast it goes, and for
-// how long yet.
+// What a person is told of how it goes: what is left, how fast it goes, for how long yet, and
+// whether it is safe to go. One wording for tusfsctl wait, tusfsctl watch and the page.
 //
 // Plain data in, text out: the time comes in from outside. One thread.
 #pragma once
@@ -18,7 +18,9 @@ class Progress {
 
   struct Numbers {
     std::uint64_t files = 0;  ///< that are not uploaded yet
-    std::uint64_t left = 0;   ///< bytes of these
+    std::uint64_t left = 0;   ///< bytes of these that are not on the way
+    std::uint64_t size = 0;   ///< all bytes of these, where that is known
+    std::uint64_t stuck = 0;  ///< files that need somebody
     std::uint64_t sent = 0;   ///< bytes over the wire, ever
     bool reachable = true;    ///< the server
     bool paused = false;      ///< by a person
@@ -29,10 +31,22 @@ class Progress {
   /// Bytes per second over the last moments; 0 where nothing goes on.
   [[nodiscard]] std::uint64_t Rate(Time now) const;
 
+  /// Of what was to go since nothing was, 0 to 100; 100 while nothing is.
+  [[nodiscard]] int Percent() const;
+
+  /// Whether nothing is going and nothing is stuck.
+  [[nodiscard]] bool IsSafe() const { return numbers_.files == 0 && numbers_.stuck == 0; }
+
+  /// "Safe to go: …", or what is left, and how many files need somebody.
+  [[nodiscard]] std::string Sentence(Time now) const;
+
   /// At most `width` columns, without a line's end; it leaves out the bar before anything else.
   [[nodiscard]] std::string Line(std::size_t width, Time now) const;
 
  private:
+  [[nodiscard]] std::size_t Part(std::size_t of) const;
+  [[nodiscard]] std::string ToGo(Time now) const;
+
   struct Sample {
     Time at;
     std::uint64_t sent = 0;

@@ -213,6 +213,7 @@ class Waiting {
       if (wait.is_over || wait.told.is_null()) continue;
       all.files += NumberOf(wait.told, "going");
       all.left += NumberOf(wait.told, "left");
+      all.size += NumberOf(wait.told, "size");
       all.reachable = all.reachable && wait.told.value("reachable", true);
       all.paused = all.paused || wait.told.value("paused", false);
       sent[wait.place.mount.mount] = NumberOf(wait.told, "sent");

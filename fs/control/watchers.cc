@@ -12,6 +12,7 @@
 #include "base/thread_name.h"
 #include "catalog/codec.h"
 #include "catalog/tables.h"
+#include "control/file_json.h"
 
 namespace tusfs {
 namespace {
@@ -21,8 +22,10 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kMostWatchers = 64;
 constexpr milliseconds kBetweenLines{250};
-constexpr milliseconds kBetweenLooks{1000};  // at files of which the catalog says nothing
+constexpr milliseconds kBetweenLooks{1000};        // at files of which the catalog says nothing
+constexpr milliseconds kBetweenIdleLooks{10'000};  // likewise, where none is going on
 constexpr std::size_t kLookedAt = 64;
+constexpr std::size_t kMostFiles = 20;  // of a line
 // All that is beneath a path is counted again at most so often, whatever is moved about there.
 constexpr milliseconds kBetweenCounts{5000};
 
@@ -33,27 +36,29 @@ std::string Line(json const& object) {
 }  // namespace
 
 json ToJson(News const& news) {
-  return {{"going", news.files.going},         {"left", news.files.left},
-          {"stuck", news.files.stuck},         {"sent", news.mount.sent},
-          {"reachable", news.mount.reachable}, {"paused", news.mount.paused}};
+  return {{"going", news.files.going},  {"left", news.files.left},
+          {"size", news.files.size},    {"stuck", news.files.stuck},
+          {"sent", news.mount.sent},    {"reachable", news.mount.reachable},
+          {"paused", news.mount.paused}};
 }
 
 Result<std::unique_ptr<Watchers>> Watchers::Start(Store& store, Reporter const& reporter,
-                                                  Uploader const& uploader) {
+                                                  Uploader const& uploader, UniqueFd server_news) {
   UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   UniqueFd end(::eventfd(0, EFD_CLOEXEC));
   if (!wake || !end) return FailErrno("eventfd");
-  return std::unique_ptr<Watchers>(
-      new Watchers(store, reporter, uploader, std::move(wake), std::move(end)));
+  return std::unique_ptr<Watchers>(new Watchers(store, reporter, uploader, std::move(wake),
+                                                std::move(end), std::move(server_news)));
 }
 
 Watchers::Watchers(Store& store, Reporter const& reporter, Uploader const& uploader, UniqueFd wake,
-                   UniqueFd end)
+                   UniqueFd end, UniqueFd server_news)
     : store_(store),
       reporter_(reporter),
       uploader_(uploader),
       wake_(std::move(wake)),
-      end_(std::move(end)) {
+      end_(std::move(end)),
+      server_news_(std::move(server_news)) {
   thread_ = std::jthread([this](std::stop_token stop) {
     NameThread("watchers");
     Run(stop);
@@ -67,11 +72,11 @@ Watchers::~Watchers() {
   if (observing_) store_.EndObserving(*observing_);
 }
 
-bool Watchers::Add(std::string path, UniqueFd& connection) {
+bool Watchers::Add(std::string path, UniqueFd& connection, bool live) {
   MutexLock lock(mutex_);
   if (count_ >= kMostWatchers) return false;
   ++count_;
-  new_.push_back({.path = std::move(path), .connection = std::move(connection)});
+  new_.push_back({.path = std::move(path), .connection = std::move(connection), .live = live});
   ::eventfd_write(wake_.get(), 1);
   return true;
 }
@@ -173,6 +178,8 @@ void Watchers::Look() {
       if (!looked) {
         Say(watcher, Line({{"error", "'" + path + "': " + Describe(looked.error())}}));
         watcher.is_last = true;
+      } else if (watcher.live) {
+        TellLive(watcher, *backlog, {.files = backlog->numbers(), .mount = moment});
       } else {
         Tell(watcher, {.files = backlog->numbers(), .mount = moment});
       }
@@ -189,6 +196,35 @@ void Watchers::Tell(Watcher& watcher, News const& news) {
   if (watcher.told == news || !watcher.unsent.empty()) return;
   watcher.told = news;
   Say(watcher, Line(ToJson(news)));
+}
+
+json Watchers::LiveJson(Backlog const& backlog, News const& news) const {
+  auto line = ToJson(news);
+  auto const server = reporter_.Server();
+  line["server"] = {{"since", Timestamp(server.since)}, {"error", nullptr}};
+  if (!server.error.empty()) line["server"]["error"] = server.error;
+  auto const add = [&](char const* list, InodeId inode) {
+    if (line[list].size() >= kMostFiles) return;
+    // Where the catalog fails, the next look at what is counted says so.
+    auto const report = reporter_.FindUnfinished(inode, backlog.path());
+    if (report && *report) line[list].push_back(ToJson(**report));
+  };
+  line["sending"] = json::array();
+  for (auto const inode : uploader_.in_flight().Inodes()) add("sending", inode);
+  line["stuck_files"] = json::array();
+  for (auto const inode : backlog.stuck()) {
+    if (line["stuck_files"].size() >= kMostFiles) break;
+    add("stuck_files", inode);
+  }
+  return line;
+}
+
+void Watchers::TellLive(Watcher& watcher, Backlog const& backlog, News const& news) {
+  if (!watcher.unsent.empty()) return;
+  auto line = Line(LiveJson(backlog, news));
+  if (line == watcher.told_live) return;
+  watcher.told_live = line;
+  Say(watcher, line);
 }
 
 void Watchers::Say(Watcher& watcher, std::string const& line) {
@@ -223,15 +259,26 @@ void Watchers::DropLeft() {
   static_cast<void>(TakeChanged());  // nobody wants to know
 }
 
+int Watchers::Patience() const {
+  auto const all = [&](auto const& holds) {
+    return std::all_of(backlogs_.begin(), backlogs_.end(),
+                       [&](auto const& entry) { return holds(*entry.second); });
+  };
+  if (all([](Backlog const& backlog) { return backlog.IsEmpty(); })) return -1;
+  bool const is_idle = all([](Backlog const& backlog) { return backlog.numbers().going == 0; });
+  return static_cast<int>((is_idle ? kBetweenIdleLooks : kBetweenLooks).count());
+}
+
 void Watchers::Await() {
-  std::vector<pollfd> waiting{{wake_.get(), POLLIN, 0}, {end_.get(), POLLIN, 0}};
+  std::vector<pollfd> waiting{{wake_.get(), POLLIN, 0},
+                              {end_.get(), POLLIN, 0},
+                              {watchers_.empty() ? -1 : server_news_.get(), POLLIN, 0}};
   auto const first = waiting.size();
   for (auto const& watcher : watchers_) {
     short const events = watcher.unsent.empty() ? POLLRDHUP : POLLRDHUP | POLLOUT;
     waiting.push_back({watcher.connection.get(), events, 0});
   }
-  auto const pause = static_cast<int>(kBetweenLooks.count());
-  if (::poll(waiting.data(), waiting.size(), watchers_.empty() ? -1 : pause) < 0) return;
+  if (::poll(waiting.data(), waiting.size(), Patience()) < 0) return;
   for (std::size_t i = first; i < waiting.size(); ++i) {
     auto& watcher = watchers_[i - first];
     if ((waiting[i].revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0) {
@@ -257,6 +304,8 @@ void Watchers::Run(std::stop_token const& stop) {
     }
     eventfd_t woken = 0;
     ::eventfd_read(wake_.get(), &woken);
+    // Whoever is new is told what the server is anyway.
+    if (server_news_) ::eventfd_read(server_news_.get(), &woken);
     TakeNew();
     if (!watchers_.empty()) Look();
     DropLeft();

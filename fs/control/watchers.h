@@ -1,9 +1,13 @@
-// Who waits for files to be uploaded (tusfsctl wait), and is told instead of asking.
+// Who waits for files to be uploaded (tusfsctl wait), or looks on (tusfsctl watch, the page), and
+// is told instead of asking.
 //
 //   {"command": "watch", "path": P}  → a line whenever the numbers have changed:
-//     {"going": FILES, "left": BYTES, "stuck": FILES, "sent": BYTES, "reachable": BOOL,
-//      "paused": BOOL}
+//     {"going": FILES, "left": BYTES, "size": BYTES, "stuck": FILES, "sent": BYTES,
+//      "reachable": BOOL, "paused": BOOL}
 //   and a last one: {"over": true} when nothing there is going on, or {"error": SENTENCE}
+//   "live": true                     → such lines are never over, and have more in them:
+//     "server": {"since", "error"}, "sending": files whose bytes are on their way, and
+//     "stuck_files": the first files that need somebody, both as "list" has them
 //
 // At most four lines a second, and none while nothing changes. One thread for all who wait; those
 // of one path share its numbers. While nobody waits it does nothing, and the catalog tells it of
@@ -45,21 +49,26 @@ struct News {
 class Watchers {
  public:
   /// The collaborators outlive it. Errors: of eventfd(2).
+  /// `server_news`: an eventfd that is written to when the server is another than before.
   [[nodiscard]] static Result<std::unique_ptr<Watchers>> Start(Store& store,
                                                                Reporter const& reporter,
-                                                               Uploader const& uploader);
+                                                               Uploader const& uploader,
+                                                               UniqueFd server_news = {});
   /// Whoever still waits is hung up on.
   ~Watchers();
 
   /// The connection is told of what is beneath `path`, as the catalog spells it, from now on. Any
   /// thread. False where too many wait: nothing was done with the connection.
-  [[nodiscard]] bool Add(std::string path, UniqueFd& connection) EXCLUDES(mutex_);
+  [[nodiscard]] bool Add(std::string path, UniqueFd& connection, bool live = false)
+      EXCLUDES(mutex_);
 
  private:
   struct Watcher {
     std::string path;
     UniqueFd connection;
+    bool live = false;           ///< it looks on, and nothing is over
     std::optional<News> told{};  ///< what it was told last
+    std::string told_live{};     ///< the same of one that looks on
     std::string unsent{};        ///< of a line
     bool is_last = false;        ///< `unsent` is all that it gets
   };
@@ -72,7 +81,7 @@ class Watchers {
   };
 
   Watchers(Store& store, Reporter const& reporter, Uploader const& uploader, UniqueFd wake,
-           UniqueFd end);
+           UniqueFd end, UniqueFd server_news);
   void Run(std::stop_token const& stop) EXCLUDES(mutex_);
   void Note(Table table, std::string_view key, std::optional<std::string_view> value)
       EXCLUDES(mutex_);
@@ -85,6 +94,10 @@ class Watchers {
   Result<void> Look(Backlog& backlog, Changed const& changed, std::set<InodeId> const& inodes,
                     bool look_at_some);
   void Tell(Watcher& watcher, News const& news);
+  void TellLive(Watcher& watcher, Backlog const& backlog, News const& news);
+  [[nodiscard]] nlohmann::json LiveJson(Backlog const& backlog, News const& news) const;
+  /// How long Await waits where nothing is told.
+  [[nodiscard]] int Patience() const;
   void Say(Watcher& watcher, std::string const& line);
   static void Send(Watcher& watcher);
   void DropLeft();
@@ -94,6 +107,7 @@ class Watchers {
   Uploader const& uploader_;
   UniqueFd const wake_;  ///< an eventfd: there is news
   UniqueFd const end_;   ///< an eventfd that ends Run
+  UniqueFd const server_news_;
 
   Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
       ACQUIRED_BEFORE(lock_order::kBehindLeaves);

@@ -10,13 +10,16 @@ void Backlog::Count(InodeId inode, FileReport const& report) {
   // What is never uploaded is nothing to wait for, and nothing that somebody has to mend.
   if (!report.finishes && report.state == "local-only") return;
   File const file{.left = report.size - std::min(report.size, report.offset + report.sending),
+                  .size = report.size,
                   .is_going = report.finishes};
   files_.emplace(inode, file);
   if (file.is_going) {
     ++numbers_.going;
     numbers_.left += file.left;
+    numbers_.size += file.size;
   } else {
     ++numbers_.stuck;
+    stuck_.insert(inode);
   }
 }
 
@@ -26,14 +29,17 @@ void Backlog::Drop(InodeId inode) {
   if (found->second.is_going) {
     --numbers_.going;
     numbers_.left -= found->second.left;
+    numbers_.size -= found->second.size;
   } else {
     --numbers_.stuck;
+    stuck_.erase(inode);
   }
   files_.erase(found);
 }
 
 Result<void> Backlog::CountAnew() {
   files_.clear();
+  stuck_.clear();
   numbers_ = {};
   return reporter_.VisitUnfinished(path_, [this](InodeId inode, FileReport const& report) {
     Count(inode, report);

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -22,12 +23,17 @@ class Backlog {
   struct Numbers {
     std::uint64_t going = 0;  ///< files that will be uploaded without anybody doing anything
     std::uint64_t left = 0;   ///< bytes of these that have not left for the server yet
+    std::uint64_t size = 0;   ///< all bytes of these
     std::uint64_t stuck = 0;  ///< files that will not, but for those that are never uploaded
 
     bool operator==(Numbers const&) const = default;
   };
   [[nodiscard]] Numbers const& numbers() const { return numbers_; }
   [[nodiscard]] std::string const& path() const { return path_; }
+  /// Whether nothing is counted, so that there is nothing to look at.
+  [[nodiscard]] bool IsEmpty() const { return files_.empty(); }
+  /// Those that are stuck, in the order in which they were made.
+  [[nodiscard]] std::set<InodeId> const& stuck() const { return stuck_; }
 
   /// Looks at every file there that is not uploaded. Errors: ENOENT where there is no such path.
   [[nodiscard]] Result<void> CountAnew();
@@ -42,6 +48,7 @@ class Backlog {
  private:
   struct File {
     std::uint64_t left = 0;
+    std::uint64_t size = 0;
     bool is_going = false;
   };
   void Count(InodeId inode, FileReport const& report);
@@ -51,6 +58,7 @@ class Backlog {
   std::string const path_;
   Numbers numbers_;
   std::unordered_map<InodeId, File> files_;
+  std::set<InodeId> stuck_;
   std::size_t next_bucket_ = 0;  ///< of `files_`, for LookAtSome
 };
 

@@ -81,6 +81,7 @@ class Reporter {
     bool operator==(Moment const&) const = default;
   };
   [[nodiscard]] Moment Now() const;
+  [[nodiscard]] Endpoint::State Server() const { return uploader_.Server(); }
 
   /// What is at `path`. Errors: ENOENT and the like.
   [[nodiscard]] Result<FileType> KindOf(std::string const& path) const;

@@ -1,5 +1,7 @@
 #include "program/daemon.h"
 
+#include <fcntl.h>
+#include <sys/eventfd.h>
 #include <tusclient/redact.h>
 #include <unistd.h>
 
@@ -98,7 +100,12 @@ Result<void> Daemon::MakeRooms() {
       return requests_->Measure(make());
     };
   }
-  uploading->on_server_change = [this] { news_.Note(); };
+  server_news_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!server_news_) return FailErrno("eventfd");
+  uploading->on_server_change = [this] {
+    news_.Note();
+    ::eventfd_write(server_news_.get(), 1);
+  };
   ReadBackOptions reading{.client = uploading->client, .make_transport = uploading->make_transport};
   uploader_ =
       std::make_unique<Uploader>(*std::move(uploading), rules_, store, spool, clock_, logger_);
@@ -136,7 +143,8 @@ Result<void> Daemon::StartControl() {
   decisions_.emplace(*state_.store, filesystem_->open_files(), filesystem_->shrinker(), *uploader_,
                      *finishing_, clock_);
   commands_.emplace(entry_, *reporter_, *decisions_, *controls_);
-  auto watchers = Watchers::Start(*state_.store, *reporter_, *uploader_);
+  auto watchers = Watchers::Start(*state_.store, *reporter_, *uploader_,
+                                  UniqueFd(::fcntl(server_news_.get(), F_DUPFD_CLOEXEC, 0)));
   if (!watchers) return Failure(watchers.error());
   watchers_ = *std::move(watchers);
   auto control = ControlServer::Start(
@@ -148,9 +156,9 @@ Result<void> Daemon::StartControl() {
 }
 
 void Daemon::AnswerControl(std::string const& request, Peer& peer) {
-  if (auto path = Commands::WatchedBy(request)) {
+  if (auto watched = Commands::WatchedBy(request)) {
     auto connection = peer.Take();
-    if (watchers_->Add(*std::move(path), connection)) return;
+    if (watchers_->Add(std::move(watched->path), connection, watched->live)) return;
     Peer(connection, peer.stop()).Send("{\"error\":\"too many wait already\"}\n");
     return;
   }

@@ -115,7 +115,8 @@ class Daemon {
   MountEntry entry_;
 
   ServiceManager const manager_;
-  StatusNews news_;  ///< noted by the store and the uploader, told by status_
+  StatusNews news_;       ///< noted by the store and the uploader, told by status_
+  UniqueFd server_news_;  ///< an eventfd, noted by the uploader for watchers_
 
   // The rooms. The lock of the state directory is the last to go.
   SystemClock const clock_;

@@ -233,15 +233,22 @@ TEST_F(CommandsTest, ALongListComesInPiecesAndEndsWhenNobodyTakesIt) {
 }
 
 TEST_F(CommandsTest, WhoeverWantsToWatchIsTold) {
-  EXPECT_EQ(Commands::WatchedBy(R"({"command": "watch", "path": "./a//b/"})"), "a/b");
-  EXPECT_EQ(Commands::WatchedBy(R"({"command": "watch"})"), "");
-  EXPECT_EQ(Commands::WatchedBy(R"({"command": "list"})"), std::nullopt);
-  EXPECT_EQ(Commands::WatchedBy("nonsense"), std::nullopt);
+  auto const some = Commands::WatchedBy(R"({"command": "watch", "path": "./a//b/"})");
+  ASSERT_TRUE(some);
+  EXPECT_EQ(some->path, "a/b");
+  EXPECT_FALSE(some->live);
+  auto const all = Commands::WatchedBy(R"({"command": "watch", "live": true})");
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->path, "");
+  EXPECT_TRUE(all->live);
+  EXPECT_FALSE(Commands::WatchedBy(R"({"command": "list"})"));
+  EXPECT_FALSE(Commands::WatchedBy("nonsense"));
 }
 
 TEST_F(CommandsTest, TheBacklogIsWhatIsLeftToSend) {
   EXPECT_EQ(Answer(R"({"command": "backlog"})"), (json{{"going", 1},
                                                        {"left", 7},
+                                                       {"size", 7},
                                                        {"stuck", 1},
                                                        {"sent", 0},
                                                        {"reachable", false},

@@ -74,6 +74,27 @@ TEST_F(ProgressTest, OfFilesWithoutBytesItSaysHowMany) {
   EXPECT_THAT(Line(), HasSubstr("0%  2 files, 0 B to go"));
 }
 
+TEST_F(ProgressTest, TheSentenceSaysWhetherItIsSafeToGo) {
+  Note(0, {.files = 0, .sent = 5 * kMiB});
+  EXPECT_TRUE(progress_.IsSafe());
+  EXPECT_EQ(progress_.Sentence(now_), "Safe to go: everything is on the server");
+  Note(1, {.files = 0, .stuck = 1, .sent = 5 * kMiB});
+  EXPECT_FALSE(progress_.IsSafe());
+  EXPECT_EQ(progress_.Sentence(now_), "1 file needs you; the rest is on the server");
+  Note(2, {.files = 1, .left = 50 * kMiB, .stuck = 2, .sent = 5 * kMiB, .paused = true});
+  EXPECT_EQ(progress_.Sentence(now_),
+            "1 file, 50.0 MiB to go, sending is paused; 2 files need you");
+}
+
+TEST_F(ProgressTest, TheBarKnowsWhatHadGoneBefore) {
+  Note(0, {.files = 1, .left = 25 * kMiB, .size = 100 * kMiB});
+  EXPECT_EQ(progress_.Percent(), 75);
+  Note(1, {.files = 0});
+  EXPECT_EQ(progress_.Percent(), 100);
+  Note(2, {.files = 1, .left = 10 * kMiB, .size = 10 * kMiB});
+  EXPECT_EQ(progress_.Percent(), 0) << "what was done before is over";
+}
+
 TEST_F(ProgressTest, ADurationIsSaidAsPeopleSayIt) {
   EXPECT_EQ(ShowDuration(seconds(0)), "0 s");
   EXPECT_EQ(ShowDuration(seconds(59)), "59 s");

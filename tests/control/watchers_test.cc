@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -61,11 +62,11 @@ class WatchersTest : public FilesystemRig {
     std::string text_;
   };
 
-  Reader Watch(std::string const& path) {
+  Reader Watch(std::string const& path, bool live = false) {
     int ends[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     UniqueFd theirs(ends[1]);
-    EXPECT_TRUE(watchers_->Add(path, theirs));
+    EXPECT_TRUE(watchers_->Add(path, theirs, live));
     return Reader(UniqueFd(ends[0]));
   }
 
@@ -74,7 +75,9 @@ class WatchersTest : public FilesystemRig {
   }
 
   Reporter const reporter_{*store_, *spool_, *uploader_, *finishing_};
-  std::unique_ptr<Watchers> watchers_ = Watchers::Start(*store_, reporter_, *uploader_).value();
+  UniqueFd const server_news_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  std::unique_ptr<Watchers> watchers_ =
+      Watchers::Start(*store_, reporter_, *uploader_, UniqueFd(::dup(server_news_.get()))).value();
 };
 
 TEST_F(WatchersTest, WhereNothingIsGoingOnItIsOverAtOnce) {
@@ -90,6 +93,7 @@ TEST_F(WatchersTest, TellsWhatHasChangedAndWhenItIsOver) {
   auto reader = Watch("");
   EXPECT_EQ(reader.Next(), (json{{"going", 2},
                                  {"left", 8},
+                                 {"size", 8},
                                  {"stuck", 0},
                                  {"sent", 0},
                                  {"reachable", false},
@@ -160,6 +164,46 @@ TEST_F(WatchersTest, APathThatIsNotThereOrGoesIsAnErrorWithItsName) {
   EXPECT_EQ(reader.Next()["going"], 1);
   ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "a")));
   EXPECT_THAT(reader.Next()["error"].get<std::string>(), HasSubstr("'a'"));
+}
+
+TEST_F(WatchersTest, ForWhoLooksOnNothingIsOver) {
+  auto reader = Watch("", true);
+  auto const line = reader.Next();
+  EXPECT_EQ(line["going"], 0);
+  EXPECT_EQ(line["stuck_files"], json::array());
+  EXPECT_EQ(line["sending"], json::array());
+  EXPECT_TRUE(line["server"].contains("since"));
+  auto const inode = MakeFile("a", "12345");
+  EXPECT_EQ(reader.NextWithGoing(1)["left"], 5);
+  Become(inode, Content::kUploaded);
+  EXPECT_EQ(reader.NextWithGoing(0)["left"], 0);
+  EXPECT_TRUE(reader.Next(std::chrono::milliseconds(1500)).is_discarded()) << "and it goes on";
+}
+
+TEST_F(WatchersTest, WhoLooksOnIsToldWhichFilesNeedSomebody) {
+  auto reader = Watch("", true);
+  EXPECT_EQ(reader.Next()["stuck"], 0);
+  auto const inode = MakeFile("cut", "123");
+  Become(inode, Content::kInterrupted);
+  auto line = reader.Next();
+  while (line.is_object() && line["stuck"] == 0) line = reader.Next();
+  ASSERT_TRUE(line.is_object());
+  ASSERT_EQ(line["stuck_files"].size(), 1U);
+  EXPECT_EQ(line["stuck_files"][0]["path"], "cut");
+  EXPECT_EQ(line["stuck_files"][0]["state"], "interrupted");
+  ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "cut")));
+  while (line.is_object() && line["stuck"] == 1) line = reader.Next();
+  EXPECT_EQ(line["stuck_files"], json::array());
+}
+
+TEST_F(WatchersTest, OfManyFilesThatNeedSomebodyTheFirstAreNamed) {
+  for (int i = 0; i < 30; ++i)
+    Become(MakeFile("f" + std::to_string(i), "1"), Content::kInterrupted);
+  auto reader = Watch("", true);
+  auto const line = reader.Next();
+  EXPECT_EQ(line["stuck"], 30);
+  ASSERT_EQ(line["stuck_files"].size(), 20U);
+  EXPECT_EQ(line["stuck_files"][0]["path"], "f0");
 }
 
 TEST_F(WatchersTest, OneWhoLeavesOrNeverReadsHoldsUpNobody) {

@@ -34,13 +34,13 @@ TEST_F(BacklogTest, CountsWhatIsNotUploadedAndWhatIsStuck) {
   Become(MakeFile("done", "12345"), Content::kUploaded);
   MakeFile(".DS_Store", "never uploaded");
   MakeFile("clip.part", "waits for its name");
-  EXPECT_EQ(Counted().numbers(), (Numbers{.going = 1, .left = 6, .stuck = 2}));
+  EXPECT_EQ(Counted().numbers(), (Numbers{.going = 1, .left = 6, .size = 10, .stuck = 2}));
 }
 
 TEST_F(BacklogTest, FollowsAFileThroughItsLife) {
   auto const inode = MakeFile("clip", "12345");
   auto backlog = Counted();
-  EXPECT_EQ(backlog.numbers(), (Numbers{.going = 1, .left = 5}));
+  EXPECT_EQ(backlog.numbers(), (Numbers{.going = 1, .left = 5, .size = 5}));
   Become(inode, Content::kInterrupted);
   EXPECT_TRUE(Ok(backlog.Look(inode)));
   EXPECT_EQ(backlog.numbers(), (Numbers{.stuck = 1}));
@@ -54,7 +54,7 @@ TEST_F(BacklogTest, AFileThatIsNewOrGoneIsSeenByItself) {
   auto const inode = MakeFile("clip", "12345");
   EXPECT_TRUE(Ok(backlog.Look(inode)));
   EXPECT_TRUE(Ok(backlog.Look(inode))) << "it is counted once";
-  EXPECT_EQ(backlog.numbers(), (Numbers{.going = 1, .left = 5}));
+  EXPECT_EQ(backlog.numbers(), (Numbers{.going = 1, .left = 5, .size = 5}));
   ASSERT_TRUE(Ok(fs_->Unlink(me_, kRootInode, "clip")));
   EXPECT_TRUE(Ok(backlog.Look(inode)));
   EXPECT_EQ(backlog.numbers(), Numbers{});
@@ -65,18 +65,18 @@ TEST_F(BacklogTest, OnlyWhatIsBeneathItsPathCounts) {
   MakeFile("in", "12", d);
   auto const outside = MakeFile("out", "1234");
   auto backlog = Counted("d");
-  EXPECT_EQ(backlog.numbers(), (Numbers{.going = 1, .left = 2}));
+  EXPECT_EQ(backlog.numbers(), (Numbers{.going = 1, .left = 2, .size = 2}));
   EXPECT_TRUE(Ok(backlog.Look(outside)));
-  EXPECT_EQ(backlog.numbers(), (Numbers{.going = 1, .left = 2}));
+  EXPECT_EQ(backlog.numbers(), (Numbers{.going = 1, .left = 2, .size = 2}));
   ASSERT_TRUE(Ok(fs_->Rename(me_, kRootInode, "out", d, "out", 0)));
   EXPECT_TRUE(Ok(backlog.Look(outside)));
-  EXPECT_EQ(backlog.numbers(), (Numbers{.going = 2, .left = 6}));
+  EXPECT_EQ(backlog.numbers(), (Numbers{.going = 2, .left = 6, .size = 6}));
 }
 
 TEST_F(BacklogTest, OfOneFileItCountsThatOne) {
   MakeFile("a", "12");
   MakeFile("b", "1234");
-  EXPECT_EQ(Counted("b").numbers(), (Numbers{.going = 1, .left = 4}));
+  EXPECT_EQ(Counted("b").numbers(), (Numbers{.going = 1, .left = 4, .size = 4}));
 }
 
 TEST_F(BacklogTest, WithoutAPathThereIsNothingToCount) {
