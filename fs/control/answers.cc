@@ -63,8 +63,12 @@ std::string ShowProcesses(json const& status) {
   if (TextOf(status, "writer_ends") == "nobody") {
     text += "  writers how they end after they have closed a file is not seen\n";
   }
-  auto const problem = Behind("  problem ", ShownText(status, "problem"));
-  return problem.empty() ? text : text + problem + "\n";
+  for (auto const& [before, field] :
+       {std::pair("  import  ", "import"), {"  problem ", "problem"}}) {
+    auto const line = Behind(before, ShownText(status, field));
+    if (!line.empty()) text += line + "\n";
+  }
+  return text;
 }
 
 // Never all of it while a file is stuck: what it lacks may be no bytes at all.

@@ -126,7 +126,8 @@ void ListDirectory(fs::path const& directory, uid_t owner, std::vector<MountEntr
                       .starts = number_of("starts"),
                       .reloads = number_of("reloads"),
                       .last_end = text_of("last_end"),
-                      .problem = text_of("problem")});
+                      .problem = text_of("problem"),
+                      .import = text_of("import")});
     if (mounts.back().mount.empty() || mounts.back().socket.empty()) mounts.pop_back();
   }
 }
@@ -169,7 +170,7 @@ Result<void> RegisterMount(fs::path const& runtime_directory, MountEntry const& 
                     {"state_dir", entry.state_dir},   {"socket", entry.socket},
                     {"daemon_pid", entry.daemon_pid}, {"starts", entry.starts},
                     {"reloads", entry.reloads},       {"last_end", entry.last_end},
-                    {"problem", entry.problem}};
+                    {"problem", entry.problem},       {"import", entry.import}};
   return ReplaceFile(runtime_directory / (FileName(entry.mount) + ".json"),
                      object.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
 }

@@ -28,6 +28,7 @@ struct MountEntry {
   std::uint64_t reloads = 0;  ///< how often its configuration was read again, for good or not
   std::string last_end = {};  ///< how the last daemon that crashed ended
   std::string problem = {};   ///< what a person should know of the keeper
+  std::string import = {};    ///< what was taken in that lay beneath the mount; empty: nothing did
   /// Who tells the daemon how writers end after they have closed a file: pidfd, connector or
   /// nobody. Not in the registry.
   std::string writer_ends = {};

@@ -26,7 +26,8 @@ json AboutProcesses(MountEntry const& entry, bool daemon_answers) {
           {"keeper_pid", pid(KeeperOf(entry))},
           {"restarts", entry.starts == 0 ? 0 : entry.starts - 1},
           {"last_end", text(entry.last_end)},
-          {"problem", text(entry.problem)}};
+          {"problem", text(entry.problem)},
+          {"import", text(entry.import)}};
 }
 
 struct Asked {

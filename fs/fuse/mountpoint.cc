@@ -252,7 +252,8 @@ Result<std::string> PrepareMountpoint(std::string const& mountpoint, MountpointW
   if (!empty && !wishes.nonempty) {
     return Fail(ENOTEMPTY, "the mount point '" + path +
                                "' is not empty, and a mount would hide what is in it: name an "
-                               "empty directory, or give --nonempty");
+                               "empty directory, or give --import, which takes it into the mount, "
+                               "or --nonempty, which leaves it there");
   }
   return path;
 }

@@ -24,6 +24,8 @@ constexpr milliseconds kLongestWait{30'000};
 constexpr std::chrono::seconds kHandOverPatience{10};
 // A daemon sees at once that its mount has gone.
 constexpr std::chrono::seconds kSeesUnmount{2};
+// A process that was killed ends at once, but where the daemon is stuck.
+constexpr std::chrono::seconds kImportEnds{2};
 constexpr char const* kProcessName = "tusfs-keeper";
 
 std::string HowItEnded(int status) {
@@ -55,7 +57,8 @@ Keeper::Keeper(KeeperOptions options, Program program, ServiceManager const& man
     : options_(std::move(options)),
       manager_(manager),
       logger_(std::move(logger)),
-      program_(std::move(program)) {}
+      program_(std::move(program)),
+      import_(std::move(options_.beneath), logger_) {}
 
 Result<void> Keeper::Prepare() {
   auto lock = LockMount(options_.runtime_dir, options_.mount.mountpoint, options_.on_wait);
@@ -94,15 +97,17 @@ Result<int> Keeper::Run() {
 void Keeper::Turn() {
   OnTime();
   if (outcome_) return;
-  pollfd waiting[3] = {
+  pollfd waiting[4] = {
       {signals_.get(), POLLIN, 0},
       {link_ ? link_->fd() : -1, POLLIN, 0},
       // A mount that goes while nobody serves it is seen here; POLLERR needs no asking.
-      {daemon_ == 0 ? device_.get() : -1, 0, 0}};
+      {daemon_ == 0 ? device_.get() : -1, 0, 0},
+      {import_.fd(), POLLIN, 0}};
   if (::poll(waiting, std::size(waiting), PollTimeout()) < 0) return;
   if ((waiting[2].revents & POLLERR) != 0) return Finish(0);
   // Messages first: what a daemon said before it ended counts.
   if (waiting[1].revents != 0) OnMessage();
+  if (!outcome_ && waiting[3].revents != 0) OnImport();
   if (!outcome_ && waiting[0].revents != 0) OnSignal();
 }
 
@@ -112,6 +117,8 @@ int Keeper::PollTimeout() const {
   if (IsAwaited()) next = std::min(next, give_up_at_);
   if (tell_end_at_) next = std::min(next, *tell_end_at_);
   if (watch_at_) next = std::min(next, *watch_at_);
+  if (import_.start_at()) next = std::min(next, *import_.start_at());
+  if (import_ends_by_) next = std::min(next, *import_ends_by_);
   if (next == Clock::time_point::max()) return -1;
   auto const left = std::chrono::ceil<milliseconds>(next - Clock::now()).count();
   return static_cast<int>(std::clamp<std::int64_t>(left, 0, kLongestWait.count()));
@@ -136,6 +143,10 @@ void Keeper::OnTime() {
     if (phase_ == DaemonPhase::kEnding && IsConnected(device_)) ::kill(daemon_, SIGTERM);
   }
   if (watch_at_ && now >= *watch_at_) Watch();
+  if (auto const due = import_.start_at(); due && now >= *due) {
+    import_.Start(program_, options_.settings.arguments);
+  }
+  if (import_ends_by_ && now >= *import_ends_by_) EndMount();
 }
 
 void Keeper::Watch() {
@@ -208,6 +219,7 @@ void Keeper::OfferMount() {
     } else {
       device_ = std::move(*device);
       manager_.Keep(device_, slots_, options_.settings.to_keep);
+      if (import_.IsWanted()) manager_.KeepBeneath(import_.beneath());
     }
   }
   if (!device_ || phase_ != DaemonPhase::kStarting) {
@@ -244,6 +256,7 @@ void Keeper::OnServing() {
     if (!reload_wanted_) ++entry.reloads;
     entry.problem.clear();
   }
+  import_.OnServing();
   Register();
   if (std::exchange(reload_wanted_, false)) {
     restart_wanted_ = false;
@@ -331,6 +344,7 @@ void Keeper::OnSignal() {
     switch (signal.ssi_signo) {
       case SIGCHLD:
         if (daemon_ != 0 && ::waitpid(daemon_, &status, WNOHANG) == daemon_) OnDaemonEnd(status);
+        if (import_.HasEnded()) OnImportEnd();
         break;
       case SIGTERM:
       case SIGINT:
@@ -354,12 +368,32 @@ void Keeper::BeginEnd() {
   manager_.ForgetKept();  // nobody goes on with a mount whose end has begun
   if (daemon_ == 0) return Finish(0);
   phase_ = DaemonPhase::kEnding;
-  if (tell_end_at_) return;  // it is unmounted already
+  if (tell_end_at_ || import_ends_by_) return;  // it is unmounted already, or will be
+  import_.End();
+  if (!import_.IsRunning()) return EndMount();
+  import_ends_by_ = Clock::now() + kImportEnds;
+}
+
+void Keeper::EndMount() {
+  import_ends_by_.reset();
+  if (daemon_ == 0) return Finish(0);
   if (device_ && UnmountUnused(options_.mount.mountpoint)) {
     tell_end_at_ = Clock::now() + kSeesUnmount;
   } else {
     ::kill(daemon_, SIGTERM);
   }
+}
+
+void Keeper::OnImport() {
+  auto told = import_.Receive();
+  if (!told) return;
+  options_.entry.import = *std::move(told);
+  Register();
+}
+
+void Keeper::OnImportEnd() {
+  if (import_ends_by_) return EndMount();
+  if (!import_.IsWanted()) manager_.ForgetBeneath();
 }
 
 void Keeper::BeginRestart() {
@@ -404,6 +438,7 @@ void Keeper::BeginReload() {
 }
 
 void Keeper::Finish(int status) {
+  import_.End();
   manager_.ForgetKept();
   if (device_ && IsConnected(device_) && !Unmount(options_.mount.mountpoint)) {
     logger_->Error("cannot unmount, what is open there fails from now on mount={}",

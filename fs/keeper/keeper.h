@@ -20,6 +20,7 @@
 #include "base/logger.h"
 #include "control/registry.h"
 #include "fuse/mountpoint.h"
+#include "keeper/import_process.h"
 #include "keeper/link.h"
 #include "keeper/program.h"
 #include "keeper/restart_policy.h"
@@ -35,8 +36,9 @@ struct DaemonSettings {
 struct KeeperOptions {
   MountOptions mount;
   std::optional<ServiceManager::Kept> kept;  ///< the mount of an earlier keeper; it goes on
-  MountEntry entry;                          ///< as it is registered; the keeper fills its own part
-  std::filesystem::path runtime_dir;         ///< where it is registered
+  UniqueFd beneath;                   ///< the directory beneath the mount, to be taken in; or none
+  MountEntry entry;                   ///< as it is registered; the keeper fills its own part
+  std::filesystem::path runtime_dir;  ///< where it is registered
   DaemonSettings settings;
   /// Those that the configuration comes to now. Errors: a sentence.
   std::function<Result<DaemonSettings>()> read_again;
@@ -81,6 +83,9 @@ class Keeper {
   void BeginReload();
   void DropCandidates(std::string const& how);
   void BeginEnd();
+  void EndMount();
+  void OnImport();
+  void OnImportEnd();
   void Finish(int status);
   void Register();
   void Watch();
@@ -111,6 +116,10 @@ class Keeper {
   Clock::time_point give_up_at_;
   std::optional<Clock::time_point> tell_end_at_;  ///< to a daemon that does not see it by itself
   std::optional<Clock::time_point> watch_at_;
+  ImportProcess import_;
+  /// The mount is to end, and whoever takes in what lies beneath it, which would keep it busy, is
+  /// waited for so long.
+  std::optional<Clock::time_point> import_ends_by_;
   bool ping_answered_ = true;
   std::optional<Error> failure_;        ///< why nothing could be mounted
   std::optional<Result<int>> outcome_;  ///< set: the keeper is done

@@ -17,6 +17,7 @@ namespace {
 constexpr char const* kDevice = "fuse";
 constexpr char const* kSlots = "slots";
 constexpr char const* kSettings = "settings";
+constexpr char const* kBeneath = "beneath";
 
 void Store(Logger const& logger, char const* name, int fd) {
   auto const state = std::string("FDSTORE=1\nFDNAME=") + name;
@@ -78,6 +79,8 @@ std::optional<ServiceManager::Kept> ServiceManager::TakeKept() const {
       kept.device = std::move(fd);
     } else if (listened.Is(at, kSlots)) {
       kept.slots = std::move(fd);
+    } else if (listened.Is(at, kBeneath)) {
+      kept.beneath = std::move(fd);
     }
   }
   if (!kept.device || !kept.slots) return std::nullopt;
@@ -113,8 +116,14 @@ void ServiceManager::KeepSettings(std::string const& settings) const {
   StoreSettings(logger_, settings);
 }
 
+void ServiceManager::KeepBeneath(UniqueFd const& beneath) const {
+  if (IsThere()) Store(logger_, kBeneath, beneath.get());
+}
+
+void ServiceManager::ForgetBeneath() const { Forget(kBeneath); }
+
 void ServiceManager::ForgetKept() const {
-  for (auto const* const name : {kDevice, kSlots, kSettings}) Forget(name);
+  for (auto const* const name : {kDevice, kSlots, kSettings, kBeneath}) Forget(name);
 }
 
 bool ServiceManager::IsThere() const { return std::getenv("NOTIFY_SOCKET") != nullptr; }

@@ -18,10 +18,11 @@ class ServiceManager {
   explicit ServiceManager(Logger logger) : logger_(std::move(logger)) {}
 
   struct Kept {
-    UniqueFd device;  ///< /dev/fuse of the mount
-    UniqueFd slots;   ///< the memory of its requests
+    UniqueFd device;                ///< /dev/fuse of the mount
+    UniqueFd slots;                 ///< the memory of its requests
+    UniqueFd beneath = UniqueFd();  ///< what is still to be taken in; or none
   };
-  /// What it kept for this service, once. Nothing where there is not both.
+  /// What it kept for this service, once. Nothing where the first two are not both there.
   [[nodiscard]] std::optional<Kept> TakeKept() const;
   /// The settings beside it, before that is taken. Nothing where there is
   /// no mount, or none beside it.
@@ -32,6 +33,9 @@ class ServiceManager {
   void Keep(UniqueFd const& device, UniqueFd const& slots, std::string const& settings) const;
   /// Other settings than those before.
   void KeepSettings(std::string const& settings) const;
+  /// The directory beneath the mount, until what is in it is taken in. Behind Keep.
+  void KeepBeneath(UniqueFd const& beneath) const;
+  void ForgetBeneath() const;
   void ForgetKept() const;
 
   /// Whether this process is the main one of a service that tells how it is.

@@ -90,6 +90,7 @@ struct Options {
   bool foreground = false;
   bool nonempty = false;
   bool make_mountpoint = false;
+  bool import_beneath = false;
   bool allow_other = false;
 };
 

@@ -147,6 +147,8 @@ std::vector<Setting> MakeSettings() {
       StartsOnly(FlagRow<&O::nonempty>("nonempty", "mount over a directory that is not empty")),
       StartsOnly(FlagRow<&O::make_mountpoint>("make-mountpoint",
                                               "make the mount point where it is missing")),
+      StartsOnly(FlagRow<&O::import_beneath>(
+          "import", "take what lies in the mount point into the mount, which covers it")),
       Fixed(FlagRow<&O::allow_other>("allow-other",
                                      "let other users in (needs user_allow_other unless root)")),
       Row<&O::publish_unknown>("unknown", "WHAT", hold_or_publish,

@@ -1,4 +1,5 @@
 // The keeper's process: checks, then the keeper room.
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <tusclient/redact.h>
@@ -89,6 +90,17 @@ Result<void> CheckFiles(Options const& options) {
   return all.empty() ? Result<void>() : Fail(ENOENT, all);
 }
 
+// Before it is covered. None where there is nothing to take in.
+Result<UniqueFd> OpenBeneath(Options const& options, std::string const& mountpoint) {
+  std::error_code unreadable;
+  if (!options.import_beneath || std::filesystem::is_empty(mountpoint, unreadable)) {
+    return UniqueFd();
+  }
+  UniqueFd fd(::open(mountpoint.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return FailErrno("the mount point '" + mountpoint + "'");
+  return fd;
+}
+
 /// What each daemon of a mount is started with besides its options.
 struct Resolved {
   std::string url;  ///< as it may be shown
@@ -150,7 +162,8 @@ Result<int> KeepMount(CommandLine const& command_line, Options const& options,
   auto const mountpoint =
       kept ? Result<std::string>(kept->mountpoint)
            : PrepareMountpoint(options.mountpoint,
-                               {.nonempty = options.nonempty, .make = options.make_mountpoint},
+                               {.nonempty = options.nonempty || options.import_beneath,
+                                .make = options.make_mountpoint},
                                logger);
   if (!mountpoint) return Failure(mountpoint.error());
   auto const state_dir = StateDirectory(options, *mountpoint);
@@ -175,7 +188,14 @@ Result<int> KeepMount(CommandLine const& command_line, Options const& options,
                   .source = SourceOf(options),
                   .allow_other = options.allow_other,
                   .kernel = options.kernel};
-  if (kept) wanted.kept = std::move(kept->descriptors);
+  if (kept) {
+    wanted.beneath = std::move(kept->descriptors.beneath);
+    wanted.kept = std::move(kept->descriptors);
+  } else {
+    auto beneath = OpenBeneath(options, *mountpoint);
+    if (!beneath) return Failure(beneath.error());
+    wanted.beneath = *std::move(beneath);
+  }
   wanted.entry.mount = *mountpoint;
   wanted.entry.url = shown;
   wanted.entry.state_dir = state_dir->string();

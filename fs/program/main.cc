@@ -117,6 +117,8 @@ int Start(CommandLine const& command_line, Options const& options) {
     Complain(url.error().message);
     return kWrongConfiguration;
   }
+  // Before the memory is made private: it has no secret, and its end is seen as any writer's.
+  if (auto const line = ImportLine::FromEnvironment()) return ImportBeneath(options, *line);
   if (!options.core_dumps) KeepMemoryPrivate();
   if (auto line = KeeperLine::FromEnvironment()) {
     auto const served = line->url().empty() ? *url : line->url();

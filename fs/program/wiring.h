@@ -1,5 +1,5 @@
-// The two processes of a mount, put together from their rooms: the keeper, which is what a person
-// starts, and the daemon, which the keeper starts.
+// The processes of a mount, put together from their rooms: the keeper, which is what a person
+// starts, and the daemon and the importer, which the keeper starts.
 #pragma once
 
 #include <functional>
@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/logger.h"
 #include "keeper/daemon_side.h"
+#include "keeper/import_process.h"
 #include "keeper/service_manager.h"
 #include "options/options.h"
 #include "program/reload.h"
@@ -25,5 +26,9 @@ namespace tusfs {
 /// Errors: a sentence.
 [[nodiscard]] Result<void> ServeMount(Options const& options, std::string const& url,
                                       KeeperLine line, Logger const& logger);
+
+/// Takes in what lies beneath the mount of `options`, until all of it is. Returns the status to
+/// exit with: 0, or another one where it is to be tried again.
+[[nodiscard]] int ImportBeneath(Options const& options, ImportLine const& line);
 
 }  // namespace tusfs

@@ -20,8 +20,9 @@ may_use() {
         metrics) echo "base filesystem metrics" ;;
         options) echo "base spool uploader filesystem options" ;;
         fuse) echo "base filesystem fuse" ;;
+        import) echo "base import" ;;
         keeper) echo "base control fuse keeper" ;;
-        program) echo "base content spool catalog uploader filesystem control metrics options fuse keeper program" ;;
+        program) echo "base content spool catalog uploader filesystem control metrics options fuse import keeper program" ;;
         *) complain "fs/$1 is no room that this test knows" ;;
     esac
 }

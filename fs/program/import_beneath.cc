@@ -1,0 +1,61 @@
+// The process that takes in what lies beneath a mount.
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/vfs.h>
+
+#include <cerrno>
+
+#include "import/importer.h"
+#include "program/wiring.h"
+
+namespace tusfs {
+namespace {
+
+constexpr decltype(statfs::f_type) kFuse = 0x65735546;
+
+Result<UniqueFd> OpenMount(std::string const& mountpoint) {
+  UniqueFd fd(::open(mountpoint.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  struct statfs filesystem {};
+  if (!fd || ::fstatfs(fd.get(), &filesystem) != 0) return FailErrno("the mount");
+  if (filesystem.f_type != kFuse) return Fail(ENOTCONN, "the mount is not there any more");
+  return fd;
+}
+
+// The keeper's descriptor is the same open file for all that it starts; a lock wants one's own.
+Result<UniqueFd> LockBeneath(UniqueFd const& beneath) {
+  UniqueFd fd(::openat(beneath.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return FailErrno("the directory beneath the mount");
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    return FailErrno("another process takes in what lies beneath the mount");
+  }
+  return fd;
+}
+
+Result<void> Import(Options const& options, ImportLine const& line, Logger const& logger) {
+  auto const mount = OpenMount(options.mountpoint);
+  if (!mount) return Failure(mount.error());
+  auto const beneath = LockBeneath(line.beneath);
+  if (!beneath) return Failure(beneath.error());
+  Importer importer(beneath->get(), mount->get(), logger, [&](ImportSummary const& summary) {
+    // Where the keeper has died the log has it.
+    [[maybe_unused]] auto const told = line.link.Send(Word::kStatus, Describe(summary));
+  });
+  if (auto ran = importer.Run(); !ran) return ran;
+  logger->Info("what lay beneath the mount: {}", Describe(importer.summary()));
+  return {};
+}
+
+}  // namespace
+
+int ImportBeneath(Options const& options, ImportLine const& line) {
+  ::prctl(PR_SET_NAME, "tusfs-import");
+  auto const logger = MakeLogger(options.log_level, options.foreground);
+  auto const imported = Import(options, line, logger);
+  if (imported) return 0;
+  logger->Error("what lies beneath the mount is not taken in mount={} error=\"{}\"",
+                options.mountpoint, Describe(imported.error()));
+  return 1;
+}
+
+}  // namespace tusfs

@@ -1,0 +1,188 @@
+// What lies in the mount point when the mount comes up (--import) arrives at the server, once, and
+// whoever was writing to it there loses nothing.
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <set>
+#include <sstream>
+
+#include "mount/mount_test.h"
+#include "mount/open_file.h"
+
+namespace tusfs_testing {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class ImportTest : public MountTest {
+ protected:
+  void SetUp() override {
+    MountTest::SetUp();
+    if (IsSkipped()) return;
+    StartServer(ServerKind::kFixture);
+    mount_ = std::make_unique<MountedTusfs>(server_->Url(), Command{"--import", "--settle", "0.2"});
+  }
+
+  /// A file beneath the mount to be, of which there is a copy outside.
+  fs::path Beneath(std::string const& name, std::uint64_t size) {
+    auto source = Source("source-" + std::to_string(count_++), size);
+    fs::create_directories((*mount_ / name).parent_path());
+    fs::copy_file(source, *mount_ / name);
+    return source;
+  }
+
+  [[nodiscard]] std::string Told() const {
+    auto const status = mount_->Status();
+    auto const told = status.find("import");
+    return told != status.end() && told->is_string() ? told->get<std::string>() : "";
+  }
+  [[nodiscard]] bool IsTold(std::string const& words) const {
+    return WaitFor([&] { return Told().find(words) != std::string::npos; });
+  }
+
+  /// Without the mount.
+  [[nodiscard]] std::set<std::string> NamesBeneath() const {
+    std::set<std::string> names;
+    for (auto const& entry : fs::directory_iterator(mount_->mountpoint())) {
+      names.insert(entry.path().filename());
+    }
+    return names;
+  }
+
+  /// The process that takes in, while there is one.
+  [[nodiscard]] static pid_t Importer(pid_t keeper) {
+    auto const children = ReadFile("/proc/" + std::to_string(keeper) + "/task/" +
+                                   std::to_string(keeper) + "/children");
+    std::istringstream pids(children);
+    for (pid_t pid = 0; pids >> pid;) {
+      if (ReadFile("/proc/" + std::to_string(pid) + "/comm") == "tusfs-import\n") return pid;
+    }
+    return 0;
+  }
+
+  std::unique_ptr<MountedTusfs> mount_;
+  int count_ = 0;
+};
+
+TEST_F(ImportTest, WhatLiesInTheMountPointArrivesOnceUnderItsName) {
+  auto const one = Beneath("one.mov", 3 * kMiB);
+  auto const two = Beneath("card/two.mov", 300'000);
+  ASSERT_EQ(mount_->Mount(), "");
+  ASSERT_TRUE(IsTold("2 files (3445728 B) taken in")) << Told() << mount_->Log();
+  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  ExpectArrived("one.mov", one);
+  ExpectArrived("card/two.mov", two);
+  EXPECT_THAT(TusfsCtl({"status", mount_->mountpoint()}).out, HasSubstr("  import  2 files"));
+  EXPECT_EQ(mount_->Unmount(), 0);
+  EXPECT_THAT(NamesBeneath(), IsEmpty());
+}
+
+TEST_F(ImportTest, AFileThatIsBeingWrittenBeneathWaitsAndArrivesWhole) {
+  auto const first = RandomBytes(1'000'000);
+  auto const last = RandomBytes(500'000, 2);
+  fs::create_directories(mount_->mountpoint());
+  OpenFile recorder(*mount_ / "take.mxf");
+  recorder.Write(first);
+  ASSERT_EQ(mount_->Mount(), "");
+  ASSERT_TRUE(IsTold("1 waits for whoever writes to it")) << Told();
+  EXPECT_FALSE(fs::exists(*mount_ / "take.mxf"));
+  recorder.Write(last);
+  EXPECT_EQ(recorder.Close(), 0);
+  ASSERT_TRUE(IsTold("1 file (1500000 B) taken in")) << Told();
+  EXPECT_EQ(ReadFile(*mount_ / "take.mxf"), first + last);
+  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  EXPECT_EQ(server_->Published("take.mxf"), 1);
+}
+
+TEST_F(ImportTest, WhatTheMountHasUnderThatNameStays) {
+  ASSERT_EQ(mount_->Mount(), "");
+  EXPECT_EQ(Told(), "");
+  WriteFile(*mount_ / "clip.mov", "in the mount");
+  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  EXPECT_EQ(mount_->Unmount(), 0);
+  auto const source = Beneath("clip.mov", 10'000);
+  ASSERT_EQ(mount_->Mount(), "");
+  ASSERT_TRUE(IsTold("1 file (10000 B) taken in")) << Told();
+  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  EXPECT_EQ(ReadFile(*mount_ / "clip.mov"), "in the mount");
+  ExpectArrived("clip.imported-1.mov", source);
+}
+
+TEST_F(ImportTest, KilledAgainAndAgainItGoesOn) {
+  std::vector<fs::path> sources;
+  for (int at = 0; at < 12; ++at) {
+    sources.push_back(Beneath("f" + std::to_string(at), 4 * kMiB));
+  }
+  ASSERT_EQ(mount_->Mount(), "");
+  for (int kills = 0; kills < 4; ++kills) {
+    pid_t importer = 0;
+    ASSERT_TRUE(WaitFor([&] {
+      importer = Importer(mount_->KeeperPid());
+      return importer != 0 || Told().find("12 files") == 0;
+    }));
+    if (importer != 0) ::kill(importer, SIGKILL);
+    if (kills == 1) mount_->KillDaemon();
+  }
+  ASSERT_TRUE(WaitFor([&] {
+    return Importer(mount_->KeeperPid()) == 0 && !Told().empty() && fs::exists(*mount_ / "f11");
+  }));
+  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  for (std::size_t at = 0; at < sources.size(); ++at) {
+    ExpectArrived("f" + std::to_string(at), sources[at]);
+  }
+  EXPECT_EQ(mount_->Unmount(), 0);
+  EXPECT_THAT(NamesBeneath(), IsEmpty());
+}
+
+TEST_F(ImportTest, AMountWhoseProcessesAllDieGoesOnWithTheNext) {
+  std::vector<fs::path> sources;
+  for (int at = 0; at < 8; ++at) {
+    sources.push_back(Beneath("f" + std::to_string(at), 8 * kMiB));
+  }
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_EQ(mount_->Mount(), "");
+    auto const name = "f" + std::to_string(round);
+    ASSERT_TRUE(WaitFor([&] {
+      return fs::exists(*mount_ / name) || fs::exists(*mount_ / ("." + name + ".import")) ||
+             Importer(mount_->KeeperPid()) == 0;
+    }));
+    mount_->Kill9();
+  }
+  ASSERT_EQ(mount_->Mount(), "");
+  ASSERT_TRUE(WaitFor([&] { return !Told().empty() || Importer(mount_->KeeperPid()) == 0; }));
+  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  for (std::size_t at = 0; at < sources.size(); ++at) {
+    auto const name = "f" + std::to_string(at);
+    EXPECT_EQ(Sha256OfFile(*mount_ / name), Sha256OfFile(sources[at])) << name;
+    EXPECT_EQ(server_->Published(name), 1) << name;
+  }
+  EXPECT_EQ(mount_->Unmount(), 0);
+  EXPECT_THAT(NamesBeneath(), IsEmpty());
+}
+
+TEST_F(ImportTest, AMountThatEndsDuringTheImportEndsOrderly) {
+  auto const source = Beneath("first", 100'000);
+  OpenFile recorder(*mount_ / "take.mxf");
+  recorder.Write("bytes");
+  ASSERT_EQ(mount_->Mount(), "");
+  ASSERT_TRUE(IsTold("1 waits"));
+  ::kill(mount_->KeeperPid(), SIGTERM);
+  EXPECT_EQ(mount_->WaitForEnd(), 0) << mount_->Log();
+  EXPECT_FALSE(IsMounted(mount_->mountpoint()));
+  EXPECT_EQ(ReadFile(*mount_ / "take.mxf"), "bytes");
+}
+
+TEST_F(ImportTest, WithoutItAMountPointWithFilesIsRefusedAndSaysSo) {
+  Beneath("file", 1);
+  mount_->SetOptions({});
+  auto const refused = mount_->Mount();
+  EXPECT_THAT(refused, HasSubstr("--import"));
+  EXPECT_TRUE(fs::exists(*mount_ / "file"));
+}
+
+}  // namespace
+}  // namespace tusfs_testing
