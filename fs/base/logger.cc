@@ -7,8 +7,13 @@ namespace tusfs {
 Log::Log(std::shared_ptr<spdlog::logger> sink, LogLevel least)
     : sink_(std::move(sink)), least_(least) {}
 
-void Log::Write(LogLevel level, fmt::string_view format, fmt::format_args args) {
-  if (!sink_ || level < least_) return;
+Log::Log(FieldSink fields, LogLevel least) : fields_(std::move(fields)), least_(least) {}
+
+void Log::Write(LogLevel level, LogSubject const& subject, fmt::string_view format,
+                fmt::format_args args) {
+  if (level < least_) return;
+  if (fields_.write) fields_.write(level, fmt::vformat(format, args), subject);
+  if (!sink_) return;
   auto const severity = [level] {
     switch (level) {
       case LogLevel::kDebug:

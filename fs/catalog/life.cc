@@ -184,6 +184,27 @@ bool HasFailed(Inode const& inode) { return inode.content == Content::kFailed; }
 
 bool IsUploaded(Inode const& inode) { return inode.content == Content::kUploaded; }
 
+Standing StandingOf(Inode const& inode, std::optional<Upload> const& upload) {
+  switch (inode.content) {
+    case Content::kInterrupted:
+      return Standing::kInterrupted;
+    case Content::kFailed:
+      return Standing::kFailed;
+    case Content::kUploaded:
+      return Standing::kUploaded;
+    case Content::kWriting:
+    case Content::kSettling:
+      return Standing::kOpen;
+    case Content::kFinished:
+      break;
+  }
+  if (!upload) return Standing::kOpen;
+  if (upload->phase == UploadPhase::kUnconfirmed) return Standing::kUnconfirmed;
+  // Without a reason somebody wants it tried again.
+  bool const is_refused = upload->phase == UploadPhase::kRefused && !upload->error.empty();
+  return is_refused ? Standing::kFailed : Standing::kOpen;
+}
+
 void Intend(Upload& upload) { upload.phase = UploadPhase::kIntent; }
 void Create(Upload& upload) { upload.phase = UploadPhase::kCreated; }
 void SendEnd(Upload& upload) { upload.phase = UploadPhase::kFinalSent; }

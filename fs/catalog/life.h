@@ -112,6 +112,18 @@ void FindUploaded(Inode& inode);
 [[nodiscard]] bool HasFailed(Inode const& inode);
 [[nodiscard]] bool IsUploaded(Inode const& inode);
 
+// ---- both
+
+/// Whether somebody is needed, or nobody any more.
+enum class Standing {
+  kOpen,  ///< it is being written, or on its way
+  kUploaded,
+  kInterrupted,
+  kFailed,  ///< here, or refused by the server
+  kUnconfirmed,
+};
+[[nodiscard]] Standing StandingOf(Inode const& inode, std::optional<Upload> const& upload);
+
 // ---- the upload
 
 void Intend(Upload& upload);

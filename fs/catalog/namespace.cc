@@ -109,6 +109,14 @@ Result<std::string> PathOf(View const& view, Inode const& inode) {
   return path;
 }
 
+std::string PathForLog(Store const& store, InodeId id) {
+  auto const path = store.Read([&](View const& view) -> Result<std::string> {
+    auto const inode = GetInode(view, id);
+    return inode ? PathOf(view, *inode) : Result<std::string>(Failure(inode.error()));
+  });
+  return path.value_or("inode " + std::to_string(id));
+}
+
 Result<std::vector<Name>> NamesOf(View const& view, Inode const& inode) {
   std::vector<Name> names;
   if (inode.parent != 0) names.push_back({inode.parent, inode.name});

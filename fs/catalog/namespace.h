@@ -47,6 +47,9 @@ void TakeEntry(Transaction& transaction, InodeId parent, std::string_view name, 
 /// Errors: ENOENT where it has no name any more.
 [[nodiscard]] Result<std::string> PathOf(View const& view, Inode const& inode);
 
+/// The same for a line of a log; "inode N" where there is no name.
+[[nodiscard]] std::string PathForLog(Store const& store, InodeId inode);
+
 struct Name {
   InodeId directory = 0;
   std::string name;

@@ -18,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -55,6 +56,7 @@ class View {
 
  protected:
   explicit View(Store const& store) : store_(store) {}
+  [[nodiscard]] View Unchanged() const { return View(store_); }
   friend class Store;
   Store const& store_;
 };
@@ -70,6 +72,11 @@ class Transaction : public View {
       std::function<bool(std::string_view, std::string_view)> const& visit) const override;
   void Put(Table table, std::string key, std::string value);
   void Delete(Table table, std::string key);
+
+  /// The tables as they were when it began.
+  [[nodiscard]] View Before() const { return Unchanged(); }
+  /// The keys of the rows of `table` that it has put so far, each once.
+  [[nodiscard]] std::set<std::string> PutInto(Table table) const;
 
   /// The next number of `counter`. It is taken when the operation takes effect.
   [[nodiscard]] Result<std::uint64_t> NewNumber(Counter counter);
@@ -106,6 +113,9 @@ struct StoreOptions {
   /// false: the store has no threads. What they would do is done by Tick, which its owner calls,
   /// and the end of the store does nothing: it leaves what a killed process leaves.
   bool background = true;
+  /// Called with each operation that has been decided, before it takes effect, with the store's
+  /// lock held: may add changes that take effect together with it. It asks nothing but the catalog.
+  std::function<void(Transaction&)> attend{};
   /// Of the machine, as the kernel names its boots: after another one, numbers are left out that
   /// were perhaps given and forgotten. Empty: never.
   std::string boot{};
@@ -144,6 +154,7 @@ class Store {
     Transaction transaction(*this);
     Outcome result = std::forward<Decide>(decide)(transaction);
     if (!result) return result;
+    if (options_.attend) options_.attend(transaction);
     if (auto applied = Apply(transaction); !applied) result = Failure(applied.error());
     return result;
   }

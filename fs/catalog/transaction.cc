@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -50,6 +51,14 @@ Result<void> Transaction::Scan(
   if (!scanned) return scanned;
   while (goes_on && next != mine.end()) visit_next();
   return {};
+}
+
+std::set<std::string> Transaction::PutInto(Table table) const {
+  std::set<std::string> keys;
+  for (auto const& change : changes_) {
+    if (change.table == table && change.value) keys.insert(change.key);
+  }
+  return keys;
 }
 
 void Transaction::Put(Table table, std::string key, std::string value) {

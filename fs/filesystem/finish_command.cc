@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/message_ids.h"
 #include "base/run_program.h"
 #include "base/text.h"
 #include "base/thread_name.h"
@@ -70,7 +71,8 @@ void FinishCommand::Run(std::stop_token stop) {
     auto const ran = RunProgram({.argv = argv, .timeout = options_.timeout}, stop);
     if (stop.stop_requested()) return;
     if (!ran) {
-      logger_->Info("the command does not call a file complete path=\"{}\" answer=\"{}\"",
+      logger_->Tell(LogLevel::kInfo, {.file = question->path, .message_id = message_id::kHeldBack},
+                    "the command does not call a file complete path=\"{}\" answer=\"{}\"",
                     Printable(question->path), Describe(ran.error()));
       Postpone(*inode, "it " + Describe(ran.error()));
       continue;

@@ -6,7 +6,6 @@
 #include <limits>
 #include <optional>
 
-#include "base/text.h"
 #include "catalog/life.h"
 
 namespace tusfs {
@@ -93,7 +92,7 @@ void EndWriting(Spool& spool, Unfinished const& unfinished, Inode& inode) {
                       found == unfinished.end() ? std::nullopt : std::optional(found->second));
 }
 
-Result<void> ChangeWork(Store& store, Logger const& logger,
+Result<void> ChangeWork(Store& store,
                         std::function<Result<void>(Transaction&, Inode&)> const& change) {
   InodeId after = 0;
   while (true) {
@@ -108,12 +107,6 @@ Result<void> ChangeWork(Store& store, Logger const& logger,
         auto const before = *inode;
         if (auto done = change(transaction, *inode); !done) return done;
         if (Encode(*inode) == Encode(before)) continue;  // most of a long queue
-        if (!life::IsInterrupted(before) && life::IsInterrupted(*inode)) {
-          logger->Warn(
-              "file is interrupted and will not be published name=\"{}\" size={} "
-              "reason=\"{}\"",
-              Printable(inode->name), inode->size, inode->reason);
-        }
         PutInode(transaction, *inode);
       }
       return {};

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/logger.h"
 #include "catalog/store.h"
 #include "catalog/tables.h"
 #include "spool/spool.h"
@@ -42,8 +41,7 @@ void EndWriting(Spool& spool, Unfinished const& unfinished, Inode& inode);
 /// Calls `change` with every regular file that is not uploaded, some in one transaction, and puts
 /// those that it has changed. Says in the log what has become interrupted.
 [[nodiscard]] Result<void> ChangeWork(
-    Store& store, Logger const& logger,
-    std::function<Result<void>(Transaction&, Inode&)> const& change);
+    Store& store, std::function<Result<void>(Transaction&, Inode&)> const& change);
 
 /// Removes the inodes without a name; only open handles have kept them. Returns the versions that
 /// they had, to be removed when that is durable.

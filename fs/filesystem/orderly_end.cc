@@ -19,8 +19,7 @@ bool NeedsSync(Inode const& inode) {
 
 class BodySync {
  public:
-  BodySync(Store& store, Spool& spool, Logger const& logger)
-      : store_(store), spool_(spool), logger_(logger) {}
+  BodySync(Store& store, Spool& spool) : store_(store), spool_(spool) {}
 
   Result<void> Run() {
     for (InodeId after = 0;;) {
@@ -72,33 +71,28 @@ class BodySync {
 
   Result<void> Fail(Inode& inode, std::string const& why) {
     life::Fail(inode, why);
-    logger_->Error(
-        "file failed on the local disk and will not be published name=\"{}\" error=\"{}\"",
-        Printable(inode.name), why);
     return {};
   }
 
   Store& store_;
   Spool& spool_;
-  Logger const& logger_;
   bool flushed_ = false;
 };
 
 }  // namespace
 
-Result<void> EndConnection(Store& store, Spool& spool, ConnectionEnd const& end,
-                           Logger const& logger) {
+Result<void> EndConnection(Store& store, Spool& spool, ConnectionEnd const& end) {
   auto const unfinished = store.Read(
       [&](View const& view) { return JudgeHandles(view, end.handles, end.publish_unknown); });
   if (!unfinished) return Failure(unfinished.error());
-  auto const closed = ChangeWork(store, logger, [&](Transaction&, Inode& inode) -> Result<void> {
+  auto const closed = ChangeWork(store, [&](Transaction&, Inode& inode) -> Result<void> {
     EndWriting(spool, *unfinished, inode);
     return {};
   });
   if (!closed) return closed;
   auto const nameless = RemoveNameless(store);
   if (!nameless) return Failure(nameless.error());
-  if (auto synced = BodySync(store, spool, logger).Run(); !synced) return synced;
+  if (auto synced = BodySync(store, spool).Run(); !synced) return synced;
   auto const recorded = store.Update([](Transaction& transaction) -> Result<void> {
     auto const handles = ListHandles(transaction);
     if (!handles) return Failure(handles.error());

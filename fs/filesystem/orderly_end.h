@@ -23,7 +23,6 @@ struct ConnectionEnd {
 ///  3. The last record says that this connection has ended so. Recover believes it.
 /// Waits for the disk, never for the network. All of it is durable on return; where the process
 /// dies before, nothing is lost but what step 3 would have said. Errors: of the catalog.
-[[nodiscard]] Result<void> EndConnection(Store& store, Spool& spool, ConnectionEnd const& end,
-                                         Logger const& logger);
+[[nodiscard]] Result<void> EndConnection(Store& store, Spool& spool, ConnectionEnd const& end);
 
 }  // namespace tusfs

@@ -154,7 +154,7 @@ Result<std::uint64_t> BeginConnection(Store& store, Clock const& clock,
 }  // namespace
 
 Result<std::uint64_t> Recover(Store& store, Spool& spool, Clock const& clock,
-                              RecoveryOptions const& options, Logger const& logger) {
+                              RecoveryOptions const& options) {
   auto const endpoint = store.Read([](View const& view) { return GetNote(view, kEndpointNote); });
   if (!endpoint) return Failure(endpoint.error());
   if (!endpoint->empty() && *endpoint != options.endpoint) {
@@ -170,7 +170,7 @@ Result<std::uint64_t> Recover(Store& store, Spool& spool, Clock const& clock,
   auto const unfinished =
       store.Read([](View const& view) { return JudgeHandles(view, HandlesLeft::kUnknown, false); });
   if (!unfinished) return Failure(unfinished.error());
-  auto const mended = ChangeWork(store, logger, [&](Transaction& transaction, Inode& inode) {
+  auto const mended = ChangeWork(store, [&](Transaction& transaction, Inode& inode) {
     return Mend(transaction, spool, *unfinished, *last, inode);
   });
   if (!mended) return Failure(mended.error());

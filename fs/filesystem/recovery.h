@@ -32,7 +32,7 @@ struct RecoveryOptions {
 /// * Inodes without a name are removed with their bytes.
 /// Returns the number of the new connection. Errors: a sentence; EXDEV for another endpoint.
 [[nodiscard]] Result<std::uint64_t> Recover(Store& store, Spool& spool, Clock const& clock,
-                                            RecoveryOptions const& options, Logger const& logger);
+                                            RecoveryOptions const& options);
 
 /// Whether a successor may go on with the connection `connection` as it is: the state is that of
 /// this endpoint, boot and connection. Changes nothing. Errors: ESTALE, with a sentence that says

@@ -43,33 +43,23 @@ std::string WhyOfItsKind(FileType type) {
 }
 
 std::string_view StateOf(Inode const& inode, std::optional<Upload> const& upload, bool sending) {
-  switch (inode.content) {
-    case Content::kWriting:
-      return "writing";
-    case Content::kSettling:
-      return "settling";
-    case Content::kInterrupted:
+  using life::Standing;
+  switch (life::StandingOf(inode, upload)) {
+    case Standing::kInterrupted:
       return "interrupted";
-    case Content::kFailed:
+    case Standing::kFailed:
       return "failed";
-    case Content::kUploaded:
+    case Standing::kUploaded:
       return "uploaded";
-    case Content::kFinished:
-      break;
-  }
-  if (!upload) return "queued";
-  switch (upload->phase) {
-    case UploadPhase::kRefused:  // without a reason: somebody wants it tried again
-      return upload->error.empty() ? "queued" : "failed";
-    case UploadPhase::kUnconfirmed:
+    case Standing::kUnconfirmed:
       return "unconfirmed";
-    case UploadPhase::kIntent:
-    case UploadPhase::kCreated:
-    case UploadPhase::kFinalSent:
-    case UploadPhase::kVerifying:
-    case UploadPhase::kComplete:
+    case Standing::kOpen:
       break;
   }
+  if (life::IsBeingWritten(inode)) return "writing";
+  if (life::IsSettling(inode)) return "settling";
+  bool const is_refused = upload && upload->phase == UploadPhase::kRefused;
+  if (!upload || is_refused) return "queued";
   return sending || upload->offset > 0 ? "uploading" : "queued";
 }
 

@@ -59,6 +59,7 @@ Settler::Settler(Store& store, Spool& spool, PublishRules const& rules, Clock co
       times_(times),
       listeners_(std::move(listeners)),
       logger_(std::move(logger)),
+      held_back_(logger_),
       syncs_(kSyncThreads, kMostAtOnce) {}
 
 std::chrono::milliseconds SettleTimes::QuietTimeOf(Inode const& inode) const {
@@ -228,7 +229,8 @@ Settler::Group Settler::Choose(std::vector<InodeId> const& inodes) {
     if (!looked && looked.error().code == ENOENT) {
       Finish({{.candidate = candidate, .synced = looked}});
     } else if (!looked) {
-      logger_->Warn("file cannot be settled now path=\"{}\" error=\"{}\"",
+      logger_->Tell(LogLevel::kWarn, {.file = candidate.path},
+                    "file cannot be settled now path=\"{}\" error=\"{}\"",
                     Printable(candidate.path), looked.error().context);
       Restart(id);
     } else if (candidate.version) {
@@ -236,7 +238,11 @@ Settler::Group Settler::Choose(std::vector<InodeId> const& inodes) {
       // It is looked at again when it was written to again.
       bool const is_whole = look.hold != Hold::kWritten || !candidate.version->HasHoles();
       candidate.finishes = candidate.finishes && is_whole;
+      if (is_whole && look.hold == Hold::kWritten) look.hold = Hold::kNone;
+      held_back_.Note(id, look.hold, candidate.path);
       candidates.push_back(std::move(candidate));
+    } else {
+      held_back_.Note(id, look.hold, candidate.path);
     }
   }
   return candidates;
@@ -291,8 +297,8 @@ void Settler::VisitFilesBeneath(InodeId directory) {
         });
       });
       if (!visited) {
-        logger_->Warn("files of a moved directory not looked at inode={} error=\"{}\"", at,
-                      Describe(visited.error()));
+        logger_->Warn("files of a moved directory not looked at path=\"{}\" error=\"{}\"",
+                      Printable(PathForLog(store_, at)), Describe(visited.error()));
       }
       for (auto const file : files) {
         Restart(file);
@@ -354,14 +360,6 @@ Result<void> Settler::Put(Transaction& transaction, Finding& finding) const {
 
 void Settler::Tell(Finding const& finding) {
   auto const& candidate = finding.candidate;
-  if (!finding.synced) {
-    logger_->Error("file failed on the local disk and will not be published inode={} error=\"{}\"",
-                   candidate.inode, Describe(finding.synced.error()));
-  }
-  if (finding.is_part) {
-    logger_->Warn("file is not whole and will not be published path=\"{}\" reason=\"{}\"",
-                  Printable(candidate.path), *finding.why_part);
-  }
   if (finding.is_finished) listeners_.nudge(candidate.inode);
 }
 

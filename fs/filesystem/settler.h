@@ -26,6 +26,7 @@
 #include "base/task_pool.h"
 #include "catalog/records.h"
 #include "catalog/store.h"
+#include "filesystem/held_back.h"
 #include "spool/spool.h"
 #include "uploader/publish_rules.h"
 
@@ -137,6 +138,7 @@ class Settler {
   SettleTimes const times_;
   Listeners const listeners_;
   Logger const logger_;
+  HeldBack held_back_;
   Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
       ACQUIRED_BEFORE(lock_order::kBehindLeaves);
   CondVar changed_;

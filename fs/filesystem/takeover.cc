@@ -4,7 +4,9 @@
 #include <limits>
 #include <unordered_set>
 
+#include "base/text.h"
 #include "catalog/life.h"
+#include "catalog/namespace.h"
 #include "catalog/tables.h"
 
 namespace tusfs {
@@ -77,8 +79,10 @@ Result<void> ReopenFiles(Store& store, Spool& spool, OpenFiles& open, std::uint6
     auto const& error = reopened.error();
     // Anything else (too many open files) may be better the next time: nothing is given up for it.
     if (error.code != ENOENT && error.code != EUCLEAN) return reopened;
-    logger->Error("an open file cannot be gone on with inode={} error=\"{}\"", handle.inode,
-                  Describe(error));
+    auto const path = PathForLog(store, handle.inode);
+    logger->Tell(LogLevel::kError, {.file = path},
+                 "an open file cannot be gone on with path=\"{}\" error=\"{}\"", Printable(path),
+                 Describe(error));
     if (auto given_up = GiveUp(store, handle, Describe(error)); !given_up) return given_up;
   }
   return {};

@@ -173,7 +173,6 @@ std::vector<InodeId> WriterEnds::TakeSuspects(ProcessEnd const& end, ProgramName
 }
 
 void WriterEnds::Interrupt(InodeId file, std::string const& why, bool program_renames) {
-  std::string path;
   auto const interrupted = store_.Update([&](Transaction& transaction) -> Result<bool> {
     auto inode = GetInode(transaction, file);
     if (!inode && inode.error().code == ENOENT) return false;
@@ -182,16 +181,15 @@ void WriterEnds::Interrupt(InodeId file, std::string const& why, bool program_re
     bool const is_finished = inode->renamed && (!program_renames || HasItsTime(*inode));
     bool const is_done = is_finished || inode->approved || inode->links == 0;
     if (is_done || !(life::IsSettling(*inode) || life::IsBeingWritten(*inode))) return false;
-    path = PathOf(transaction, *inode).value_or(inode->name);
     life::TurnOutPart(*inode, why);
     PutInode(transaction, *inode);
     return true;
   });
   if (!interrupted) {
-    logger_->Error("how a writer ended is not on record inode={} end=\"{}\" error=\"{}\"", file,
-                   why, Describe(interrupted.error()));
-  } else if (*interrupted) {
-    logger_->Warn("file is interrupted path=\"{}\" reason=\"{}\"", Printable(path), why);
+    auto const path = PathForLog(store_, file);
+    logger_->Tell(LogLevel::kError, {.file = path},
+                  "how a writer ended is not on record path=\"{}\" end=\"{}\" error=\"{}\"",
+                  Printable(path), why, Describe(interrupted.error()));
   }
 }
 

@@ -12,6 +12,7 @@
 #include "base/thread_name.h"
 #include "filesystem/orderly_end.h"
 #include "filesystem/recovery.h"
+#include "hooks/passings.h"
 #include "metrics/mount_metrics.h"
 #include "options/publish_settings.h"
 #include "options/space_settings.h"
@@ -80,7 +81,11 @@ Result<void> Daemon::MapSlots() {
 }
 
 Result<void> Daemon::MakeRooms() {
-  auto state = OpenState(options_, url_, slots_->connection(), clock_, logger_);
+  auto rules = PublishRulesOf(options_);
+  if (!rules) return Failure(rules.error());
+  rules_ = *std::move(rules);
+  auto state = OpenState(options_, url_, slots_->connection(), clock_, logger_,
+                         [this](Transaction& transaction) { Attend(transaction); });
   if (!state) return Failure(state.error());
   state_ = *std::move(state);
   auto& store = *state_.store;
@@ -89,9 +94,6 @@ Result<void> Daemon::MakeRooms() {
   describer_ = std::make_unique<Describer>(store, spool, logger_);
   bandwidth_.Set(options_.limit_rate);
   credentials_ = MakeCredentials(options_);
-  auto rules = PublishRulesOf(options_);
-  if (!rules) return Failure(rules.error());
-  rules_ = *std::move(rules);
   auto uploading = UploaderOptionsOf(options_, url_, credentials_.get(), bandwidth_);
   if (!uploading) return Failure(uploading.error());
   if (!options_.metrics.empty()) {
@@ -127,6 +129,14 @@ Result<void> Daemon::MakeRooms() {
       state_.connection, logger_, TurnsOf(options_), read_back_.get());
   if (!is_successor_) return {};
   return filesystem_->TakeOver();
+}
+
+// Told when it is durable: what a power cut takes back has not happened.
+void Daemon::Attend(Transaction& transaction) {
+  for (auto& passing : PassingsOf(transaction, rules_)) {
+    transaction.WhenDurable(
+        [logger = logger_, told = std::move(passing)] { LogPassing(*logger, told); });
+  }
 }
 
 Result<void> Daemon::StartControl() {
@@ -312,9 +322,9 @@ void Daemon::EndPublishing() {
 void Daemon::EndConnection() {
   if (end_ == ServingEnd::kNotYet) return;  // it was never served
   if (auto const left = Left()) {
-    auto const ended = tusfs::EndConnection(
-        *state_.store, *state_.spool,
-        {.handles = *left, .publish_unknown = options_.publish_unknown}, logger_);
+    auto const ended =
+        tusfs::EndConnection(*state_.store, *state_.spool,
+                             {.handles = *left, .publish_unknown = options_.publish_unknown});
     if (!ended) {
       logger_->Error(
           "the mount could not be ended orderly: the next one has everything, but after a power "

@@ -81,6 +81,8 @@ class Daemon {
 
   [[nodiscard]] Result<void> MapSlots();
   [[nodiscard]] Result<void> MakeRooms();
+  /// With each change of the catalog.
+  void Attend(Transaction& transaction);
   [[nodiscard]] Result<void> StartControl();
   void AnswerControl(std::string const& request, Peer& peer);
   [[nodiscard]] Result<void> TakeMount();

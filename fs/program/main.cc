@@ -28,7 +28,7 @@ namespace tusfs {
 namespace {
 
 int Serve(Options const& options, std::string const& url, KeeperLine line) {
-  auto const logger = MakeLogger(options.log_level, options.foreground);
+  auto const logger = MakeLogger(options.log_level, options.foreground, options.mountpoint);
   auto const served = ServeMount(options, url, std::move(line), logger);
   if (served) return 0;
   // The keeper has said why there is no mount.
@@ -49,7 +49,7 @@ int Keep(CommandLine const& command_line, Options const& options, std::string co
     }
     background = std::move(*entered);
   }
-  auto const logger = MakeLogger(options.log_level, options.foreground);
+  auto const logger = MakeLogger(options.log_level, options.foreground, options.mountpoint);
   ServiceManager const manager(logger);
   bool was_live = false;
   auto const kept = KeepMount(
@@ -130,7 +130,7 @@ int Start(CommandLine const& command_line, Options const& options) {
 // A mount that is alive, and whose keeper the service manager has to start again, does not end
 // because somebody has broken its configuration meanwhile.
 std::optional<Options> OptionsOfLiveMount() {
-  ServiceManager const manager(MakeLogger(LogLevel::kError, true));
+  ServiceManager const manager(MakeLogger(LogLevel::kError, true, {}));
   auto const packed = manager.KeptSettings();
   return packed ? UnpackOptions(*packed) : std::nullopt;
 }

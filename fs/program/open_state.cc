@@ -30,12 +30,13 @@ constexpr std::uintmax_t kSmallCatalog = std::uintmax_t{16} << 20;  ///< bytes: 
 class Opening {
  public:
   Opening(Options const& options, std::string const& url, std::uint64_t left, Clock const& clock,
-          Logger const& logger)
+          Logger const& logger, std::function<void(Transaction&)> attend)
       : options_(options),
         url_(url),
         left_(left),
         clock_(clock),
         logger_(logger),
+        attend_(std::move(attend)),
         directory_(options.state_dir) {}
 
   Result<State> Run() {
@@ -117,6 +118,7 @@ class Opening {
   [[nodiscard]] StoreOptions OptionsOfStore() const {
     StoreOptions options;
     options.boot = recovery_.boot_id;
+    options.attend = attend_;
     options.on_failure = [logger = logger_](Error const& error) {
       auto const why = Describe(error);
       Complain("the catalog has failed: " + why);  // where there is a terminal yet
@@ -147,7 +149,7 @@ class Opening {
       state_.connection = left_;
       return Resume(*state_.store, recovery_, left_);
     }
-    auto const connection = Recover(*state_.store, *state_.spool, clock_, recovery_, logger_);
+    auto const connection = Recover(*state_.store, *state_.spool, clock_, recovery_);
     if (!connection) return Failure(connection.error());
     state_.connection = *connection;
     return {};
@@ -206,6 +208,7 @@ class Opening {
   std::uint64_t const left_;
   Clock const& clock_;
   Logger const& logger_;
+  std::function<void(Transaction&)> const attend_;
   fs::path const directory_;
   std::optional<PrivateDirectory> private_;
   RecoveryOptions recovery_;
@@ -217,8 +220,9 @@ class Opening {
 fs::path SuspicionOf(fs::path const& state_dir) { return state_dir / kMarker; }
 
 Result<State> OpenState(Options const& options, std::string const& url, std::uint64_t left,
-                        Clock const& clock, Logger const& logger) {
-  return Opening(options, url, left, clock, logger).Run();
+                        Clock const& clock, Logger const& logger,
+                        std::function<void(Transaction&)> attend) {
+  return Opening(options, url, left, clock, logger, std::move(attend)).Run();
 }
 
 }  // namespace tusfs

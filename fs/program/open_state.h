@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -31,8 +32,9 @@ struct State {
 /// Opens what is in `options.state_dir` for uploads to `url` and recovers it. `left`: the number of
 /// the connection that a predecessor has left, which goes on as it is; 0: there is none. A catalog
 /// that cannot be read is set aside, said loudly and rebuilt from the spool, unless a connection
-/// depends on it. Errors: a sentence with the way out.
+/// depends on it. `attend`: StoreOptions::attend. Errors: a sentence with the way out.
 [[nodiscard]] Result<State> OpenState(Options const& options, std::string const& url,
-                                      std::uint64_t left, Clock const& clock, Logger const& logger);
+                                      std::uint64_t left, Clock const& clock, Logger const& logger,
+                                      std::function<void(Transaction&)> attend);
 
 }  // namespace tusfs

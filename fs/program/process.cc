@@ -4,7 +4,6 @@
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/sinks/syslog_sink.h>
-#include <spdlog/sinks/systemd_sink.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -18,6 +17,7 @@
 
 #include "base/text.h"
 #include "control/registry.h"
+#include "program/journal_log.h"
 
 namespace tusfs {
 namespace {
@@ -134,17 +134,16 @@ Result<std::filesystem::path> DefaultStateDirectory(std::string const& mountpoin
               "with --state-dir");
 }
 
-Logger MakeLogger(LogLevel least, bool foreground) {
+Logger MakeLogger(LogLevel least, bool foreground, std::string const& mount) {
+  if (StderrIsTheJournal()) return MakeJournalLogger(least, mount);
   spdlog::sink_ptr sink;
-  if (StderrIsTheJournal()) {
-    sink = std::make_shared<spdlog::sinks::systemd_sink_mt>();
-  } else if (foreground) {
+  if (foreground) {
     sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
   } else {
     sink = std::make_shared<spdlog::sinks::syslog_sink_mt>("tusfs", LOG_PID, LOG_DAEMON, false);
   }
   auto logger = std::make_shared<spdlog::logger>("tusfs", std::move(sink));
-  logger->set_pattern(foreground && !StderrIsTheJournal() ? "%Y-%m-%dT%H:%M:%S.%e %l %v" : "%v");
+  logger->set_pattern(foreground ? "%Y-%m-%dT%H:%M:%S.%e %l %v" : "%v");
   logger->set_level(spdlog::level::debug);
   logger->flush_on(spdlog::level::debug);
   return std::make_shared<Log>(std::move(logger), least);

@@ -43,7 +43,8 @@ void MarkEnding(UniqueFd const& lock);
 /// $XDG_STATE_HOME/tusfs/<mount>, or /var/lib/tusfs/<mount> for root. Errors: a sentence.
 [[nodiscard]] Result<std::filesystem::path> DefaultStateDirectory(std::string const& mountpoint);
 
-/// stderr in the foreground, the journal under systemd, syslog in the background.
-[[nodiscard]] Logger MakeLogger(LogLevel least, bool foreground);
+/// stderr in the foreground, the journal under systemd, syslog in the background. `mount`: the
+/// mount point, for the journal.
+[[nodiscard]] Logger MakeLogger(LogLevel least, bool foreground, std::string const& mount);
 
 }  // namespace tusfs

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/message_ids.h"
+
 namespace tusfs {
 namespace {
 
@@ -61,7 +63,8 @@ void Endpoint::Announce() {
 
 void Endpoint::Open() {
   if (state_.reachable) return;
-  logger_->Info("server answers as a tus server url={} defer_length={}", options_.url,
+  logger_->Tell(LogLevel::kInfo, {.message_id = message_id::kServerBack},
+                "server answers as a tus server url={} defer_length={}", options_.url,
                 profile_.MayDefer());
   state_ = {.answered = true,
             .reachable = true,
@@ -98,7 +101,8 @@ void Endpoint::Close(tus::Error const& error) {
     next_probe_ = now + options_.retry.Delay(failures_, error, random_);
   }
   if (news) {
-    logger_->Warn("server cannot be used, uploads wait url={} error=\"{}\"", options_.url,
+    logger_->Tell(LogLevel::kWarn, {.message_id = message_id::kServerAway},
+                  "server cannot be used, uploads wait url={} error=\"{}\"", options_.url,
                   error.message);
     state_.since = clock_.Wall();
     state_.changed = now;

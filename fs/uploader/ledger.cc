@@ -44,6 +44,10 @@ bool KeepDigests(Transaction& transaction, Uuid const& upload, Range const& rang
 
 }  // namespace
 
+LogSubject About(Work const& work) {
+  return {.file = work.path, .upload = work.upload ? work.upload->id.ToString() : ""};
+}
+
 Result<std::optional<Work>> Ledger::Look(InodeId id) const {
   auto version = store_.Read([&](View const& view) -> Result<std::shared_ptr<Version>> {
     auto const inode = GetInode(view, id);

@@ -46,6 +46,9 @@ struct Work {
   }
 };
 
+/// For the log. `work` outlives it.
+[[nodiscard]] LogSubject About(Work const& work);
+
 /// Bytes [begin, end) of a version.
 struct Range {
   std::uint64_t begin = 0;

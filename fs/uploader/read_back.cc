@@ -5,6 +5,8 @@
 #include <random>
 #include <utility>
 
+#include "base/text.h"
+#include "catalog/namespace.h"
 #include "catalog/tables.h"
 
 namespace tusfs {
@@ -122,11 +124,14 @@ void ReadBack::RunRestoration(Job const& job, tus::Client& client) {
       restoring.failed = clock_.Steady();
     }
   }
+  auto const path = PathForLog(store_, job.inode);
   if (done) {
-    logger_->Info("an uploaded file was brought back inode={}", job.inode);
+    logger_->Tell(LogLevel::kInfo, {.file = path}, "an uploaded file was brought back path=\"{}\"",
+                  Printable(path));
   } else {
-    logger_->Warn("an uploaded file could not be brought back inode={} error=\"{}\"", job.inode,
-                  Describe(done.error()));
+    logger_->Tell(LogLevel::kWarn, {.file = path},
+                  "an uploaded file could not be brought back path=\"{}\" error=\"{}\"",
+                  Printable(path), Describe(done.error()));
   }
   arrived_(job.inode);
 }

@@ -7,6 +7,9 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/text.h"
+#include "catalog/namespace.h"
+
 namespace tusfs {
 namespace {
 
@@ -107,6 +110,12 @@ std::optional<std::uint64_t> ReadBackStream::NextBlock() {
   return std::nullopt;
 }
 
+void ReadBackStream::Complain(LogLevel level, char const* what, std::string const& error) const {
+  auto const path = PathForLog(shared_.store, remote_.inode);
+  shared_.logger->Tell(level, {.file = path}, "{} path=\"{}\" error=\"{}\"", what, Printable(path),
+                       error);
+}
+
 void ReadBackStream::Run(tus::Client& client) {
   Patience patience(shared_.retry);
   while (auto const first = NextBlock()) {
@@ -116,15 +125,14 @@ void ReadBackStream::Run(tus::Client& client) {
     if (stop_.stop_requested()) continue;
     if (progress_) patience.Renew();
     if (end.own) {
-      shared_.logger->Error("an uploaded file cannot be read back inode={} error=\"{}\"",
-                            remote_.inode, Describe(*end.own));
+      Complain(LogLevel::kError, "an uploaded file cannot be read back", Describe(*end.own));
       return End(end.own);
     }
     if (!end.server) continue;
     auto const delay = patience.Spend(*end.server, shared_.clock.Steady());
     if (!delay) {
-      shared_.logger->Warn("an uploaded file cannot be read back now inode={} error=\"{}\"",
-                           remote_.inode, Describe(delay.error()));
+      Complain(LogLevel::kWarn, "an uploaded file cannot be read back now",
+               Describe(delay.error()));
       return End(delay.error());
     }
     shared_.logger->Debug(

@@ -61,6 +61,7 @@ class ReadBackStream final : private BlockSink {
   void Nudge() EXCLUDES(mutex_);
 
  private:
+  void Complain(LogLevel level, char const* what, std::string const& error) const;
   /// Bytes that somebody waits for; at least one block of them is missing.
   struct Want {
     std::uint64_t begin = 0;

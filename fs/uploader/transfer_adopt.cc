@@ -112,7 +112,8 @@ Transfer::Outcome Transfer::AdoptCandidate(Work const& work, JobMemory& memory) 
   auto const adopted = ledger_.Adopt(work, candidate);
   if (!adopted) return Postpone(adopted.error());
   if (!*adopted) return Now();
-  shared_.logger->Info("the server has bytes of this file already path=\"{}\" tusfsId={} bytes={}",
+  shared_.logger->Tell(LogLevel::kInfo, {.file = work.path, .upload = candidate.id.ToString()},
+                       "the server has bytes of this file already path=\"{}\" tusfsId={} bytes={}",
                        Printable(work.path), candidate.id.ToString(), candidate.offset);
   memory.recheck = false;
   return Now(work.inode.size > candidate.offset ? work.inode.size - candidate.offset : 0);

@@ -181,7 +181,8 @@ Transfer::Outcome Transfer::CreateFailed(Work const& work, tus::Error const& err
   if (refused) return Refuse(work, error.message, memory);
   if (work.finished() && tus::IsDenial(error)) return Denied(work, error, memory);
   if (error.code == tus::ErrorCode::kInterrupted) {
-    shared_.logger->Warn(
+    shared_.logger->Tell(
+        LogLevel::kWarn, About(work),
         "the answer to an upload's creation was lost, an empty one may be left on the server "
         "path=\"{}\" tusfsId={}",
         Printable(work.path), work.upload->id.ToString());

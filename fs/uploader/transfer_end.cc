@@ -26,7 +26,6 @@ Transfer::Outcome Transfer::Uploaded(Work const& work, std::string const& receip
   auto const recorded = ledger_.Complete(work, receipt);
   if (!recorded) return Postpone(recorded.error());
   if (!*recorded) return Now();  // it is another file by now
-  shared_.logger->Info("uploaded path=\"{}\" size={}", Printable(work.path), work.inode.size);
   return Over();
 }
 
@@ -38,7 +37,8 @@ Transfer::Outcome Transfer::StartOver(Work const& work, std::string const& why, 
   auto const over = ledger_.StartOver(work, reason, adoptable);
   if (!over) return Postpone(over.error());
   if (over->kept) return Now();  // it has become another case meanwhile
-  shared_.logger->Warn("upload starts over path=\"{}\" confirmed={} reason=\"{}\"",
+  shared_.logger->Tell(LogLevel::kWarn, About(work),
+                       "upload starts over path=\"{}\" confirmed={} reason=\"{}\"",
                        Printable(work.path), work.upload->offset, why);
   if (over->ownerless) shared_.terminate(*over->ownerless);
   return Now();
@@ -48,15 +48,14 @@ Transfer::Outcome Transfer::GiveUp(Work const& work) {
   auto const over = ledger_.StartOver(work, GiveUpFor::kTrouble, true);
   if (!over) return Postpone(over.error());
   if (over->kept) return Over();  // for the time when it has another name again
-  shared_.logger->Info("upload given up, the file has a name that is never uploaded path=\"{}\"",
+  shared_.logger->Tell(LogLevel::kInfo, About(work),
+                       "upload given up, the file has a name that is never uploaded path=\"{}\"",
                        Printable(work.path));
   if (over->ownerless) shared_.terminate(*over->ownerless);
   return Over();
 }
 
 Transfer::Outcome Transfer::Unconfirmed(Work const& work, std::string const& why) {
-  shared_.logger->Error("completion unknown path=\"{}\" tusfsId={} reason=\"{}\"",
-                        Printable(work.path), work.upload->id.ToString(), why);
   auto const recorded = ledger_.Unconfirmed(work, why);
   return recorded ? Outcome{} : Postpone(recorded.error());
 }
@@ -67,8 +66,6 @@ Transfer::Outcome Transfer::Refuse(Work const& work, std::string const& why, Job
 
 Transfer::Outcome Transfer::RefuseFor(std::chrono::milliseconds time, Work const& work,
                                       std::string const& why, JobMemory& memory) {
-  shared_.logger->Error("a file is refused, its bytes are kept path=\"{}\" error=\"{}\"",
-                        Printable(work.path), why);
   auto const recorded = ledger_.Refused(work, why);
   if (!recorded) return Postpone(recorded.error());
   memory.recheck = true;
@@ -82,7 +79,6 @@ Transfer::Outcome Transfer::RefuseSize(Work const& work, std::uint64_t most, Job
 
 Transfer::Outcome Transfer::LostBytes(InodeId id, std::optional<VersionId> version,
                                       std::string const& why) {
-  shared_.logger->Error("upload stopped, its bytes cannot be read inode={} error=\"{}\"", id, why);
   auto const recorded = ledger_.LostBytes(id, version, why);
   return recorded ? Over() : Postpone(recorded.error());
 }
@@ -108,8 +104,6 @@ Transfer::Outcome Transfer::GiveUpTrying(Work const& work, std::string const& la
 
 Transfer::Outcome Transfer::FailFor(Work const& work, std::string const& why,
                                     std::chrono::milliseconds pause, JobMemory& memory) {
-  shared_.logger->Error("a file is given up for now, its bytes are kept path=\"{}\" error=\"{}\"",
-                        Printable(work.path), why);
   auto const recorded = ledger_.GivenUp(work, why);
   if (!recorded) return Postpone(recorded.error());
   memory.recheck = true;
@@ -153,8 +147,8 @@ Transfer::Outcome Transfer::NoteAndBackOff(Work const& work, tus::Error const& e
     return GiveUpTrying(work, error.message, memory);
   }
   if (auto noted = ledger_.NoteError(work, error.message); !noted) {
-    shared_.logger->Warn("error not kept path=\"{}\" error=\"{}\"", Printable(work.path),
-                         Describe(noted.error()));
+    shared_.logger->Tell(LogLevel::kWarn, About(work), "error not kept path=\"{}\" error=\"{}\"",
+                         Printable(work.path), Describe(noted.error()));
   }
   return BackOff(error, memory, elsewhere);
 }

@@ -70,7 +70,8 @@ void Transfer::NoteExpiry(Work const& work, JobMemory& memory) const {
       std::to_string(work.inode.size) +
       " bytes: it needs a faster link, fewer files at once (--transfers), or a server that waits "
       "longer";
-  shared_.logger->Warn("an upload expires again and again path=\"{}\" error=\"{}\"",
+  shared_.logger->Tell(LogLevel::kWarn, About(work),
+                       "an upload expires again and again path=\"{}\" error=\"{}\"",
                        Printable(work.path), memory.trouble.warning);
 }
 

@@ -42,7 +42,8 @@ Transfer::Outcome Transfer::End(Upload const& upload, JobMemory& memory, std::st
       return BackOff(ended.error(), memory, IsElsewhere(upload));
     }
     if (!ended) {
-      shared_.logger->Info("the server keeps an abandoned upload tusfsId={} error=\"{}\"",
+      shared_.logger->Tell(LogLevel::kInfo, {.file = upload.path, .upload = upload.id.ToString()},
+                           "the server keeps an abandoned upload tusfsId={} error=\"{}\"",
                            upload.id.ToString(), ended.error().message);
     }
   }

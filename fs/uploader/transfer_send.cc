@@ -200,7 +200,8 @@ Transfer::Outcome Transfer::PatchFailed(Work const& work, tus::SentRange const& 
       break;
   }
   if (judgement.next == tus::Judgement::Next::kAsk && error.code != tus::ErrorCode::kCancelled) {
-    shared_.logger->Info("upload interrupted, it will go on path=\"{}\" offset={} error=\"{}\"",
+    shared_.logger->Tell(LogLevel::kInfo, About(work),
+                         "upload interrupted, it will go on path=\"{}\" offset={} error=\"{}\"",
                          Printable(work.path), sent.begin, error.message);
   }
   return CarryOut(work, judgement, &error, work.LeftFrom(facts.confirmed), memory);

@@ -124,8 +124,9 @@ Transfer::Outcome Transfer::VerifyGone(Work const& work, tus::Error const& error
 }
 
 Transfer::Outcome Transfer::Wrong(Work const& work, std::string const& how, JobMemory& memory) {
-  shared_.logger->Error("the server does not have what was sent path=\"{}\" tusfsId={} how=\"{}\"",
-                        Printable(work.path), work.upload->id.ToString(), how);
+  shared_.logger->Tell(LogLevel::kError, About(work),
+                       "the server does not have what was sent path=\"{}\" tusfsId={} how=\"{}\"",
+                       Printable(work.path), work.upload->id.ToString(), how);
   if (++memory.server.wrong >= kMostSent) {
     return Unconfirmed(work, "it was sent " + std::to_string(memory.server.wrong) +
                                  " times, and never right: " + how);

@@ -6,9 +6,11 @@
 #include <random>
 #include <string>
 
+#include "base/text.h"
 #include "base/thread_name.h"
 #include "catalog/give_up.h"
 #include "catalog/life.h"
+#include "catalog/namespace.h"
 #include "catalog/tables.h"
 
 namespace tusfs {
@@ -182,7 +184,10 @@ Result<void> Uploader::LetGo(InodeId inode, Version& version, std::uint64_t offs
   if (taken) version.ResetFrontier();
   queue_.Unblock(key, rewritten);
   if (ownerless) {
-    logger_->Info("sent bytes of a file are being changed, its upload starts over inode={}", inode);
+    auto const path = PathForLog(store_, inode);
+    logger_->Tell(LogLevel::kInfo, {.file = path},
+                  "sent bytes of a file are being changed, its upload starts over path=\"{}\"",
+                  Printable(path));
     shared_.terminate(*ownerless);
   }
   return taken;

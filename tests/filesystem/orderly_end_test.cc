@@ -15,8 +15,8 @@ class OrderlyEndTest : public FilesystemRig {
  protected:
   void End(HandlesLeft left) {
     StopThreads();
-    EXPECT_TRUE(Ok(EndConnection(
-        *store_, *spool_, {.handles = left, .publish_unknown = rules_.publish_unknown}, logger_)));
+    EXPECT_TRUE(Ok(EndConnection(*store_, *spool_,
+                                 {.handles = left, .publish_unknown = rules_.publish_unknown})));
   }
 
   void EndAndReboot(HandlesLeft left = HandlesLeft::kClosed) {

@@ -30,7 +30,7 @@ class PublishingRig : public testing::Test {
     store_ = Store::Open(dir_ / "catalog", {.journal_size = 1 << 20}, logger_).value();
     auto const connection =
         Recover(*store_, *spool_, clock_,
-                {.endpoint = server_.Url(), .boot_id = "boot", .uid = 0, .gid = 0}, logger_);
+                {.endpoint = server_.Url(), .boot_id = "boot", .uid = 0, .gid = 0});
     ASSERT_TRUE(Ok(connection));
     UploaderOptions options;
     options.client.endpoint = server_.Url();

@@ -25,7 +25,7 @@ class RebuildTest : public FilesystemRig {
     OpenState();
     auto const rebuilt = RebuildCatalog(*store_, *spool_, clock_, OptionsOfRecovery(), logger_);
     EXPECT_TRUE(Ok(rebuilt));
-    auto const connection = Recover(*store_, *spool_, clock_, OptionsOfRecovery(), logger_);
+    auto const connection = Recover(*store_, *spool_, clock_, OptionsOfRecovery());
     EXPECT_TRUE(Ok(connection));
     connection_ = connection.value_or(0);
     Serve();

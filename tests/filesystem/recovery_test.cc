@@ -18,8 +18,7 @@ class RecoveryTest : public FilesystemRig {
  protected:
   Result<std::uint64_t> RecoverFor(std::string const& endpoint) {
     return Recover(*store_, *spool_, clock_,
-                   {.endpoint = endpoint, .boot_id = "first boot", .uid = 1000, .gid = 1000},
-                   logger_);
+                   {.endpoint = endpoint, .boot_id = "first boot", .uid = 1000, .gid = 1000});
   }
 };
 

@@ -121,7 +121,7 @@ class FilesystemRig : public testing::Test {
   void Mount(std::string const& boot = "first boot") {
     boot_ = boot;
     ASSERT_NO_FATAL_FAILURE(OpenState());
-    auto const connection = Recover(*store_, *spool_, clock_, OptionsOfRecovery(), logger_);
+    auto const connection = Recover(*store_, *spool_, clock_, OptionsOfRecovery());
     ASSERT_TRUE(Ok(connection));
     connection_ = *connection;
     Serve();

@@ -44,8 +44,7 @@ SmallMount::SmallMount()
           FinishingOptions{}, rules_, *store_, *spool_, clock_,
           [this](InodeId inode) { uploader_->Nudge(inode); }, logger_)),
       connection_(Recover(*store_, *spool_, clock_,
-                          {.endpoint = kEndpoint, .boot_id = "boot", .uid = 1000, .gid = 1000},
-                          logger_)
+                          {.endpoint = kEndpoint, .boot_id = "boot", .uid = 1000, .gid = 1000})
                       .value()),
       filesystem_(std::make_unique<Filesystem>(*store_, *spool_, *uploader_, *finishing_,
                                                processes_, clock_, connection_, logger_)) {}

@@ -17,12 +17,13 @@ may_use() {
         uploader) echo "base spool catalog uploader" ;;
         filesystem) echo "base content spool catalog uploader filesystem" ;;
         control) echo "base spool catalog uploader filesystem control" ;;
+        hooks) echo "base catalog uploader hooks" ;;
         metrics) echo "base filesystem metrics" ;;
         options) echo "base spool uploader filesystem options" ;;
         fuse) echo "base filesystem fuse" ;;
         import) echo "base import" ;;
         keeper) echo "base control fuse keeper" ;;
-        program) echo "base content spool catalog uploader filesystem control metrics options fuse import keeper program" ;;
+        program) echo "base content spool catalog uploader filesystem control metrics hooks options fuse import keeper program" ;;
         *) complain "fs/$1 is no room that this test knows" ;;
     esac
 }

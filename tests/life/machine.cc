@@ -47,9 +47,9 @@ Result<void> Machine::OpenState() {
 
 Result<void> Machine::Mount() {
   if (auto opened = OpenState(); !opened) return opened;
-  auto const connection = tusfs::Recover(
-      *store_, *spool_, clock_,
-      {.endpoint = Server::Url(), .boot_id = BootId(), .uid = 1000, .gid = 1000}, logger_);
+  auto const connection =
+      tusfs::Recover(*store_, *spool_, clock_,
+                     {.endpoint = Server::Url(), .boot_id = BootId(), .uid = 1000, .gid = 1000});
   if (!connection) return tusfs::Failure(connection.error());
   connection_ = *connection;
   return Serve(false);
@@ -104,8 +104,8 @@ Result<void> Machine::Serve(bool takes_over) {
 
 Result<void> Machine::End(bool busy) {
   auto const ended = tusfs::EndConnection(
-      *store_, *spool_, {.handles = busy ? tusfs::HandlesLeft::kOpen : tusfs::HandlesLeft::kClosed},
-      logger_);
+      *store_, *spool_,
+      {.handles = busy ? tusfs::HandlesLeft::kOpen : tusfs::HandlesLeft::kClosed});
   Bury();
   return ended;
 }
