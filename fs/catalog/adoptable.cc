@@ -38,6 +38,14 @@ std::string EncodeDigest(BlockDigest const& digest) {
   return bytes;
 }
 
+BlockDigest DecodeDigest(std::string_view entry) {
+  BlockDigest digest;
+  digest.length = Decoder(entry).Number<std::uint32_t>();
+  auto const bytes = entry.substr(sizeof digest.length);
+  std::copy(bytes.begin(), bytes.end(), digest.digest.begin());
+  return digest;
+}
+
 /// Of the upload that was published last under the path; nil where none is known.
 Result<Uuid> LastOf(View const& view, std::string_view path) {
   auto const row = view.Get(Table::kTargets, PathKey(path));
@@ -70,12 +78,20 @@ Result<std::optional<BlockDigest>> FindDigest(View const& view, Uuid const& uplo
   if (!group) return Failure(group.error());
   auto const at = static_cast<std::size_t>(block % kGroup) * kEntry;
   if (at >= group->size()) return std::optional<BlockDigest>();
-  auto const entry = std::string_view(*group).substr(at, kEntry);
-  BlockDigest digest;
-  digest.length = Decoder(entry).Number<std::uint32_t>();
-  auto const bytes = entry.substr(sizeof digest.length);
-  std::copy(bytes.begin(), bytes.end(), digest.digest.begin());
-  return std::optional<BlockDigest>(digest);
+  return std::optional(DecodeDigest(std::string_view(*group).substr(at, kEntry)));
+}
+
+Result<std::vector<BlockDigest>> ListDigests(View const& view, Uuid const& upload) {
+  std::vector<BlockDigest> digests;
+  auto const scanned = view.Scan(
+      Table::kDigests, UuidKey(upload), "", [&](std::string_view, std::string_view group) {
+        for (std::size_t at = 0; at + kEntry <= group.size(); at += kEntry) {
+          digests.push_back(DecodeDigest(group.substr(at, kEntry)));
+        }
+        return true;
+      });
+  if (!scanned) return Failure(scanned.error());
+  return digests;
 }
 
 Result<void> PutDigests(Transaction& transaction, Uuid const& upload, std::uint64_t first,

@@ -21,6 +21,8 @@ namespace tusfs {
 /// Nothing where it was not kept.
 [[nodiscard]] Result<std::optional<BlockDigest>> FindDigest(View const& view, Uuid const& upload,
                                                             std::uint64_t block);
+/// Of all blocks that are known, from the first one on.
+[[nodiscard]] Result<std::vector<BlockDigest>> ListDigests(View const& view, Uuid const& upload);
 /// Of the blocks from `first` on; replaces what was known of these, and forgets later ones of their
 /// group. Errors: EINVAL where they would leave a gap.
 [[nodiscard]] Result<void> PutDigests(Transaction& transaction, Uuid const& upload,

@@ -49,7 +49,9 @@ class Decoder {
     }
     return static_cast<T>(bits);
   }
-  std::string Text() { return std::string(Raw(Number<std::uint32_t>())); }
+  std::string Text() { return std::string(TextView()); }
+  /// As Text, in the bytes that are read.
+  std::string_view TextView() { return Raw(Number<std::uint32_t>()); }
   Uuid Id();
 
   /// What was read cannot be right.

@@ -21,8 +21,8 @@ namespace {
 constexpr std::uint64_t kHeadroom = std::uint64_t{4} << 20;
 constexpr char const* kSchemaKey = "schema";
 constexpr char const* kTableNames[kTableCount] = {
-    nullptr, "meta",    "inodes", "names",   "entries", "links", "handles",  "uploads",
-    "work",  "replies", "xattrs", "digests", "targets", "kept",  "ownerless"};
+    nullptr, "meta",    "inodes", "names",   "entries", "links", "handles",   "uploads",
+    "work",  "replies", "xattrs", "digests", "targets", "kept",  "ownerless", "proofs"};
 
 // What LMDB says only of a file that it has not written so.
 bool IsDamage(int code) {

@@ -14,8 +14,8 @@ constexpr std::uint8_t kInodeVersion = 4;
 /// 1 did not know who had opened it, 2 not how others had ended beside it.
 constexpr std::uint8_t kHandleVersion = 3;
 /// 1 had neither an expiry nor a time of rest, 2 not which one was published last, 3 no word about
-/// the end, 4 neither headers nor whether it was given up.
-constexpr std::uint8_t kUploadVersion = 5;
+/// the end, 4 neither headers nor whether it was given up, 5 neither what it took nor its digests.
+constexpr std::uint8_t kUploadVersion = 6;
 
 // Values are numbered from 1 without a gap; anything else is damage.
 template <auto kLast>
@@ -235,7 +235,12 @@ std::string Encode(Upload const& upload) {
       .Text(upload.end_words)
       .Number(std::uint8_t{upload.lost_an_end})
       .Number(std::uint8_t{upload.given_up})
-      .Text(upload.headers);
+      .Text(upload.headers)
+      .Number(upload.requests)
+      .Number(upload.sent)
+      .Text(upload.digests.xxh128)
+      .Text(upload.digests.xxh3)
+      .Text(upload.digests.sha256);
   return encoder.Take();
 }
 
@@ -275,6 +280,13 @@ Result<Upload> DecodeUpload(Uuid const& id, std::string_view bytes) {
   if (version >= 5) {
     upload.given_up = decoder.Number<std::uint8_t>() != 0;
     upload.headers = decoder.Text();
+  }
+  if (version >= 6) {
+    upload.requests = decoder.Number<std::uint32_t>();
+    upload.sent = decoder.Number<std::uint64_t>();
+    upload.digests.xxh128 = decoder.Text();
+    upload.digests.xxh3 = decoder.Text();
+    upload.digests.sha256 = decoder.Text();
   }
   bool const known = version >= kRecordVersion && version <= kUploadVersion;
   return Checked(decoder, known ? kRecordVersion : version, std::move(upload), "upload");

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file_digest.h"
 #include "base/ids.h"
 
 namespace tusfs {
@@ -173,7 +174,10 @@ struct Upload {
   bool lost_an_end = false;  ///< the answer to an earlier one is not known: it may still arrive
   /// Refused by us, for nothing went on: what the server has of it may still be gone on with.
   bool given_up = false;
-  std::string headers{};  ///< secret; "Name: value" lines that go with each request about it
+  std::string headers{};       ///< secret; "Name: value" lines that go with each request about it
+  std::uint32_t requests = 0;  ///< PATCHes that were begun
+  std::uint64_t sent = 0;      ///< body bytes of these that left the machine
+  WholeDigests digests{};      ///< of the bytes that it was completed with, where they are known
 };
 
 [[nodiscard]] std::string Encode(Inode const& inode);

@@ -23,8 +23,9 @@ enum class Table : std::uint8_t {
   kTargets = 12,
   kKept = 13,
   kOwnerless = 14,
+  kProofs = 15,
 };
-constexpr std::size_t kTableCount = 15;  // one more than the highest number
+constexpr std::size_t kTableCount = 16;  // one more than the highest number
 
 /// Whether LMDB can have a row of that key.
 [[nodiscard]] constexpr bool IsKey(std::string_view key) {

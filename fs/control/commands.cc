@@ -218,6 +218,10 @@ json Commands::Answer(Asked const& asked, std::stop_token stop) const {
     if (auto counted = backlog.CountAnew(); !counted) return Problem(counted.error(), path);
     return ToJson({.files = backlog.numbers(), .mount = reporter_.Now()});
   }
+  if (command == "flush-ledger") {
+    auto const flushed = flush_ledger_();
+    return flushed ? json::object() : Problem(Describe(flushed.error()));
+  }
   if (command == "ask-server") return Answered(controls_.AskServer(std::move(stop)));
   if (command == "publish") {
     auto const rest = RestOf(asked.Text("rest"));

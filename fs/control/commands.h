@@ -7,6 +7,7 @@
 //   {"command": "backlog", "path": P}         → {"going", "left", "stuck", …}: control/watchers.h
 //   {"command": "pause"}, {"command": "resume"}, {"command": "limit", "rate": BYTES_PER_SECOND},
 //   {"command": "log-level", "level": WORD}   → {}
+//   {"command": "flush-ledger"}               → {}, when the ledger has all that is uploaded by now
 //   {"command": "ask-server"}                 → {"problem", "code", "clock_ahead", "took_ms"}
 //   {"command": "publish", "path": P}         → {"files": […]} with path, done and error of each;
 //   also "retry", "accept" and "discard"        for a directory of those that were meant; publish
@@ -33,8 +34,14 @@ namespace tusfs {
 class Commands {
  public:
   /// The collaborators outlive the commands.
-  Commands(MountEntry entry, Reporter const& reporter, Decisions& decisions, Controls& controls)
-      : entry_(std::move(entry)), reporter_(reporter), decisions_(decisions), controls_(controls) {}
+  /// `flush_ledger`: LedgerKeeper::Flush.
+  Commands(MountEntry entry, Reporter const& reporter, Decisions& decisions, Controls& controls,
+           std::function<Result<void>()> flush_ledger)
+      : entry_(std::move(entry)),
+        reporter_(reporter),
+        decisions_(decisions),
+        controls_(controls),
+        flush_ledger_(std::move(flush_ledger)) {}
 
   /// Takes a piece of an answer; false: nobody wants more of it.
   using Sink = std::function<bool(std::string_view piece)>;
@@ -61,6 +68,7 @@ class Commands {
   Reporter const& reporter_;
   Decisions& decisions_;
   Controls& controls_;
+  std::function<Result<void>()> const flush_ledger_;
 };
 
 }  // namespace tusfs

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "proof/ledger_files.h"
 #include "spool/spool.h"
 
 namespace tusfs {
@@ -100,6 +101,30 @@ class Rescuer {
     }
     if (found.description) Dress(out->get(), *found.description);
     return file;
+  }
+
+  /// Its files as they are, damaged or not. False: there is none. Errors: of reading, and of
+  /// writing.
+  [[nodiscard]] Result<bool> CopyLedger(fs::path const& ledger) const {
+    std::error_code failed;
+    if (!fs::is_directory(ledger, failed)) return false;
+    for (fs::directory_iterator at(ledger, failed), end; !failed && at != end;
+         at.increment(failed)) {
+      auto const source = OpenFile(at->path(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+      if (!source) return Failure(source.error());
+      struct stat status {};
+      if (::fstat(source->get(), &status) != 0) return FailErrno(at->path().string());
+      if (!S_ISREG(status.st_mode)) continue;
+      auto const out =
+          Make(std::string(kLostAndFound) + "/ledger/" + at->path().filename().string());
+      if (!out) return Failure(out.error());
+      // Bytes that cannot be read are zeros, which whoever reads it finds to be damaged.
+      auto const copied =
+          CopyBytes(source->get(), out->get(), static_cast<std::uint64_t>(status.st_size));
+      if (!copied) return Failure(copied.error());
+    }
+    if (failed) return Fail(failed.value(), ledger.string() + ": " + failed.message());
+    return true;
   }
 
  private:
@@ -204,6 +229,9 @@ Result<RescueSummary> Rescue(fs::path const& state_dir, fs::path const& out_dir,
     if (!file->problem.empty()) ++summary.incomplete;
     each(*file);
   }
+  auto const ledger = rescuer.CopyLedger(LedgerDirectory(state_dir));
+  if (!ledger) return Failure(ledger.error());
+  summary.ledger = *ledger;
   if (::syncfs(out->get()) != 0) return FailErrno(out_dir.string());
   return summary;
 }

@@ -26,13 +26,14 @@ struct RescueSummary {
   std::uint64_t bytes = 0;
   std::uint64_t nameless = 0;    ///< of these files
   std::uint64_t incomplete = 0;  ///< of these files: they have a problem
+  bool ledger = false;           ///< there was one, and it is copied
 };
 
 /// Copies every file in the spool of `state_dir` to `out_dir`, which is made, or is empty, and
-/// calls `each` after each. On disk when it returns. A file that cannot be read is one with a
-/// problem, and the next one follows. Errors carry a sentence: EBUSY while a tusfs uses the state
-/// directory, after a few seconds, ENOENT where that has no spool, ENOTEMPTY, and of writing to
-/// `out_dir`.
+/// calls `each` after each; and the ledger to lost+found/ledger. On disk when it returns. A file
+/// that cannot be read is one with a problem, and the next one follows. Errors carry a sentence:
+/// EBUSY while a tusfs uses the state directory, after a few seconds, ENOENT where that has no
+/// spool, ENOTEMPTY, and of writing to `out_dir`.
 [[nodiscard]] Result<RescueSummary> Rescue(std::filesystem::path const& state_dir,
                                            std::filesystem::path const& out_dir,
                                            std::function<void(RescuedFile const&)> const& each);

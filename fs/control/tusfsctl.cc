@@ -12,12 +12,15 @@
 #include "control/answers.h"
 #include "control/check.h"
 #include "control/doctor.h"
+#include "control/moment.h"
 #include "control/outcome.h"
 #include "control/place.h"
+#include "control/report.h"
 #include "control/rescue.h"
 #include "control/showing.h"
 #include "control/steering.h"
 #include "control/waiting.h"
+#include "proof/words.h"
 #include "version.h"
 
 namespace tusfs {
@@ -50,6 +53,10 @@ int RescueFiles(std::string const& state_dir, std::string const& out_dir, bool a
                 static_cast<unsigned long long>(rescued->bytes), out_dir.c_str(),
                 static_cast<unsigned long long>(rescued->nameless),
                 static_cast<unsigned long long>(rescued->incomplete));
+    if (rescued->ledger) {
+      std::printf("the ledger is in %s/lost+found/ledger: tusfsctl report --state-dir reads it\n",
+                  out_dir.c_str());
+    }
   }
   return rescued->incomplete == 0 ? kDone : kStuck;
 }
@@ -136,6 +143,7 @@ class CommandLine {
     AddDecisions();
     AddSteering();
     AddDoctor();
+    AddReport();
     AddRescue();
   }
 
@@ -278,6 +286,54 @@ class CommandLine {
     AddPath(reload, given_);
   }
 
+  void AddMoment(CLI::App& command, char const* name, char const* help,
+                 std::optional<FileTime>& moment) {
+    auto const parse = [&moment](std::string const& text) {
+      auto const parsed = ParseMoment(text, SystemClock().Wall());
+      if (!parsed) throw CLI::ValidationError(parsed.error().context);
+      moment = *parsed;
+    };
+    command.add_option_function<std::string>(name, parse, help)->option_text("TIME");
+  }
+
+  void AddReport() {
+    using Format = ReportOptions::Format;
+    auto& report = Add("report", "what became of every file, from the ledger", [this] {
+      report_.path = given_.path;
+      report_.state_dir = state_dir_;
+      return ReportFiles(report_);
+    });
+    AddMoment(report, "--since", "only what happened then or later: yesterday, 12h, 2026-11-29",
+              report_.since);
+    AddMoment(report, "--until", "only what happened before", report_.until);
+    report
+        .add_option("--state", words_,
+                    "only such files: uploaded, accepted, unconfirmed, refused, discarded, dropped "
+                    "or removed; may be given several times")
+        ->option_text("STATE")
+        ->check(CLI::IsMember(
+            {"uploaded", "accepted", "unconfirmed", "refused", "discarded", "dropped", "removed"}))
+        ->each([this](std::string const& word) { report_.states.insert(*FateOf(word)); });
+    report.add_flag("--missing", report_.missing,
+                    "only files that the server does not have (status 1 if there are any)");
+    report.add_flag("--totals", report_.totals, "only the totals");
+    auto* const csv = report.add_flag_callback(
+        "--csv", [this] { report_.format = Format::kCsv; }, "print CSV");
+    report
+        .add_flag_callback(
+            "--json", [this] { report_.format = Format::kJson; }, "print JSON")
+        ->excludes(csv);
+    AddStateDir(report);
+    report.add_option("PATH", given_.path,
+                      "the mount point or anything beneath it; with --state-dir, relative to it");
+  }
+
+  void AddStateDir(CLI::App& command) {
+    command
+        .add_option("--state-dir", state_dir_, "of this state directory, where nothing is mounted")
+        ->option_text("DIR");
+  }
+
   void AddRescue() {
     auto& rescue = Add(
         "rescue", "copy all files out of a state directory that no tusfs uses, with their names",
@@ -295,6 +351,8 @@ class CommandLine {
   std::string max_age_;
   std::string rest_;
   std::string word_;
+  std::vector<std::string> words_;
+  ReportOptions report_;
   std::string state_dir_;
   std::string out_dir_;
   std::optional<pid_t> keeper_;

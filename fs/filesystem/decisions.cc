@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "catalog/adoptable.h"
-#include "catalog/kept.h"
 #include "catalog/life.h"
 #include "catalog/namespace.h"
+#include "catalog/proofs.h"
 #include "catalog/tables.h"
 #include "filesystem/report.h"
 
@@ -160,7 +160,9 @@ Result<Decisions::Outcomes> Decisions::Accept(std::string const& path) {
                upload.error.clear();
                if (auto marked = WasPublished(transaction, upload); !marked) return marked;
                PutUpload(transaction, upload);
-               MarkUploaded(transaction, file.inode, clock_.Wall());
+               auto const proved = MarkUploadedWithProof(transaction, file.inode, upload,
+                                                         ProvedBy::kPerson, clock_.Wall());
+               if (!proved) return proved;
                PutInode(transaction, file.inode);
                is_part = file.inode.trimmed > 0;
                return {};

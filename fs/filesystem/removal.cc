@@ -2,6 +2,7 @@
 
 #include <cerrno>
 
+#include "catalog/life.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
 #include "filesystem/directory.h"
@@ -10,7 +11,11 @@ namespace tusfs {
 
 Result<Removal::Aftermath> Removal::RemoveName(Transaction& transaction, Inode& parent,
                                                std::string_view name, Entry const& entry,
-                                               Inode& inode) {
+                                               Inode& inode, Fate fate) {
+  bool const is_last = IsDirectory(inode) || inode.links == 1;
+  if (is_last) {
+    if (auto noted = NoteFate(transaction, inode, fate); !noted) return Failure(noted.error());
+  }
   bool const was_first = inode.parent == parent.id && inode.name == name;
   if (auto removed = RemoveEntry(transaction, parent.id, name, entry, inode); !removed) {
     return Failure(removed.error());
@@ -34,7 +39,7 @@ Result<Removal::Aftermath> Removal::RemoveName(Transaction& transaction, Inode& 
   return Aftermath{.removed = inode.id, .ownerless = *ownerless};
 }
 
-Result<Removal::Aftermath> Removal::RemoveNames(Transaction& transaction, Inode inode) {
+Result<Removal::Aftermath> Removal::RemoveNames(Transaction& transaction, Inode inode, Fate fate) {
   auto const names = NamesOf(transaction, inode);
   if (!names) return Failure(names.error());
   Aftermath aftermath;
@@ -44,12 +49,21 @@ Result<Removal::Aftermath> Removal::RemoveNames(Transaction& transaction, Inode 
     auto const entry = FindEntry(transaction, parent, name);
     if (!entry) return Failure(entry.error());
     if (!*entry) return Fail(EUCLEAN, "a name of a file is missing in its directory");
-    auto left = RemoveName(transaction, *directory, name, **entry, inode);
+    auto left = RemoveName(transaction, *directory, name, **entry, inode, fate);
     if (!left) return left;
     PutInode(transaction, *directory);
     if (left->removed != 0) aftermath = *left;
   }
   return aftermath;
+}
+
+// Of what was never written there is nothing to say.
+Result<void> Removal::NoteFate(Transaction& transaction, Inode const& inode, Fate fate) const {
+  if (inode.type != FileType::kRegular || life::IsUploaded(inode) || inode.size == 0) return {};
+  auto const upload = FindUpload(transaction, inode.upload);
+  if (!upload) return Failure(upload.error());
+  return PutProof(transaction, fate, inode, *upload ? &**upload : nullptr, inode.reason,
+                  clock_.Wall());
 }
 
 Result<Removal::Aftermath> Removal::DropInode(Transaction& transaction, Inode& inode) {

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/logger.h"
+#include "catalog/proofs.h"
 #include "catalog/store.h"
 #include "filesystem/finishing.h"
 #include "filesystem/open_files.h"
@@ -40,13 +41,14 @@ class Removal {
   };
 
   /// Takes one name of `inode` away, and puts or deletes the inode; the parent is the caller's to
-  /// put.
+  /// put. A file that loses its last name and was not uploaded has `fate` for its proof
+  /// (catalog/proofs.h).
   [[nodiscard]] Result<Aftermath> RemoveName(Transaction& transaction, Inode& parent,
                                              std::string_view name, Entry const& entry,
-                                             Inode& inode);
+                                             Inode& inode, Fate fate = Fate::kRemoved);
 
   /// Takes all names of a file away.
-  [[nodiscard]] Result<Aftermath> RemoveNames(Transaction& transaction, Inode inode);
+  [[nodiscard]] Result<Aftermath> RemoveNames(Transaction& transaction, Inode inode, Fate fate);
 
   /// Deletes an inode without names or handles.
   [[nodiscard]] Result<Aftermath> DropInode(Transaction& transaction, Inode& inode);
@@ -64,6 +66,9 @@ class Removal {
   void TellRenamed(InodeId inode);
 
  private:
+  [[nodiscard]] Result<void> NoteFate(Transaction& transaction, Inode const& inode,
+                                      Fate fate) const;
+
   Spool& spool_;
   Uploader& uploader_;
   Finishing& finishing_;

@@ -156,7 +156,7 @@ Result<std::optional<Uuid>> Shrinker::EndCut(Transaction& transaction, Inode& in
 // ---- files
 
 Result<bool> Shrinker::RemoveFile(
-    InodeId id, std::function<Result<bool>(Transaction&, Inode const&)> const& may_go) {
+    InodeId id, Fate fate, std::function<Result<bool>(Transaction&, Inode const&)> const& may_go) {
   Removal::Aftermath aftermath;
   auto const removed = store_.Update([&](Transaction& transaction) -> Result<bool> {
     auto const inode = GetInode(transaction, id);
@@ -164,7 +164,7 @@ Result<bool> Shrinker::RemoveFile(
     if (!inode) return Failure(inode.error());
     auto const may = may_go(transaction, *inode);
     if (!may || !*may) return may;
-    auto const left = removal_.RemoveNames(transaction, *inode);
+    auto const left = removal_.RemoveNames(transaction, *inode, fate);
     if (!left) return Failure(left.error());
     aftermath = *left;
     return true;
@@ -174,18 +174,19 @@ Result<bool> Shrinker::RemoveFile(
 }
 
 Result<bool> Shrinker::Expire(InodeId id, FileTime time) {
-  return RemoveFile(id, [&](Transaction&, Inode const& inode) -> Result<bool> {
+  return RemoveFile(id, Fate::kRemoved, [&](Transaction&, Inode const& inode) -> Result<bool> {
     return WasUploadedBefore(inode, time) && open_.FindFile(id) == nullptr;
   });
 }
 
 Result<bool> Shrinker::Discard(InodeId id) {
   VersionId version = 0;
-  auto discarded = RemoveFile(id, [&](Transaction&, Inode const& inode) -> Result<bool> {
-    if (inode.type != FileType::kRegular || life::IsUploaded(inode)) return false;
-    version = inode.version;
-    return true;
-  });
+  auto discarded =
+      RemoveFile(id, Fate::kDiscarded, [&](Transaction&, Inode const& inode) -> Result<bool> {
+        if (inode.type != FileType::kRegular || life::IsUploaded(inode)) return false;
+        version = inode.version;
+        return true;
+      });
   if (discarded && *discarded) turns_.Refuse(version);
   return discarded;
 }
@@ -193,8 +194,8 @@ Result<bool> Shrinker::Discard(InodeId id) {
 Result<std::optional<std::uint64_t>> Shrinker::DropInterrupted(InodeId id) {
   std::string path;
   std::uint64_t bytes = 0;
-  auto const dropped =
-      RemoveFile(id, [&](Transaction& transaction, Inode const& inode) -> Result<bool> {
+  auto const dropped = RemoveFile(
+      id, Fate::kDropped, [&](Transaction& transaction, Inode const& inode) -> Result<bool> {
         bool const may_go = inode.type == FileType::kRegular && life::IsInterrupted(inode) &&
                             inode.trimmed == 0 && !rules_.Settles(inode) &&
                             open_.FindFile(id) == nullptr;

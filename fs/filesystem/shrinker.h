@@ -87,9 +87,11 @@ class Shrinker {
   [[nodiscard]] static Result<Trimmed> NoteTrimmed(Transaction& transaction, InodeId inode);
   [[nodiscard]] Result<void> AddTo(Outlook& outlook, View const& view, Inode const& inode,
                                    bool trims) const;
-  /// `may_go`: looks at the file inside the transaction; false leaves it.
+  /// `may_go`: looks at the file inside the transaction; false leaves it. `fate`: of what was not
+  /// uploaded.
   [[nodiscard]] Result<bool> RemoveFile(
-      InodeId inode, std::function<Result<bool>(Transaction&, Inode const&)> const& may_go);
+      InodeId inode, Fate fate,
+      std::function<Result<bool>(Transaction&, Inode const&)> const& may_go);
 
   Store& store_;
   Spool& spool_;

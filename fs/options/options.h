@@ -51,6 +51,10 @@ struct Options {
   bool read_back = false;
   std::chrono::seconds retention{0};  ///< 0: for ever
 
+  // The ledger (fs/proof).
+  bool sha256 = true;                   ///< of each file, as it goes out
+  std::chrono::seconds ledger_keep{0};  ///< 0: for ever
+
   // Uploads (upload_settings.h). Where a preset is given, the rules are its own unless they are set
   // here.
   std::optional<std::uint64_t> chunk_size;      ///< bytes, a multiple of 256 KiB

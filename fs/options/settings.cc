@@ -196,6 +196,11 @@ std::vector<Setting> MakeSettings() {
       Row<&O::retention>(
           "retention", "SECONDS", Seconds(kTenYears),
           "remove the names of uploaded files after so long; 0: they are never removed"),
+      Row<&O::sha256>("sha256", "WHEN", Choice<bool>({{"on", true}, {"off", false}}),
+                      "for the ledger, the SHA-256 of each file as it goes out: on or off"),
+      Row<&O::ledger_keep>(
+          "ledger-keep", "SECONDS", Seconds(kTenYears),
+          "keep what the ledger has of each file at least so long; 0: it is never removed"),
   };
 }
 

@@ -94,6 +94,7 @@ Result<UploaderOptions> UploaderOptionsOf(Options const& options, std::string co
   wanted.transfer.create.argv = options.create_command;
   wanted.transfer.checksums = options.checksums;
   wanted.transfer.verify = options.verify;
+  wanted.transfer.sha256 = options.sha256;
   wanted.make_transport = [transport = TransportOptionsOf(options, bandwidth)] {
     return tus::MakeCurlTransport(transport);
   };

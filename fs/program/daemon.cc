@@ -26,6 +26,8 @@ namespace {
 
 // How long a start waits to be able to say what the server is; the mount is live meanwhile.
 constexpr std::chrono::seconds kFirstAnswer{3};
+// Shorter than tusfsctl waits for an answer.
+constexpr std::chrono::seconds kLedgerPatience{8};
 
 // A service manager has the mount's descriptors too.
 bool IsService() { return std::getenv("INVOCATION_ID") != nullptr; }
@@ -92,6 +94,10 @@ Result<void> Daemon::MakeRooms() {
   auto& spool = *state_.spool;
   slots_->SetConnection(state_.connection);
   describer_ = std::make_unique<Describer>(store, spool, logger_);
+  ledger_ = std::make_unique<LedgerKeeper>(
+      store, LedgerDirectory(options_.state_dir),
+      LedgerWriter::Options{.keep = options_.ledger_keep.count()}, clock_, logger_);
+  ledger_->Start();
   bandwidth_.Set(options_.limit_rate);
   credentials_ = MakeCredentials(options_);
   auto uploading = UploaderOptionsOf(options_, url_, credentials_.get(), bandwidth_);
@@ -152,7 +158,8 @@ Result<void> Daemon::StartControl() {
   reporter_.emplace(*state_.store, *state_.spool, *uploader_, *finishing_);
   decisions_.emplace(*state_.store, filesystem_->open_files(), filesystem_->shrinker(), *uploader_,
                      *finishing_, clock_);
-  commands_.emplace(entry_, *reporter_, *decisions_, *controls_);
+  commands_.emplace(entry_, *reporter_, *decisions_, *controls_,
+                    [this] { return ledger_->Flush(kLedgerPatience); });
   auto watchers = Watchers::Start(*state_.store, *reporter_, *uploader_,
                                   UniqueFd(::fcntl(server_news_.get(), F_DUPFD_CLOEXEC, 0)));
   if (!watchers) return Failure(watchers.error());

@@ -45,6 +45,7 @@
 #include "metrics/request_metrics.h"
 #include "options/options.h"
 #include "program/open_state.h"
+#include "proof/ledger_keeper.h"
 #include "uploader/publish_rules.h"
 #include "uploader/read_back.h"
 #include "uploader/uploader.h"
@@ -128,6 +129,7 @@ class Daemon {
   bool is_successor_ = false;
   State state_;
   std::unique_ptr<Describer> describer_;
+  std::unique_ptr<LedgerKeeper> ledger_;
   tus::BandwidthLimit bandwidth_;
   std::unique_ptr<tus::Credentials> credentials_;
   PublishRules rules_;

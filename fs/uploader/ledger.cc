@@ -4,7 +4,6 @@
 #include <cerrno>
 
 #include "catalog/adoptable.h"
-#include "catalog/kept.h"
 #include "catalog/life.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
@@ -196,6 +195,7 @@ Result<bool> Ledger::Announce(Work const& work, Range const& range) {
     if (range.last && (TargetPath(path) != work.path || rules_.IgnoredBy(path))) return false;
     if (!KeepDigests(transaction, upload.id, range, *digests)) return false;
     upload.frontier = std::max(upload.frontier, range.end);
+    ++upload.requests;
     if (!range.last) return true;
     life::SendEnd(upload);
     if (upload.end == UploadEnd::kNotSent) upload.end = UploadEnd::kSent;
@@ -249,19 +249,22 @@ Result<bool> Ledger::Incomplete(Work const& work, tus::UploadStatus const& statu
   return changed;
 }
 
-Result<bool> Ledger::Verifying(Work const& work, std::string const& receipt) {
+Result<bool> Ledger::Verifying(Work const& work, std::string const& receipt,
+                               WholeDigests const& digests) {
   if (!work.version->Seal(work.changes)) return false;  // as in Complete
   return Change(work, [&](Transaction&, Inode&, Upload& upload) {
     life::Verify(upload);
     upload.offset = work.inode.size;
     upload.length = work.inode.size;
     upload.receipt = receipt;
+    upload.digests = digests;
     upload.error.clear();
     return true;
   });
 }
 
-Result<bool> Ledger::Complete(Work const& work, std::string const& receipt) {
+Result<bool> Ledger::Complete(Work const& work, std::string const& receipt,
+                              WholeDigests const& digests, ProvedBy proved) {
   // The upload of an empty file is complete without a final PATCH, so nothing was sealed before it:
   // the file may have got bytes meanwhile, and may even be finished again.
   if (!work.version->Seal(work.changes)) return false;
@@ -270,11 +273,13 @@ Result<bool> Ledger::Complete(Work const& work, std::string const& receipt) {
     upload.offset = work.inode.size;
     upload.length = work.inode.size;
     upload.receipt = receipt;
+    upload.digests = digests;
     upload.error.clear();
     if (!WasPublished(transaction, upload)) return false;
     // A writer that has opened it meanwhile without writing will finish it again, for nothing.
     if (!life::IsFinished(inode)) return true;
-    MarkUploaded(transaction, inode, clock_.Wall());
+    auto const marked = MarkUploadedWithProof(transaction, inode, upload, proved, clock_.Wall());
+    if (!marked) return false;
     if (inode.trimmed > 0) LetGoOfBytes(transaction, inode);
     return true;
   });
@@ -285,28 +290,28 @@ Result<bool> Ledger::Complete(Work const& work, std::string const& receipt) {
 
 // ---- trouble
 
-Result<bool> Ledger::Refused(Work const& work, std::string const& why) {
-  return Change(work, [&](Transaction&, Inode&, Upload& upload) {
-    life::Refuse(upload);
+Result<bool> Ledger::ChangeWithProof(Work const& work, Fate fate, std::string const& why,
+                                     std::function<void(Upload&)> const& change) {
+  return Change(work, [&](Transaction& transaction, Inode& inode, Upload& upload) {
+    bool const is_news = upload.error != why;
+    change(upload);
     upload.error = why;
-    return true;
+    return !is_news || PutProof(transaction, fate, inode, &upload, why, clock_.Wall()).has_value();
   });
+}
+
+Result<bool> Ledger::Refused(Work const& work, std::string const& why) {
+  return ChangeWithProof(work, Fate::kRefused, why, life::Refuse);
 }
 
 Result<bool> Ledger::Unconfirmed(Work const& work, std::string const& why) {
-  return Change(work, [&](Transaction&, Inode&, Upload& upload) {
-    life::Unconfirm(upload);
-    upload.error = why;
-    return true;
-  });
+  return ChangeWithProof(work, Fate::kUnconfirmed, why, life::Unconfirm);
 }
 
 Result<bool> Ledger::GivenUp(Work const& work, std::string const& why) {
-  return Change(work, [&](Transaction&, Inode&, Upload& upload) {
+  return ChangeWithProof(work, Fate::kRefused, why, [](Upload& upload) {
     life::Refuse(upload);
     upload.given_up = true;
-    upload.error = why;
-    return true;
   });
 }
 
@@ -360,8 +365,14 @@ Result<void> Ledger::Terminated(Upload const& upload) {
   return store_.Update([&](Transaction& transaction) { return DeleteUpload(transaction, upload); });
 }
 
-Result<void> Ledger::Count(std::uint64_t sent, std::uint64_t resent) {
+Result<void> Ledger::Count(Work const& work, std::uint64_t sent, std::uint64_t resent) {
   return store_.Update([&](Transaction& transaction) -> Result<void> {
+    auto upload = FindUpload(transaction, work.upload->id);
+    if (!upload) return Failure(upload.error());
+    if (*upload) {
+      (*upload)->sent += sent;
+      PutUpload(transaction, **upload);
+    }
     auto totals = GetTotals(transaction);
     if (!totals) return Failure(totals.error());
     totals->sent += sent;

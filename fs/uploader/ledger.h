@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/logger.h"
 #include "catalog/give_up.h"
+#include "catalog/proofs.h"
 #include "catalog/records.h"
 #include "catalog/store.h"
 #include "spool/spool.h"
@@ -95,8 +96,11 @@ class Ledger {
   [[nodiscard]] Result<bool> Incomplete(Work const& work, tus::UploadStatus const& status,
                                         tus::UploadFacts const& facts);
   /// The server has all of it, which remains to be verified.
-  [[nodiscard]] Result<bool> Verifying(Work const& work, std::string const& receipt);
-  [[nodiscard]] Result<bool> Complete(Work const& work, std::string const& receipt);
+  [[nodiscard]] Result<bool> Verifying(Work const& work, std::string const& receipt,
+                                       WholeDigests const& digests);
+  /// The file is uploaded, and has its proof (catalog/proofs.h). `digests`: as far as known.
+  [[nodiscard]] Result<bool> Complete(Work const& work, std::string const& receipt,
+                                      WholeDigests const& digests, ProvedBy proved);
 
   /// With the reason, for a person.
   [[nodiscard]] Result<bool> Refused(Work const& work, std::string const& why);
@@ -136,10 +140,13 @@ class Ledger {
   /// The server has it no more, or nobody will ask.
   [[nodiscard]] Result<void> Terminated(Upload const& upload);
 
-  /// Counts body bytes over the wire.
-  [[nodiscard]] Result<void> Count(std::uint64_t sent, std::uint64_t resent);
+  /// Counts body bytes over the wire, of the mount and of the upload.
+  [[nodiscard]] Result<void> Count(Work const& work, std::uint64_t sent, std::uint64_t resent);
 
  private:
+  /// What may be said again and again of an upload has a proof when it is said first.
+  Result<bool> ChangeWithProof(Work const& work, Fate fate, std::string const& why,
+                               std::function<void(Upload&)> const& change);
   void LetGoOfBytes(Transaction& transaction, Inode& inode);
   Result<bool> Change(Work const& work,
                       std::function<bool(Transaction&, Inode&, Upload&)> const& change);

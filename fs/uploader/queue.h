@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/file_digest.h"
 #include "base/ids.h"
 #include "base/mutex.h"
 
@@ -84,6 +85,13 @@ struct JobMemory {
     Uuid upload;               ///< that `blocks` is of
     std::uint64_t blocks = 0;  ///< from the first one on, that were right
   } verification;
+
+  /// What has gone out of an upload from its first byte on. Not known after a restart in its
+  /// middle.
+  struct Passed {
+    Uuid upload;
+    std::shared_ptr<FileDigest> digest;  ///< of the job that runs
+  } passed;
 
   struct Adoption {
     std::optional<Candidate> candidate;

@@ -59,7 +59,7 @@ Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token 
 
   switch (work.upload->phase) {
     case UploadPhase::kComplete:
-      return work.finished() ? Complete(work, work.upload->receipt) : Outcome{};
+      return work.finished() ? Complete(work, work.upload->receipt, memory) : Outcome{};
     case UploadPhase::kVerifying:
       return work.finished() ? Verify(work, memory, stop) : Outcome{};
     case UploadPhase::kUnconfirmed:

@@ -34,6 +34,7 @@ struct TransferOptions {
   std::vector<tus::MetadataTemplate> metadata = DefaultMetadata();
   bool checksums = true;  ///< of each PATCH, where the server has them
   Verification verify = Verification::kOff;
+  bool sha256 = true;  ///< of what goes out, for the ledger
   /// A growing file with less than a chunk to send waits this long for more.
   std::chrono::milliseconds patience{1000};
   /// An upload that the server does not know is believed to be gone after this long.
@@ -143,6 +144,10 @@ class Transfer {
   Outcome Patch(Work const& work, JobMemory& memory, std::stop_token stop);
   Outcome SendAndJudge(Work const& work, Range const& range, JobMemory& memory,
                        std::stop_token stop);
+  /// Of all that the upload was completed with, where they are known.
+  [[nodiscard]] WholeDigests DigestsOf(Work const& work, JobMemory const& memory) const;
+  /// What sees the upload's bytes go out.
+  [[nodiscard]] FileDigest* DigestFor(Work const& work, JobMemory& memory) const;
   /// Notes in `range` what left the machine.
   [[nodiscard]] tus::Result<tus::Patched> SendRange(Work const& work, tus::SentRange& range,
                                                     JobMemory& memory, std::stop_token stop);
@@ -164,8 +169,9 @@ class Transfer {
   [[nodiscard]] Outcome Now(std::uint64_t bytes_left = 0) const;
   [[nodiscard]] static Outcome Over() { return {.next = std::nullopt, .over = true}; }
   /// The server says that it has all of it.
-  Outcome Complete(Work const& work, std::string const& receipt);
-  Outcome Uploaded(Work const& work, std::string const& receipt);
+  Outcome Complete(Work const& work, std::string const& receipt, JobMemory const& memory);
+  Outcome Uploaded(Work const& work, std::string const& receipt, JobMemory const& memory,
+                   ProvedBy proved);
   /// Another upload; where this one has to stay the file's (catalog/give_up.h), it is refused until
   /// a later try, which goes on from where the server is.
   Outcome StartOver(Work const& work, std::string const& why, JobMemory& memory,

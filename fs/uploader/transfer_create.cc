@@ -93,7 +93,7 @@ Transfer::Outcome Transfer::Create(Work const& work, JobMemory& memory) {
   shared_.endpoint.Succeeded();
   if (auto const outcome = NotKept(created, *answer, request.headers)) return *outcome;
   memory.recheck = false;
-  if (work.finished() && work.inode.size == 0) return Complete(created, "");
+  if (work.finished() && work.inode.size == 0) return Complete(created, "", memory);
   return Now(work.inode.size);
 }
 

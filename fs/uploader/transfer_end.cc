@@ -16,17 +16,29 @@ Transfer::Outcome Transfer::Now(std::uint64_t bytes_left) const {
   return {.next = shared_.clock.Steady(), .bytes_left = bytes_left};
 }
 
-Transfer::Outcome Transfer::Complete(Work const& work, std::string const& receipt) {
-  if (shared_.options.verify == Verification::kOff) return Uploaded(work, receipt);
-  auto const recorded = ledger_.Verifying(work, receipt);
+Transfer::Outcome Transfer::Complete(Work const& work, std::string const& receipt,
+                                     JobMemory const& memory) {
+  if (shared_.options.verify == Verification::kOff) {
+    return Uploaded(work, receipt, memory, ProvedBy::kOffset);
+  }
+  auto const recorded = ledger_.Verifying(work, receipt, DigestsOf(work, memory));
   return recorded ? Now() : Postpone(recorded.error());
 }
 
-Transfer::Outcome Transfer::Uploaded(Work const& work, std::string const& receipt) {
-  auto const recorded = ledger_.Complete(work, receipt);
+Transfer::Outcome Transfer::Uploaded(Work const& work, std::string const& receipt,
+                                     JobMemory const& memory, ProvedBy proved) {
+  auto const recorded = ledger_.Complete(work, receipt, DigestsOf(work, memory), proved);
   if (!recorded) return Postpone(recorded.error());
   if (!*recorded) return Now();  // it is another file by now
   return Over();
+}
+
+// What an upload that was adopted, or found complete after a restart, is known by already.
+WholeDigests Transfer::DigestsOf(Work const& work, JobMemory const& memory) const {
+  if (work.inode.size == 0) return FileDigest(shared_.options.sha256).Digests(0);
+  bool const is_its_own = memory.passed.digest && memory.passed.upload == work.upload->id;
+  auto digests = is_its_own ? memory.passed.digest->Digests(work.inode.size) : WholeDigests{};
+  return digests.xxh128.empty() ? work.upload->digests : digests;
 }
 
 Transfer::Outcome Transfer::StartOver(Work const& work, std::string const& why, JobMemory& memory,

@@ -111,7 +111,7 @@ Transfer::Outcome Transfer::CarryOut(Work const& work, tus::Judgement const& jud
     case Next::kAsk:
       break;
     case Next::kComplete:
-      return Complete(work, "");
+      return Complete(work, "", memory);
     case Next::kRefused:
       return Refuse(work, judgement.why, memory);
     case Next::kLost:

@@ -127,22 +127,31 @@ Transfer::Outcome Transfer::SendAndJudge(Work const& work, Range const& range, J
   if (sent.end > sent.begin) profile.Measured(sent.end - sent.begin, elapsed);
   if (!work.upload->length && answer->offset > 0) profile.DeferWorked();
   if (judgement.next == tus::Judgement::Next::kComplete) {
-    return Complete(work, ReceiptOf(*answer));
+    return Complete(work, ReceiptOf(*answer), memory);
   }
   auto const recorded = ledger_.Confirmed(work, *answer, memory.trouble.warning);
   if (!recorded) return Postpone(recorded.error());
   return CarryOut(work, judgement, nullptr, work.LeftFrom(answer->offset), memory);
 }
 
+FileDigest* Transfer::DigestFor(Work const& work, JobMemory& memory) const {
+  auto& passed = memory.passed;
+  if (passed.upload != work.upload->id) {
+    passed.upload = work.upload->id;
+    passed.digest = std::make_shared<FileDigest>(shared_.options.sha256);
+  }
+  return passed.digest.get();
+}
+
 tus::Result<tus::Patched> Transfer::SendRange(Work const& work, tus::SentRange& range,
                                               JobMemory& memory, std::stop_token stop) {
-  VersionSource source(*work.version);
+  VersionSource source(*work.version, DigestFor(work, memory));
   // What left the machine before, as far as this process knows: not what was about to.
   auto const before = std::clamp(memory.server.handed, range.begin, range.end) - range.begin;
   std::uint64_t counted = 0;
   auto const count = [&] {
     auto const again = std::min(range.left, before) - std::min(counted, before);
-    if (auto const kept = ledger_.Count(range.left - counted, again); !kept) {
+    if (auto const kept = ledger_.Count(work, range.left - counted, again); !kept) {
       shared_.logger->Warn("counters not kept error=\"{}\"", Describe(kept.error()));
     }
     counted = range.left;

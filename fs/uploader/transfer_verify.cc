@@ -63,7 +63,9 @@ class Comparison : public BlockSink {
 
 Transfer::Outcome Transfer::Verify(Work const& work, JobMemory& memory, std::stop_token stop) {
   auto const& upload = *work.upload;
-  if (shared_.options.verify == Verification::kOff) return Uploaded(work, upload.receipt);
+  if (shared_.options.verify == Verification::kOff) {
+    return Uploaded(work, upload.receipt, memory, ProvedBy::kOffset);
+  }
   auto const status = client_.Head(upload.url, stop, HeadersOf(upload));
   if (!status && tus::IsMiss(status.error())) {
     return VerifyGone(work, status.error(), memory, stop);
@@ -82,7 +84,8 @@ Transfer::Outcome Transfer::Verify(Work const& work, JobMemory& memory, std::sto
                  memory);
   }
   bool const reads = shared_.options.verify == Verification::kDownload && work.inode.size > 0;
-  return reads ? VerifyBytes(work, memory, std::move(stop)) : Uploaded(work, upload.receipt);
+  return reads ? VerifyBytes(work, memory, std::move(stop))
+               : Uploaded(work, upload.receipt, memory, ProvedBy::kHead);
 }
 
 Transfer::Outcome Transfer::VerifyBytes(Work const& work, JobMemory& memory, std::stop_token stop) {
@@ -102,7 +105,7 @@ Transfer::Outcome Transfer::VerifyBytes(Work const& work, JobMemory& memory, std
   if (memory.verification.blocks > before) memory.trouble.failures = 0;
   if (end.is_wrong || comparison.differs()) return Wrong(work, end.own->context, memory);
   if (end.own) return Postpone(*end.own);
-  if (!end.server) return Uploaded(work, work.upload->receipt);
+  if (!end.server) return Uploaded(work, work.upload->receipt, memory, ProvedBy::kDownload);
   switch (end.server->code) {
     case tus::ErrorCode::kGone:
       return VerifyGone(work, *end.server, memory, stop);

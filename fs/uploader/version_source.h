@@ -3,17 +3,21 @@
 
 #include <tusclient/data_source.h>
 
+#include "base/file_digest.h"
 #include "spool/version.h"
 
 namespace tusfs {
 
-/// The version outlives it.
+/// The version outlives it, and so does `digest`, which sees the bytes as they go out; null: nobody
+/// wants that.
 class VersionSource : public tus::DataSource {
  public:
-  explicit VersionSource(Version const& version) : version_(version) {}
+  explicit VersionSource(Version const& version, FileDigest* digest = nullptr)
+      : version_(version), digest_(digest) {}
 
   tus::Result<std::size_t> ReadAt(std::uint64_t offset, std::span<std::byte> out) override {
     auto got = version_.Read(offset, out);
+    if (got && digest_ != nullptr) digest_->Pass(offset, out.first(*got));
     if (got) return *got;
     tus::Error error;
     error.code = tus::ErrorCode::kSource;
@@ -23,6 +27,7 @@ class VersionSource : public tus::DataSource {
 
  private:
   Version const& version_;
+  FileDigest* const digest_;
 };
 
 }  // namespace tusfs

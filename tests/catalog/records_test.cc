@@ -147,7 +147,10 @@ Upload SomeUpload() {
           .end_words = "the hook says no",
           .lost_an_end = true,
           .given_up = true,
-          .headers = "Signature: s3cret\n"};
+          .headers = "Signature: s3cret\n",
+          .requests = 9,
+          .sent = 10,
+          .digests = {.xxh128 = "long", .xxh3 = "short", .sha256 = "sha"}};
 }
 
 auto Fields(Upload const& upload) {
@@ -155,14 +158,28 @@ auto Fields(Upload const& upload) {
                          upload.path, upload.offset, upload.frontier, upload.length, upload.created,
                          upload.expires, upload.at_rest, upload.last, upload.error, upload.receipt,
                          upload.end, upload.end_words, upload.lost_an_end, upload.given_up,
-                         upload.headers);
+                         upload.headers, upload.requests, upload.sent, upload.digests.xxh128,
+                         upload.digests.xxh3, upload.digests.sha256);
+}
+
+// What the fifth version did not have.
+std::size_t BytesBehindHeaders(Upload const& upload) {
+  auto const& digests = upload.digests;
+  return sizeof upload.requests + sizeof upload.sent + 3 * sizeof(std::uint32_t) +
+         digests.xxh128.size() + digests.xxh3.size() + digests.sha256.size();
+}
+
+void ForgetDigests(Upload& upload) {
+  upload.requests = 0;
+  upload.sent = 0;
+  upload.digests = {};
 }
 
 // As the first versions of the record had it: without what follows `last`.
 std::string WithoutEnd(Upload const& upload) {
   auto bytes = Encode(upload);
   auto const texts = 2 * sizeof(std::uint32_t) + upload.end_words.size() + upload.headers.size();
-  bytes.resize(bytes.size() - 3 - texts);
+  bytes.resize(bytes.size() - 3 - texts - BytesBehindHeaders(upload));
   return bytes;
 }
 
@@ -171,6 +188,7 @@ void ForgetEnd(Upload& upload, UploadEnd end) {
   upload.end_words = end == UploadEnd::kRefused ? upload.error : "";
   upload.lost_an_end = upload.given_up = false;
   upload.headers.clear();
+  ForgetDigests(upload);
 }
 
 TEST(Records, EveryFieldOfAFileComesBack) {
@@ -215,6 +233,15 @@ TEST(Records, EveryFieldOfAnUploadComesBackWithALengthOrWithout) {
   EXPECT_EQ(Fields(DecodeUpload(upload.id, Encode(upload)).value()), Fields(upload));
   upload.length = 0;
   EXPECT_EQ(Fields(DecodeUpload(upload.id, Encode(upload)).value()), Fields(upload));
+}
+
+TEST(Records, AnUploadOfTheReleaseBeforeHasNoDigests) {
+  auto upload = SomeUpload();
+  auto bytes = Encode(upload);
+  bytes.resize(bytes.size() - BytesBehindHeaders(upload));
+  bytes[0] = 5;
+  ForgetDigests(upload);
+  EXPECT_EQ(Fields(DecodeUpload(upload.id, bytes).value()), Fields(upload));
 }
 
 TEST(Records, AnUploadOfAnOldReleaseHasNoExpiry) {

@@ -116,8 +116,16 @@ class CommandsTest : public testing::Test {
                             .daemon_pid = 4711},
                            reporter_,
                            decisions_,
-                           controls_};
+                           controls_,
+                           [this] { return ledger_; }};
+  Result<void> ledger_;
 };
+
+TEST_F(CommandsTest, TheLedgerIsBroughtUpToDateOrItSaysWhyNot) {
+  EXPECT_EQ(Answer(R"({"command": "flush-ledger"})"), json::object());
+  ledger_ = Fail(ETIMEDOUT, "the disk takes its time");
+  EXPECT_EQ(Answer(R"({"command": "flush-ledger"})")["error"], "the disk takes its time");
+}
 
 TEST_F(CommandsTest, StatusHasEveryFieldOfTheContract) {
   auto const status = Answer(R"({"command": "status"})");

@@ -76,6 +76,16 @@ TEST_F(RescueTest, FilesComeOutWithNameModeAndTime) {
   EXPECT_EQ(status.st_mode & 07777, 0700U) << "what was private stays so";
 }
 
+TEST_F(RescueTest, TheLedgerComesAlong) {
+  Spooled(7, "bytes", Named("a"));
+  fs::create_directory(state_ / "ledger");
+  tusfs_testing::WriteFile(state_ / "ledger" / "00000001.rows", "rows of it");
+  auto const summary = Run();
+  ASSERT_TRUE(Ok(summary));
+  EXPECT_TRUE(summary->ledger);
+  EXPECT_EQ(ReadFile(out_ / "lost+found/ledger/00000001.rows"), "rows of it");
+}
+
 TEST_F(RescueTest, WhatHasNoNameGoesToLostAndFound) {
   Spooled(7, "nameless", std::nullopt);
   ASSERT_TRUE(Ok(Run()));

@@ -78,8 +78,9 @@ TEST_F(RemovalTest, AllNamesGoTogether) {
   auto const directory = MakeDir("d");
   ASSERT_TRUE(Ok(fs_->Link(me_, inode, directory, "second")));
   auto const row = Row(inode);
-  auto const aftermath = store_->Update(
-      [&](Transaction& transaction) { return removal_.RemoveNames(transaction, row); });
+  auto const aftermath = store_->Update([&](Transaction& transaction) {
+    return removal_.RemoveNames(transaction, row, Fate::kRemoved);
+  });
   ASSERT_TRUE(Ok(aftermath));
   EXPECT_EQ(aftermath->removed, inode);
   EXPECT_FALSE(HasRow(inode));

@@ -129,7 +129,8 @@ class Daemon {
                             .daemon_pid = 4711},
                            reporter_,
                            decisions_,
-                           controls_};
+                           controls_,
+                           [] { return Result<void>(); }};
 };
 
 void AskDaemon(std::string_view text) {

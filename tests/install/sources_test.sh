@@ -14,16 +14,17 @@ may_use() {
     case $1 in
         base) echo base ;;
         content | spool | catalog) echo "base $1" ;;
+        proof) echo "base catalog proof" ;;
         uploader) echo "base spool catalog uploader" ;;
         filesystem) echo "base content spool catalog uploader filesystem" ;;
-        control) echo "base spool catalog uploader filesystem control" ;;
         hooks) echo "base catalog uploader hooks" ;;
+        control) echo "base spool catalog proof uploader filesystem control" ;;
         metrics) echo "base filesystem metrics" ;;
         options) echo "base spool uploader filesystem options" ;;
         fuse) echo "base filesystem fuse" ;;
         import) echo "base import" ;;
         keeper) echo "base control fuse keeper" ;;
-        program) echo "base content spool catalog uploader filesystem control metrics hooks options fuse import keeper program" ;;
+        program) echo "base content spool catalog proof uploader filesystem control metrics hooks options fuse import keeper program" ;;
         *) complain "fs/$1 is no room that this test knows" ;;
     esac
 }
@@ -44,6 +45,11 @@ done
 # What is read from the catalog was assigned there.
 if grep -rnE --include='*.cc' --include='*.h' '(->|\.)(content|phase) = ' fs | grep -vE '^fs/catalog/life\.cc:|= ReadEnum<'; then
     complain "only fs/catalog/life.cc assigns the state of a file or of an upload"
+fi
+
+# What is uploaded has a proof (fs/catalog/proofs.h).
+if grep -rnE --include='*.cc' ' MarkUploaded\(' fs | grep -vE '^fs/(catalog/(kept|proofs)|filesystem/rebuild)\.cc:'; then
+    complain "only fs/catalog/proofs.cc makes files uploaded, and whoever rebuilds a catalog"
 fi
 
 sources=$(find fs tusclient tests -name '*.cc' -o -name '*.h' | grep -v '/corpus/')

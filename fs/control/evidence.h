@@ -1,0 +1,36 @@
+// Where what is known of files is read: the ledger of a mount, whether it is mounted or not.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+#include "control/place.h"
+#include "proof/ledger_files.h"
+
+namespace tusfs {
+
+struct Evidence {
+  std::optional<Place> place;  ///< nothing: the state directory alone
+  std::filesystem::path state_dir;
+  std::string path;    ///< relative to the mount, "" for all
+  std::string behind;  ///< why what became of files lately may be missing; empty: it is up to date
+};
+
+/// Of `given`, a path beneath a mount; or of `state_dir`, where that is not empty, and `given` is
+/// relative to the mount. The daemon is asked to bring the ledger up to date. Errors: ENOENT with a
+/// sentence.
+[[nodiscard]] Result<Evidence> FindEvidence(std::string const& given, std::string const& state_dir);
+
+/// Whether `path` is `top` or beneath it; everything is beneath "".
+[[nodiscard]] bool IsAtOrBeneath(std::string_view path, std::string_view top);
+
+/// VisitLedger, which says on standard error what is damaged. `damaged`: called too; may be empty.
+/// A row that is just being written is no damage.
+[[nodiscard]] Result<void> VisitEvidence(Evidence const& evidence,
+                                         std::function<bool(LedgerRow const&)> const& visit,
+                                         std::function<void()> const& damaged = {});
+
+}  // namespace tusfs
