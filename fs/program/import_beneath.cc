@@ -50,7 +50,7 @@ Result<void> Import(Options const& options, ImportLine const& line, Logger const
 
 int ImportBeneath(Options const& options, ImportLine const& line) {
   ::prctl(PR_SET_NAME, "tusfs-import");
-  auto const logger = MakeLogger(options.log_level, options.foreground);
+  auto const logger = MakeLogger(options.log_level, options.foreground, options.mountpoint);
   auto const imported = Import(options, line, logger);
   if (imported) return 0;
   logger->Error("what lies beneath the mount is not taken in mount={} error=\"{}\"",
