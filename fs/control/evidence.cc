@@ -16,6 +16,24 @@ std::string Spelled(std::string const& path) {
   return spelled;
 }
 
+Evidence EvidenceOf(Place place) {
+  auto const flushed = Request({place.mount, ""}, "flush-ledger");
+  return {.place = place,
+          .state_dir = place.mount.state_dir,
+          .path = Spelled(place.path),
+          .behind = flushed ? "" : flushed.error().context};
+}
+
+// The mount that uses the state directory now.
+std::optional<Place> MountOf(std::string const& state_dir) {
+  std::error_code failed;
+  for (auto const& mount : ListMounts()) {
+    bool const is_its_own = std::filesystem::equivalent(mount.state_dir, state_dir, failed);
+    if (!failed && is_its_own && KeeperOf(mount) != 0) return Place{mount, ""};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<Evidence> FindEvidence(std::string const& given, std::string const& state_dir) {
@@ -26,6 +44,10 @@ Result<Evidence> FindEvidence(std::string const& given, std::string const& state
                               "' has no ledger: name the directory that --state-dir gives to "
                               "tusfs");
     }
+    if (auto place = MountOf(state_dir)) {
+      place->path = Spelled(given);
+      return EvidenceOf(*std::move(place));
+    }
     return Evidence{.place = {}, .state_dir = state_dir, .path = Spelled(given), .behind = ""};
   }
   auto place = FindPlace(given);
@@ -34,12 +56,11 @@ Result<Evidence> FindEvidence(std::string const& given, std::string const& state
                                         "; the ledger of one that is not mounted is read with "
                                         "--state-dir DIR");
   }
-  auto const flushed = Request({place->mount, ""}, "flush-ledger");
-  Evidence evidence{.place = *place,
-                    .state_dir = place->mount.state_dir,
-                    .path = Spelled(place->path),
-                    .behind = flushed ? "" : flushed.error().context};
-  return evidence;
+  return EvidenceOf(*std::move(place));
+}
+
+nlohmann::json OrNull(std::string_view text) {
+  return text.empty() ? nlohmann::json() : nlohmann::json(std::string(text));
 }
 
 bool IsAtOrBeneath(std::string_view path, std::string_view top) {

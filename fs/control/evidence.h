@@ -3,8 +3,10 @@
 
 #include <filesystem>
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "control/place.h"
@@ -20,9 +22,12 @@ struct Evidence {
 };
 
 /// Of `given`, a path beneath a mount; or of `state_dir`, where that is not empty, and `given` is
-/// relative to the mount. The daemon is asked to bring the ledger up to date. Errors: ENOENT with a
-/// sentence.
+/// relative to the mount: of that mount, where there is one. The daemon is asked to bring the
+/// ledger up to date. Errors: ENOENT with a sentence.
 [[nodiscard]] Result<Evidence> FindEvidence(std::string const& given, std::string const& state_dir);
+
+/// null for an empty text.
+[[nodiscard]] nlohmann::json OrNull(std::string_view text);
 
 /// Whether `path` is `top` or beneath it; everything is beneath "".
 [[nodiscard]] bool IsAtOrBeneath(std::string_view path, std::string_view top);

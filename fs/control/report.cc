@@ -26,7 +26,6 @@ constexpr char const* kCsvHead =
 
 bool IsSafe(Fate fate) { return fate == Fate::kUploaded || fate == Fate::kAccepted; }
 
-json OrNull(std::string_view text) { return text.empty() ? json() : json(std::string(text)); }
 json TimeOrNull(FileTime time) { return time == 0 ? json() : json(Iso(time)); }
 
 // What a proxy or a server may have put in its answer for the one that asked alone.

@@ -19,6 +19,7 @@
 #include "control/rescue.h"
 #include "control/showing.h"
 #include "control/steering.h"
+#include "control/verify.h"
 #include "control/waiting.h"
 #include "proof/words.h"
 #include "version.h"
@@ -144,6 +145,7 @@ class CommandLine {
     AddSteering();
     AddDoctor();
     AddReport();
+    AddVerify();
     AddRescue();
   }
 
@@ -328,6 +330,41 @@ class CommandLine {
                       "the mount point or anything beneath it; with --state-dir, relative to it");
   }
 
+  void AddVerify() {
+    auto& verify =
+        Add("verify", "may this card be formatted? its files beside what the server has", [this] {
+          verify_.path = given_.path;
+          verify_.state_dir = state_dir_;
+          verify_.as_json = given_.as_json;
+          return Verify(verify_);
+        });
+    AddJson(verify, given_);
+    auto const map = [this](std::string const& text) {
+      auto const mapping = ParseMapping(text);
+      if (!mapping) throw CLI::ValidationError("--map: " + mapping.error().context);
+      verify_.mappings.push_back(*mapping);
+    };
+    verify
+        .add_option_function<std::string>(
+            "--map", map, "what the source has in FROM the mount has in TO; may be given again")
+        ->option_text("FROM=TO")
+        ->trigger_on_parse();
+    verify
+        .add_option("--receipt", verify_.receipt,
+                    "write every file with its digests, upload and times to FILE and FILE.json")
+        ->option_text("FILE");
+    verify.add_option("--jobs", verify_.jobs, "files that are read at the same time (4)")
+        ->option_text("N")
+        ->check(CLI::Range(1, 64));
+    verify.add_flag("--strict", verify_.counts_junk, "count what desktops leave behind, too");
+    AddStateDir(verify);
+    verify
+        .add_option("SOURCE", verify_.source, "the card, or the directory or file, that was copied")
+        ->required();
+    verify.add_option("PATH", given_.path,
+                      "where in a mount it was copied to; with --state-dir, relative to the mount");
+  }
+
   void AddStateDir(CLI::App& command) {
     command
         .add_option("--state-dir", state_dir_, "of this state directory, where nothing is mounted")
@@ -353,6 +390,7 @@ class CommandLine {
   std::string word_;
   std::vector<std::string> words_;
   ReportOptions report_;
+  VerifyOptions verify_;
   std::string state_dir_;
   std::string out_dir_;
   std::optional<pid_t> keeper_;
