@@ -92,6 +92,14 @@ Result<Chosen> ChooseName(int directory, std::string const& name, IsGood const& 
   return Fail(kLeftForGood, "the mount has all the names that it could get");
 }
 
+// Which mount something is seen through: filesystems of several layers have several devices.
+std::uint64_t MountOf(int directory, std::string const& name) {
+  struct statx status {};
+  constexpr int kFlags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH;
+  if (::statx(directory, name.c_str(), kFlags, STATX_MNT_ID, &status) != 0) return 0;
+  return status.stx_mnt_id;
+}
+
 std::string TargetOf(int directory, std::string const& name) {
   std::array<char, PATH_MAX> target{};
   auto const size = ::readlinkat(directory, name.c_str(), target.data(), target.size());
@@ -151,7 +159,7 @@ Result<void> Importer::Pass() {
     return Fail(EINVAL, "the mount and what is beneath it are one directory");
   }
   if (auto const names = NamesIn(beneath_); !names) return Failure(names.error());
-  device_ = beneath.st_dev;
+  place_of_originals_ = MountOf(beneath_, "");
   summary_.waiting = summary_.failed = summary_.left = 0;
   summary_.why.clear();
   TakeAll({beneath_, mount_, ""});
@@ -172,7 +180,8 @@ void Importer::TakeAll(Place const& place) {
 
 Result<void> Importer::Take(Place const& place, std::string const& name,
                             struct stat const& status) {
-  if (status.st_dev != device_) return Fail(kLeftForGood, "it is of another filesystem");
+  if (MountOf(place.from, name) != place_of_originals_)
+    return Fail(kLeftForGood, "something is mounted there");
   if (S_ISDIR(status.st_mode)) return TakeDirectory(place, name, status);
   if (S_ISLNK(status.st_mode)) return TakeLink(place, name, status);
   if (S_ISREG(status.st_mode)) return TakeFile(place, name);

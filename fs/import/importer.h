@@ -83,8 +83,8 @@ class Importer {
   int const mount_;
   Logger const logger_;
   std::function<void(ImportSummary const&)> const tell_;
-  UniqueFd const closes_;  ///< of files that are waited for: inotify(7)
-  dev_t device_ = 0;
+  UniqueFd const closes_;                 ///< of files that are waited for: inotify(7)
+  std::uint64_t place_of_originals_ = 0;  ///< the mount that they are on
   ImportSummary summary_;
   ImportSummary told_;
   std::map<std::string, std::string> reasons_;  ///< by path: what the log has said already

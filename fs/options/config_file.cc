@@ -136,6 +136,19 @@ std::string TypeInFile(Setting const& setting) {
   return {};
 }
 
+Result<std::string> MountpointIn(std::string const& path) {
+  try {
+    auto const text = ReadConfigFile(path);
+    if (!text) return Failure(text.error());
+    auto const table = toml::parse(*text, path);
+    if (auto const mountpoint = table["mountpoint"].value_exact<std::string>()) return *mountpoint;
+    return Fail(EINVAL, "it has no mount point");
+  } catch (toml::parse_error const& error) {
+    return Fail(EINVAL, "line " + std::to_string(error.source().begin.line) + ": " +
+                            std::string(error.description()));
+  }
+}
+
 bool ApplyConfigFile(Options& options, std::string const& path, Given& given) {
   toml::table table;
   try {

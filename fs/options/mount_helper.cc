@@ -50,6 +50,10 @@ class ShortOptions {
   MountHelperWords& read_;
 };
 
+bool IsService(std::string_view word) {
+  return word.starts_with("tusfs@") && word.ends_with(".service");
+}
+
 }  // namespace
 
 bool IsMountHelper(std::string const& program) {
@@ -68,6 +72,10 @@ Result<MountHelperWords> ReadMountHelper(std::vector<std::string> const& words) 
     auto const next = ShortOptions(words, read).Read(at);
     if (!next) return Failure(next.error());
     at = *next;
+  }
+  if (places.size() == 2 && IsService(places[0])) {
+    read.service = places[0];
+    read.mountpoint = places[1];
   }
   read.arguments.emplace_back("--");
   read.arguments.insert(read.arguments.end(), places.begin(), places.end());

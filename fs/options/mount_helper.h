@@ -16,6 +16,9 @@ namespace tusfs {
 struct MountHelperWords {
   std::vector<std::string> arguments;  ///< for ParseCommandLine, argv[0] included
   bool fake = false;                   ///< say what is wrong, and mount nothing
+  /// Of "tusfs@NAME.service" in place of the URL: the service that mounts, and where.
+  std::string service = {};
+  std::string mountpoint = {};
 };
 
 /// -n, -s, -t and -v are for others, and nothing here. Errors: EINVAL with a sentence, for -N and

@@ -19,6 +19,7 @@
 #include "options/mount_helper.h"
 #include "program/check_config.h"
 #include "program/exit_status.h"
+#include "program/mount_units.h"
 #include "program/process.h"
 #include "program/put_off.h"
 #include "program/remount.h"
@@ -161,12 +162,33 @@ int Run(CommandLine const& command_line, Invocation const& invocation) {
   return Start(command_line, *live);
 }
 
+int AwaitService(MountHelperWords const& words) {
+  if (words.fake) return 0;
+  auto const mounted = AwaitServiceMount(words.service, words.mountpoint);
+  if (mounted) return 0;
+  Complain(mounted.error().context);
+  return kMayMendItself;
+}
+
+// As systemd.generator(7) has it: of the three directories, the last one is for what is to give way
+// to a unit that somebody has written.
+int RunUnitGenerator(std::vector<std::string> const& words) {
+  if (words.size() != 4) {
+    Complain("tusfs-generator is started by systemd, with three directories");
+    return kWrongConfiguration;
+  }
+  auto const wrong = WriteMountUnits("/etc/tusfs", words[3]);
+  for (auto const& sentence : wrong) Complain(sentence);
+  return wrong.empty() ? 0 : kMayMendItself;
+}
+
 int RunMountHelper(std::vector<std::string> const& words) {
   auto const read = ReadMountHelper(words);
   if (!read) {
     Complain(read.error().context);
     return kWrongConfiguration;
   }
+  if (!read->service.empty()) return AwaitService(*read);
   CommandLine const command_line(read->arguments);
   auto const invocation = command_line.Parse();
   if (read->fake && invocation.options) return 0;
@@ -176,6 +198,7 @@ int RunMountHelper(std::vector<std::string> const& words) {
 int Main(int argc, char** argv) {
   std::vector<std::string> const words(argv, argv + argc);
   HideSecrets(argc, argv);
+  if (!words.empty() && IsUnitGenerator(words.front())) return RunUnitGenerator(words);
   bool const is_helper = !words.empty() && IsMountHelper(words.front());
   if (is_helper) return MountHelperStatus(RunMountHelper(words));
   CommandLine const command_line(words);

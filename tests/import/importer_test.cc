@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -153,6 +154,19 @@ TEST_F(ImporterTest, WhatIsNoFileIsLeftAndToldOf) {
   EXPECT_THAT(NamesIn(beneath_), ElementsAre("pipe"));
   EXPECT_THAT(Describe(summary), HasSubstr("1 file (5 B) taken in, 1 is left beneath the mount: "
                                            "'pipe' it is no file"));
+}
+
+TEST_F(ImporterTest, AMountThatLiesInItIsLeft) {
+  auto const inner = beneath_ / "disk";
+  fs::create_directory(inner);
+  if (::mount("none", inner.c_str(), "tmpfs", 0, "") != 0) GTEST_SKIP() << "SKIPPED: no tmpfs";
+  WriteFile(inner / "clip", "bytes");
+  auto const summary = Import();
+  EXPECT_EQ(ReadFile(inner / "clip"), "bytes");
+  EXPECT_EQ(::umount(inner.c_str()), 0);
+  EXPECT_EQ(summary.left, 1u);
+  EXPECT_THAT(summary.why, HasSubstr("something is mounted there"));
+  EXPECT_THAT(NamesIn(mount_), IsEmpty());
 }
 
 TEST_F(ImporterTest, AFileThatIsWrittenToWaitsUntilItIsClosed) {

@@ -14,6 +14,8 @@ for file in bin/tusfs bin/tusfsctl bin/tus-upload share/man/man1/tusfs.1 share/m
 done
 [ "$(readlink -f "$root$3/sbin/mount.tusfs")" = "$(readlink -f "$root$3/bin/tusfs")" ] ||
     { echo "mount.tusfs is no link to tusfs"; exit 1; }
+[ "$(readlink -f "$root$3/lib/systemd/system-generators/tusfs-generator")" = "$(readlink -f "$root$3/bin/tusfs")" ] ||
+    { echo "tusfs-generator is no link to tusfs"; exit 1; }
 find "$root$3" -name tusclient-config.cmake | grep -q . || { echo "no CMake package"; exit 1; }
 
 # To another prefix than it was configured for, all of it, and the unit knows.

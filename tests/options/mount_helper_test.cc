@@ -39,6 +39,16 @@ TEST(MountHelper, FlagsMayStandTogetherAndBeforeTheRest) {
               ElementsAre("mount.tusfs", "-o", "rw", "-o", "foo", "--", "none", "-"));
 }
 
+TEST(MountHelper, AServiceInPlaceOfTheUrlMountsByItself) {
+  auto const read = ReadMountHelper({"mount.tusfs", "tusfs@rig.service", "/mnt/rig", "-o", "rw"});
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->service, "tusfs@rig.service");
+  EXPECT_EQ(read->mountpoint, "/mnt/rig");
+  auto const url = ReadMountHelper({"mount.tusfs", "http://tus/", "/mnt/rig"});
+  ASSERT_TRUE(url);
+  EXPECT_EQ(url->service, "");
+}
+
 TEST(MountHelper, WhatThereIsNotIsRefusedByName) {
   EXPECT_THAT(RefusalOf({"mount.tusfs", "a", "b", "-x"}), HasSubstr("-x"));
   EXPECT_THAT(RefusalOf({"mount.tusfs", "a", "b", "--help"}), HasSubstr("URL MOUNTPOINT"));

@@ -36,7 +36,9 @@ fi
 cmake=$1 build=$2 server=$3
 here=$(dirname "$0")
 work=$BOOTED_WORK
-mkdir "$work/stage" "$work/layer" "$work/root" "$work/shared" "$work/shared/store"
+mkdir "$work/stage" "$work/layer" "$work/root" "$work/shared" "$work/shared/store" \
+    "$work/shared/recorders"
+chmod 777 "$work/shared/recorders"
 shared=$work/shared stage=$work/stage
 
 # The installed files, the test's own and, above both, a layer in memory.
@@ -46,7 +48,7 @@ cp -R "$here/root/." "$stage"
 # mount(8) looks nowhere else.
 mkdir -p "$stage/usr/sbin"
 [ -e "$stage/usr/sbin/mount.tusfs" ] || ln -s "$(cd "$stage" && find . -path '*/bin/tusfs' | head -n 1 | cut -c2-)" "$stage/usr/sbin/mount.tusfs"
-cp "$here/points.sh" "$shared"
+cp "$here/points.sh" "$here/recorder.pl" "$shared"
 
 # Two packages of one program, of which dpkg takes the second for the newer one.
 cpack=$(dirname "$(command -v "$cmake")")/cpack
@@ -111,3 +113,9 @@ grep -qx 'done 0' "$shared/result" || {
     exit 1
 }
 echo "ok the machine powers off with a live mount"
+[ "$(cat "$shared/recorders/ordered" 2>/dev/null)" = "ended in the mount" ] || {
+    tail -n 40 "$work/console"
+    echo "FAILED: the recorder did not end before its mount: $(cat "$shared/recorders/ordered" 2>&1)"
+    exit 1
+}
+echo "ok what records into a mount ends before it, also when the machine does"

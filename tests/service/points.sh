@@ -300,6 +300,82 @@ is_in_fstab() {
     fi
 }
 
+# recorder_grows FILE: whoever writes to it goes on.
+recorder_grows() {
+    size=$(stat -c %s "$1")
+    has_grown() { [ "$(stat -c %s "$1")" -gt "$size" ]; }
+    within 10 has_grown "$1" || die "$1 does not grow any more"
+}
+kill_and_await() { # UNIT
+    old=$(property MainPID "$1")
+    systemctl kill --kill-whom=all --signal=KILL "$1"
+    is_new() { case $(property MainPID "$1") in 0 | "$old") return 1 ;; esac; }
+    within 10 is_new "$1" || die "systemd does not start $1 again"
+    is_up() { [ "$(property ActiveState "$1")" = active ]; }
+    within 10 is_up "$1" || die "$1 is $(property ActiveState "$1")"
+}
+
+# A unit with RequiresMountsFor=: the mount comes before it, and goes after it.
+is_ordered() {
+    ordered=tusfs@ordered.service take=/mnt/ordered/take.bin
+    systemctl start recorder.service || die "systemctl start: status $?"
+    grep -q ' /mnt/ordered fuse.tusfs ' /proc/self/mounts || die "the mount is not there"
+    [ "$(property ActiveState mnt-ordered.mount)" = active ] || die "the mount unit is not active"
+    recorder=$(property MainPID recorder.service)
+    within 10 test -s $take || die "nothing is recorded"
+    for _ in 1 2 3; do
+        kill_and_await $ordered
+        recorder_grows $take
+    done
+    [ "$(property MainPID recorder.service)" = "$recorder" ] || die "the recorder was started again"
+    systemctl stop mnt-ordered.mount || die "systemctl stop: status $?"
+    [ "$(property ActiveState recorder.service)" = inactive ] || die "the recorder is not ended"
+    [ "$(property Result recorder.service)" = success ] || die "it ended with $(property Result recorder.service)"
+    [ "$(cat /test/recorders/ordered)" = "ended in the mount" ] || die "it ended in the bare directory"
+    is_stopped() { [ "$(property ActiveState $ordered)" = inactive ]; }
+    within 10 is_stopped || die "the service is $(property ActiveState $ordered)"
+    [ -z "$(ls -A /mnt/ordered)" ] || die "something was written into the bare directory"
+    systemctl start mnt-ordered.mount || die "systemctl start: status $?"
+    tusfsctl wait --timeout 60 /mnt/ordered || die "tusfsctl wait: status $?"
+    [ "$(tail -c 3 $take)" = end ] || die "the recording is not whole"
+}
+
+# booted_systemd_test.sh looks at how that ended.
+is_recorded_to_the_end() {
+    rm /test/recorders/ordered
+    systemctl start recorder.service || die "systemctl start: status $?"
+    within 10 test -s /mnt/ordered/take.bin || die "nothing is recorded"
+}
+
+# A recorder, not root's, that was there first: what it wrote and goes on to write is taken in.
+is_imported() {
+    early=tusfs@early.service
+    mkdir -p /mnt/early/card && chown -R games: /mnt/early
+    head -c 5000000 $source >/mnt/early/card/whole && chown games: /mnt/early/card/whole
+    sum=$(sha256sum </mnt/early/card/whole)
+    systemctl start early-recorder.service || die "systemctl start: status $?"
+    within 10 test -s /mnt/early/take.bin || die "nothing is recorded"
+    systemctl start $early || die "systemctl start: status $?"
+    import_says() { tusfsctl status /mnt/early | grep -q "import .*$1"; }
+    within 20 import_says '1 file (5000000 B) taken in, 1 waits' || die "$(tusfsctl status /mnt/early)"
+    [ "$(sha256sum </mnt/early/card/whole)" = "$sum" ] || die "the file has other bytes"
+    [ "$(stat -c %U /mnt/early/card/whole)" = games ] || die "the file has another owner"
+    [ "$(property NFileDescriptorStore $early)" -eq 4 ] || die "systemd does not keep four descriptors"
+    kill_and_await $early
+    within 20 import_says '0 files (0 B) taken in, 1 waits' || die "$(tusfsctl status /mnt/early)"
+    [ "$(property ActiveState early-recorder.service)" = active ] || die "the recorder has ended"
+    systemctl stop early-recorder.service || die "systemctl stop: status $?"
+    [ "$(cat /test/recorders/early)" = "ended in the mount" ] || die "the mount is not there"
+    within 20 import_says '1 file .* taken in$' || die "$(tusfsctl status /mnt/early)"
+    [ "$(tail -c 3 /mnt/early/take.bin)" = end ] || die "the recording was cut"
+    tusfsctl wait --timeout 60 /mnt/early || die "tusfsctl wait: status $?"
+    [ "$(property NFileDescriptorStore $early)" -eq 3 ] || die "systemd still keeps what lies beneath"
+    sum=$(sha256sum </mnt/early/take.bin)
+    sha256sum /test/store/* | grep -q "^${sum%% *} " || die "the server has no such recording"
+    systemctl stop $early || die "systemctl stop: status $?"
+    [ -z "$(ls -A /mnt/early)" ] || die "something is left beneath: $(ls -A /mnt/early)"
+}
+
 has_arrived() {
     tusfsctl wait --timeout 60 $mount || die "tusfsctl wait: status $?"
     is_told() { property StatusText | grep -q '^safe: .* 0 B to go)$'; }
@@ -364,7 +440,10 @@ point "it runs as another user than root, with the capabilities of the unit" run
 point "a wrong configuration fails the unit, once" fails_when_wrong
 point "what may mend itself is tried again after longer and longer pauses" is_put_off
 point "a line of fstab mounts it, and its unit ends it" is_in_fstab
+point "a unit that needs the place comes behind the mount, and ends before it" is_ordered
+point "what a recorder wrote before the mount came up is taken in, and nothing of it is cut" is_imported
 point "a copy outlives an upgrade by a package, whose program goes on with it" is_upgraded_by_a_package
 point "everything arrived at the server" has_arrived
 point "a package that is removed unmounts, and one that is purged leaves what is not uploaded" is_removed_and_purged
+point "a recorder writes while the machine ends" is_recorded_to_the_end
 echo "done $failed"
