@@ -37,7 +37,7 @@ clean_up() {
 }
 
 start_tusfs() {
-  build/fs/tusfs "$url" "$tmp/mnt" --state-dir "$tmp/state" 2>>"$tmp/tusfs.log" ||
+  build/fs/tusfs "$url" "$tmp/mnt" --state-dir "$tmp/state" --volatile 2>>"$tmp/tusfs.log" ||
     die "tusfs did not mount"
   keeper=$(ctl status --json "$tmp/mnt" | jq -r .keeper_pid)
 }

@@ -24,8 +24,9 @@ struct Options {
   std::string mountpoint;
   std::vector<std::string> kernel;  ///< mount options that the kernel itself understands
 
-  std::string url_file;   ///< where the URL was read from, or empty
-  std::string state_dir;  ///< empty: the default for the mount point
+  std::string url_file;         ///< where the URL was read from, or empty
+  std::string state_dir;        ///< empty: the default for the mount point
+  bool volatile_state = false;  ///< it may be in memory
   std::chrono::milliseconds settle{2000};
   std::chrono::milliseconds settle_limit{900'000};
   std::chrono::seconds adopt_timeout{86'400};

@@ -75,6 +75,8 @@ std::vector<Setting> MakeSettings() {
       Fixed(Row<&O::state_dir>(
           "state-dir", "DIR", Text{}, "where names, upload records and unsent bytes are kept",
           "/var/lib/tusfs/MOUNT for root, $XDG_STATE_HOME/tusfs/MOUNT for others")),
+      StartsOnly(FlagRow<&O::volatile_state>(
+          "volatile", "allow a state directory in memory, which the machine's next start empties")),
       Row<&O::settle>("settle", "SECONDS", Seconds(kDay),
                       "quiet time between the last close and 'finished'"),
       Row<&O::settle_limit>("settle-limit", "SECONDS", Seconds(kDay),

@@ -18,6 +18,7 @@
 #include "options/space_settings.h"
 #include "program/process.h"
 #include "spool/disk.h"
+#include "spool/state_disk.h"
 
 namespace tusfs {
 namespace {
@@ -65,6 +66,10 @@ class Opening {
   [[nodiscard]] fs::path Catalog() const { return directory_ / "catalog"; }
 
   Result<void> Lock() {
+    // Of a mount that is alive it was looked at when that came up.
+    if (left_ == 0) {
+      if (auto mounted = CheckDiskIsMounted(directory_); !mounted) return mounted;
+    }
     auto opened = PrivateDirectory::Open(directory_);
     if (!opened) {
       return Fail(opened.error().code,
@@ -73,6 +78,12 @@ class Opening {
     }
     private_ = std::move(*opened);
     if (auto local = CheckLocalDisk(directory_); !local) return local;
+    if (left_ == 0) {
+      if (auto lasting = CheckLasting(directory_, options_.volatile_state); !lasting) {
+        return lasting;
+      }
+      MarkDisk();
+    }
     auto lock = LockStateDirectory(*private_);
     if (!lock && lock.error().code != EBUSY) {
       return Fail(lock.error().code,
@@ -82,6 +93,17 @@ class Opening {
     if (!lock) return Failure(lock.error());
     state_.lock = std::move(*lock);
     return {};
+  }
+
+  void MarkDisk() {
+    auto const marked = MarkBeneathDisk(directory_);
+    if (marked && *marked) {
+      logger_->Debug("a marker beneath the mount tells a later start whether it is there path={}",
+                     (*marked)->string());
+    } else if (!marked) {
+      logger_->Debug("no marker can be put beneath the disk of the state directory error=\"{}\"",
+                     Describe(marked.error()));
+    }
   }
 
   Result<void> OpenSpool() {

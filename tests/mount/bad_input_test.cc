@@ -31,7 +31,7 @@ class BadInputTest : public MountTest {
 
   /// tusfs with these arguments, in the background as a person would start it.
   Finished Start(Command arguments) const {
-    arguments.insert(arguments.begin(), TusfsProgram());
+    arguments.insert(arguments.begin(), {TusfsProgram(), "--volatile"});
     return RunProgram(arguments, std::chrono::seconds(20));
   }
 
@@ -370,6 +370,50 @@ TEST_F(BadInputTest, MountStyleOptionsWorkLikeThoseOfTheCommandLine) {
   Copy(source, mount / "file");
   ASSERT_EQ(mount.WaitUploaded(), 0);
   EXPECT_GE(server_->fixture()->Stats().patches, 3);
+}
+
+TEST_F(BadInputTest, AStateDirectoryInMemoryIsRefusedUnlessItIsAllowed) {
+  fs::create_directory(dir_ / "memory");
+  if (::mount("tmpfs", (dir_ / "memory").c_str(), "tmpfs", 0, nullptr) != 0) {
+    GTEST_SKIP() << "SKIPPED: mounting needs root";
+  }
+  Command const start{TusfsProgram(), server_->Url(), dir_ / "mnt", "--state-dir",
+                      dir_ / "memory/state"};
+  ExpectRefused(RunProgram(start), "in memory (tmpfs)");
+  auto allowed = start;
+  allowed.emplace_back("--volatile");
+  EXPECT_EQ(RunProgram(allowed).code, 0);
+  EXPECT_EQ(RunProgram({"umount", dir_ / "mnt"}).code, 0);
+  EXPECT_TRUE(WaitFor([&] { return ::umount((dir_ / "memory").c_str()) == 0; }));
+}
+
+TEST_F(BadInputTest, AStateDirectoryWhoseDiskIsNotMountedIsNotMadeAnew) {
+  fs::create_directories(dir_ / "disk");
+  fs::create_directory(dir_ / "place");
+  auto const mount_disk = [&] {
+    return ::mount((dir_ / "disk").c_str(), (dir_ / "place").c_str(), nullptr, MS_BIND, nullptr);
+  };
+  if (mount_disk() != 0) GTEST_SKIP() << "SKIPPED: mounting needs root";
+  Command const start{TusfsProgram(), server_->Url(),       dir_ / "mnt",
+                      "--state-dir",  dir_ / "place/state", "--volatile"};
+  auto const unmount_both = [&] {
+    EXPECT_EQ(RunProgram({"umount", dir_ / "mnt"}).code, 0);
+    return WaitFor([&] { return ::umount((dir_ / "place").c_str()) == 0; });
+  };
+  ASSERT_EQ(RunProgram(start).code, 0);
+  WriteFile(dir_ / "mnt/file", "bytes");
+  ASSERT_TRUE(unmount_both());
+  if (!fs::exists(dir_ / "place/tusfs-disk-is-not-mounted")) {
+    GTEST_SKIP() << "SKIPPED: no marker is put beneath a disk in memory";
+  }
+
+  ExpectRefused(RunProgram(start), "is not mounted at '" + (dir_ / "place").string(), 1);
+  EXPECT_FALSE(fs::exists(dir_ / "place/state"));
+
+  ASSERT_EQ(mount_disk(), 0);
+  ASSERT_EQ(RunProgram(start).code, 0);
+  EXPECT_EQ(ReadFile(dir_ / "mnt/file"), "bytes");
+  EXPECT_TRUE(unmount_both());
 }
 
 }  // namespace

@@ -125,7 +125,7 @@ class MountTypeTest : public MountWordsTest {
 
 TEST_F(MountTypeTest, MountKnowsTheType) {
   auto const done = Run(R"(set -e
-    mount -t tusfs "$1" "$2" -o "state-dir=$4/other,settle=0.1,_netdev,nofail,noexec"
+    mount -t tusfs "$1" "$2" -o "volatile,state-dir=$4/other,settle=0.1,_netdev,nofail,noexec"
     echo hello >"$2/by-type"
     "$3" wait --timeout 30 "$2"
     grep -q "by.040type fuse.tusfs .*noexec" /proc/self/mounts
@@ -135,9 +135,10 @@ TEST_F(MountTypeTest, MountKnowsTheType) {
 }
 
 TEST_F(MountTypeTest, FstabMountsIt) {
-  WriteFile(dir_ / "fstab", server_->Url() + " " + (dir_ / "by").string() + "\\040type tusfs " +
-                                "_netdev,nofail,x-systemd.automount,settle=0.1,state-dir=" +
-                                (dir_ / "other").string() + " 0 0\n");
+  WriteFile(dir_ / "fstab",
+            server_->Url() + " " + (dir_ / "by").string() + "\\040type tusfs " +
+                "_netdev,nofail,x-systemd.automount,volatile,settle=0.1,state-dir=" +
+                (dir_ / "other").string() + " 0 0\n");
   auto const done = Run(R"(set -e
     mount --fstab "$4/fstab" "$2"
     echo hello >"$2/by-fstab"

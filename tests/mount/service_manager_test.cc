@@ -93,8 +93,8 @@ class ServiceManagerTest : public MountTest {
   /// As the unit does it, with a configuration file of these lines.
   [[nodiscard]] Command ServiceOf(std::string const& lines) const {
     WriteFile(dir_ / "rig.toml", "mountpoint = \"" + (dir_ / "mnt").string() +
-                                     "\"\nstate-dir = \"" + (dir_ / "state").string() + "\"\n" +
-                                     lines);
+                                     "\"\nvolatile = true\nstate-dir = \"" +
+                                     (dir_ / "state").string() + "\"\n" + lines);
     return {TusfsProgram(), "--foreground", "--make-mountpoint", "--config", dir_ / "rig.toml"};
   }
   [[nodiscard]] std::string Url() const { return "url = \"" + server_->Url() + "\"\n"; }

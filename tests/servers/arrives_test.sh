@@ -195,7 +195,7 @@ until [ -s "$work/relay.port" ] && [ -s "$work/sent" ]; do kill -0 "$relay_pid";
 url=$scheme://127.0.0.1:$(cat "$work/relay.port")/$endpoint
 
 # shellcheck disable=SC2086 # options in words
-"$tusfs" "$url" "$work/mnt" --state-dir "$work/state" --settle 0.2 --log-level debug --foreground \
+"$tusfs" "$url" "$work/mnt" --state-dir "$work/state" --volatile --settle 0.2 --log-level debug --foreground \
     $options $proxy_options 2>"$work/tusfs.log" &
 keeper_pid=$!
 until grep -q " $work/mnt " /proc/self/mountinfo; do

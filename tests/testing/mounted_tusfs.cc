@@ -135,8 +135,9 @@ Command MountedTusfs::StartCommand() const {
   Command command;
   if (!environment_.empty()) command.push_back("env");
   command.insert(command.end(), environment_.begin(), environment_.end());
-  Command const start{program_,   url_,           mountpoint_, "--state-dir",
-                      state_dir_, "--foreground", "--settle",  "0.2"};
+  Command const start{
+      program_,       url_,       mountpoint_, "--state-dir", state_dir_,
+      "--foreground", "--settle", "0.2",       "--volatile"};  // wherever temporary files are
   command.insert(command.end(), start.begin(), start.end());
   command.insert(command.end(), options_.begin(), options_.end());
   return command;
