@@ -32,4 +32,8 @@ std::string Printable(std::string_view text) {
   return shown;
 }
 
+std::string Counted(std::uint64_t count, std::string_view one, std::string_view more) {
+  return std::to_string(count) + " " + std::string(count == 1 ? one : more);
+}
+
 }  // namespace tusfs

@@ -1,6 +1,7 @@
 // Text for people from bytes of anybody.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -9,5 +10,8 @@ namespace tusfs {
 /// `text` with its control characters as \\xHH: a file's name cannot forge a line of a log or move
 /// a terminal's cursor.
 [[nodiscard]] std::string Printable(std::string_view text);
+
+/// "1 file waits", "2 files wait", of "file waits" and "files wait".
+[[nodiscard]] std::string Counted(std::uint64_t count, std::string_view one, std::string_view more);
 
 }  // namespace tusfs

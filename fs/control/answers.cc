@@ -58,7 +58,7 @@ std::string ShowProcesses(json const& status) {
   };
   auto const restarts = NumberOf(status, "restarts");
   auto text = "  daemon  " + pid("daemon_pid") + ", keeper " + pid("keeper_pid");
-  if (restarts > 0) text += ", restarted " + std::to_string(restarts) + " times";
+  if (restarts > 0) text += ", restarted " + Counted(restarts, "time", "times");
   text += Behind(", the last crash: ", ShownText(status, "last_end")) + "\n";
   if (TextOf(status, "writer_ends") == "nobody") {
     text += "  writers how they end after they have closed a file is not seen\n";
@@ -99,7 +99,7 @@ std::string ShowSafe(json const& status, bool with_bars) {
   auto const on_the_way = sending > 0 ? ", " + ShowBytes(sending) + " of it on the way" : "";
   auto text = "  safe    " + bar + SafeShare(status, on_the_way) + "\n";
   if (stuck > 0) {
-    text += "  stuck   " + std::to_string(stuck) + " files wait for somebody" +
+    text += "  stuck   " + Counted(stuck, "file waits for somebody", "files wait for somebody") +
             (held > 0 ? ", of which a power cut has left " + ShowBytes(held) + " in doubt" : "") +
             ": see tusfsctl list --stuck\n";
   }
@@ -111,7 +111,7 @@ std::string ShowSpool(json const& spool) {
   auto text = "  spool   " + ShowBytes(NumberOf(spool, "used")) + " used of " +
               ShowBytes(NumberOf(spool, "limit"));
   if (waiting > 0) {
-    text += ", full: the writers of " + std::to_string(waiting) + " files wait for room";
+    text += ", full: the writers of " + Counted(waiting, "file wait", "files wait") + " for room";
   }
   auto const interrupted = NumberOf(spool, "interrupted");
   bool const is_much = interrupted >= NumberOf(spool, "limit") / 4;
@@ -207,7 +207,7 @@ std::string ShowMount(json const& status, bool with_bars) {
 std::string SummaryOf(json const& status) {
   auto text = "safe: " + SafeShare(status);
   if (auto const stuck = CountStuck(status.at("files")); stuck > 0) {
-    text += "; " + std::to_string(stuck) + " files wait for somebody";
+    text += "; " + Counted(stuck, "file waits for somebody", "files wait for somebody");
   }
   auto const& server = status.at("server");
   if (!server.value("reachable", false)) {
@@ -242,10 +242,10 @@ std::string ShowMountList(json const& answer, bool) {
     if (!backlog.is_null()) {
       auto const going = NumberOf(backlog, "going");
       text += going == 0 ? ", nothing to send"
-                         : ", " + std::to_string(going) + " files, " +
+                         : ", " + Counted(going, "file, ", "files, ") +
                                ShowBytes(NumberOf(backlog, "left")) + " to go";
       auto const stuck = NumberOf(backlog, "stuck");
-      if (stuck > 0) text += ", " + std::to_string(stuck) + " need somebody";
+      if (stuck > 0) text += ", " + Counted(stuck, "needs somebody", "need somebody");
     }
     text += "\n";
   }

@@ -83,12 +83,12 @@ void LookAtServer(json const& status, Findings& findings) {
 
 void LookAtFiles(json const& status, Findings& findings) {
   if (auto const stuck = CountStuck(ObjectOf(status, "files")); stuck > 0) {
-    findings.Add(Health::kWarning,
-                 std::to_string(stuck) + " files need somebody, see tusfsctl list --stuck");
+    findings.Add(Health::kWarning, Counted(stuck, "file needs", "files need") +
+                                       " somebody, see tusfsctl list --stuck");
   }
   if (auto const waiting = NumberOf(ObjectOf(status, "spool"), "waiting"); waiting > 0) {
-    findings.Add(Health::kWarning, "the spool is full, the writers of " + std::to_string(waiting) +
-                                       " files wait for room");
+    findings.Add(Health::kWarning, "the spool is full, the writers of " +
+                                       Counted(waiting, "file wait", "files wait") + " for room");
   }
 }
 

@@ -1,5 +1,7 @@
 #include "control/place.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -35,19 +37,24 @@ std::optional<Place> PlaceOf(std::vector<MountEntry> const& mounts, std::string 
   return best;
 }
 
+/// The line of the mount that `path` is in.
+MountLine const* LineOf(std::vector<MountLine> const& table, std::string const& path) {
+  MountLine const* closest = nullptr;
+  for (auto const& line : table) {
+    bool const is_at = path == line.mountpoint || line.mountpoint == "/" ||
+                       path.starts_with(line.mountpoint + "/");
+    bool const is_closer =
+        closest == nullptr || line.mountpoint.size() >= closest->mountpoint.size();
+    if (is_at && is_closer) closest = &line;
+  }
+  return closest;
+}
+
 // Of a bind mount the kernel knows which directory of which filesystem it shows. That a mount which
 // hangs must not hang this program holds here, too: nothing beneath it is looked at.
 std::optional<Place> PlaceOfBind(std::vector<MountEntry> const& mounts, std::string const& path) {
   auto const table = ReadMountTable();
-  auto const is_at = [&](MountLine const& line) {
-    return path == line.mountpoint || line.mountpoint == "/" ||
-           path.starts_with(line.mountpoint + "/");
-  };
-  MountLine const* bind = nullptr;
-  for (auto const& line : table) {
-    bool const is_closer = bind == nullptr || line.mountpoint.size() >= bind->mountpoint.size();
-    if (is_at(line) && is_closer) bind = &line;
-  }
+  auto const* const bind = LineOf(table, path);
   if (bind == nullptr || bind->type != "fuse.tusfs") return std::nullopt;
   for (auto const& mount : mounts) {
     bool const is_its = std::any_of(table.begin(), table.end(), [&](MountLine const& line) {
@@ -59,6 +66,21 @@ std::optional<Place> PlaceOfBind(std::vector<MountEntry> const& mounts, std::str
     return Place{mount, inner};
   }
   return std::nullopt;
+}
+
+/// Why nobody answers for `path`, which is given as `given`.
+std::string WhyNoPlace(std::string const& given, std::string const& path) {
+  auto const table = ReadMountTable();
+  auto const* const line = LineOf(table, path);
+  auto const owner = line == nullptr ? std::nullopt : OwnerOfTusfs(*line);
+  if (!owner) return "'" + given + "' is not in a tusfs mount";
+  auto const mount = "'" + given + "' is in the mount '" + line->mountpoint + "' of ";
+  if (*owner == ::geteuid() || ::geteuid() == 0) {
+    return mount + "the user with number " + std::to_string(*owner) +
+           ", which keeps its sockets elsewhere: name that directory in TUSFS_RUNTIME_DIR";
+  }
+  return mount + (*owner == 0 ? "root" : "the user with number " + std::to_string(*owner)) +
+         ", who alone may ask about it, and root: say it as one of them (sudo)";
 }
 
 std::string Names(std::vector<MountEntry> const& mounts) {
@@ -113,7 +135,7 @@ Result<Place> FindPlace(std::string const& given) {
     if (auto place = PlaceOf(mounts, resolved.string())) return *place;
     if (auto place = PlaceOfBind(mounts, resolved.string())) return *place;
   }
-  return Fail(ENOENT, "'" + given + "' is not in a tusfs mount");
+  return Fail(ENOENT, WhyNoPlace(given, failed ? path : resolved.string()));
 }
 
 MountEntry Refreshed(MountEntry const& entry) {

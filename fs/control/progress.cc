@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "control/answers.h"
 
 namespace tusfs {
@@ -57,8 +58,7 @@ std::size_t Progress::Part(std::size_t of) const {
 int Progress::Percent() const { return numbers_.files == 0 ? 100 : static_cast<int>(Part(100)); }
 
 std::string Progress::ToGo(Time now) const {
-  auto text = std::to_string(numbers_.files) + (numbers_.files == 1 ? " file, " : " files, ") +
-              ShowBytes(numbers_.left) + " to go";
+  auto text = Counted(numbers_.files, "file, ", "files, ") + ShowBytes(numbers_.left) + " to go";
   if (numbers_.paused) return text + ", sending is paused";
   if (!numbers_.reachable) return text + ", the server does not answer";
   auto const rate = Rate(now);
@@ -71,8 +71,7 @@ std::string Progress::ToGo(Time now) const {
 
 std::string Progress::Sentence(Time now) const {
   if (IsSafe()) return "Safe to go: everything is on the server";
-  auto const stuck = numbers_.stuck == 1 ? std::string("1 file needs you")
-                                         : std::to_string(numbers_.stuck) + " files need you";
+  auto const stuck = Counted(numbers_.stuck, "file needs you", "files need you");
   if (numbers_.files == 0) return stuck + "; the rest is on the server";
   return ToGo(now) + (numbers_.stuck == 0 ? "" : "; " + stuck);
 }

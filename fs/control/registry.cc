@@ -13,8 +13,11 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -34,22 +37,24 @@ constexpr std::chrono::seconds kKeeperPatience{120};  // its daemon may have muc
 constexpr std::chrono::milliseconds kKeeperInterval{20};
 constexpr std::chrono::seconds kQuietWait{1};
 
-// Whether the kernel knows a tusfs at `mount` that user `owner` has mounted.
-bool IsMountOf(std::string const& mount, uid_t owner) {
-  std::ifstream mounts("/proc/self/mounts");
-  auto const user = "user_id=" + std::to_string(owner) + ",";
-  for (std::string line; std::getline(mounts, line);) {
-    std::istringstream words(line);
-    std::string source;
-    std::string place;
-    std::string type;
-    std::string options;
-    words >> source >> place >> type >> options;
-    if (type == "fuse.tusfs" && place == mount && (options + ",").find(user) != std::string::npos) {
-      return true;
-    }
+/// Of services that are not root's: RuntimeDirectory=tusfs-NAME.
+std::vector<fs::path> RuntimeDirectoriesOfServices() {
+  std::vector<fs::path> directories;
+  std::error_code failed;
+  for (fs::directory_iterator at("/run", failed), end; !failed && at != end; at.increment(failed)) {
+    if (at->path().filename().string().starts_with("tusfs-")) directories.push_back(at->path());
   }
-  return false;
+  return directories;
+}
+
+/// Whose mounts of tusfs the kernel knows, and where: nobody else can speak for them.
+std::map<uid_t, std::set<std::string>> MountsByOwner() {
+  std::map<uid_t, std::set<std::string>> mounts;
+  for (auto const& line : ReadMountTable()) {
+    auto const owner = OwnerOfTusfs(line);
+    if (owner) mounts[*owner].insert(line.mountpoint);
+  }
+  return mounts;
 }
 
 /// Which process has the record lock; 0: none.
@@ -134,6 +139,20 @@ void ListDirectory(fs::path const& directory, uid_t owner, std::vector<MountEntr
 
 }  // namespace
 
+std::optional<uid_t> OwnerOfTusfs(MountLine const& line) {
+  constexpr std::string_view kUser = "user_id=";
+  if (line.type != "fuse.tusfs") return std::nullopt;
+  std::istringstream options(line.filesystem_options);
+  for (std::string option; std::getline(options, option, ',');) {
+    if (!option.starts_with(kUser)) continue;
+    uid_t owner = 0;
+    auto const* const end = option.data() + option.size();
+    auto const read = std::from_chars(option.data() + kUser.size(), end, owner);
+    if (read.ec == std::errc() && read.ptr == end) return owner;
+  }
+  return std::nullopt;
+}
+
 std::string EscapePath(std::string const& path) {
   std::string escaped;
   for (char const character : path) {
@@ -210,20 +229,17 @@ pid_t KeeperOf(MountEntry const& entry) {
 std::vector<MountEntry> ListMounts() {
   std::vector<MountEntry> mounts;
   ListDirectory(OwnDirectory(), ::geteuid(), mounts);
-  if (::geteuid() == 0 && std::getenv("TUSFS_RUNTIME_DIR") == nullptr) {
-    std::error_code failed;
-    for (fs::directory_iterator at("/run/user", failed), end; !failed && at != end;
-         at.increment(failed)) {
-      uid_t owner = 0;
-      auto const name = at->path().filename().string();
-      auto const* const name_end = name.data() + name.size();
-      if (std::from_chars(name.data(), name_end, owner).ptr != name_end) continue;
-      std::vector<MountEntry> theirs;
-      ListDirectory(at->path() / "tusfs", owner, theirs);
-      // A user speaks for mounts of their own only.
-      std::copy_if(theirs.begin(), theirs.end(), std::back_inserter(mounts),
-                   [&](MountEntry const& entry) { return IsMountOf(entry.mount, owner); });
+  if (::geteuid() != 0 || std::getenv("TUSFS_RUNTIME_DIR") != nullptr) return mounts;
+  for (auto const& [owner, places] : MountsByOwner()) {
+    if (owner == 0) continue;
+    std::vector<MountEntry> theirs;
+    ListDirectory("/run/user/" + std::to_string(owner) + "/tusfs", owner, theirs);
+    ListDirectory("/tmp/tusfs-" + std::to_string(owner), owner, theirs);
+    for (auto const& directory : RuntimeDirectoriesOfServices()) {
+      ListDirectory(directory, owner, theirs);
     }
+    std::copy_if(theirs.begin(), theirs.end(), std::back_inserter(mounts),
+                 [&](MountEntry const& entry) { return places.contains(entry.mount); });
   }
   return mounts;
 }

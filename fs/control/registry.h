@@ -10,11 +10,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/mount_table.h"
 
 namespace tusfs {
 
@@ -57,6 +59,9 @@ void UnregisterMount(std::filesystem::path const& runtime_directory, std::string
 
 /// The running user's mounts; root sees everybody's. Unreadable entries are left out.
 [[nodiscard]] std::vector<MountEntry> ListMounts();
+
+/// Who has mounted the tusfs of that line; nothing where it is none.
+[[nodiscard]] std::optional<uid_t> OwnerOfTusfs(MountLine const& line);
 
 /// "mnt-ingest" for "/mnt/ingest": one path component from a path, reversibly, as systemd does.
 [[nodiscard]] std::string EscapePath(std::string const& path);

@@ -128,8 +128,8 @@ class ReportPrinter {
     std::uint64_t files = 0;
     for (auto const& [state, total] : totals_) {
       files += total.files;
-      std::printf("%s: %llu files, %s\n", Printable(state).c_str(),
-                  static_cast<unsigned long long>(total.files), ShowBytes(total.bytes).c_str());
+      std::printf("%s: %s, %s\n", Printable(state).c_str(),
+                  Counted(total.files, "file", "files").c_str(), ShowBytes(total.bytes).c_str());
     }
     if (files == 0) std::printf("no files\n");
     if (last_ > 0) {

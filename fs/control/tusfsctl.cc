@@ -49,9 +49,9 @@ int RescueFiles(std::string const& state_dir, std::string const& out_dir, bool a
   if (as_json) {
     Print({{"files", std::move(files)}}, as_json, ShowFiles);
   } else {
-    std::printf("copied %llu files, %llu bytes, to %s; %llu are in lost+found, %llu not whole\n",
-                static_cast<unsigned long long>(rescued->files),
-                static_cast<unsigned long long>(rescued->bytes), out_dir.c_str(),
+    std::printf("copied %s, %s, to %s; %llu are in lost+found, %llu not whole\n",
+                Counted(rescued->files, "file", "files").c_str(),
+                Counted(rescued->bytes, "byte", "bytes").c_str(), out_dir.c_str(),
                 static_cast<unsigned long long>(rescued->nameless),
                 static_cast<unsigned long long>(rescued->incomplete));
     if (rescued->ledger) {

@@ -106,9 +106,10 @@ class Waiting {
     });
     if (is_there) return Complain(Silence(Refreshed(mount)));
     auto const going = wait.told.is_null() ? 0 : NumberOf(wait.told, "going");
-    return Complain("'" + mount.mount + "' was unmounted" +
-                    (going > 0 ? ", " + std::to_string(going) + " files are not uploaded" : "") +
-                    ": what is left goes on when it is mounted again");
+    return Complain(
+        "'" + mount.mount + "' was unmounted" +
+        (going > 0 ? ", " + Counted(going, "file is not uploaded", "files are not uploaded") : "") +
+        ": what is left goes on when it is mounted again");
   }
 
   [[nodiscard]] bool IsToBeJudged() const {

@@ -115,6 +115,26 @@ Session NewSession(std::string& options) {
   return session;
 }
 
+bool IsInPath(std::string const& program) {
+  auto const* const path = std::getenv("PATH");
+  std::istringstream directories(path == nullptr ? "/usr/bin:/bin" : path);
+  for (std::string directory; std::getline(directories, directory, ':');) {
+    if (::access((directory + "/" + program).c_str(), X_OK) == 0) return true;
+  }
+  return false;
+}
+
+// libfuse and fusermount3 say themselves what they refuse.
+std::string WhyNotMounted() {
+  if (::access("/dev/fuse", F_OK) != 0) {
+    return "there is no /dev/fuse: load it with 'modprobe fuse', or let the container have it";
+  }
+  if (::geteuid() != 0 && !IsInPath("fusermount3")) {
+    return "only root may, or who has fusermount3, which is not installed: install fuse3";
+  }
+  return "the line above says why";
+}
+
 Result<void> ClearStaleMount(std::string const& path) {
   if (Unmount(path)) return {};
   return Fail(ENOTCONN, "'" + path +
@@ -166,8 +186,7 @@ Result<UniqueFd> MountFuse(MountOptions const& options) {
   auto const session = NewSession(text);
   if (session == nullptr) return Fail(EINVAL, "libfuse refuses the options: " + text);
   if (::fuse_session_mount(session.get(), options.mountpoint.c_str()) != 0) {
-    return Fail(EIO, "cannot mount at '" + options.mountpoint +
-                         "' (see the line above): is /dev/fuse there, and fuse3 installed?");
+    return Fail(EIO, "cannot mount at '" + options.mountpoint + "': " + WhyNotMounted());
   }
   UniqueFd fd(::fcntl(::fuse_session_fd(session.get()), F_DUPFD_CLOEXEC, 0));
   if (!fd) {

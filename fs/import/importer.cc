@@ -106,25 +106,21 @@ std::string TargetOf(int directory, std::string const& name) {
   return size < 0 ? std::string() : std::string(target.data(), static_cast<std::size_t>(size));
 }
 
-std::string CountOf(std::uint64_t count, char const* one, char const* more) {
-  return std::to_string(count) + " " + (count == 1 ? one : more);
-}
-
 }  // namespace
 
 std::string Describe(ImportSummary const& summary) {
   auto text =
-      CountOf(summary.files, "file (", "files (") + std::to_string(summary.bytes) + " B) taken in";
+      Counted(summary.files, "file (", "files (") + std::to_string(summary.bytes) + " B) taken in";
   if (summary.waiting > 0) {
-    text += ", " + CountOf(summary.waiting, "waits for whoever writes to it",
+    text += ", " + Counted(summary.waiting, "waits for whoever writes to it",
                            "wait for whoever writes to them");
   }
   if (summary.failed > 0) {
-    text += ", " + CountOf(summary.failed, "could not be and is tried again",
+    text += ", " + Counted(summary.failed, "could not be and is tried again",
                            "could not be and are tried again");
   }
   if (summary.left > 0) {
-    text += ", " + CountOf(summary.left, "is left beneath the mount", "are left beneath the mount");
+    text += ", " + Counted(summary.left, "is left beneath the mount", "are left beneath the mount");
   }
   return summary.why.empty() ? text : text + ": " + Printable(summary.why);
 }

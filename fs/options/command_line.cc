@@ -104,7 +104,9 @@ Invocation Apply(CLI::App const& app, GivenWords words) {
   invocation.given_after_o = std::move(mount_words.settings);
   ApplySettings(options, app, words, given);
   if (!is_known) return Rejected(given.mistakes());
-  Check(CheckTogether(options), given);
+  if (auto const fits = CheckTogether(options); !fits) {
+    given.AddCommonMistake(fits.error().context);
+  }
   Check(SetPlaces(options, words.url, words.mountpoint, given), given);
   if (!options.url.empty() && !invocation.remount) Check(CheckUrl(options), given);
   if (!given.mistakes().empty()) return Rejected(given.mistakes());

@@ -1,22 +1,30 @@
 #include "options/config_file.h"
 
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
 #include <toml++/toml.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
+#include <map>
 #include <optional>
 #include <sstream>
 #include <string_view>
 #include <vector>
 
+#include "base/file.h"
+
 namespace tusfs {
 namespace {
+
+constexpr std::chrono::seconds kPipePatience{5};
+constexpr std::size_t kLargestFile = std::size_t{1} << 20;
 
 std::optional<std::string> TextOf(toml::node const& node) {
   if (auto const text = node.value_exact<std::string>()) return *text;
@@ -102,18 +110,41 @@ void Apply(Options& options, FileKey const& key, Given& given) {
   (key.name == "url" ? options.url : options.mountpoint) = *value;
 }
 
+Failure CannotRead(std::string const& path, int code) {
+  return Fail(code, "the configuration file '" + path + "' cannot be read: " + std::strerror(code));
+}
+
+/// Whether a pipe has something, or its end, before `deadline`; of one that nobody writes to there
+/// is neither.
+bool AwaitPipe(int fd, std::chrono::steady_clock::time_point deadline) {
+  auto const left =
+      std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+  pollfd pipe{fd, POLLIN, 0};
+  return left.count() > 0 && ::poll(&pipe, 1, static_cast<int>(left.count())) > 0;
+}
+
 Result<std::string> ReadConfigFile(std::string const& path) {
-  std::error_code unknown;
-  if (std::filesystem::is_directory(path, unknown)) {
+  UniqueFd const fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat status {};
+  if (!fd || ::fstat(fd.get(), &status) != 0) return CannotRead(path, errno);
+  if (S_ISDIR(status.st_mode)) {
     return Fail(EISDIR, "the configuration file '" + path + "' is a directory");
   }
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) {
-    int const code = errno;
-    return Fail(code,
-                "the configuration file '" + path + "' cannot be read: " + std::strerror(code));
+  auto const deadline = std::chrono::steady_clock::now() + kPipePatience;
+  std::string text;
+  for (std::array<char, 4096> piece{};;) {
+    if (S_ISFIFO(status.st_mode) && !AwaitPipe(fd.get(), deadline)) {
+      return Fail(ETIMEDOUT, "the configuration file '" + path +
+                                 "' is a pipe that nobody writes to and closes: name a file");
+    }
+    auto const size = ::read(fd.get(), piece.data(), piece.size());
+    if (size < 0) return CannotRead(path, errno);
+    if (size == 0) return text;
+    text.append(piece.data(), static_cast<std::size_t>(size));
+    if (text.size() > kLargestFile) {
+      return Fail(EFBIG, "the configuration file '" + path + "' is longer than 1 MiB");
+    }
   }
-  return std::string(std::istreambuf_iterator<char>(stream), {});
 }
 
 std::string At(std::string const& path, toml::source_region const& source) {
@@ -169,7 +200,20 @@ bool ApplyConfigFile(Options& options, std::string const& path, Given& given) {
   // A table has its keys by name, a reader by line.
   std::stable_sort(keys.begin(), keys.end(),
                    [](FileKey const& a, FileKey const& b) { return a.line() < b.line(); });
-  for (auto const& key : keys) Apply(options, key, given);
+  // Dashes and underscores are alike.
+  std::map<std::string, FileKey const*> seen;
+  for (auto const& key : keys) {
+    auto name = key.name;
+    std::replace(name.begin(), name.end(), '_', '-');
+    auto const [at, is_new] = seen.emplace(name, &key);
+    if (is_new) {
+      Apply(options, key, given);
+    } else {
+      given.AddMistake(key.spelt() + " is given twice, in line " +
+                       std::to_string(at->second->line()) + " as " + at->second->name +
+                       ": leave one of them out");
+    }
+  }
   return true;
 }
 

@@ -2,9 +2,16 @@
 
 #include <tusclient/redact.h>
 
+#include <algorithm>
 #include <sstream>
+#include <string_view>
 
 namespace tusfs {
+namespace {
+
+constexpr std::string_view kOfNames = "abcdefghijklmnopqrstuvwxyz0123456789-";
+
+}  // namespace
 
 std::string WithoutSecrets(std::string const& sentence) {
   std::istringstream words(sentence);
@@ -29,6 +36,21 @@ void Given::Set(Options& options, Setting const& setting, std::string const& val
   } else if (!(", " + places).ends_with(", " + place)) {
     places += ", " + place;
   }
+}
+
+void Given::AddCommonMistake(std::string const& sentence) {
+  std::vector<std::string> places;
+  std::istringstream words(sentence);
+  for (std::string word; words >> word;) {
+    if (!word.starts_with("--")) continue;
+    auto const name = word.substr(2, word.find_first_not_of(kOfNames, 2) - 2);
+    auto const place = PlaceOf(name);
+    bool const is_file = !place.empty() && place != kCommandLine && place != kDashO;
+    if (is_file && std::ranges::find(places, place) == places.end()) places.push_back(place);
+  }
+  std::string head;
+  for (auto const& place : places) head += (head.empty() ? "" : ", ") + place;
+  AddMistake(head.empty() ? sentence : head + ": " + sentence);
 }
 
 std::string Given::PlaceOf(std::string const& name) const {

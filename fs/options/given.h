@@ -39,6 +39,10 @@ class Given {
   /// How a sentence about it begins: with its place where that is a file, and as that spells it.
   [[nodiscard]] std::string SpeltAs(std::string const& name) const;
 
+  /// A mistake of several settings, each "--NAME" in the sentence: it is headed by the places that
+  /// they have in files.
+  void AddCommonMistake(std::string const& sentence);
+
   /// One sentence each, in the order in which they were found.
   [[nodiscard]] std::vector<std::string> const& mistakes() const { return mistakes_; }
 

@@ -192,6 +192,12 @@ int RunMountHelper(std::vector<std::string> const& words) {
   CommandLine const command_line(read->arguments);
   auto const invocation = command_line.Parse();
   if (read->fake && invocation.options) return 0;
+  if (invocation.options && invocation.options->foreground) {
+    Complain(invocation.given.SpeltAs("foreground") +
+             " would hold up mount(8), which waits for the end of what it starts: leave it out, or "
+             "start tusfs itself");
+    return kWrongConfiguration;
+  }
   return Run(command_line, invocation);
 }
 

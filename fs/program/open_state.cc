@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/private_directory.h"
+#include "base/text.h"
 #include "catalog/check.h"
 #include "catalog/tables.h"
 #include "filesystem/rebuild.h"
@@ -216,10 +217,11 @@ class Opening {
   Result<void> FillFromSpool(std::string const& what) {
     auto const rebuilt = RebuildCatalog(*state_.store, *state_.spool, clock_, recovery_, logger_);
     if (!rebuilt) return Failure(rebuilt.error());
-    auto const sentence =
-        what + ": " + std::to_string(rebuilt->files) + " files were found again in the spool, " +
-        std::to_string(rebuilt->nameless) + " of them without their names, in " + kLostAndFound +
-        "; names of uploaded files whose bytes were not here any " + "more are lost";
+    auto const sentence = what + ": " + Counted(rebuilt->files, "file was", "files were") +
+                          " found again in the spool, " + std::to_string(rebuilt->nameless) +
+                          " of them without their names, in " + kLostAndFound +
+                          "; names of uploaded files whose bytes were not here any " +
+                          "more are lost";
     Complain(sentence);
     logger_->Error("{}", sentence);
     return {};

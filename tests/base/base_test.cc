@@ -106,6 +106,12 @@ TEST_F(Files, AReplacedFileIsWholeAndPrivate) {
   EXPECT_FALSE(ReplaceFile(dir_ / "no" / "a", "new"));
 }
 
+TEST(Counted, OneIsNotMany) {
+  EXPECT_EQ(Counted(0, "file waits", "files wait"), "0 files wait");
+  EXPECT_EQ(Counted(1, "file waits", "files wait"), "1 file waits");
+  EXPECT_EQ(Counted(2, "file waits", "files wait"), "2 files wait");
+}
+
 TEST(Printable, ShowsControlCharactersAsNumbersAndLeavesTheRest) {
   EXPECT_EQ(Printable("a b/\xc3\xa4 \xff"), "a b/\xc3\xa4 \xff");
   EXPECT_EQ(Printable("a\nb\x1b[2J\x7f"), "a\\x0ab\\x1b[2J\\x7f");

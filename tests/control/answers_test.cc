@@ -44,7 +44,7 @@ TEST(Answers, AMountIsShownAsAPersonReadsIt) {
             "  safe    25% (1.0 KiB of 4.0 KiB on the server, 3.0 KiB to go)\n"
             "  sent    2.0 KiB, of these 0 B again\n"
             "  files   3 uploaded, 1 writing\n"
-            "  spool   4.0 KiB used of 1.0 MiB, full: the writers of 1 files wait for room\n"
+            "  spool   4.0 KiB used of 1.0 MiB, full: the writers of 1 file wait for room\n"
             "  daemon  process 4711, keeper none, restarted 2 times, the last crash: killed by "
             "signal 9 (Killed)\n");
 }
@@ -79,7 +79,7 @@ TEST(Answers, MountsAreListedWithWhatIsLeft) {
                         {"backlog", nullptr}}};
   EXPECT_EQ(ShowMountList({{"mounts", mounts}}, false),
             "/a -> http://tus/\n"
-            "  process 7, serving, 2 files, 2.0 KiB to go, 1 need somebody\n"
+            "  process 7, serving, 2 files, 2.0 KiB to go, 1 needs somebody\n"
             "/b -> http://tus/\n"
             "  dead\n");
 }

@@ -47,6 +47,18 @@ TEST(EscapePath, TheResultIsOneComponent) {
   EXPECT_EQ(name.find('\n'), std::string::npos);
 }
 
+TEST(OwnerOfTusfs, IsWhoMountedIt) {
+  auto const owner_of = [](std::string const& type, std::string const& options) {
+    return OwnerOfTusfs(
+        ParseMountLine("36 35 0:41 / /mnt rw,nosuid - " + type + " http://tus/ " + options));
+  };
+  EXPECT_EQ(owner_of("fuse.tusfs", "rw,user_id=1000,group_id=100"), 1000u);
+  EXPECT_EQ(owner_of("fuse.tusfs", "rw,user_id=0"), 0u);
+  EXPECT_EQ(owner_of("fuse.sshfs", "rw,user_id=0"), std::nullopt);
+  EXPECT_EQ(owner_of("fuse.tusfs", "rw,user_id=,group_id=1"), std::nullopt);
+  EXPECT_EQ(owner_of("fuse.tusfs", "rw,user_id=1x"), std::nullopt);
+}
+
 class Registry : public testing::Test {
  protected:
   Registry() { ::setenv("TUSFS_RUNTIME_DIR", directory_.c_str(), 1); }

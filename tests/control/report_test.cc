@@ -101,7 +101,7 @@ TEST_F(ReportTest, TotalsSumUpFilesBytesAndTheRate) {
   options_.totals = true;
   ASSERT_EQ(Run(), kDone);
   EXPECT_THAT(out_, HasSubstr("uploaded: 2 files, 10 B"));
-  EXPECT_THAT(out_, HasSubstr("refused: 1 files, 5 B"));
+  EXPECT_THAT(out_, HasSubstr("refused: 1 file, 5 B"));
   EXPECT_THAT(out_, HasSubstr("1 B/s"));
   EXPECT_THAT(out_, Not(HasSubstr("  a")));
   options_.format = Format::kJson;

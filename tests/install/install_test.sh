@@ -9,7 +9,8 @@ for file in bin/tusfs bin/tusfsctl bin/tus-upload share/man/man1/tusfs.1 share/m
     share/man/man1/tus-upload.1 share/man/man7/tusfs-semantics.7 share/man/man5/tusfs.toml.5 \
     share/bash-completion/completions/tusfsctl share/zsh/site-functions/_tusfsctl \
     share/fish/vendor_completions.d/tusfsctl.fish \
-    include/tusclient/client.h lib/systemd/system/tusfs@.service; do
+    include/tusclient/client.h lib/systemd/system/tusfs@.service lib/systemd/system/tusfs-credentials@.service \
+    lib/systemd/user/tusfs@.service; do
     [ -s "$root$3/$file" ] || { echo "not installed: $3/$file"; exit 1; }
 done
 [ "$(readlink -f "$root$3/sbin/mount.tusfs")" = "$(readlink -f "$root$3/bin/tusfs")" ] ||
@@ -28,6 +29,12 @@ command -v systemd-analyze >/dev/null || { echo "SKIPPED: no systemd-analyze her
 sed "s#^\(Exec[A-Za-z]*=\)\([^/]*/\)#\1$root\2#" "$root$3/lib/systemd/system/tusfs@.service" >"$root/tusfs@rig.service"
 said=$(systemd-analyze verify --man=no "$root/tusfs@rig.service" 2>&1) || { echo "$said"; exit 1; }
 said=$(printf '%s\n' "$said" | grep -F tusfs@ || true)
+[ -z "$said" ] || { echo "systemd-analyze: $said"; exit 1; }
+sed "s#^\(Exec[A-Za-z]*=\)\([^/]*/\)#\1$root\2#" "$root$3/lib/systemd/user/tusfs@.service" >"$root/tusfs@own.service"
+said=$(systemd-analyze --user verify --man=no "$root/tusfs@own.service" 2>&1 | grep -F tusfs@ || true)
+[ -z "$said" ] || { echo "systemd-analyze --user: $said"; exit 1; }
+cp "$root$3/lib/systemd/system/tusfs-credentials@.service" "$root/tusfs-credentials@rig.service"
+said=$(systemd-analyze verify --man=no "$root/tusfs-credentials@rig.service" 2>&1 | grep -F credentials@ || true)
 [ -z "$said" ] || { echo "systemd-analyze: $said"; exit 1; }
 # What a service may do that makes a mount for others: the unit has the reasons. Tenths.
 said=$(systemd-analyze security --offline=true --no-pager --threshold=45 "$root/tusfs@rig.service" 2>&1) ||

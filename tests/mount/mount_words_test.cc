@@ -152,6 +152,9 @@ TEST_F(MountTypeTest, WhatIsWrongIsSaidWithTheStatusOfMount) {
   auto const wrong = Run(R"(mount -t tusfs "$1" "$2" -o "setle=1")");
   EXPECT_EQ(wrong.code, 1) << "incorrect invocation";
   EXPECT_THAT(wrong.err, HasSubstr("unknown mount option 'setle'"));
+  auto const held = Run(R"(timeout 20 mount -t tusfs "$1" "$2" -o foreground)");
+  EXPECT_EQ(held.code, 1) << "incorrect invocation";
+  EXPECT_THAT(held.err, HasSubstr("foreground would hold up mount(8)"));
   auto const busy = Run(R"(mount -t tusfs "$1" ")" + mount_->mountpoint().string() + R"(")");
   EXPECT_EQ(busy.code, 32) << "mount failure: " << busy.err;
   auto const fake = Run(R"(/sbin/mount.tusfs "$1" "$2" -f && ! grep -q "by.040type" /proc/mounts)");

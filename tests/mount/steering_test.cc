@@ -100,7 +100,7 @@ TEST_F(SteeringTest, AllMountsAreListedWithWhatIsLeft) {
   EXPECT_EQ(with_file["backlog"]["left"], 5);
   EXPECT_EQ(with_file["state"], "waiting for the server");
   EXPECT_EQ(with_file["daemon_pid"], other.DaemonPid());
-  EXPECT_THAT(TusfsCtl({"mounts"}).out, HasSubstr("1 files, 5 B to go"));
+  EXPECT_THAT(TusfsCtl({"mounts"}).out, HasSubstr("1 file, 5 B to go"));
   EXPECT_EQ(TusfsCtl({"status", "--all", "--json"}).json["mounts"].size(), 2U);
   auto const check = TusfsCtl({"status", "--check", "--all"});
   EXPECT_EQ(check.code, 1);

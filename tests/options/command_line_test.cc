@@ -411,6 +411,16 @@ TEST_F(OptionsTest, AWrongValueInAFileIsSaidWithTheFile) {
   EXPECT_THAT(Refusal({"--config", File("foreground = 1\n")}), HasSubstr("tusfs.toml"));
 }
 
+TEST_F(OptionsTest, WhatDoesNotFitTogetherIsSaidWithTheLinesOfBoth) {
+  auto const file = File("token-file = \"/a\"\nsettle = 3\nbasic_file = \"/b\"\n");
+  EXPECT_THAT(
+      Refusal({"--config", file}),
+      HasSubstr(file + ":1, " + file + ":3: --token-file and --basic-file are two sources"));
+  EXPECT_THAT(Refusal({"--config", File("finish = \"*=command\"\n")}),
+              HasSubstr("tusfs.toml:1: --finish GLOB=command needs"));
+  EXPECT_THAT(Refusal({"--client-key=/k"}), HasSubstr("tusfs: --client-key needs"));
+}
+
 TEST_F(OptionsTest, AMissingFileIsSaidWithItsName) {
   EXPECT_THAT(Refusal({"--config", "/no/such.toml"}), HasSubstr("/no/such.toml"));
 }

@@ -2,6 +2,10 @@
 #include "options/config_file.h"
 
 #include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include <fstream>
+#include <thread>
 
 #include "testing/files.h"
 
@@ -69,6 +73,20 @@ TEST_F(ConfigFileTest, AnotherTypeThanTheSettingHasIsRefused) {
   EXPECT_THAT(Refusal("settle = [1]\n"), HasSubstr("a number or text: seconds from 0 to 86400"));
   EXPECT_THAT(Refusal("ignore = { a = 1 }\n"), HasSubstr("a list of texts"));
   EXPECT_THAT(Refusal("mountpoint = 5\n"), HasSubstr("'mountpoint' takes text"));
+}
+
+TEST_F(ConfigFileTest, ASettingThatIsGivenInBothSpellingsIsRefused) {
+  EXPECT_THAT(Refusal("settle-limit = 60\nsettle = 1\nsettle_limit = 90\n"),
+              HasSubstr("tusfs.toml:3: settle_limit is given twice, in line 1 as settle-limit"));
+}
+
+TEST_F(ConfigFileTest, APipeIsReadToItsEndAndNotWaitedForInVain) {
+  auto const pipe = dir_ / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THAT(RefusalOf(pipe), HasSubstr("is a pipe that nobody writes to"));
+  std::thread writer([&] { std::ofstream(pipe) << "settle = 1\n" << std::flush << "setle = 2\n"; });
+  EXPECT_THAT(RefusalOf(pipe), HasSubstr("pipe:2: unknown setting 'setle'"));
+  writer.join();
 }
 
 TEST_F(ConfigFileTest, NumbersMayBeWrittenAsTextAndTheOtherWayRound) {

@@ -256,6 +256,7 @@ runs_as_a_user() {
     as_games() { setpriv --reuid games --regid games --clear-groups env TUSFS_RUNTIME_DIR=/run/tusfs-own "$@"; }
     as_games tusfsctl status /mnt/own >/test/own || die "tusfsctl status: status $?"
     ! grep -q 'is not seen' /test/own || die "it does not see how writers end"
+    tusfsctl status /mnt/own >/dev/null || die "root does not find it: status $?"
     head -c 3000 $source >/mnt/own/whole
     # Root's writer is another user's here.
     perl -e "open F, '>', '/mnt/own/late'; print F 'x'; close F; exit 3" || true
@@ -268,6 +269,89 @@ runs_as_a_user() {
     cmp -n 3000 $source /mnt/own/whole || die "the mount is not what it was"
     systemctl stop $own || die "systemctl stop: status $?"
     ! grep -q ' /mnt/own ' /proc/self/mounts || die "it is mounted still"
+}
+
+# answer_as_a_locked_server FILE: it writes down who asks, and lets nobody in.
+answer_as_a_locked_server() {
+    perl -MIO::Socket::INET -e '
+        $listening = IO::Socket::INET->new(LocalAddr => "127.0.0.1:1081", Listen => 9, ReuseAddr => 1) or die;
+        while ($client = $listening->accept) {
+            while (defined($line = <$client>) && $line ne "\r\n") {
+                next unless $line =~ /^Authorization: (.*?)\r/;
+                open $said, ">>", $ARGV[0] or die; print $said "$1\n"; close $said;
+            }
+            print $client "HTTP/1.1 401 Unauthorized\r\nTus-Resumable: 1.0.0\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            close $client;
+        }' "$1" &
+    locked=$!
+}
+
+# By a service of its own, whose LoadCredential= is read at each of its starts.
+reads_credentials_again() {
+    secret=tusfs@secret.service
+    mkdir -p /mnt/secret /etc/systemd/system/tusfs@secret.service.d /etc/systemd/system/tusfs-credentials@secret.service.d
+    chown games /mnt/secret
+    sed 's#/mnt/own#/mnt/secret#; s#lib/tusfs-own#lib/tusfs-secret#; s#1080#1081#' /etc/tusfs/own.toml >/etc/tusfs/secret.toml
+    echo 'token-file = "token"' >>/etc/tusfs/secret.toml
+    sed 's/tusfs-own/tusfs-secret/' /etc/systemd/system/tusfs@own.service.d/user.conf >/etc/systemd/system/tusfs@secret.service.d/user.conf
+    cat >>/etc/systemd/system/tusfs@secret.service.d/user.conf <<END
+Environment=CREDENTIALS_DIRECTORY=/run/tusfs-credentials/secret
+ExecReload=
+ExecReload=+systemctl start tusfs-credentials@secret.service
+ExecReload=$(command -v tusfsctl) reload --keeper \$MAINPID
+[Unit]
+Requires=tusfs-credentials@secret.service
+After=tusfs-credentials@secret.service
+END
+    printf '[Service]\nUser=games\nLoadCredential=token:/etc/tusfs/secret.token\n' \
+        >/etc/systemd/system/tusfs-credentials@secret.service.d/load.conf
+    (umask 077 && echo first >/etc/tusfs/secret.token)
+    systemctl daemon-reload
+    answer_as_a_locked_server /test/asked
+    trap 'kill $locked' EXIT
+    systemctl start $secret || die "systemctl start: status $?"
+    within 10 grep -qx 'Bearer first' /test/asked || die "it asked with $(cat /test/asked)"
+    keeper=$(property MainPID $secret)
+    echo second >/etc/tusfs/secret.token
+    systemctl reload $secret || die "systemctl reload: status $?"
+    within 20 grep -qx 'Bearer second' /test/asked || die "it asked with $(cat /test/asked)"
+    [ "$(property MainPID $secret)" -eq "$keeper" ] || die "it has another keeper"
+    [ "$(stat -c '%U %a' /run/tusfs-credentials/secret/token)" = "games 400" ] || die "others may read the credential"
+    rm /etc/tusfs/secret.token
+    ! systemctl reload $secret 2>/dev/null || die "a reload without its credential says that it is done"
+    [ "$(property ActiveState $secret)" = active ] || die "the mount has ended"
+    systemctl stop $secret || die "systemctl stop: status $?"
+}
+
+# In the systemd of a user who is not root, with fusermount3.
+is_a_users_own() {
+    useradd --create-home rigger || die "no such user can be made"
+    number=$(id -u rigger)
+    systemctl start "user@$number.service" || die "the user has no systemd: $(systemctl status "user@$number.service")"
+    as_rigger() { setpriv --reuid rigger --regid rigger --clear-groups env HOME=/home/rigger XDG_RUNTIME_DIR="/run/user/$number" "$@"; }
+    as_rigger mkdir -p /home/rigger/.config/tusfs
+    sed 's#/mnt/rig#/home/rigger/mount#; /^state-dir\|^allow-other/d' /etc/tusfs/rig.toml >/home/rigger/.config/tusfs/mine.toml
+    as_rigger systemctl --user start tusfs@mine.service || die "$(journalctl -n 20 _UID="$number")"
+    users() { as_rigger systemctl --user show --value -p "$1" tusfs@mine.service; }
+    as_rigger dd if=$source of=/home/rigger/mount/copy bs=2000 count=10000 2>/test/dd.log &
+    copying=$!
+    old=$(users MainPID)
+    as_rigger systemctl --user kill --kill-whom=all --signal=KILL tusfs@mine.service
+    is_there_again() { case $(users MainPID) in 0 | "$old") return 1 ;; esac; }
+    within 10 is_there_again || die "systemd does not start it again"
+    wait $copying || die "dd ended with status $?: $(cat /test/dd.log)"
+    as_rigger cmp -n 20000000 $source /home/rigger/mount/copy || die "the copy has other bytes"
+    as_rigger tusfsctl wait --timeout 60 /home/rigger/mount || die "tusfsctl wait: status $?"
+    as_rigger systemctl --user reload tusfs@mine.service || die "systemctl reload: status $?"
+    tusfsctl status /home/rigger/mount >/dev/null || die "root does not find it: status $?"
+    as_rigger systemctl --user stop tusfs@mine.service || die "systemctl stop: status $?"
+    ! grep -q ' /home/rigger/mount ' /proc/self/mounts || die "it is mounted still"
+    # And without a directory for the sockets, so that they are below /tmp.
+    as_rigger env -u XDG_RUNTIME_DIR tusfs --config /home/rigger/.config/tusfs/mine.toml || die "tusfs: status $?"
+    [ -e "/tmp/tusfs-$number" ] || die "the sockets are elsewhere"
+    tusfsctl status /home/rigger/mount >/dev/null || die "root does not find what is below /tmp: status $?"
+    umount /home/rigger/mount || die "umount: status $?"
+    systemctl stop "user@$number.service"
 }
 
 # What may mend itself, here a state directory that another one uses, is tried again less and less often, until it does.
@@ -437,6 +521,8 @@ point "killed while it stops, it stays stopped, and can be started again" stays_
 point "umount and SIGTERM end the service, and it can be started again" ends_orderly
 point "with what the unit allows it sees how writers of other users end" sees_writers
 point "it runs as another user than root, with the capabilities of the unit" runs_as_a_user
+point "a reload reads a credential again that systemd has loaded" reads_credentials_again
+point "a user's own systemd runs it" is_a_users_own
 point "a wrong configuration fails the unit, once" fails_when_wrong
 point "what may mend itself is tried again after longer and longer pauses" is_put_off
 point "a line of fstab mounts it, and its unit ends it" is_in_fstab
