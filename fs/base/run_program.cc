@@ -24,7 +24,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kMostWords = 200;  // bytes
+constexpr std::size_t kMostToldWords = 200;  // bytes
 constexpr int kPollMilliseconds = 20;
 
 struct Descriptors {
@@ -33,11 +33,19 @@ struct Descriptors {
   int words;
 };
 
+/// As exec takes them. `texts` outlive it.
+std::vector<char*> PointersTo(std::vector<std::string> const& texts) {
+  std::vector<char*> pointers;
+  for (auto const& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
 /// 0 or an errno.
-int Spawn(pid_t& pid, std::vector<std::string> const& argv, Descriptors const& descriptors) {
-  std::vector<char*> words;
-  for (auto const& word : argv) words.push_back(const_cast<char*>(word.c_str()));
-  words.push_back(nullptr);
+int Spawn(pid_t& pid, ProgramRun const& run, Descriptors const& descriptors) {
+  auto const words = PointersTo(run.argv);
+  std::vector<std::string> const none_given;
+  auto const variables = PointersTo(run.environment ? *run.environment : none_given);
   posix_spawn_file_actions_t actions{};
   posix_spawnattr_t attributes{};
   ::posix_spawn_file_actions_init(&actions);
@@ -57,7 +65,8 @@ int Spawn(pid_t& pid, std::vector<std::string> const& argv, Descriptors const& d
   ::posix_spawnattr_setflags(
       &attributes,
       static_cast<short>(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
-  int const code = ::posix_spawnp(&pid, words[0], &actions, &attributes, words.data(), environ);
+  int const code = ::posix_spawnp(&pid, words[0], &actions, &attributes, words.data(),
+                                  run.environment ? variables.data() : environ);
   ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&actions);
   return code;
@@ -149,7 +158,7 @@ Result<int> Await(pid_t pid, Outlet& output, Outlet& words, ProgramRun const& ru
 Result<std::string> RunProgram(ProgramRun const& run, std::stop_token stop) {
   bool const is_wanted = run.most_output > 0;
   Outlet output(run.most_output);
-  Outlet words(kMostWords);
+  Outlet words(run.most_words);
   auto const input = FileOf(run.input);
   if (!input) return Failure(input.error());
   if (auto opened = words.Open(); !opened) return Failure(opened.error());
@@ -158,18 +167,19 @@ Result<std::string> RunProgram(ProgramRun const& run, std::stop_token stop) {
   Descriptors const descriptors{.input = input->get(),
                                 .output = is_wanted ? output.writing() : words.writing(),
                                 .words = words.writing()};
-  if (int const code = Spawn(pid, run.argv, descriptors); code != 0) {
+  if (int const code = Spawn(pid, run, descriptors); code != 0) {
     return Fail(code, "cannot be started: " + std::generic_category().message(code));
   }
   output.WasHandedOn();
   words.WasHandedOn();
   auto const status = Await(pid, output, words, run, stop);
+  if (run.said) run.said(words.text());
   if (!status) return Failure(status.error());
   if (*status == 0 && is_wanted && output.is_cut()) {
     return Fail(EFBIG, "printed more than " + std::to_string(run.most_output) + " bytes");
   }
   if (*status == 0) return output.text();
-  auto const said = OneLine(words.text());
+  auto const said = OneLine(words.text().substr(0, kMostToldWords));
   return Fail(ECHILD,
               (WIFEXITED(*status) ? "exited with status " + std::to_string(WEXITSTATUS(*status))
                                   : "was killed by signal " + std::to_string(WTERMSIG(*status))) +

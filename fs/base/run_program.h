@@ -5,8 +5,11 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -19,6 +22,12 @@ struct ProgramRun {
   std::string input{};  ///< its standard input
   /// Bytes of standard output that are wanted. 0: none, it only says why it failed.
   std::size_t most_output = 0;
+  /// "NAME=VALUE" of its whole environment; nothing: ours.
+  std::optional<std::vector<std::string>> environment{};
+  /// Called with what it said, whether it succeeded or not: on standard error, and on standard
+  /// output where that is not wanted; the first `most_words` bytes. Not where it was not started.
+  std::function<void(std::string_view)> said{};
+  std::size_t most_words = 200;
 };
 
 /// Starts it with none of our descriptors, waits until it has ended with status 0, and gives what

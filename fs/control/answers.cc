@@ -128,6 +128,23 @@ std::string ShowSpool(json const& spool) {
   return text + "\n";
 }
 
+std::string ShowHooks(json const& status) {
+  auto const found = status.find("hooks");
+  if (found == status.end() || !found->is_object()) return {};
+  auto const waiting = NumberOf(*found, "waiting");
+  auto text = "  hooks   " + (waiting == 0 ? std::string("all were told")
+                                           : std::to_string(waiting) + " events are to be told");
+  if (auto const lost = NumberOf(*found, "lost"); lost > 0) {
+    text += ", " + std::to_string(lost) + " are not told any more";
+  }
+  auto const failure = found->find("failure");
+  if (failure != found->end() && failure->is_object()) {
+    text += "; the last failure was at " + ShownText(*failure, "time") + " (" +
+            ShownText(*failure, "event") + "): " + ShownText(*failure, "error");
+  }
+  return text + "\n";
+}
+
 }  // namespace
 
 std::string ShowBytes(std::uint64_t bytes) {
@@ -201,7 +218,7 @@ std::string ShowMount(json const& status, bool with_bars) {
     files += (files.empty() ? "" : ", ") + std::to_string(AsNumber(count)) + " " + Printable(state);
   }
   text += "  files   " + (files.empty() ? "none" : files) + "\n";
-  return text + ShowSpool(status.at("spool")) + ShowProcesses(status);
+  return text + ShowSpool(status.at("spool")) + ShowHooks(status) + ShowProcesses(status);
 }
 
 std::string SummaryOf(json const& status) {

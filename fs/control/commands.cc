@@ -86,7 +86,24 @@ json Decided(Result<Decisions::Outcomes> const& outcomes, std::string const& pat
   return {{"files", std::move(files)}};
 }
 
-json Status(Result<StatusReport> const& status, MountEntry const& entry, Controls const& controls) {
+// Null where no program is told anything.
+json HooksOf(Hooks const& hooks) {
+  if (!hooks.HasPrograms()) return nullptr;
+  auto const report = hooks.report();
+  json failure;
+  if (report.failed_at != 0) {
+    failure = {{"time", Timestamp(report.failed_at)},
+               {"event", report.failed_event},
+               {"error", report.failure}};
+  }
+  return {{"waiting", report.waiting},
+          {"told", report.told},
+          {"lost", report.lost},
+          {"failure", std::move(failure)}};
+}
+
+json StatusOf(Result<StatusReport> const& status, MountEntry const& entry,
+              Controls const& controls) {
   if (!status) return Problem(Describe(status.error()));
   json files = json::object();
   for (auto const& [state, count] : status->files) files[std::string(state)] = count;
@@ -155,7 +172,13 @@ std::optional<Decisions::Rest> RestOf(std::string const& text) {
 
 std::string Commands::Summary() const {
   auto const status = reporter_.Status();
-  return status ? SummaryOf(Status(status, entry_, controls_)) : Describe(status.error());
+  return status ? SummaryOf(StatusOf(status, entry_, controls_)) : Describe(status.error());
+}
+
+json Commands::Status() const {
+  auto status = StatusOf(reporter_.Status(), entry_, controls_);
+  if (!status.contains("error")) status["hooks"] = HooksOf(hooks_);
+  return status;
 }
 
 // One request, taken apart.
@@ -212,7 +235,7 @@ void Commands::Answer(std::string const& request, Sink const& send, std::stop_to
 json Commands::Answer(Asked const& asked, std::stop_token stop) const {
   auto const command = asked.Text("command");
   auto const path = asked.Path();
-  if (command == "status") return Status(reporter_.Status(), entry_, controls_);
+  if (command == "status") return Status();
   if (command == "backlog") {
     Backlog backlog(reporter_, path);
     if (auto counted = backlog.CountAnew(); !counted) return Problem(counted.error(), path);

@@ -28,6 +28,7 @@
 #include "control/registry.h"
 #include "filesystem/decisions.h"
 #include "filesystem/report.h"
+#include "hooks/hooks.h"
 
 namespace tusfs {
 
@@ -36,12 +37,13 @@ class Commands {
   /// The collaborators outlive the commands.
   /// `flush_ledger`: LedgerKeeper::Flush.
   Commands(MountEntry entry, Reporter const& reporter, Decisions& decisions, Controls& controls,
-           std::function<Result<void>()> flush_ledger)
+           std::function<Result<void>()> flush_ledger, Hooks const& hooks)
       : entry_(std::move(entry)),
         reporter_(reporter),
         decisions_(decisions),
         controls_(controls),
-        flush_ledger_(std::move(flush_ledger)) {}
+        flush_ledger_(std::move(flush_ledger)),
+        hooks_(hooks) {}
 
   /// Takes a piece of an answer; false: nobody wants more of it.
   using Sink = std::function<bool(std::string_view piece)>;
@@ -62,6 +64,7 @@ class Commands {
  private:
   class Asked;
   [[nodiscard]] nlohmann::json Answer(Asked const& asked, std::stop_token stop) const;
+  [[nodiscard]] nlohmann::json Status() const;
   [[nodiscard]] nlohmann::json Steer(Asked const& asked) const;
 
   MountEntry const entry_;
@@ -69,6 +72,7 @@ class Commands {
   Decisions& decisions_;
   Controls& controls_;
   std::function<Result<void>()> const flush_ledger_;
+  Hooks const& hooks_;
 };
 
 }  // namespace tusfs

@@ -64,7 +64,10 @@ std::vector<Missing> WhatIsMissing(Options const& options) {
   }
   for (auto const& [name, words] : {std::pair("token-command", options.token_command),
                                     {"finish-command", options.finish_command},
-                                    {"create-command", options.create_command}}) {
+                                    {"create-command", options.create_command},
+                                    {"on-uploaded", options.on_uploaded},
+                                    {"on-stuck", options.on_stuck},
+                                    {"on-server", options.on_server}}) {
     if (words.empty() || CanBeRun(words.front())) continue;
     missing.push_back({name, "is '" + words.front() +
                                  "', which is no program here: name one that PATH finds, or its "

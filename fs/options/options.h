@@ -89,6 +89,13 @@ struct Options {
   std::chrono::seconds give_up{0};          ///< 0: never
   std::vector<std::string> create_command;  ///< its words
 
+  // Hooks (hook_settings.h): the words of each program.
+  std::vector<std::string> on_uploaded;
+  std::vector<std::string> on_stuck;
+  std::vector<std::string> on_server;
+  std::chrono::seconds server_away{600};
+  std::chrono::seconds hook_timeout{60};
+
   std::string metrics;  ///< as ParseListenAddress takes it, or empty
   LogLevel log_level = LogLevel::kInfo;
   bool core_dumps = false;

@@ -14,6 +14,7 @@
 #include "filesystem/recovery.h"
 #include "hooks/passings.h"
 #include "metrics/mount_metrics.h"
+#include "options/hook_settings.h"
 #include "options/publish_settings.h"
 #include "options/space_settings.h"
 #include "options/upload_settings.h"
@@ -41,7 +42,8 @@ Daemon::Daemon(Options const& options, std::string url, KeeperLine line, Logger 
       keeper_(::getppid()),
       line_(std::move(line)),
       manager_(logger_),
-      processes_(options.copiers) {}
+      processes_(options.copiers),
+      hooks_(HookOptionsOf(options), clock_, logger_) {}
 
 // ---- the beginning
 
@@ -55,6 +57,7 @@ Result<void> Daemon::Begin() {
   if (auto started = uploader_->Start(); !started) return started;
   if (auto started = StartControl(); !started) return started;
   if (auto taken = TakeMount(); !taken) return taken;
+  if (auto started = StartHooks(); !started) return started;
   StartWatch();
   StartMetrics();
   reclaimer_.emplace(*state_.store, *state_.spool, filesystem_->shrinker(), clock_,
@@ -113,10 +116,16 @@ Result<void> Daemon::MakeRooms() {
   uploading->on_server_change = [this] {
     news_.Note();
     ::eventfd_write(server_news_.get(), 1);
+    if (server_watch_) server_watch_->Note();
   };
   ReadBackOptions reading{.client = uploading->client, .make_transport = uploading->make_transport};
   uploader_ =
       std::make_unique<Uploader>(*std::move(uploading), rules_, store, spool, clock_, logger_);
+  if (!options_.on_server.empty()) {
+    server_watch_ = std::make_unique<ServerWatch>(
+        options_.server_away, tus::RedactUrl(url_), [this] { return uploader_->Server(); }, store,
+        hooks_, clock_, logger_);
+  }
   if (options_.read_back) {
     // Nobody reads before there is a server.
     read_back_ =
@@ -137,9 +146,10 @@ Result<void> Daemon::MakeRooms() {
   return filesystem_->TakeOver();
 }
 
-// Told when it is durable: what a power cut takes back has not happened.
+// The log is told when it is durable: what a power cut takes back has not happened.
 void Daemon::Attend(Transaction& transaction) {
   for (auto& passing : PassingsOf(transaction, rules_)) {
+    hooks_.Add(transaction, passing);
     transaction.WhenDurable(
         [logger = logger_, told = std::move(passing)] { LogPassing(*logger, told); });
   }
@@ -158,8 +168,9 @@ Result<void> Daemon::StartControl() {
   reporter_.emplace(*state_.store, *state_.spool, *uploader_, *finishing_);
   decisions_.emplace(*state_.store, filesystem_->open_files(), filesystem_->shrinker(), *uploader_,
                      *finishing_, clock_);
-  commands_.emplace(entry_, *reporter_, *decisions_, *controls_,
-                    [this] { return ledger_->Flush(kLedgerPatience); });
+  commands_.emplace(
+      entry_, *reporter_, *decisions_, *controls_,
+      [this] { return ledger_->Flush(kLedgerPatience); }, hooks_);
   auto watchers = Watchers::Start(*state_.store, *reporter_, *uploader_,
                                   UniqueFd(::fcntl(server_news_.get(), F_DUPFD_CLOEXEC, 0)));
   if (!watchers) return Failure(watchers.error());
@@ -192,6 +203,12 @@ Result<void> Daemon::TakeMount() {
   mounted_.emplace(entry_.mount);
   server_->TakeOver();
   line_.SayServing();
+  return {};
+}
+
+Result<void> Daemon::StartHooks() {
+  if (auto started = hooks_.Start(*state_.store); !started) return started;
+  if (server_watch_) server_watch_->Start();
   return {};
 }
 
@@ -320,6 +337,8 @@ bool Daemon::OnEndSignal(pid_t sender) {
 // Transfers end while the settler waits for the disk.
 void Daemon::EndPublishing() {
   uploader_->RequestStop();
+  hooks_.Stop();
+  if (server_watch_) server_watch_->Stop();
   writer_ends_->Stop();
   finishing_->Stop();
   uploader_->Stop();

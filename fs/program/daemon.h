@@ -38,6 +38,8 @@
 #include "fuse/mountpoint.h"
 #include "fuse/request_slots.h"
 #include "fuse/server.h"
+#include "hooks/hooks.h"
+#include "hooks/server_watch.h"
 #include "keeper/daemon_side.h"
 #include "keeper/service_manager.h"
 #include "keeper/status_news.h"
@@ -87,6 +89,7 @@ class Daemon {
   [[nodiscard]] Result<void> StartControl();
   void AnswerControl(std::string const& request, Peer& peer);
   [[nodiscard]] Result<void> TakeMount();
+  [[nodiscard]] Result<void> StartHooks();
   void StartMetrics();
   void StartWatch();
   void StartSweep();
@@ -127,13 +130,15 @@ class Daemon {
   KernelProcessEnds process_ends_;
   std::optional<RequestSlots> slots_;
   bool is_successor_ = false;
+  Hooks hooks_;  ///< outlives the store, whose last changes it is told of
   State state_;
   std::unique_ptr<Describer> describer_;
   std::unique_ptr<LedgerKeeper> ledger_;
   tus::BandwidthLimit bandwidth_;
   std::unique_ptr<tus::Credentials> credentials_;
   PublishRules rules_;
-  std::unique_ptr<RequestMetrics> requests_;  ///< null: nobody counts
+  std::unique_ptr<RequestMetrics> requests_;   ///< null: nobody counts
+  std::unique_ptr<ServerWatch> server_watch_;  ///< null: nobody is told
   std::unique_ptr<Uploader> uploader_;
   std::unique_ptr<ReadBack> read_back_;  ///< null: uploaded bytes are not read back
   std::unique_ptr<Finishing> finishing_;

@@ -67,6 +67,28 @@ TEST(RunProgram, ThatFailsIsNotQuotedWithWhatItPrintsForUs) {
   EXPECT_EQ(Describe(ran.error()), "exited with status 3: no quota");
 }
 
+TEST(RunProgram, ThatGetsAnEnvironmentHasNoOther) {
+  auto const ran = RunProgram({.argv = {"/usr/bin/env"},
+                               .timeout = kLong,
+                               .most_output = 1000,
+                               .environment = std::vector<std::string>{"ONE=1\n2"}},
+                              {});
+  ASSERT_TRUE(Ok(ran));
+  EXPECT_EQ(*ran, "ONE=1\n2\n");
+}
+
+TEST(RunProgram, ThatIsListenedToIsHeardWhetherItSucceedsOrNot) {
+  std::string heard;
+  auto const listen = [&](std::string_view said) { heard += std::string(said) + "|"; };
+  ProgramRun run{.argv = {"sh", "-c", "echo out; echo err >&2"}, .timeout = kLong};
+  run.said = listen;
+  run.most_words = 6;
+  EXPECT_TRUE(Ok(RunProgram(run, {})));
+  run.argv.back() = "echo no; exit 1";
+  EXPECT_FALSE(RunProgram(run, {}));
+  EXPECT_EQ(heard, "out\ner|no\n|");
+}
+
 TEST(RunProgram, ThatIsNotThereSaysSo) {
   EXPECT_THAT(WhatIsWrong({"no-such-program"}, kLong), StartsWith("cannot be started: No such"));
 }

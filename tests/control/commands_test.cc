@@ -109,6 +109,7 @@ class CommandsTest : public testing::Test {
       *store_, filesystem_.open_files(), filesystem_.shrinker(), uploader_, finishing_, clock_};
   tus::BandwidthLimit bandwidth_;
   Controls controls_{*store_, uploader_, bandwidth_, QuietLogger()};
+  Hooks const hooks_{{}, clock_, QuietLogger()};
   Commands const commands_{{.mount = "/mnt/ingest",
                             .url = "http://tus/files/",
                             .state_dir = "",
@@ -117,7 +118,8 @@ class CommandsTest : public testing::Test {
                            reporter_,
                            decisions_,
                            controls_,
-                           [this] { return ledger_; }};
+                           [this] { return ledger_; },
+                           hooks_};
   Result<void> ledger_;
 };
 
@@ -125,6 +127,22 @@ TEST_F(CommandsTest, TheLedgerIsBroughtUpToDateOrItSaysWhyNot) {
   EXPECT_EQ(Answer(R"({"command": "flush-ledger"})"), json::object());
   ledger_ = Fail(ETIMEDOUT, "the disk takes its time");
   EXPECT_EQ(Answer(R"({"command": "flush-ledger"})")["error"], "the disk takes its time");
+}
+
+TEST_F(CommandsTest, StatusSaysHowHooksAreWhereThereAreSome) {
+  EXPECT_TRUE(Answer(R"({"command": "status"})")["hooks"].is_null());
+  Hooks const hooks{{.programs = {{Lane::kUploaded, {"true"}}}}, clock_, QuietLogger()};
+  Commands const commands{
+      MountEntry{}, reporter_, decisions_, controls_, [] { return Result<void>(); }, hooks};
+  std::string text;
+  commands.Answer(R"({"command": "status"})", [&](std::string_view piece) {
+    text += piece;
+    return true;
+  });
+  auto const told = nlohmann::json::parse(text)["hooks"];
+  EXPECT_EQ(told["waiting"], 0);
+  EXPECT_EQ(told["lost"], 0);
+  EXPECT_TRUE(told["failure"].is_null());
 }
 
 TEST_F(CommandsTest, StatusHasEveryFieldOfTheContract) {

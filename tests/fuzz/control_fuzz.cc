@@ -122,6 +122,7 @@ class Daemon {
                        mount_.clock()};
   tus::BandwidthLimit bandwidth_;
   Controls controls_{mount_.store(), mount_.uploader(), bandwidth_, std::make_shared<Log>(nullptr)};
+  Hooks const hooks_{{}, mount_.clock(), std::make_shared<Log>(nullptr)};
   Commands const commands_{{.mount = "/mnt/ingest",
                             .url = SmallMount::kEndpoint,
                             .state_dir = "",
@@ -130,7 +131,8 @@ class Daemon {
                            reporter_,
                            decisions_,
                            controls_,
-                           [] { return Result<void>(); }};
+                           [] { return Result<void>(); },
+                           hooks_};
 };
 
 void AskDaemon(std::string_view text) {

@@ -18,9 +18,9 @@ may_use() {
         uploader) echo "base spool catalog uploader" ;;
         filesystem) echo "base content spool catalog uploader filesystem" ;;
         hooks) echo "base catalog uploader hooks" ;;
-        control) echo "base spool catalog proof uploader filesystem control" ;;
+        control) echo "base spool catalog proof uploader hooks filesystem control" ;;
         metrics) echo "base filesystem metrics" ;;
-        options) echo "base spool uploader filesystem options" ;;
+        options) echo "base spool uploader hooks filesystem options" ;;
         fuse) echo "base filesystem fuse" ;;
         import) echo "base import" ;;
         keeper) echo "base control fuse keeper" ;;

@@ -61,5 +61,13 @@ TEST(WhatIsMissing, FindsProgramsAsTheDaemonWill) {
   }
 }
 
+TEST(WhatIsMissing, HooksAreProgramsThatCanBeRun) {
+  Options options;
+  options.on_uploaded = {"/nothing", "uploaded"};
+  options.on_stuck = {"sh"};
+  options.on_server = {"/etc"};
+  EXPECT_THAT(WhatIsMissing(options), ElementsAre(Is("on-uploaded"), Is("on-server")));
+}
+
 }  // namespace
 }  // namespace tusfs

@@ -478,6 +478,8 @@ TEST_F(CommandLineTest, SaysEveryOption) {
         {"--core-dumps", "--make-mountpoint", "--import", "--volatile", "--retry-refused",
          "--lenient", "--give-up=3600", "--metrics=9817", "--create-command=make-upload --for rig",
          "--sha256=off", "--ledger-keep=31536000"},
+        {"--on-uploaded=tell uploaded", "--on-stuck=tell stuck", "--on-server=tell server",
+         "--server-away=60", "--hook-timeout=5"},
         {"--url-file=" + UrlFile("http://tus/files/?token=s3cret\n")},
         {"--token-file=/a"},
         {"--basic-file=/a"},
