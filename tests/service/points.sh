@@ -251,6 +251,13 @@ runs_as_a_user() {
     if [ "$(stat -c %a /dev/fuse)" != 666 ]; then
         umount -l /dev/fuse && rm -f /dev/fuse && mknod -m 666 /dev/fuse c 10 229 || die "no /dev/fuse for everybody"
     fi
+    # The drop-ins that are installed, for another user and place.
+    examples=$(dirname "$(dirname "$(command -v tusfs)")")/share/doc/tusfs/examples
+    mkdir -p /etc/systemd/system/$own.d
+    sed 's/^User=rig/User=games/; s/tusfs-rig/tusfs-own/g' "$examples/own-user.conf" >/etc/systemd/system/$own.d/user.conf
+    # What the kernel is old enough to need, and may be left out of a newer one.
+    case $(uname -r) in [1-5].* | 6.[0-9].* | 6.1[0-4].*) ;; *) cp "$examples/linux-6.15.conf" /etc/systemd/system/$own.d ;; esac
+    systemctl daemon-reload
     systemctl start $own || die "systemctl start: status $?"
     [ "$(ps -o user= -p "$(property MainPID $own)")" = games ] || die "it is of another user"
     as_games() { setpriv --reuid games --regid games --clear-groups env TUSFS_RUNTIME_DIR=/run/tusfs-own "$@"; }
