@@ -161,7 +161,7 @@ struct Upload {
   std::uint64_t offset = 0;             ///< bytes that the server has confirmed
   std::uint64_t frontier = 0;           ///< end of the bytes ever handed to a PATCH
   std::optional<std::uint64_t> length;  ///< declared
-  FileTime created = 0;
+  FileTime created = 0;  ///< 0: at another server, before the state directory was moved
   FileTime expires = 0;  ///< when the server deletes it unless it is complete; 0: it did not say
   /// Ownerless: when nothing was on its way to it any more, and others might adopt it. 0: not yet.
   FileTime at_rest = 0;

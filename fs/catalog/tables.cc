@@ -254,7 +254,7 @@ Result<std::optional<Uuid>> DetachUpload(Transaction& transaction, Inode& inode,
   bool const on_server = !upload.url.empty();
   bool const sent = upload.frontier > 0;
   bool const published = upload.phase == UploadPhase::kComplete;
-  adoptable = adoptable && sent && upload.phase != UploadPhase::kRefused &&
+  adoptable = adoptable && sent && upload.created != 0 && upload.phase != UploadPhase::kRefused &&
               upload.phase != UploadPhase::kUnconfirmed;
   if (!on_server || (published && !adoptable)) {
     // Nothing to clean up there: it was never made, or it belongs to the ingest now.

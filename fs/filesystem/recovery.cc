@@ -17,7 +17,6 @@
 namespace tusfs {
 namespace {
 
-constexpr char const* kEndpointNote = "endpoint";
 constexpr char const* kBootNote = "boot";
 
 constexpr char const* kPowerCut = "the machine stopped before its bytes were on disk";

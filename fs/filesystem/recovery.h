@@ -16,6 +16,9 @@
 
 namespace tusfs {
 
+/// The server that the uploads of a catalog are at.
+constexpr char const* kEndpointNote = "endpoint";
+
 struct RecoveryOptions {
   std::string endpoint;   ///< normalised; a state directory belongs to one
   std::string boot_id;    ///< of the running kernel

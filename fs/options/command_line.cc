@@ -1,6 +1,9 @@
 #include "options/command_line.h"
 
+#include <tusclient/client.h>
+
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <map>
 #include <sstream>
 
@@ -34,6 +37,8 @@ struct GivenWords {
   std::string mountpoint;
   std::string config;
   std::string check;  ///< "true", or the file to check
+  std::string move_to;
+  bool dry_run = false;
   std::vector<std::string> mount_options;
   std::map<std::string, std::vector<std::string>> values;  ///< by name of a setting
   std::map<std::string, std::string> flags;                ///< likewise
@@ -48,6 +53,10 @@ void Declare(CLI::App& app, GivenWords& words) {
   app.add_flag("--check-config", words.check,
                "print every setting with its origin, or what is wrong; mount nothing")
       ->option_text("[FILE]");
+  app.add_option("--move-to", words.move_to,
+                 "take the state of an ended mount to the server NEW-URL; mount nothing")
+      ->option_text("NEW-URL");
+  app.add_flag("--dry-run", words.dry_run, "say what --move-to would send, and change nothing");
   app.add_option("-o", words.mount_options, "options in the style of mount(8): a,b=c")
       ->option_text("OPTIONS")
       ->allow_extra_args(false);
@@ -91,6 +100,16 @@ void Check(Result<void> const& checked, Given& given) {
   if (!checked) given.AddMistake(checked.error().context);
 }
 
+Result<void> CheckMove(GivenWords const& words) {
+  if (words.move_to.empty()) {
+    return words.dry_run ? Fail(EINVAL, "--dry-run is for --move-to") : Result<void>();
+  }
+  if (auto const url = tus::NormalizeEndpoint(words.move_to); !url) {
+    return Fail(EINVAL, "--move-to " + words.move_to + ": " + url.error().message);
+  }
+  return {};
+}
+
 /// What wins comes last.
 Invocation Apply(CLI::App const& app, GivenWords words) {
   Invocation invocation;
@@ -109,6 +128,9 @@ Invocation Apply(CLI::App const& app, GivenWords words) {
   }
   Check(SetPlaces(options, words.url, words.mountpoint, given), given);
   if (!options.url.empty() && !invocation.remount) Check(CheckUrl(options), given);
+  Check(CheckMove(words), given);
+  invocation.move_to = std::move(words.move_to);
+  invocation.dry_run = words.dry_run;
   if (!given.mistakes().empty()) return Rejected(given.mistakes());
   invocation.options = std::move(options);
   return invocation;

@@ -15,6 +15,8 @@ struct Invocation {
   std::optional<Options> options;
   Given given;                             ///< where the options are from
   bool check = false;                      ///< --check-config: tell them, and mount nothing
+  std::string move_to;                     ///< --move-to: the new URL; mount nothing
+  bool dry_run = false;                    ///< of that: change nothing
   bool remount = false;                    ///< -o remount: a change of the mount that there is
   std::vector<std::string> given_after_o;  ///< names of settings, as they were spelt
   std::string output;

@@ -1,7 +1,6 @@
 // The keeper's process: checks, then the keeper room.
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <tusclient/redact.h>
 #include <unistd.h>
 
@@ -20,6 +19,7 @@
 #include "options/places.h"
 #include "program/open_state.h"
 #include "program/process.h"
+#include "program/state_directory.h"
 #include "program/wiring.h"
 
 namespace tusfs {
@@ -58,28 +58,6 @@ Result<UniqueFd> InMemory(std::string const& text) {
     return Failure(written.error());
   }
   return fd;
-}
-
-// A link of one's own, to a larger disk, is followed; one of somebody else would choose for us.
-bool IsStrangersLink(std::filesystem::path path) {
-  if (!path.has_filename()) path = path.parent_path();  // "state/"
-  struct stat status {};
-  return ::lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode) && status.st_uid != 0 &&
-         status.st_uid != ::geteuid();
-}
-
-// Paths of later daemons must not depend on where this one was started.
-Result<std::filesystem::path> StateDirectory(Options const& options,
-                                             std::string const& mountpoint) {
-  auto chosen = options.state_dir.empty() ? DefaultStateDirectory(mountpoint)
-                                          : std::filesystem::path(options.state_dir);
-  if (!chosen) return chosen;
-  if (IsStrangersLink(*chosen)) {
-    return Fail(EPERM, "the state directory '" + chosen->string() +
-                           "' is a symbolic link of another user: name the directory itself with "
-                           "--state-dir");
-  }
-  return std::filesystem::weakly_canonical(std::filesystem::absolute(*chosen));
 }
 
 Result<void> CheckFiles(Options const& options) {
@@ -166,7 +144,7 @@ Result<int> KeepMount(CommandLine const& command_line, Options const& options,
                                 .make = options.make_mountpoint},
                                logger);
   if (!mountpoint) return Failure(mountpoint.error());
-  auto const state_dir = StateDirectory(options, *mountpoint);
+  auto const state_dir = StateDirectoryOf(options, *mountpoint);
   if (!state_dir) return Failure(state_dir.error());
   auto const runtime = RuntimeDirectory();
   if (!runtime) return Failure(runtime.error());

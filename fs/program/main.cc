@@ -20,6 +20,7 @@
 #include "program/check_config.h"
 #include "program/exit_status.h"
 #include "program/mount_units.h"
+#include "program/move_state.h"
 #include "program/process.h"
 #include "program/put_off.h"
 #include "program/remount.h"
@@ -152,6 +153,9 @@ int Run(CommandLine const& command_line, Invocation const& invocation) {
   if (invocation.options) {
     auto const& options = *invocation.options;
     if (invocation.check) return ShowConfiguration(options, invocation.given);
+    if (!invocation.move_to.empty()) {
+      return MoveState(options, invocation.move_to, invocation.dry_run);
+    }
     if (invocation.remount) return ChangeMount(options, invocation.given_after_o);
     return Start(command_line, options);
   }

@@ -19,7 +19,8 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 // About the command line itself.
-std::set<std::string> const kNoSettings{"config", "check-config", "foreground", "help", "version"};
+std::set<std::string> const kNoSettings{"config", "check-config", "dry-run", "foreground",
+                                        "help",   "move-to",      "version"};
 
 /// "*off*" and "$XDG\_STATE\_HOME" as a reader sees them.
 std::string WithoutMarkup(std::string const& line) {
