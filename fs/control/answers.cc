@@ -240,9 +240,10 @@ std::string ShowFile(json const& file, bool with_bars) {
   auto const state = ShownText(file, "state");
   bool const nothing_yet = size == 0 && state != "uploaded";
   auto const advice = ShownText(file, "advice");
+  auto const first = file.value("first", false) ? "  -- goes first" : "";
   return Padded(state, 11) + " " + Bar(offset, size, with_bars) +
          Padded(nothing_yet ? "0%" : ShowPercent(offset, size), 4, true) + " " +
-         Padded(ShowBytes(size), 10, true) + "  " + ShownText(file, "path") +
+         Padded(ShowBytes(size), 10, true) + "  " + ShownText(file, "path") + first +
          Behind("  -- ", ShownText(file, "error")) +
          Behind("  -- the server keeps it until ", ShownText(file, "expires")) + "\n" +
          (advice.empty() ? "" : "            " + advice + "\n");

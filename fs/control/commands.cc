@@ -253,6 +253,9 @@ json Commands::Answer(Asked const& asked, std::stop_token stop) const {
   }
   if (command == "retry") return Decided(decisions_.Retry(path), path);
   if (command == "accept") return Decided(decisions_.Accept(path), path);
+  if (command == "prioritize") {
+    return Decided(decisions_.Prioritize(path, !asked.Is("normal")), path);
+  }
   if (command == "discard") return Decided(decisions_.Discard(path), path);
   return Steer(asked);
 }

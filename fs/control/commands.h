@@ -12,6 +12,7 @@
 //   {"command": "publish", "path": P}         → {"files": […]} with path, done and error of each;
 //   also "retry", "accept" and "discard"        for a directory of those that were meant; publish
 //                                               takes "rest": "take" or "drop", too
+//   {"command": "prioritize", "path": P}      → the same, of P alone; "normal": true takes it back
 //   {"command": "watch", "path": P}           → lines until it is over: control/watchers.h
 // P is relative to the mount; empty names and "." in it say nothing. A failure answers
 // {"error": SENTENCE}; where that comes after files have been sent, behind them.

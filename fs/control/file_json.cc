@@ -20,6 +20,7 @@ json ToJson(FileReport const& report, bool with_url) {
             {"held", report.held}, {"offset", report.offset}, {"finishes", report.finishes},
             {"error", nullptr}};
   if (!report.error.empty()) file["error"] = report.error;
+  if (report.goes_first) file["first"] = true;
   if (report.sending != 0) file["sending"] = report.sending;
   if (report.expires != 0) file["expires"] = Timestamp(report.expires);
   if (with_url) file["url"] = report.url;

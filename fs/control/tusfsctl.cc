@@ -221,8 +221,10 @@ class CommandLine {
 
   void AddDecision(char const* name, char const* help, char const* saying, char const* what) {
     auto& command = Add(name, help, [this, name, saying] {
-      json const more = rest_.empty() ? json() : json{{"rest", rest_}};
-      return Decide(name, saying, given_.paths, given_.as_json, more);
+      auto more = rest_.empty() ? json() : json{{"rest", rest_}};
+      if (in_its_turn_) more["normal"] = true;
+      return Decide(name, in_its_turn_ ? "goes in its turn" : saying, given_.paths, given_.as_json,
+                    more);
     });
     AddJson(command, given_);
     AddPaths(command, given_, what);
@@ -235,6 +237,9 @@ class CommandLine {
                 "will be published", kFiles);
     AddDecision("retry", "try files that are stuck at once", "is tried again", kFiles);
     AddDecision("accept", "take unconfirmed files as uploaded", "counts as uploaded", kFiles);
+    AddDecision("prioritize", "send files before all others, or what is beneath directories",
+                "goes first", "files or directories");
+    app_.get_subcommand("prioritize")->add_flag("--normal", in_its_turn_, "in their turn again");
     AddDecision("discard", "give up files that are not uploaded: what they have here is lost",
                 "is discarded", "files");
     app_.get_subcommand("publish")
@@ -387,6 +392,7 @@ class CommandLine {
   ListOptions list_;
   std::string max_age_;
   std::string rest_;
+  bool in_its_turn_ = false;  ///< of prioritize
   std::string word_;
   std::vector<std::string> words_;
   ReportOptions report_;

@@ -91,6 +91,19 @@ std::string WhyNotAccept(Case const& file) {
   return "only what is unconfirmed can be accepted: 'tusfsctl list' shows what keeps it back";
 }
 
+std::string WhyNotFirst(Inode const& inode, std::string const& path, PublishRules const& rules) {
+  if (inode.id == kRootInode) {
+    return "all of the mount cannot go before itself: name a file or a directory in it";
+  }
+  if (inode.type == FileType::kDirectory) return {};
+  if (inode.type != FileType::kRegular) return "only files are uploaded";
+  if (life::IsUploaded(inode)) return kUploaded;
+  if (auto const pattern = rules.IgnoredBy(path)) {
+    return "its name matches the ignored pattern " + *pattern + ": rename it";
+  }
+  return {};
+}
+
 bool IsBeneath(std::string_view path, std::string_view top) {
   return top.empty() || (path.starts_with(top) && path.substr(top.size()).starts_with('/'));
 }
@@ -186,6 +199,17 @@ Result<Decisions::Outcomes> Decisions::Discard(std::string const& path) {
   if (!discarded) return Failure(discarded.error());
   return Outcomes{
       {path, *discarded ? std::string() : "it is uploaded already: remove it with rm", false}};
+}
+
+// By itself, too: a directory is meant as it is.
+Result<Decisions::Outcomes> Decisions::Prioritize(std::string const& path, bool first) {
+  auto const top = store_.Read([&](View const& view) { return ResolvePath(view, path); });
+  if (!top) return Failure(top.error());
+  auto refusal = first ? WhyNotFirst(*top, path, finishing_.rules()) : std::string();
+  if (refusal.empty()) {
+    if (auto done = uploader_.Prioritize(top->id, first); !done) return Failure(done.error());
+  }
+  return Outcomes{{path, std::move(refusal), false}};
 }
 
 Result<Decisions::Outcomes> Decisions::Apply(std::string const& path, Decision const& decision) {

@@ -57,6 +57,10 @@ class Decisions {
   /// it is told that the disk is full. Of a directory: nothing, files are named one by one.
   [[nodiscard]] Result<Outcomes> Discard(std::string const& path);
 
+  /// A file, or all that is or will be beneath a directory, is sent before all others, also by
+  /// later mounts; or in its turn again.
+  [[nodiscard]] Result<Outcomes> Prioritize(std::string const& path, bool first);
+
  private:
   struct Decision;
   Result<Outcomes> Apply(std::string const& path, Decision const& decision);

@@ -134,6 +134,7 @@ Result<FileReport> Reporter::Describe(View const& view, Inode const& inode,
     }
   }
   report.state = StateOf(inode, *upload, uploader_.IsSending(inode.id));
+  report.goes_first = !life::IsUploaded(inode) && uploader_.GoesFirst(view, inode);
   report.error = inode.reason;
   bool const is_interrupted = life::IsInterrupted(inode);
   if (inode.IsCut() && (is_interrupted || life::HasFailed(inode))) {

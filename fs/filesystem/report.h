@@ -31,6 +31,7 @@ struct FileReport {
   std::uint64_t offset = 0;   ///< bytes that the server has confirmed
   std::uint64_t sending = 0;  ///< bytes behind these that are on their way to it
   FileTime expires = 0;       ///< when the server deletes what is unfinished; 0: it did not say
+  bool goes_first = false;    ///< before those that do not
   bool finishes = false;      ///< will be uploaded without anybody doing anything
   std::string error;          ///< why it is stuck, or the last error; may be empty
   std::string url;            ///< of the upload: a secret, for the file's owner only

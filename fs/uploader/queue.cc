@@ -21,7 +21,7 @@ void Queue::Enlist(JobKey const& key, Job& job, SteadyTime when, std::uint64_t b
   if (job.due && *job.due <= when) return;
   Delist(key, job);
   job.due = when;
-  job.rank = when + Handicap(bytes_left);
+  job.rank.at = when + Handicap(bytes_left);
   waiting_.emplace(when, key);
   enlisted_.NotifyOne();
 }
@@ -140,6 +140,16 @@ void Queue::Forget(JobKey const& key) {
   Delist(key, found->second);
   gone = std::move(found->second.memory.adoption.candidate);
   jobs_.erase(found);
+}
+
+void Queue::Prefer(JobKey const& key, bool first) {
+  MutexLock lock(mutex_);
+  auto const found = jobs_.find(key);
+  if (found == jobs_.end()) return;
+  auto& rank = found->second.rank;
+  bool const is_due = due_.erase({rank, key}) > 0;
+  rank.in_its_turn = !first;
+  if (is_due) due_.emplace(rank, key);
 }
 
 void Queue::Pause(bool paused) {

@@ -3,7 +3,8 @@
 // A job is a file to send or an ownerless upload to terminate; it is idle, waiting for a time, or
 // running on one thread. Jobs that are due run small and old first: each has a rank, the time at
 // which it became due plus a handicap for the bytes that it has left, so that a large file waits
-// for small ones but not for ever. Thread-safe.
+// for small ones but not for ever. What somebody wants first goes before all others, in the same
+// order. Thread-safe.
 #pragma once
 
 #include <chrono>
@@ -132,6 +133,9 @@ class Queue {
   /// when it is not running any more.
   void Cancel(JobKey const& key, std::optional<JobKey> const& then = std::nullopt) EXCLUDES(mutex_);
 
+  /// Whether the job goes before all that do not, until it is over. Nothing where there is none.
+  void Prefer(JobKey const& key, bool first) EXCLUDES(mutex_);
+
   /// While it is paused Take gives nobody a job; those that run go on to their end.
   void Pause(bool paused) EXCLUDES(mutex_);
   [[nodiscard]] bool IsPaused() const EXCLUDES(mutex_);
@@ -146,10 +150,16 @@ class Queue {
   void Wake() EXCLUDES(mutex_);
 
  private:
+  struct Rank {
+    bool in_its_turn = true;
+    SteadyTime at{};
+
+    auto operator<=>(Rank const&) const = default;
+  };
   struct Job {
     JobMemory memory;
     std::optional<SteadyTime> due;  ///< nothing: idle
-    SteadyTime rank;
+    Rank rank;
     bool running = false;
     bool again = false;  ///< was scheduled while it was running
     int blocks = 0;
@@ -169,7 +179,7 @@ class Queue {
   std::map<JobKey, Job> jobs_ GUARDED_BY(mutex_);
   bool paused_ GUARDED_BY(mutex_) = false;
   std::set<std::pair<SteadyTime, JobKey>> waiting_ GUARDED_BY(mutex_);  ///< by due time
-  std::set<std::pair<SteadyTime, JobKey>> due_ GUARDED_BY(mutex_);      ///< by rank
+  std::set<std::pair<Rank, JobKey>> due_ GUARDED_BY(mutex_);            ///< by rank
 };
 
 }  // namespace tusfs

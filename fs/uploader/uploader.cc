@@ -38,6 +38,7 @@ Uploader::Uploader(UploaderOptions options, PublishRules const& rules, Store& st
       clock_(clock),
       logger_(logger),
       queue_(clock),
+      priorities_(store),
       endpoint_({.url = tus::RedactUrl(options_.client.endpoint),
                  .chunks = options_.chunks,
                  .defer_length = options_.defer_length,
@@ -60,6 +61,7 @@ Uploader::Uploader(UploaderOptions options, PublishRules const& rules, Store& st
 Uploader::~Uploader() { Stop(); }
 
 Result<void> Uploader::Load() {
+  if (auto loaded = priorities_.Load(); !loaded) return loaded;
   auto const ownerless = store_.Read([](View const& view) { return ListOwnerless(view); });
   if (!ownerless) return Failure(ownerless.error());
   for (auto const& upload : *ownerless) shared_.terminate(upload);
@@ -121,6 +123,7 @@ bool Uploader::Serve(Transfer& transfer, Endpoint::Gate gate, std::stop_token co
   if (job) {
     auto const outcome = transfer.Step(job->key, job->memory, job->stop);
     queue_.Finish(*job, outcome.next, outcome.bytes_left, outcome.over);
+    if (outcome.over) priorities_.Done(job->key.inode);
   }
   if (gate == Endpoint::Gate::kTry) {
     endpoint_.Tried();
@@ -130,7 +133,16 @@ bool Uploader::Serve(Transfer& transfer, Endpoint::Gate gate, std::stop_token co
 }
 
 void Uploader::Nudge(InodeId inode) {
-  queue_.Schedule({.inode = inode, .upload = {}}, clock_.Steady(), 0);
+  JobKey const key{.inode = inode, .upload = {}};
+  queue_.Schedule(key, clock_.Steady(), 0);
+  if (priorities_.HasAny()) queue_.Prefer(key, priorities_.Has(inode));
+}
+
+Result<void> Uploader::Prioritize(InodeId inode, bool first) {
+  if (auto set = priorities_.Set(inode, first); !set) return set;
+  return VisitWork(store_, {}, [this](InodeId file) {
+    queue_.Prefer({.inode = file, .upload = {}}, priorities_.Has(file));
+  });
 }
 
 void Uploader::Retry(InodeId inode) {

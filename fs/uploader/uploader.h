@@ -20,6 +20,7 @@
 #include "catalog/store.h"
 #include "spool/spool.h"
 #include "uploader/endpoint.h"
+#include "uploader/priorities.h"
 #include "uploader/publish_rules.h"
 #include "uploader/queue.h"
 #include "uploader/server_question.h"
@@ -57,6 +58,14 @@ class Uploader {
   void RequestStop();
   /// The same, and waits for the threads.
   void Stop();
+
+  /// A file, or all that is and will be beneath a directory, goes before all others; or in its turn
+  /// again. Durable when it returns; what is being sent goes on. Errors: the catalog's.
+  [[nodiscard]] Result<void> Prioritize(InodeId inode, bool first);
+  /// Whether the file goes first, within a look at the catalog.
+  [[nodiscard]] bool GoesFirst(View const& view, Inode const& inode) const {
+    return priorities_.Has(view, inode);
+  }
 
   /// More bytes of a growing file are there, or it became finished.
   void Nudge(InodeId inode);
@@ -106,6 +115,7 @@ class Uploader {
   Clock const& clock_;
   Logger const logger_;
   Queue queue_;
+  Priorities priorities_;
   Endpoint endpoint_;
   Transfer::Shared shared_;
   std::unique_ptr<Transfer> own_;  ///< of RunDue

@@ -1,7 +1,7 @@
 # Completion of tusfsctl for bash. tests/install/completions_test.sh holds it against --help.
 _tusfsctl() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="status list mounts wait publish retry accept discard pause resume limit log-level drain umount restart reload doctor report verify rescue"
+    local commands="status list mounts wait publish retry accept prioritize discard pause resume limit log-level drain umount restart reload doctor report verify rescue"
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$word")
@@ -16,6 +16,7 @@ _tusfsctl() {
         publish) options="--json --rest --help" ;;
         retry) options="--json --help" ;;
         accept) options="--json --help" ;;
+        prioritize) options="--json --normal --help" ;;
         discard) options="--json --help" ;;
         pause) options="--help" ;;
         resume) options="--help" ;;

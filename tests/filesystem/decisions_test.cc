@@ -59,6 +59,18 @@ class DecisionsTest : public FilesystemRig {
     return std::string(reports.value().at(0).state);
   }
 
+  bool GoesFirst(std::string const& path) {
+    auto const reports = Reporter(*store_, *spool_, *uploader_, *finishing_).List(path);
+    EXPECT_TRUE(Ok(reports));
+    return reports.value().at(0).goes_first;
+  }
+
+  static constexpr Call kPrioritize = [](Decisions& decisions, std::string const& path) {
+    return decisions.Prioritize(path, true);
+  };
+  static constexpr Call kInTurn = [](Decisions& decisions, std::string const& path) {
+    return decisions.Prioritize(path, false);
+  };
   static constexpr Call kPublish = [](Decisions& decisions, std::string const& path) {
     return decisions.Publish(path);
   };
@@ -69,6 +81,32 @@ class DecisionsTest : public FilesystemRig {
     return decisions.Accept(path);
   };
 };
+
+// ---- prioritize
+
+TEST_F(DecisionsTest, AFileOrADirectoryGoesFirstUntilThatIsTakenBack) {
+  auto const directory = MakeDir("day");
+  FileThatIs("a", Content::kFinished);
+  FileThatIs("b", Content::kFinished, directory);
+  EXPECT_EQ(RefusalOf(kPrioritize, "a"), "");
+  EXPECT_EQ(RefusalOf(kPrioritize, "day"), "");
+  EXPECT_TRUE(GoesFirst("a"));
+  EXPECT_TRUE(GoesFirst("day/b"));
+  FileThatIs("later", Content::kFinished, directory);
+  EXPECT_TRUE(GoesFirst("day/later"));
+  EXPECT_EQ(RefusalOf(kInTurn, "day"), "");
+  EXPECT_FALSE(GoesFirst("day/b"));
+  EXPECT_TRUE(GoesFirst("a"));
+}
+
+TEST_F(DecisionsTest, WhatIsNotSentDoesNotGoFirst) {
+  FileThatIs("done", Content::kUploaded);
+  FileThatIs(".DS_Store", Content::kFinished);
+  EXPECT_THAT(RefusalOf(kPrioritize, "done"), HasSubstr("uploaded already"));
+  EXPECT_THAT(RefusalOf(kPrioritize, ".DS_Store"), HasSubstr("ignored pattern"));
+  EXPECT_THAT(RefusalOf(kPrioritize, ""), HasSubstr("name a file or a directory"));
+  EXPECT_FALSE(GoesFirst("done"));
+}
 
 // ---- publish
 

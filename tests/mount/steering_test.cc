@@ -47,6 +47,35 @@ TEST_F(SteeringTest, APauseOutlivesTheDaemonAndTheMount) {
   EXPECT_EQ(server_->Published("clip"), 1);
 }
 
+TEST_F(SteeringTest, WhatGoesFirstDoesSoAfterARestartToo) {
+  mount_->SetOptions({"--transfers", "1"});
+  ASSERT_EQ(Ctl({"umount"}).code, 0);
+  ASSERT_EQ(mount_->Mount(), "");
+  ASSERT_EQ(Ctl({"pause"}).code, 0);
+  std::filesystem::create_directory(*mount_ / "urgent");
+  for (int i = 0; i < 20; ++i) WriteFile(*mount_ / std::to_string(i), "bytes");
+  WriteFile(*mount_ / "urgent" / "clip", std::string(100'000, 'x'));
+  auto const said = TusfsCtl({"prioritize", *mount_ / "urgent"});
+  EXPECT_EQ(said.code, 0) << said.err;
+  EXPECT_EQ(said.out, "urgent: goes first\n");
+  ASSERT_GT(mount_->KillDaemon(), 0);
+  ASSERT_TRUE(WaitFor([&] { return mount_->Restarts() == 1; }));
+  EXPECT_EQ(mount_->Listed("urgent/clip")["first"], true);
+  EXPECT_FALSE(mount_->Listed("7").contains("first"));
+  EXPECT_THAT(Ctl({"list"}).out, HasSubstr("urgent/clip  -- goes first"));
+  ASSERT_TRUE(WaitFor([&] { return mount_->State("urgent/clip") == "queued"; }));
+  ASSERT_EQ(Ctl({"resume"}).code, 0);
+  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  auto const first_uploaded = [&] { return mount_->Log().find("uploaded path="); };
+  ASSERT_TRUE(WaitFor([&] { return first_uploaded() != std::string::npos; }));
+  EXPECT_THAT(mount_->Log().substr(first_uploaded()), StartsWith("uploaded path=\"urgent/clip\""));
+  EXPECT_EQ(TusfsCtl({"prioritize", "--normal", *mount_ / "urgent"}).out,
+            "urgent: goes in its turn\n");
+  auto const refused = TusfsCtl({"prioritize", *mount_ / "7"});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("uploaded already"));
+}
+
 TEST_F(SteeringTest, ALimitIsKeptByTheNextDaemon) {
   ASSERT_EQ(TusfsCtl({"limit", "2MiB", mount_->mountpoint()}).code, 0);
   ASSERT_GT(mount_->KillDaemon(), 0);
