@@ -6,6 +6,8 @@
 #include <map>
 #include <sstream>
 
+#include "base/machine.h"
+
 namespace tusfs {
 namespace {
 
@@ -225,7 +227,10 @@ tus::FileFacts FactsFor(Upload const& upload, std::optional<FileTime> modified) 
           .type = MimeTypeOf(upload.path),
           .modified = modified ? std::optional(*modified / 1'000'000'000) : std::nullopt,
           .size = upload.length,
-          .id = upload.id.ToString()};
+          .id = upload.id.ToString(),
+          .sha1 = {},
+          .host = HostName(),
+          .machine_id = MachineId()};
 }
 
 tus::Metadata MetadataFor(std::span<tus::MetadataTemplate const> templates, Upload const& upload,

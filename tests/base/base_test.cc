@@ -4,11 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <set>
 
 #include "base/fakes.h"
 #include "base/file.h"
 #include "base/ids.h"
+#include "base/machine.h"
 #include "base/text.h"
 #include "testing/files.h"
 
@@ -143,6 +145,18 @@ TEST(Clocks, GoForward) {
   auto const before = clock.Steady();
   EXPECT_LE(before, clock.Steady());
   EXPECT_GT(clock.Wall(), FileTime{1'600'000'000} * 1'000'000'000);
+}
+
+TEST(Machine, HasANameAndAnIdOfItsOwnThatIsNotTheMachines) {
+  EXPECT_FALSE(HostName().empty());
+  auto const id = MachineId();
+  EXPECT_EQ(id, MachineId());
+  std::ifstream file("/etc/machine-id");
+  std::string machine;
+  if (!(file >> machine)) GTEST_SKIP() << "SKIPPED: the machine has no id";
+  EXPECT_EQ(id.size(), 32U);
+  EXPECT_EQ(id.find_first_not_of("0123456789abcdef"), std::string::npos);
+  EXPECT_NE(id, machine);
 }
 
 }  // namespace

@@ -31,6 +31,18 @@ TEST(Templates, SpeakOfTheFile) {
                                                        Pair("c", "{u-1}"), Pair("d", "plain")));
 }
 
+TEST(Templates, SpeakOfTheMachine) {
+  std::vector<MetadataTemplate> const templates{{"rig", "{host}/{machine-id}"}, {"h", "{{host}}"}};
+  ASSERT_TRUE(CheckTemplates(templates));
+  EXPECT_TRUE(NeedMachineId(templates));
+  EXPECT_FALSE(NeedMachineId(std::span(templates).last(1)));
+  auto facts = Take42();
+  facts.host = "rig-7";
+  facts.machine_id = "0123";
+  EXPECT_THAT(Expand(templates, facts),
+              ElementsAre(Pair("rig", "rig-7/0123"), Pair("h", "{host}")));
+}
+
 TEST(Templates, LeaveOutWhatIsNotKnownYet) {
   auto facts = Take42();
   facts.size.reset();

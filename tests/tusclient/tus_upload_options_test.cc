@@ -143,6 +143,7 @@ TEST_F(TusUploadOptions, WrongOnesAreNamed) {
   ExpectRejected({"--checksum", "maybe", url, file_}, "--checksum is 'maybe'");
   ExpectRejected({"--ip-version", "5", url, file_}, "--ip-version is '5'");
   ExpectRejected({"--metadata", "alone", url, file_}, "it takes KEY=TEMPLATE");
+  ExpectRejected({"--metadata", "rig={machine-id}", url, file_}, "take {host}");
   ExpectRejected({"--metadata", "a={colour}", url, file_}, "{colour}");
   for (auto const* const jobs : {"0", "65", "-1", "many", ""}) {
     ExpectRejected({"--jobs", jobs, url, file_}, "--jobs");

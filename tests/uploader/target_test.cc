@@ -8,6 +8,8 @@
 #include <random>
 #include <sstream>
 
+#include "base/machine.h"
+
 namespace tusfs {
 namespace {
 
@@ -172,6 +174,13 @@ TEST(MetadataFor, ATimeThatIsNotKnownYetIsLeftOut) {
   };
   EXPECT_EQ(keys({}), "name ");
   EXPECT_EQ(keys(0), "when name ");
+}
+
+TEST(MetadataFor, NamesTheMachine) {
+  Upload upload;
+  upload.path = "a";
+  std::vector<tus::MetadataTemplate> const templates{{"rig", "{host}"}};
+  EXPECT_EQ(MetadataFor(templates, upload, 0), (tus::Metadata{{"rig", HostName()}}));
 }
 
 TEST(MetadataFor, SaysWhatTheServerWasConfiguredFor) {

@@ -26,16 +26,17 @@ std::optional<std::string> Fact(std::string_view name, FileFacts const& facts) {
   if (name == "size") return facts.size ? std::to_string(*facts.size) : std::string();
   if (name == "id") return facts.id;
   if (name == "sha1") return facts.sha1;
+  if (name == "host") return facts.host;
+  if (name == "machine-id") return facts.machine_id;
   return std::nullopt;
 }
 
 Result<std::string> Substitute(std::string_view text, FileFacts const& facts) {
   auto const bad = [&](std::string const& what) {
-    return Fail(
-        ErrorCode::kInvalidArgument,
-        "the template \"" + FirstWords(text, 120) + "\" " + what +
-            "; it can have {path}, {name}, {type}, {mtime}, {size}, {id}, {sha1}, and {{ or "
-            "}} for a brace");
+    return Fail(ErrorCode::kInvalidArgument,
+                "the template \"" + FirstWords(text, 120) + "\" " + what +
+                    "; it can have {path}, {name}, {type}, {mtime}, {size}, {id}, {sha1}, {host}, "
+                    "{machine-id}, and {{ or }} for a brace");
   };
   std::string result;
   for (std::size_t at = 0; at < text.size();) {
@@ -114,6 +115,11 @@ bool LacksFact(MetadataTemplate const& pair, FileFacts const& facts) {
 bool NeedSha1(std::span<MetadataTemplate const> templates) {
   return std::any_of(templates.begin(), templates.end(),
                      [](auto const& pair) { return Has(pair, {.sha1 = "x"}); });
+}
+
+bool NeedMachineId(std::span<MetadataTemplate const> templates) {
+  return std::any_of(templates.begin(), templates.end(),
+                     [](auto const& pair) { return Has(pair, {.machine_id = "x"}); });
 }
 
 Metadata Expand(std::span<MetadataTemplate const> templates, FileFacts const& facts) {

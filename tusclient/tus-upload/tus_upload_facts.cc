@@ -1,6 +1,8 @@
 #include "tus_upload_facts.h"
 
+#include <limits.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
@@ -36,6 +38,11 @@ std::string TypeOf(std::string const& name) {
   return "application/octet-stream";
 }
 
+std::string HostName() {
+  char name[HOST_NAME_MAX + 1] = {};
+  return ::gethostname(name, HOST_NAME_MAX) == 0 ? name : "";
+}
+
 tus::FileFacts FactsOf(std::string const& file, std::uint64_t size, std::string id) {
   struct stat status {};
   bool const known = ::stat(file.c_str(), &status) == 0;
@@ -43,7 +50,10 @@ tus::FileFacts FactsOf(std::string const& file, std::uint64_t size, std::string 
           .type = TypeOf(file),
           .modified = known ? std::optional<std::int64_t>(status.st_mtim.tv_sec) : std::nullopt,
           .size = size,
-          .id = std::move(id)};
+          .id = std::move(id),
+          .sha1 = {},
+          .host = HostName(),
+          .machine_id = {}};
 }
 
 }  // namespace tus_upload

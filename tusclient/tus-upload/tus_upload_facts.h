@@ -14,6 +14,9 @@ namespace tus_upload {
 /// The MIME type that /etc/mime.types has for the name's extension, else application/octet-stream.
 [[nodiscard]] std::string TypeOf(std::string const& name);
 
+/// Of this machine; empty where it has none.
+[[nodiscard]] std::string HostName();
+
 /// `id` is for {id}.
 [[nodiscard]] tus::FileFacts FactsOf(std::string const& file, std::uint64_t size, std::string id);
 

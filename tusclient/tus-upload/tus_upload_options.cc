@@ -197,6 +197,10 @@ Checked<void> AddMetadata(Options& options, std::vector<std::string> const& pair
     if (auto const checked = tus::CheckTemplates(std::span(&added, 1)); !checked) {
       return Wrong("--metadata: " + checked.error().message);
     }
+    if (tus::NeedMachineId(std::span(&added, 1))) {
+      return Wrong("--metadata is " + Quoted(pair) +
+                   ": {machine-id} is for mounts of tusfs; take {host}, or write the name itself");
+    }
     std::erase_if(options.metadata, [&](auto const& other) { return other.key == added.key; });
     if (!added.value.empty()) options.metadata.push_back(added);
   }

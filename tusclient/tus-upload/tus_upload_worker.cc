@@ -131,7 +131,10 @@ Outcome Worker::StandardInput() {
       .type = TypeOf(name),
       .modified = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()),
       .size = {},
-      .id = DigestOfText(options_.client.endpoint + " " + name).substr(0, 32)};
+      .id = DigestOfText(options_.client.endpoint + " " + name).substr(0, 32),
+      .sha1 = {},
+      .host = HostName(),
+      .machine_id = {}};
   // The time is no part of the key: the next run has another one.
   auto const key =
       NameOf(options_.metadata) + " " + options_.client.endpoint + " standard input " + name;

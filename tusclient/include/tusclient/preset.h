@@ -24,12 +24,14 @@ struct FileFacts {
       modified{};  ///< {mtime}, seconds since 1970; while it is not known: none
   std::optional<std::uint64_t> size{};  ///< {size}, bytes; empty text while it is not known
   std::string id{};                     ///< {id}, stable for one upload
-  std::string sha1{};  ///< {sha1} of all bytes, in hex; empty while it is not known
+  std::string sha1{};        ///< {sha1} of all bytes, in hex; empty while it is not known
+  std::string host{};        ///< {host}, the name of the machine
+  std::string machine_id{};  ///< {machine-id}, stable for one installation
 };
 
-/// A metadata key and its value, in which {path} {name} {type} {mtime} {size} {id} {sha1} stand for
-/// the file's facts, and {{ and }} for braces. A value that is empty in the end is left out, and so
-/// is one with {sha1} or {mtime} while that is not known.
+/// A metadata key and its value, in which {path} {name} {type} {mtime} {size} {id} {sha1} {host}
+/// {machine-id} stand for the file's facts, and {{ and }} for braces. A value that is empty in the
+/// end is left out, and so is one with {sha1} or {mtime} while that is not known.
 struct MetadataTemplate {
   std::string key{};
   std::string value{};
@@ -41,6 +43,9 @@ struct MetadataTemplate {
 
 /// Whether one of them has {sha1}, for which the file has to be read.
 [[nodiscard]] bool NeedSha1(std::span<MetadataTemplate const> templates);
+
+/// Whether one of them has {machine-id}, which not everybody can say.
+[[nodiscard]] bool NeedMachineId(std::span<MetadataTemplate const> templates);
 
 /// Templates that CheckTemplates accepted.
 [[nodiscard]] Metadata Expand(std::span<MetadataTemplate const> templates, FileFacts const& facts);
