@@ -54,7 +54,8 @@ inline Mark const kBehindTables ACQUIRED_AFTER(kBehindStore);
 inline Mark const kBehindChanges ACQUIRED_AFTER(kBehindTables);
 // the leaves, one at a time: Version, OpenFiles, Turns, Describer, the Store's lock of what is
 // durable, LedgerKeeper, Queue, Priorities, Settler, HeldBack, FinishCommand, WriterEnds, Hooks,
-// Endpoint, InFlight, Watchers, ReadBackStream, Restoration, FuseServer, RequestThreads
+// Endpoint, InFlight, Endpoint, InFlight, Watchers, RateHistory, ReadBackStream, Restoration,
+// FuseServer, RequestThreads
 inline Mark const kBehindLeaves ACQUIRED_AFTER(kBehindChanges);
 // TaskPool, Budget, KernelProcessEnds, ServerWatch
 

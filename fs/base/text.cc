@@ -12,7 +12,12 @@ std::size_t ControlSize(std::string_view text) {
   if (byte(0) < 0x20 || byte(0) == 0x7f) return 1;
   // U+0080 to U+009F, which a terminal obeys as it does ESC and a letter.
   bool const is_c1 = byte(0) == 0xc2 && text.size() > 1 && byte(1) >= 0x80 && byte(1) < 0xa0;
-  return is_c1 ? 2 : 0;
+  if (is_c1) return 2;
+  if (byte(0) != 0xe2 || text.size() < 3) return 0;
+  // U+202A to U+202E and U+2066 to U+2069: what follows is shown from its other end.
+  bool const turns = (byte(1) == 0x80 && byte(2) >= 0xaa && byte(2) <= 0xae) ||
+                     (byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9);
+  return turns ? 3 : 0;
 }
 
 }  // namespace

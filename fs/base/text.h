@@ -7,8 +7,8 @@
 
 namespace tusfs {
 
-/// `text` with its control characters as \\xHH: a file's name cannot forge a line of a log or move
-/// a terminal's cursor.
+/// `text` with its control characters as \\xHH, those that turn the direction of text among them: a
+/// file's name cannot forge a line of a log, move a terminal's cursor, or look like another one.
 [[nodiscard]] std::string Printable(std::string_view text);
 
 /// "1 file waits", "2 files wait", of "file waits" and "files wait".

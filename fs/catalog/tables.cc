@@ -284,18 +284,22 @@ void PutReply(Transaction& transaction, Reply const& reply) {
   transaction.Put(Table::kReplies, Key(reply.slot), Encode(reply));
 }
 
-Result<Totals> GetTotals(View const& view) {
-  auto row = view.Get(Table::kMeta, kTotalsKey);
-  if (!row) return Failure(row.error());
+std::optional<Totals> TotalsIn(Table table, std::string_view key,
+                               std::optional<std::string_view> value) {
+  if (table != Table::kMeta || key != kTotalsKey || !value) return std::nullopt;
   Totals totals;
-  if (*row) {
-    Decoder decoder(**row);
-    totals.sent = decoder.Number<std::uint64_t>();
-    totals.resent = decoder.Number<std::uint64_t>();
-    totals.dropped_files = decoder.Number<std::uint64_t>();  // 0 in those of a release before
-    totals.dropped_bytes = decoder.Number<std::uint64_t>();
-  }
+  Decoder decoder(*value);
+  totals.sent = decoder.Number<std::uint64_t>();
+  totals.resent = decoder.Number<std::uint64_t>();
+  totals.dropped_files = decoder.Number<std::uint64_t>();  // 0 in those of a release before
+  totals.dropped_bytes = decoder.Number<std::uint64_t>();
   return totals;
+}
+
+Result<Totals> GetTotals(View const& view) {
+  auto const row = view.Get(Table::kMeta, kTotalsKey);
+  if (!row) return Failure(row.error());
+  return TotalsIn(Table::kMeta, kTotalsKey, *row).value_or(Totals());
 }
 
 void PutTotals(Transaction& transaction, Totals const& totals) {

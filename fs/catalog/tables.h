@@ -101,6 +101,9 @@ struct Totals {
   std::uint64_t dropped_bytes = 0;
 };
 [[nodiscard]] Result<Totals> GetTotals(View const& view);
+/// What a changed row (Store::Observe) says, where it is theirs.
+[[nodiscard]] std::optional<Totals> TotalsIn(Table table, std::string_view key,
+                                             std::optional<std::string_view> value);
 void PutTotals(Transaction& transaction, Totals const& totals);
 
 /// Small texts of the mount as a whole, such as its endpoint and the boot that it last ran in.

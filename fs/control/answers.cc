@@ -213,6 +213,9 @@ std::string ShowMount(json const& status, bool with_bars) {
   }
   text += "  sent    " + ShowBytes(NumberOf(bytes, "sent")) + ", of these " +
           ShowBytes(NumberOf(bytes, "resent")) + " again\n";
+  if (auto const page = ShownText(status, "page"); !page.empty()) {
+    text += "  page    " + page + ", see tusfsctl page\n";
+  }
   std::string files;
   for (auto const& [state, count] : status.at("files").items()) {
     files += (files.empty() ? "" : ", ") + std::to_string(AsNumber(count)) + " " + Printable(state);

@@ -25,10 +25,19 @@ std::string Plain(std::string const& text) {
   return plain;
 }
 
+// A word for a shell. What Printable would change is written as the shells of people read it.
 std::string Quoted(std::string const& text) {
-  std::string quoted = "'";
-  for (char const c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
+  auto const shown = Printable(text);
+  bool const is_plain = shown == text;
+  std::string quoted = is_plain ? "'" : "$'";
+  for (char const c : text) {
+    if (c == '\'') {
+      quoted += is_plain ? "'\\''" : "\\'";
+    } else {
+      quoted += c == '\\' && !is_plain ? std::string("\\\\") : std::string(1, c);
+    }
+  }
+  return (is_plain ? quoted : Printable(quoted)) + "'";
 }
 
 json const& ObjectOf(json const& status, char const* field) {
@@ -178,21 +187,27 @@ bool NeedsSomebody(json const& file) {
   return state != "uploaded" && state != "local-only" && !file.value("finishes", false);
 }
 
-std::string AdviceFor(json const& file, std::string const& path) {
+std::vector<std::string> WaysOut(json const& file, std::string const& path) {
   auto const state = TextOf(file, "state");
   auto const run = [&](char const* command) {
     return std::string("tusfsctl ") + command + " " + Quoted(path);
   };
   if (state == "interrupted") {
-    return "copy it again; or send it as it is: " + run("publish") +
-           "; or give it up: " + run("discard");
+    return {"copy it again", "or send it as it is: " + run("publish"),
+            "or give it up: " + run("discard")};
   }
-  if (state == "failed") return "mend what is said above, then: " + run("retry");
+  if (state == "failed") return {"mend what is said above, then: " + run("retry")};
   if (state == "unconfirmed") {
-    return "look on the server; where it is there: " + run("accept") +
-           "; where it is not: " + run("retry");
+    return {"look on the server", "where it is there: " + run("accept"),
+            "where it is not: " + run("retry")};
   }
-  return "give it its final name; or send it as it is: " + run("publish");
+  return {"give it its final name", "or send it as it is: " + run("publish")};
+}
+
+std::string AdviceFor(json const& file, std::string const& path) {
+  std::string advice;
+  for (auto const& way : WaysOut(file, path)) advice += (advice.empty() ? "" : "; ") + way;
+  return advice;
 }
 
 }  // namespace tusfs

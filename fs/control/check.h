@@ -37,7 +37,9 @@ struct CheckResult {
 /// Whether a file of "unfinished" waits for somebody.
 [[nodiscard]] bool NeedsSomebody(nlohmann::json const& file);
 
-/// What that is, as commands that can be run. `path`: absolute.
+/// What he can do, one way after the other, with commands that can be run. `path`: absolute.
+[[nodiscard]] std::vector<std::string> WaysOut(nlohmann::json const& file, std::string const& path);
+/// The same in one line.
 [[nodiscard]] std::string AdviceFor(nlohmann::json const& file, std::string const& path);
 
 }  // namespace tusfs

@@ -102,8 +102,8 @@ json HooksOf(Hooks const& hooks) {
           {"failure", std::move(failure)}};
 }
 
-json StatusOf(Result<StatusReport> const& status, MountEntry const& entry,
-              Controls const& controls) {
+json StatusOf(Result<StatusReport> const& status, MountEntry const& entry, Controls const& controls,
+              PageLink const& page) {
   if (!status) return Problem(Describe(status.error()));
   json files = json::object();
   for (auto const& [state, count] : status->files) files[std::string(state)] = count;
@@ -133,6 +133,7 @@ json StatusOf(Result<StatusReport> const& status, MountEntry const& entry,
           {"paused", controls.IsPaused()},
           {"limit", controls.limit()},
           {"log_level", controls.log_level()},
+          {"page", page.address.empty() ? json() : json(page.address)},
           {"oldest_unsent", std::move(oldest)},
           {"writer_ends", entry.writer_ends},
           {"server", std::move(server)},
@@ -172,11 +173,11 @@ std::optional<Decisions::Rest> RestOf(std::string const& text) {
 
 std::string Commands::Summary() const {
   auto const status = reporter_.Status();
-  return status ? SummaryOf(StatusOf(status, entry_, controls_)) : Describe(status.error());
+  return status ? SummaryOf(StatusOf(status, entry_, controls_, page_)) : Describe(status.error());
 }
 
 json Commands::Status() const {
-  auto status = StatusOf(reporter_.Status(), entry_, controls_);
+  auto status = StatusOf(reporter_.Status(), entry_, controls_, page_);
   if (!status.contains("error")) status["hooks"] = HooksOf(hooks_);
   return status;
 }
@@ -244,6 +245,14 @@ json Commands::Answer(Asked const& asked, std::stop_token stop) const {
   if (command == "flush-ledger") {
     auto const flushed = flush_ledger_();
     return flushed ? json::object() : Problem(Describe(flushed.error()));
+  }
+  if (command == "page") {
+    if (page_.address.empty()) {
+      return Problem("'" + entry_.mount +
+                     "' has no page: it is mounted without --page, or its log says "
+                     "why there is none");
+    }
+    return {{"address", page_.address}, {"token", page_.token}};
   }
   if (command == "ask-server") return Answered(controls_.AskServer(std::move(stop)));
   if (command == "publish") {

@@ -9,6 +9,7 @@
 //   {"command": "log-level", "level": WORD}   → {}
 //   {"command": "flush-ledger"}               → {}, when the ledger has all that is uploaded by now
 //   {"command": "ask-server"}                 → {"problem", "code", "clock_ahead", "took_ms"}
+//   {"command": "page"}                       → {"address", "token"}; the token is a secret
 //   {"command": "publish", "path": P}         → {"files": […]} with path, done and error of each;
 //   also "retry", "accept" and "discard"        for a directory of those that were meant; publish
 //                                               takes "rest": "take" or "drop", too
@@ -33,18 +34,25 @@
 
 namespace tusfs {
 
+/// The mount's page for people, and how its owner gets in.
+struct PageLink {
+  std::string address{};  ///< for browsers; empty: there is no page
+  std::string token{};
+};
+
 class Commands {
  public:
   /// The collaborators outlive the commands.
   /// `flush_ledger`: LedgerKeeper::Flush.
   Commands(MountEntry entry, Reporter const& reporter, Decisions& decisions, Controls& controls,
-           std::function<Result<void>()> flush_ledger, Hooks const& hooks)
+           std::function<Result<void>()> flush_ledger, Hooks const& hooks, PageLink page = {})
       : entry_(std::move(entry)),
         reporter_(reporter),
         decisions_(decisions),
         controls_(controls),
         flush_ledger_(std::move(flush_ledger)),
-        hooks_(hooks) {}
+        hooks_(hooks),
+        page_(std::move(page)) {}
 
   /// Takes a piece of an answer; false: nobody wants more of it.
   using Sink = std::function<bool(std::string_view piece)>;
@@ -74,6 +82,7 @@ class Commands {
   Controls& controls_;
   std::function<Result<void>()> const flush_ledger_;
   Hooks const& hooks_;
+  PageLink const page_;
 };
 
 }  // namespace tusfs

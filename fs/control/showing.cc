@@ -131,6 +131,21 @@ int ShowMounts(bool as_json) {
   return kDone;
 }
 
+int ShowPageLink(std::string const& path) {
+  auto const place = FindPlace(path);
+  if (!place) return Complain(place.error().context);
+  auto const answer = Request(*place, "page");
+  if (!answer) return Complain(answer.error().context);
+  auto const address = Printable(TextOf(*answer, "address"));
+  auto const token = Printable(TextOf(*answer, "token"));
+  if (address.starts_with("unix:")) {
+    std::printf("%s\ntoken %s\n", address.c_str(), token.c_str());
+  } else {
+    std::printf("%s?token=%s\n", address.c_str(), token.c_str());
+  }
+  return kDone;
+}
+
 int ListFiles(ListOptions const& options) {
   auto const place = FindPlace(options.path);
   if (!place) return Complain(place.error().context);

@@ -19,6 +19,9 @@ struct StatusOptions {
 /// One line for each mount.
 [[nodiscard]] int ShowMounts(bool as_json);
 
+/// The link that lets a person's browser in, once; it has a secret in it.
+[[nodiscard]] int ShowPageLink(std::string const& path);
+
 struct ListOptions {
   std::string path{};
   bool as_json = false;

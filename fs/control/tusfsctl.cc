@@ -198,6 +198,9 @@ class CommandLine {
     list.add_flag("--urls", list_.urls, "with --json: the upload URLs too, which are secrets");
     list.add_flag("--stuck", list_.stuck, "only what needs somebody, and what to do about it");
     AddPath(list, given_);
+    AddPath(Add("page", "the link to the mount's page, with its token",
+                [this] { return ShowPageLink(given_.path); }),
+            given_);
     AddJson(Add("mounts", "all mounts there are, with what is left to send",
                 [this] { return ShowMounts(given_.as_json); }),
             given_);

@@ -1,17 +1,15 @@
 // Answers GET /metrics, for Prometheus, on an address of one's choice.
 //
-// Where the address cannot be had, it is tried again until it can: a predecessor may just be
-// ending. Nobody is asked who he is: whom the numbers do not concern is kept out by the address, or
-// by the mode of a unix socket's directory.
+// Nobody is asked who he is: whom the numbers do not concern is kept out by the address, or by the
+// mode of a unix socket's directory.
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <string>
-#include <thread>
 
 #include "base/listen_address.h"
 #include "base/logger.h"
+#include "metrics/http_server.h"
 
 namespace tusfs {
 
@@ -20,20 +18,12 @@ class MetricsServer {
   /// Begins to listen. `collect` gives the text, on threads of the server's own, and outlives it;
   /// an empty one is answered with 503.
   MetricsServer(ListenAddress address, std::function<std::string()> collect, Logger logger);
-  /// Waits for answers that are being given, at most some seconds.
-  ~MetricsServer();
-  MetricsServer(MetricsServer const&) = delete;
-  MetricsServer& operator=(MetricsServer const&) = delete;
 
  private:
-  class Http;
+  void Answer(httplib::Request const& request, httplib::Response& response) const;
 
-  void Run(std::stop_token const& stop);
-
-  ListenAddress const address_;
-  Logger const logger_;
-  std::unique_ptr<Http> const http_;
-  std::jthread thread_;
+  std::function<std::string()> const collect_;
+  HttpServer const server_;
 };
 
 }  // namespace tusfs

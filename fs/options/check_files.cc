@@ -56,7 +56,8 @@ std::vector<Missing> WhatIsMissing(Options const& options) {
                                    {"netrc-file", options.netrc_file},
                                    {"ca-file", options.ca_file},
                                    {"client-cert", options.client_cert},
-                                   {"client-key", options.client_key}}) {
+                                   {"client-key", options.client_key},
+                                   {"page-token-file", options.page_token_file}}) {
     if (path.empty()) continue;
     if (auto const why = WhyNotReadable(path)) {
       missing.push_back({name, "is '" + path + "', which cannot be read: " + *why});

@@ -27,6 +27,13 @@ Result<void> CheckTogether(Options const& options) {
   if (!options.client_key.empty() && options.client_cert.empty()) {
     return Fail(EINVAL, "--client-key needs --client-cert");
   }
+  if (options.page.empty() && (options.page_actions || !options.page_token_file.empty())) {
+    return Fail(EINVAL, std::string(options.page_actions ? "--page-actions" : "--page-token-file") +
+                            " needs --page");
+  }
+  if (!options.page.empty() && options.page == options.metrics) {
+    return Fail(EINVAL, "--page and --metrics are to be at the same address: give them two");
+  }
   if (auto const rules = PublishRulesOf(options); !rules) return Failure(rules.error());
   auto const rules = UploadRulesOf(options);
   return rules ? CheckSpace(options, rules->chunks.size) : Failure(rules.error());

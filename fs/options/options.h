@@ -96,7 +96,10 @@ struct Options {
   std::chrono::seconds server_away{600};
   std::chrono::seconds hook_timeout{60};
 
-  std::string metrics;  ///< as ParseListenAddress takes it, or empty
+  std::string metrics;          ///< as ParseListenAddress takes it, or empty
+  std::string page;             ///< likewise
+  std::string page_token_file;  ///< absolute; empty: a token is made
+  bool page_actions = false;
   LogLevel log_level = LogLevel::kInfo;
   bool core_dumps = false;
   bool foreground = false;

@@ -147,6 +147,13 @@ std::vector<Setting> MakeSettings() {
                             "a program that is told something is killed after so long"),
       Row<&O::metrics>("metrics", "ADDRESS", value::Address{},
                        "numbers for Prometheus: HOST:PORT, a PORT of this machine or unix:/PATH"),
+      Row<&O::page>("page", "ADDRESS", value::Address{},
+                    "a page that says whether it is safe to go, for whoever has its token: an "
+                    "address as of --metrics"),
+      FileRow<&O::page_token_file>("page-token-file",
+                                   "the page's token is in FILE; else one is made"),
+      FlagRow<&O::page_actions>("page-actions",
+                                "give the page buttons: pause, try again, send as it is"),
       Row<&O::log_level>("log-level", "LEVEL",
                          Choice<LogLevel>({{"debug", LogLevel::kDebug},
                                            {"info", LogLevel::kInfo},

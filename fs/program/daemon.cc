@@ -9,7 +9,9 @@
 #include <cstdlib>
 #include <utility>
 
+#include "base/access_token.h"
 #include "base/thread_name.h"
+#include "catalog/tables.h"
 #include "filesystem/orderly_end.h"
 #include "filesystem/recovery.h"
 #include "hooks/passings.h"
@@ -60,6 +62,7 @@ Result<void> Daemon::Begin() {
   if (auto started = StartHooks(); !started) return started;
   StartWatch();
   StartMetrics();
+  if (auto started = StartPage(); !started) return started;
   reclaimer_.emplace(*state_.store, *state_.spool, filesystem_->shrinker(), clock_,
                      ReclaimOptionsOf(options_), logger_);
   reclaimer_->Start();
@@ -132,6 +135,7 @@ Result<void> Daemon::MakeRooms() {
         std::make_unique<ReadBack>(std::move(reading), store, spool, clock_, logger_,
                                    [this](InodeId inode) { server_->BytesArrived(inode); });
   }
+  if (auto started = StartHistory(); !started) return started;
   controls_.emplace(store, *uploader_, bandwidth_, logger_);
   if (auto restored = controls_->Restore(is_successor_); !restored) return restored;
   finishing_ = std::make_unique<Finishing>(
@@ -168,9 +172,10 @@ Result<void> Daemon::StartControl() {
   reporter_.emplace(*state_.store, *state_.spool, *uploader_, *finishing_);
   decisions_.emplace(*state_.store, filesystem_->open_files(), filesystem_->shrinker(), *uploader_,
                      *finishing_, clock_);
+  ReadPageToken();
   commands_.emplace(
       entry_, *reporter_, *decisions_, *controls_,
-      [this] { return ledger_->Flush(kLedgerPatience); }, hooks_);
+      [this] { return ledger_->Flush(kLedgerPatience); }, hooks_, page_link_);
   auto watchers = Watchers::Start(*state_.store, *reporter_, *uploader_,
                                   UniqueFd(::fcntl(server_news_.get(), F_DUPFD_CLOEXEC, 0)));
   if (!watchers) return Failure(watchers.error());
@@ -230,6 +235,63 @@ void Daemon::StartMetrics() {
         return status ? MountMetrics(facts, *status, *requests_, clock_.Wall()) : std::string();
       },
       logger_);
+}
+
+Result<void> Daemon::StartHistory() {
+  if (options_.page.empty()) return {};
+  auto const totals = state_.store->Read([](View const& view) { return GetTotals(view); });
+  if (!totals) return Failure(totals.error());
+  history_ = std::make_unique<RateHistory>(totals->sent);
+  auto const observer = state_.store->Observe(
+      [this](Table table, std::string_view key, std::optional<std::string_view> value) {
+        auto const changed = TotalsIn(table, key, value);
+        if (changed) history_->Note(changed->sent, clock_.Steady());
+      });
+  history_end_.emplace([this, observer] { state_.store->EndObserving(observer); });
+  return {};
+}
+
+// A token that cannot be had costs the page, and not the mount.
+void Daemon::ReadPageToken() {
+  auto const address = ParseListenAddress(options_.page);
+  if (options_.page.empty() || !address) return;  // the options have been checked
+  auto const& file = options_.page_token_file;
+  auto token = file.empty()
+                   ? ReadOrMakeAccessToken(std::filesystem::path(options_.state_dir) / "page-token")
+                   : ReadAccessToken(file);
+  if (!token) {
+    logger_->Error("there is no page: its token cannot be had error=\"{}\"",
+                   Describe(token.error()));
+    return;
+  }
+  page_link_ = {.address = AddressForBrowsers(*address), .token = *std::move(token)};
+}
+
+Result<void> Daemon::StartPage() {
+  auto address = ParseListenAddress(options_.page);
+  if (page_link_.address.empty() || !address) return {};
+  auto page = PageServer::Start(
+      {.address = *std::move(address),
+       .token = page_link_.token,
+       .facts = {.mount = entry_.mount,
+                 .url = entry_.url,
+                 .interface = options_.interface,
+                 .version = kVersion,
+                 .has_actions = options_.page_actions}},
+      {.watch = [this](UniqueFd& connection) { return watchers_->Add("", connection, true); },
+       .ask =
+           [this](std::string const& request) {
+             std::string answer;
+             commands_->Answer(request, [&](std::string_view piece) {
+               answer += piece;
+               return true;
+             });
+             return answer;
+           }},
+      *history_, logger_);
+  if (!page) return Failure(page.error());
+  page_ = *std::move(page);
+  return {};
 }
 
 bool Daemon::IsAlive() const {

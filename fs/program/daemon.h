@@ -44,6 +44,8 @@
 #include "keeper/service_manager.h"
 #include "keeper/status_news.h"
 #include "metrics/metrics_server.h"
+#include "metrics/page_server.h"
+#include "metrics/rate_history.h"
 #include "metrics/request_metrics.h"
 #include "options/options.h"
 #include "program/open_state.h"
@@ -90,7 +92,10 @@ class Daemon {
   void AnswerControl(std::string const& request, Peer& peer);
   [[nodiscard]] Result<void> TakeMount();
   [[nodiscard]] Result<void> StartHooks();
+  [[nodiscard]] Result<void> StartHistory();
+  void ReadPageToken();
   void StartMetrics();
+  [[nodiscard]] Result<void> StartPage();
   void StartWatch();
   void StartSweep();
   void StartCount();
@@ -139,6 +144,8 @@ class Daemon {
   PublishRules rules_;
   std::unique_ptr<RequestMetrics> requests_;   ///< null: nobody counts
   std::unique_ptr<ServerWatch> server_watch_;  ///< null: nobody is told
+  std::unique_ptr<RateHistory> history_;       ///< null: nobody wants to see it
+  std::optional<Ending> history_end_;          ///< the store tells it no more
   std::unique_ptr<Uploader> uploader_;
   std::unique_ptr<ReadBack> read_back_;  ///< null: uploaded bytes are not read back
   std::unique_ptr<Finishing> finishing_;
@@ -147,6 +154,7 @@ class Daemon {
   std::optional<Reporter> reporter_;
   std::optional<Decisions> decisions_;
   std::optional<Controls> controls_;
+  PageLink page_link_;
   std::optional<Commands> commands_;
   // These two are begun behind control_, with the mount. They stand here because the connection is
   // there until it has ended, and read_back_ tells the server of bytes.
@@ -161,6 +169,7 @@ class Daemon {
   std::unique_ptr<Watchers> watchers_;      ///< a look at the catalog
   std::unique_ptr<ControlServer> control_;  ///< commands that are being answered
   std::unique_ptr<MetricsServer> metrics_;  ///< answers that are being given
+  std::unique_ptr<PageServer> page_;        ///< likewise
   std::jthread watch_;                      ///< of the line: a look at the catalog
   std::optional<Reclaimer> reclaimer_;      ///< its round
   std::jthread sweep_;                      ///< the file that it is at

@@ -123,6 +123,8 @@ TEST(Printable, ShowsControlCharactersAsNumbersAndLeavesTheRest) {
       << "a terminal takes it for ESC [";
   EXPECT_EQ(Printable("\xc2\xa0\xc2"), "\xc2\xa0\xc2");
   EXPECT_EQ(Printable(std::string_view("\0", 1)), "\\x00");
+  EXPECT_EQ(Printable("\xe2\x80\xaevom.exe"), "\\xe2\\x80\\xaevom.exe") << "U+202E";
+  EXPECT_EQ(Printable("\xe2\x80\x93\xe2\x80"), "\xe2\x80\x93\xe2\x80") << "a dash";
 }
 
 TEST(Uuids, AreRandomAndLookLikeVersion4) {

@@ -143,5 +143,10 @@ TEST(CheckTest, AnAdviceIsACommandThatCanBeRun) {
   EXPECT_THAT(advice("settling"), Not(HasSubstr("discard")));
 }
 
+TEST(CheckTest, ANameThatATerminalWouldObeyIsAWordAllTheSame) {
+  EXPECT_EQ(WaysOut({{"state", "failed"}}, "/mnt/it's\n\\\x1b[2J").front(),
+            R"(mend what is said above, then: tusfsctl retry $'/mnt/it\'s\x0a\\\x1b[2J')");
+}
+
 }  // namespace
 }  // namespace tusfs

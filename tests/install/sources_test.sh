@@ -19,7 +19,7 @@ may_use() {
         filesystem) echo "base content spool catalog uploader filesystem" ;;
         hooks) echo "base catalog uploader hooks" ;;
         control) echo "base spool catalog proof uploader hooks filesystem control" ;;
-        metrics) echo "base filesystem metrics" ;;
+        metrics) echo "base filesystem control metrics" ;;
         options) echo "base spool uploader hooks filesystem options" ;;
         fuse) echo "base filesystem fuse" ;;
         import) echo "base import" ;;

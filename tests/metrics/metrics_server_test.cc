@@ -3,14 +3,13 @@
 
 #include <gmock/gmock.h>
 #include <httplib.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <vector>
 
 #include "base/fakes.h"
-#include "base/file.h"
+#include "metrics/sockets.h"
 #include "testing/files.h"
 #include "testing/wait_for.h"
 
@@ -19,28 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using tusfs_testing::WaitFor;
-
-/// A socket of this machine that is bound, with its port.
-struct Bound {
-  UniqueFd socket;
-  int port = 0;
-};
-
-Bound Bind() {
-  Bound bound{UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)), 0};
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  EXPECT_EQ(::bind(bound.socket.get(), generic, size), 0);
-  EXPECT_EQ(::listen(bound.socket.get(), 1), 0);
-  EXPECT_EQ(::getsockname(bound.socket.get(), generic, &size), 0);
-  bound.port = ntohs(address.sin_port);
-  return bound;
-}
-
-int FreePort() { return Bind().port; }
 
 class MetricsServerTest : public testing::Test {
  protected:
@@ -121,16 +98,8 @@ TEST_F(MetricsServerTest, EndsWhilePeersSayNothing) {
   auto server = Serve({.host = "127.0.0.1", .port = port});
   httplib::Client client("127.0.0.1", port);
   ASSERT_TRUE(Answers(client));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
   std::vector<UniqueFd> silent;
-  for (int i = 0; i < 4; ++i) {
-    silent.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    ASSERT_EQ(::connect(silent.back().get(), reinterpret_cast<sockaddr*>(&address), sizeof address),
-              0);
-  }
+  for (int i = 0; i < 4; ++i) silent.push_back(ConnectTo(port));
   auto const start = std::chrono::steady_clock::now();
   server.reset();
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));

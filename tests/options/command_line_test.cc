@@ -174,6 +174,9 @@ TEST_F(OptionsTest, CredentialsHaveOneSource) {
   EXPECT_THAT(Refusal({"--token-file=/a", "--netrc-file=/b"}),
               HasSubstr("--token-file and --netrc-file"));
   EXPECT_THAT(Refusal({"--client-key=/a"}), HasSubstr("--client-cert"));
+  EXPECT_THAT(Refusal({"--page-actions"}), HasSubstr("--page-actions needs --page"));
+  EXPECT_THAT(Refusal({"--page-token-file=/a"}), HasSubstr("--page-token-file needs --page"));
+  EXPECT_THAT(Refusal({"--page=8080", "--metrics=8080"}), HasSubstr("give them two"));
 }
 
 TEST_F(OptionsTest, EveryOptionAfterDashO) {
@@ -481,6 +484,7 @@ TEST_F(CommandLineTest, SaysEveryOption) {
          "--sha256=off", "--ledger-keep=31536000"},
         {"--on-uploaded=tell uploaded", "--on-stuck=tell stuck", "--on-server=tell server",
          "--server-away=60", "--hook-timeout=5"},
+        {"--page=8080", "--page-token-file=/a", "--page-actions"},
         {"--url-file=" + UrlFile("http://tus/files/?token=s3cret\n")},
         {"--token-file=/a"},
         {"--basic-file=/a"},
