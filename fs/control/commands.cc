@@ -1,6 +1,7 @@
 #include "control/commands.h"
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
@@ -130,6 +131,7 @@ json StatusOf(Result<StatusReport> const& status, MountEntry const& entry, Contr
   return {{"mount", entry.mount},
           {"url", entry.url},
           {"daemon_pid", entry.daemon_pid},
+          {"keeper_pid", entry.keeper_pid},
           {"paused", controls.IsPaused()},
           {"limit", controls.limit()},
           {"log_level", controls.log_level()},
@@ -212,6 +214,14 @@ std::optional<Commands::Watched> Commands::WatchedBy(std::string const& request)
   Asked const asked(request);
   if (asked.Text("command") != "watch") return std::nullopt;
   return Watched{.path = asked.Path(), .live = asked.Is("live")};
+}
+
+bool Commands::IsHarmless(std::string const& request) {
+  constexpr std::array<std::string_view, 5> kHarmless{"status", "list", "unfinished", "backlog",
+                                                      "watch"};
+  Asked const asked(request);
+  return std::ranges::find(kHarmless, asked.Text("command")) != kHarmless.end() &&
+         !asked.Is("urls");
 }
 
 void Commands::Answer(std::string const& request, Sink const& send, std::stop_token stop) const {

@@ -60,6 +60,9 @@ class Commands {
   /// as much memory for many files as for few.
   void Answer(std::string const& request, Sink const& send, std::stop_token stop = {}) const;
 
+  /// Whether a request only asks how the mount is, and for nothing that is secret.
+  [[nodiscard]] static bool IsHarmless(std::string const& request);
+
   struct Watched {
     std::string path;
     bool live = false;

@@ -14,6 +14,7 @@
 
 #include "base/mount_table.h"
 #include "control/answers.h"
+#include "control/group_access.h"
 #include "control/socket.h"
 
 namespace tusfs {
@@ -80,7 +81,8 @@ std::string WhyNoPlace(std::string const& given, std::string const& path) {
            ", which keeps its sockets elsewhere: name that directory in TUSFS_RUNTIME_DIR";
   }
   return mount + (*owner == 0 ? "root" : "the user with number " + std::to_string(*owner)) +
-         ", who alone may ask about it, and root: say it as one of them (sudo)";
+         ", who alone may ask about it, and root: say it as one of them (sudo), or let them allow "
+         "your group to ask (--control-group)";
 }
 
 std::string Names(std::vector<MountEntry> const& mounts) {
@@ -135,6 +137,9 @@ Result<Place> FindPlace(std::string const& given) {
     if (auto place = PlaceOf(mounts, resolved.string())) return *place;
     if (auto place = PlaceOfBind(mounts, resolved.string())) return *place;
   }
+  for (auto const& candidate : {path, failed ? path : resolved.string()}) {
+    if (auto const others = MountForGroup(candidate)) return *PlaceOf({*others}, candidate);
+  }
   return Fail(ENOENT, WhyNoPlace(given, failed ? path : resolved.string()));
 }
 
@@ -146,6 +151,7 @@ MountEntry Refreshed(MountEntry const& entry) {
 }
 
 std::string Silence(MountEntry const& entry) {
+  if (entry.is_others) return "the daemon of '" + entry.mount + "' does not answer";
   if (KeeperOf(entry) == 0) {
     return "the daemon of '" + entry.mount + "' (process " + std::to_string(entry.daemon_pid) +
            ") does not answer: start it again with 'tusfs " + entry.url + " " + entry.mount +

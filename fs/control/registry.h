@@ -31,6 +31,9 @@ struct MountEntry {
   std::string last_end = {};  ///< how the last daemon that crashed ended
   std::string problem = {};   ///< what a person should know of the keeper
   std::string import = {};    ///< what was taken in that lay beneath the mount; empty: nothing did
+  /// Another user's, whose keeper nobody else sees. Not in the registry.
+  bool is_others = false;
+  pid_t keeper_pid = 0;  ///< as the daemon knows it. Not in the registry.
   /// Who tells the daemon how writers end after they have closed a file: pidfd, connector or
   /// nobody. Not in the registry.
   std::string writer_ends = {};

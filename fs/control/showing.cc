@@ -39,6 +39,11 @@ Asked AskStatus(Place const& place) {
   auto answer = Request(place, "status");
   auto const processes = AboutProcesses(Refreshed(place.mount), answer.has_value());
   if (!answer) return {.status = processes, .silent = answer.error().context};
+  if (place.mount.is_others) {
+    auto status = processes;  // of which nothing is known here
+    status.update(*answer);
+    return {.status = std::move(status), .silent = ""};
+  }
   answer->update(processes);
   return {.status = *std::move(answer), .silent = ""};
 }

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -91,17 +92,19 @@ bool Peer::Send(std::string_view piece) {
 }
 
 ControlServer::ControlServer(std::filesystem::path socket, UniqueFd listener, UniqueFd wake,
-                             Answerer answer, Logger logger)
+                             Answerer answer, Logger logger, LetsIn lets_in)
     : socket_(std::move(socket)),
       listener_(std::move(listener)),
       wake_(std::move(wake)),
       answer_(std::move(answer)),
       logger_(std::move(logger)),
+      lets_in_(std::move(lets_in)),
       connections_(kConnections, kConnections),
       thread_([this](std::stop_token stop) { Run(stop); }) {}
 
 Result<std::unique_ptr<ControlServer>> ControlServer::Start(std::filesystem::path const& socket,
-                                                            Answerer answer, Logger logger) {
+                                                            Answerer answer, Logger logger,
+                                                            LetsIn lets_in) {
   auto const address = Address(socket);
   if (!address) return Failure(address.error());
   auto listener = MakeSocket(kPatience);
@@ -113,8 +116,11 @@ Result<std::unique_ptr<ControlServer>> ControlServer::Start(std::filesystem::pat
       ::listen(listener->get(), SOMAXCONN) != 0) {
     return FailErrno(socket.string());
   }
-  return std::unique_ptr<ControlServer>(new ControlServer(
-      socket, std::move(*listener), std::move(wake), std::move(answer), std::move(logger)));
+  constexpr mode_t kForEverybody = 0666;  // who it is, is looked at when somebody has come
+  if (lets_in && ::chmod(socket.c_str(), kForEverybody) != 0) return FailErrno(socket.string());
+  return std::unique_ptr<ControlServer>(new ControlServer(socket, std::move(*listener),
+                                                          std::move(wake), std::move(answer),
+                                                          std::move(logger), std::move(lets_in)));
 }
 
 ControlServer::~ControlServer() {
@@ -143,15 +149,19 @@ void ControlServer::Run(std::stop_token stop) {
 void ControlServer::Serve(UniqueFd& connection, std::stop_token const& stop) const {
   ucred peer{};
   socklen_t size = sizeof peer;
-  if (::getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
-      (peer.uid != 0 && peer.uid != ::geteuid())) {
-    return;
-  }
+  if (::getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return;
+  bool const is_own = peer.uid == 0 || peer.uid == ::geteuid();
+  bool const is_let_in = is_own || (lets_in_ && lets_in_(connection.get()));
+  if (!is_let_in && !lets_in_) return;
   ::setsockopt(connection.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
   ::setsockopt(connection.get(), SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
   auto const request = ReceiveLine(connection.get(), kLongestRequest);
   if (!request) return;
   Peer asking(connection, stop);
+  if (!is_let_in) {
+    asking.Send("{\"error\":\"only its user, root and members of its --control-group may ask\"}\n");
+    return;
+  }
   answer_(*request, asking);
   if (!connection) return;
   if (!asking.Send("\n")) logger_->Debug("control answer not taken");

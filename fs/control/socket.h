@@ -1,9 +1,10 @@
 // The control socket: one line of JSON asks, one line answers, then the connection ends; whoever
 // waits for something gets a line whenever there is news, until it is over.
 //
-// The daemon answers its own user and root only. Requests are bounded; a peer that stalls is
-// dropped. Each connection is answered on a thread of its own, up to a bound, and piece by piece: a
-// long list holds up no status, and is nowhere in memory as a whole.
+// The daemon answers its own user and root only, and at a socket of their own others whom it lets
+// in. Requests are bounded; a peer that stalls is dropped. Each connection is answered on a thread
+// of its own, up to a bound, and piece by piece: a long list holds up no status, and is nowhere in
+// memory as a whole.
 #pragma once
 
 #include <filesystem>
@@ -57,15 +58,18 @@ using Answerer = std::function<void(std::string const& request, Peer& peer)>;
 
 class ControlServer {
  public:
+  /// Whether somebody who is connected is answered, besides this user and root; asked on the
+  /// threads that answer.
+  using LetsIn = std::function<bool(int connection)>;
   /// Listens on `socket`, replacing what a dead daemon left there. `answer` is called on threads of
   /// the server's, several at a time, and no more when the server has ended.
   [[nodiscard]] static Result<std::unique_ptr<ControlServer>> Start(
-      std::filesystem::path const& socket, Answerer answer, Logger logger);
+      std::filesystem::path const& socket, Answerer answer, Logger logger, LetsIn lets_in = {});
   ~ControlServer();
 
  private:
   ControlServer(std::filesystem::path socket, UniqueFd listener, UniqueFd wake, Answerer answer,
-                Logger logger);
+                Logger logger, LetsIn lets_in);
   void Run(std::stop_token stop);
   void Serve(UniqueFd& connection, std::stop_token const& stop) const;
 
@@ -74,6 +78,7 @@ class ControlServer {
   UniqueFd const wake_;  ///< an eventfd that ends Run
   Answerer const answer_;
   Logger const logger_;
+  LetsIn const lets_in_;
   TaskPool connections_;
   std::jthread thread_;
 };

@@ -96,6 +96,7 @@ struct Options {
   std::chrono::seconds server_away{600};
   std::chrono::seconds hook_timeout{60};
 
+  std::string control_group;    ///< whose members may ask how the mount is; or empty
   std::string metrics;          ///< as ParseListenAddress takes it, or empty
   std::string page;             ///< likewise
   std::string page_token_file;  ///< absolute; empty: a token is made

@@ -145,6 +145,8 @@ std::vector<Setting> MakeSettings() {
                            "how long the server is away before --on-server is told"),
       Row<&O::hook_timeout>("hook-timeout", "SECONDS", Seconds(kDay),
                             "a program that is told something is killed after so long"),
+      Row<&O::control_group>("control-group", "GROUP", Text{},
+                             "let members of GROUP ask how the mount is, and change nothing"),
       Row<&O::metrics>("metrics", "ADDRESS", value::Address{},
                        "numbers for Prometheus: HOST:PORT, a PORT of this machine or unix:/PATH"),
       Row<&O::page>("page", "ADDRESS", value::Address{},

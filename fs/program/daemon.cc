@@ -12,6 +12,7 @@
 #include "base/access_token.h"
 #include "base/thread_name.h"
 #include "catalog/tables.h"
+#include "control/group_access.h"
 #include "filesystem/orderly_end.h"
 #include "filesystem/recovery.h"
 #include "hooks/passings.h"
@@ -168,6 +169,7 @@ Result<void> Daemon::StartControl() {
   entry_.state_dir = options_.state_dir;
   entry_.socket = SocketPath(runtime_, entry_.mount).string();
   entry_.daemon_pid = ::getpid();
+  entry_.keeper_pid = keeper_;
   entry_.writer_ends = NameOf(process_ends_.teller());
   reporter_.emplace(*state_.store, *state_.spool, *uploader_, *finishing_);
   decisions_.emplace(*state_.store, filesystem_->open_files(), filesystem_->shrinker(), *uploader_,
@@ -185,6 +187,25 @@ Result<void> Daemon::StartControl() {
       [this](std::string const& request, Peer& peer) { AnswerControl(request, peer); }, logger_);
   if (!control) return Failure(control.error());
   control_ = *std::move(control);
+  return StartGroupControl();
+}
+
+Result<void> Daemon::StartGroupControl() {
+  if (options_.control_group.empty()) return {};
+  auto const group = FindGroup(options_.control_group);
+  if (!group) return Fail(EINVAL, "--control-group: " + group.error().context);
+  if (auto made = MakeGroupDirectory(); !made) return made;
+  auto control = ControlServer::Start(
+      GroupSocketPath(::geteuid(), entry_.mount),
+      [this](std::string const& request, Peer& peer) {
+        if (Commands::IsHarmless(request)) return AnswerControl(request, peer);
+        peer.Send(
+            "{\"error\":\"members of its --control-group may ask how the mount is, and nothing "
+            "else\"}");
+      },
+      logger_, [members = *group](int connection) { return IsOfGroup(connection, members); });
+  if (!control) return Failure(control.error());
+  group_control_ = *std::move(control);
   return {};
 }
 

@@ -90,6 +90,7 @@ class Daemon {
   void Attend(Transaction& transaction);
   [[nodiscard]] Result<void> StartControl();
   void AnswerControl(std::string const& request, Peer& peer);
+  [[nodiscard]] Result<void> StartGroupControl();
   [[nodiscard]] Result<void> TakeMount();
   [[nodiscard]] Result<void> StartHooks();
   [[nodiscard]] Result<void> StartHistory();
@@ -168,6 +169,7 @@ class Daemon {
   std::optional<Ending> publishing_end_;    ///< transfers, which are cancelled; settling, the disk
   std::unique_ptr<Watchers> watchers_;      ///< a look at the catalog
   std::unique_ptr<ControlServer> control_;  ///< commands that are being answered
+  std::unique_ptr<ControlServer> group_control_;
   std::unique_ptr<MetricsServer> metrics_;  ///< answers that are being given
   std::unique_ptr<PageServer> page_;        ///< likewise
   std::jthread watch_;                      ///< of the line: a look at the catalog

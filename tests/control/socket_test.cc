@@ -2,8 +2,11 @@
 #include "control/socket.h"
 
 #include <gmock/gmock.h>
+#include <grp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -14,6 +17,7 @@
 #include <thread>
 
 #include "base/fakes.h"
+#include "control/group_access.h"
 #include "testing/files.h"
 
 namespace tusfs {
@@ -52,6 +56,49 @@ class SocketTest : public testing::Test {
   std::filesystem::path const path_ = dir_ / "control.sock";
   std::unique_ptr<ControlServer> server_;
 };
+
+TEST(GroupAccess, AProcessIsOfItsOwnGroupAndOfItsFurtherOnes) {
+  int ends[2] = {-1, -1};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+  UniqueFd const one(ends[0]);
+  UniqueFd const other(ends[1]);
+  EXPECT_TRUE(IsOfGroup(one.get(), ::getegid()));
+  std::vector<gid_t> further(65536);
+  auto const count = ::getgroups(static_cast<int>(further.size()), further.data());
+  ASSERT_GE(count, 0);
+  further.resize(static_cast<std::size_t>(count));
+  for (auto const group : further) EXPECT_TRUE(IsOfGroup(one.get(), group)) << group;
+  constexpr gid_t kNobodys = 3'999'999'999;
+  EXPECT_FALSE(IsOfGroup(one.get(), kNobodys));
+}
+
+TEST(GroupAccess, AGroupIsANameOrANumber) {
+  EXPECT_EQ(FindGroup("4711"), 4711u);
+  EXPECT_EQ(FindGroup("root"), 0u);
+  EXPECT_THAT(FindGroup("no such group").error().context, HasSubstr("'no such group'"));
+  EXPECT_FALSE(FindGroup("47x"));
+}
+
+TEST_F(SocketTest, WhoIsNotLetInIsToldSoWhereOthersMayCome) {
+  if (::geteuid() != 0) GTEST_SKIP() << "SKIPPED: another user is root's to be";
+  auto const shared = dir_ / "shared.sock";
+  auto server = ControlServer::Start(shared, With([](std::string const&) { return "answered"; }),
+                                     QuietLogger(), [](int) { return false; });
+  ASSERT_TRUE(Ok(server));
+  ASSERT_EQ(::chmod(dir_.path().c_str(), 0755), 0);
+  EXPECT_EQ(Ask(shared, "x"), "answered") << "its own user";
+  auto const child = ::fork();
+  if (child == 0) {
+    if (::setgid(65534) != 0 || ::setgroups(0, nullptr) != 0 || ::setuid(65534) != 0) ::_exit(2);
+    auto const refused = Ask(shared, "x");
+    bool const is_told =
+        refused && refused->find("members of its --control-group may ask") != std::string::npos;
+    ::_exit(is_told && !Ask(path_, "x") ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
 
 TEST_F(SocketTest, AnswersWhatItIsAsked) {
   EXPECT_EQ(Ask(path_, "hello"), "you said hello");

@@ -50,6 +50,42 @@ TEST_F(UsersTest, WhoeverIsInAMountOfAnotherUserIsToldWhose) {
   EXPECT_THAT(elsewhere.err, HasSubstr("is not in a tusfs mount"));
 }
 
+TEST_F(UsersTest, MembersOfAGroupMayAskAndNothingElse) {
+  MountedTusfs mount(server_->Url(), {"--allow-other", "--control-group", "4711"});
+  fs::permissions(mount.mountpoint().parent_path(), fs::perms::all);
+  ASSERT_EQ(mount.Mount(), "");
+  WriteFile(mount / "clip", "bytes");
+  EXPECT_EQ(mount.WaitUploaded(), 0);
+  auto const ask = [](std::string const& groups, Command const& command) {
+    Command words{"setpriv", "--reuid", "65534", "--regid",           "65534",
+                  groups,    "env",     "-u",    "TUSFS_RUNTIME_DIR", TusfsctlProgram()};
+    words.insert(words.end(), command.begin(), command.end());
+    return RunProgram(words, std::chrono::seconds(20));
+  };
+  auto const status = ask("--groups=99,4711", {"status", mount.mountpoint()});
+  EXPECT_EQ(status.code, 0) << status.err;
+  EXPECT_THAT(status.out, AllOf(HasSubstr("1 uploaded"),
+                                HasSubstr("daemon  process " + std::to_string(mount.DaemonPid()))));
+  auto const list = ask("--groups=4711", {"list", mount / "clip"});
+  EXPECT_THAT(list.out, HasSubstr("clip"));
+  EXPECT_EQ(ask("--groups=4711", {"wait", "--timeout", "10", mount.mountpoint()}).code, 0);
+
+  auto const steered = ask("--groups=4711", {"pause", mount.mountpoint()});
+  EXPECT_NE(steered.code, 0);
+  EXPECT_THAT(steered.err, HasSubstr("may ask how the mount is, and nothing else"));
+  auto const urls = ask("--groups=4711", {"list", "--urls", mount.mountpoint()});
+  EXPECT_THAT(urls.err, HasSubstr("and nothing else"));
+  EXPECT_THAT(urls.out, Not(HasSubstr("http")));
+  auto const stranger = ask("--groups=99", {"status", mount.mountpoint()});
+  EXPECT_NE(stranger.code, 0);
+  EXPECT_THAT(stranger.err, HasSubstr("members of its --control-group may ask"));
+}
+
+TEST_F(UsersTest, AGroupThatIsNotThereIsSaid) {
+  MountedTusfs mount(server_->Url(), {"--control-group", "no such group"});
+  EXPECT_THAT(mount.Mount(), HasSubstr("there is no group 'no such group' here"));
+}
+
 TEST_F(UsersTest, RootFindsAUsersMountWhoseSocketIsBelowTmp) {
   auto const mountpoint = dir_ / "nobodys";
   fs::create_directory(mountpoint);
