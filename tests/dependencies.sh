@@ -2,7 +2,7 @@
 # and the configuration of a build tree. Works as root or with sudo. Touches apt only when something is missing.
 # By itself (sh tests/dependencies.sh) it installs what a build wants.
 
-BUILD_PACKAGES="g++ cmake ninja-build pkg-config libfuse3-dev fuse3 libcurl4-openssl-dev libidn2-dev libunistring-dev
+BUILD_PACKAGES="g++ cmake ninja-build pkg-config libfuse3-dev fuse3 libcurl4-openssl-dev libidn2-dev libunistring-dev libexpat1-dev
   liblmdb-dev
   libspdlog-dev libcli11-dev libexpected-dev libtomlplusplus-dev nlohmann-json3-dev libxxhash-dev
   libssl-dev libsystemd-dev libgtest-dev libgmock-dev libboost-dev libcpp-httplib-dev prometheus-cpp-dev

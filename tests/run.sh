@@ -60,6 +60,20 @@ fetch_python_servers() {
   touch "$python/complete"
 }
 
+# The reference implementation of ASC MHL, pinned.
+fetch_ascmhl() {
+  ascmhl=build/servers/ascmhl
+  [ -e "$ascmhl/complete" ] && return
+  rm -rf "$ascmhl"
+  { python3 -m venv "$ascmhl" && "$ascmhl/bin/pip" install --disable-pip-version-check --no-compile ascmhl==1.2; } \
+    >build/servers/ascmhl.log 2>&1 || {
+    tail -n 5 build/servers/ascmhl.log
+    skip "media hash lists beside ascmhl: pip could not fetch it"
+    return
+  }
+  touch "$ascmhl/complete"
+}
+
 # Debian's nginx and HAProxy, with what they need besides tusfs: unpacked, for a package that is
 # installed starts its service.
 unpack_proxies() {
@@ -321,6 +335,7 @@ say "build, and what npm, pip and apt have of servers meanwhile"
   fetch_tus_node
   fetch_more_node
   fetch_python_servers
+  fetch_ascmhl
   unpack_proxies
 } &
 fetching=$!
@@ -336,6 +351,7 @@ make_booted_tree
 
 say "tests"
 export TUSFS_SERVERS="$root/build/servers"
+[ ! -e build/servers/ascmhl/complete ] || export TUSFS_ASCMHL="$root/build/servers/ascmhl/bin/ascmhl"
 export TUSFS_KILL_TABLE="$root/build/kill-table.txt"
 export TUSFS_PROGRAM_TABLE="$root/build/program-table.txt"
 export TUSFS_STORM_TABLE="$root/build/storm-table.txt"

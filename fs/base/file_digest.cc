@@ -10,16 +10,20 @@ namespace tusfs {
 
 struct FileDigest::State {
   XXH3_state_t* const xxh3 = XXH3_createState();
+  XXH64_state_t* const xxh64 = XXH64_createState();
   EVP_MD_CTX* const sha256;  ///< null: not wanted
 
   explicit State(bool with_sha256) : sha256(with_sha256 ? EVP_MD_CTX_new() : nullptr) {
-    if (xxh3 == nullptr || (with_sha256 && sha256 == nullptr)) throw std::bad_alloc();
+    if (xxh3 == nullptr || xxh64 == nullptr || (with_sha256 && sha256 == nullptr))
+      throw std::bad_alloc();
     // XXH3 of 64 and of 128 bits are two ends of the same state.
     XXH3_128bits_reset(xxh3);
+    XXH64_reset(xxh64, 0);
     if (sha256 != nullptr) sha256_works = EVP_DigestInit_ex(sha256, EVP_sha256(), nullptr) == 1;
   }
   ~State() {
     XXH3_freeState(xxh3);
+    XXH64_freeState(xxh64);
     EVP_MD_CTX_free(sha256);
   }
   State(State const&) = delete;
@@ -36,6 +40,7 @@ void FileDigest::Pass(std::uint64_t offset, std::span<std::byte const> bytes) {
   if (offset > passed_ || end <= passed_) return;
   auto const fresh = bytes.subspan(static_cast<std::size_t>(passed_ - offset));
   XXH3_128bits_update(state_->xxh3, fresh.data(), fresh.size());
+  XXH64_update(state_->xxh64, fresh.data(), fresh.size());
   if (state_->sha256_works) {
     state_->sha256_works = EVP_DigestUpdate(state_->sha256, fresh.data(), fresh.size()) == 1;
   }
@@ -51,6 +56,8 @@ WholeDigests FileDigest::Digests(std::uint64_t size) const {
   XXH64_canonical_t short_one;
   XXH64_canonicalFromHash(&short_one, XXH3_64bits_digest(state_->xxh3));
   digests.xxh3.assign(reinterpret_cast<char const*>(short_one.digest), sizeof short_one.digest);
+  XXH64_canonicalFromHash(&short_one, XXH64_digest(state_->xxh64));
+  digests.xxh64.assign(reinterpret_cast<char const*>(short_one.digest), sizeof short_one.digest);
   if (!state_->sha256_works) return digests;
   // Of a copy: bytes may follow.
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> const copy(EVP_MD_CTX_new(),

@@ -1,8 +1,8 @@
-// The digests of a whole file, taken of its bytes as they go by in order: XXH3-128 always, SHA-256
-// where it is wanted (OpenSSL's, with the processor's instructions).
+// The digests of a whole file, taken of its bytes as they go by in order: those of xxHash always,
+// SHA-256 where it is wanted (OpenSSL's, with the processor's instructions).
 //
-// XXH3 tells files apart, SHA-256 resists who wants two that look alike. Belongs to one thread at a
-// time.
+// xxHash tells files apart, SHA-256 resists who wants two that look alike. Belongs to one thread at
+// a time.
 #pragma once
 
 #include <cstddef>
@@ -19,6 +19,7 @@ struct WholeDigests {
   std::string xxh128;  ///< 16 bytes, in their canonical order
   std::string xxh3;    ///< 8 bytes, likewise: XXH3-64
   std::string sha256;  ///< 32 bytes
+  std::string xxh64;   ///< 8 bytes, in their canonical order: what most media programs take
 
   bool operator==(WholeDigests const&) const = default;
 };

@@ -7,7 +7,7 @@
 namespace tusfs {
 namespace {
 
-constexpr std::uint8_t kProofVersion = 1;
+constexpr std::uint8_t kProofVersion = 2;  // 1 had no XXH64
 
 void ReadText(Decoder& decoder, std::string& text) { text.assign(decoder.TextView()); }
 
@@ -51,6 +51,7 @@ std::string Encode(Proof const& proof) {
       .Text(proof.digests.sha256)
       .Text(proof.receipt)
       .Text(proof.reason)
+      .Text(proof.digests.xxh64)
       .Take();
 }
 
@@ -75,7 +76,9 @@ bool DecodeProof(std::string_view bytes, Proof& proof) {
   ReadText(decoder, proof.digests.sha256);
   ReadText(decoder, proof.receipt);
   ReadText(decoder, proof.reason);
-  bool const is_known = version == kProofVersion && fate >= 1 &&
+  proof.digests.xxh64.clear();
+  if (version >= 2) ReadText(decoder, proof.digests.xxh64);
+  bool const is_known = version >= 1 && version <= kProofVersion && fate >= 1 &&
                         fate <= static_cast<std::uint8_t>(Fate::kRemoved) && proved >= 1 &&
                         proved <= static_cast<std::uint8_t>(ProvedBy::kPerson);
   proof.fate = static_cast<Fate>(fate);

@@ -14,8 +14,9 @@ constexpr std::uint8_t kInodeVersion = 4;
 /// 1 did not know who had opened it, 2 not how others had ended beside it.
 constexpr std::uint8_t kHandleVersion = 3;
 /// 1 had neither an expiry nor a time of rest, 2 not which one was published last, 3 no word about
-/// the end, 4 neither headers nor whether it was given up, 5 neither what it took nor its digests.
-constexpr std::uint8_t kUploadVersion = 6;
+/// the end, 4 neither headers nor whether it was given up, 5 neither what it took nor its digests,
+/// 6 not all of these.
+constexpr std::uint8_t kUploadVersion = 7;
 
 // Values are numbered from 1 without a gap; anything else is damage.
 template <auto kLast>
@@ -240,7 +241,8 @@ std::string Encode(Upload const& upload) {
       .Number(upload.sent)
       .Text(upload.digests.xxh128)
       .Text(upload.digests.xxh3)
-      .Text(upload.digests.sha256);
+      .Text(upload.digests.sha256)
+      .Text(upload.digests.xxh64);
   return encoder.Take();
 }
 
@@ -288,6 +290,7 @@ Result<Upload> DecodeUpload(Uuid const& id, std::string_view bytes) {
     upload.digests.xxh3 = decoder.Text();
     upload.digests.sha256 = decoder.Text();
   }
+  if (version >= 7) upload.digests.xxh64 = decoder.Text();
   bool const known = version >= kRecordVersion && version <= kUploadVersion;
   return Checked(decoder, known ? kRecordVersion : version, std::move(upload), "upload");
 }

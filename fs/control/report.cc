@@ -56,6 +56,7 @@ json ToJson(Proof const& proof) {
           {"blocks", OrNull(Hex(proof.root))},
           {"xxh128", OrNull(Hex(proof.digests.xxh128))},
           {"xxh3", OrNull(Hex(proof.digests.xxh3))},
+          {"xxh64", OrNull(Hex(proof.digests.xxh64))},
           {"sha256", OrNull(Hex(proof.digests.sha256))},
           {"receipt", OrNull(WithoutSecrets(proof.receipt))},
           {"reason", OrNull(proof.reason)}};

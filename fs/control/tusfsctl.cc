@@ -12,6 +12,7 @@
 #include "control/answers.h"
 #include "control/check.h"
 #include "control/doctor.h"
+#include "control/mhl.h"
 #include "control/moment.h"
 #include "control/outcome.h"
 #include "control/place.h"
@@ -146,6 +147,7 @@ class CommandLine {
     AddDoctor();
     AddReport();
     AddVerify();
+    AddMhl();
     AddRescue();
   }
 
@@ -341,6 +343,10 @@ class CommandLine {
   void AddVerify() {
     auto& verify =
         Add("verify", "may this card be formatted? its files beside what the server has", [this] {
+          if (!verify_.mhl.empty()) return VerifyManifest();
+          if (verify_.source.empty()) {
+            return Complain("verify: name the SOURCE, or a manifest of it (--mhl)");
+          }
           verify_.path = given_.path;
           verify_.state_dir = state_dir_;
           verify_.as_json = given_.as_json;
@@ -357,6 +363,8 @@ class CommandLine {
             "--map", map, "what the source has in FROM the mount has in TO; may be given again")
         ->option_text("FROM=TO")
         ->trigger_on_parse();
+    verify.add_option("--mhl", verify_.mhl, "a media hash list that stands for the source")
+        ->option_text("FILE");
     verify
         .add_option("--receipt", verify_.receipt,
                     "write every file with its digests, upload and times to FILE and FILE.json")
@@ -366,11 +374,37 @@ class CommandLine {
         ->check(CLI::Range(1, 64));
     verify.add_flag("--strict", verify_.counts_junk, "count what desktops leave behind, too");
     AddStateDir(verify);
-    verify
-        .add_option("SOURCE", verify_.source, "the card, or the directory or file, that was copied")
-        ->required();
+    verify.add_option("SOURCE", verify_.source,
+                      "the card, or the directory or file, that was copied");
     verify.add_option("PATH", given_.path,
                       "where in a mount it was copied to; with --state-dir, relative to the mount");
+  }
+
+  // It stands for the source, so the first word is where that was copied to.
+  int VerifyManifest() {
+    if (!given_.path.empty()) return Complain("verify --mhl reads no SOURCE: name PATH alone");
+    verify_.path = std::exchange(verify_.source, {});
+    verify_.state_dir = state_dir_;
+    verify_.as_json = given_.as_json;
+    return Verify(verify_);
+  }
+
+  void AddMhl() {
+    auto& mhl = Add("mhl", "write a media hash list (ASC MHL) of what is on the server", [this] {
+      mhl_.path = given_.path;
+      mhl_.state_dir = state_dir_;
+      mhl_.format = *HashFormatOf(word_.empty() ? "xxh64" : word_);
+      return WriteMhl(mhl_);
+    });
+    mhl.add_option("--hash", word_, "xxh64 (the default), xxh3, xxh128, md5, sha1 or c4")
+        ->option_text("FORMAT")
+        ->check(CLI::IsMember({"xxh64", "xxh3", "xxh128", "md5", "sha1", "c4"}));
+    mhl.add_flag("--read", mhl_.reads, "read in the mount what is not known, and compare it");
+    mhl.add_option("--out", mhl_.out, "write the history there, not into the directory itself")
+        ->option_text("DIR");
+    AddStateDir(mhl);
+    mhl.add_option("PATH", given_.path,
+                   "a directory of a mount; with --state-dir, relative to the mount");
   }
 
   void AddStateDir(CLI::App& command) {
@@ -400,6 +434,7 @@ class CommandLine {
   std::vector<std::string> words_;
   ReportOptions report_;
   VerifyOptions verify_;
+  MhlOptions mhl_;
   std::string state_dir_;
   std::string out_dir_;
   std::optional<pid_t> keeper_;

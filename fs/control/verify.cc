@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <mutex>
 #include <system_error>
 
@@ -15,10 +16,11 @@
 #include "base/text.h"
 #include "control/answers.h"
 #include "control/evidence.h"
+#include "control/known_tree.h"
+#include "control/mhl.h"
 #include "control/outcome.h"
 #include "control/progress.h"
 #include "control/verify_text.h"
-#include "spool/spool.h"
 
 namespace tusfs {
 namespace {
@@ -64,64 +66,6 @@ class ReadingBar {
   std::chrono::steady_clock::time_point shown_;
 };
 
-// Relative to where the source belongs.
-std::string Beneath(std::string const& path, std::string const& top) {
-  if (top.empty()) return path;
-  return path == top ? fs::path(path).filename().string() : path.substr(top.size() + 1);
-}
-
-// Without a mount the spool's files say what they are, as of a moment before the end.
-Result<void> AddSpooled(Evidence const& evidence, KnownTree& known) {
-  auto const directory = evidence.state_dir / "spool";
-  std::error_code failed;
-  if (!fs::is_directory(directory, failed)) return {};
-  auto const spool = Spool::Open(directory);
-  if (!spool) return Failure(spool.error());
-  auto const all = (*spool)->ListDescribed();
-  if (!all) return Failure(all.error());
-  for (auto const& found : *all) {
-    if (!found.description || found.description->state == Description::State::kUploaded) continue;
-    auto const& path = found.description->path;
-    if (!IsAtOrBeneath(path, evidence.path)) continue;
-    bool const is_finished = found.description->state == Description::State::kFinished;
-    known.unfinished[Beneath(path, evidence.path)] = {is_finished ? "queued" : "interrupted", ""};
-  }
-  return {};
-}
-
-Result<KnownTree> LoadKnown(Evidence const& evidence, std::vector<std::string>& doubts) {
-  KnownTree known;
-  // What happens after the daemon was asked is not uploaded, or is in the rows that are read next.
-  if (evidence.place && evidence.behind.empty()) {
-    auto const listed = VisitFiles(*evidence.place, "unfinished", {}, [&](json const& file) {
-      auto const path = TextOf(file, "path");
-      if (!IsAtOrBeneath(path, evidence.path)) return;
-      known.unfinished[Beneath(path, evidence.path)] = {TextOf(file, "state"),
-                                                        TextOf(file, "error")};
-    });
-    // What was removed from the mount since is in the ledger all the same.
-    if (!listed && listed.error().code != ENOENT) return Failure(listed.error());
-  }
-  if (!evidence.place) {
-    if (auto const found = AddSpooled(evidence, known); !found) return Failure(found.error());
-  }
-  auto const visited = VisitEvidence(
-      evidence,
-      [&](LedgerRow const& row) {
-        if (!IsAtOrBeneath(row.proof.path, evidence.path)) return true;
-        known.files[Beneath(row.proof.path, evidence.path)] = {row.proof, BlocksOf(row), false};
-        return true;
-      },
-      [&] {
-        for (auto& [path, file] : known.files) file.before_damage = true;
-      });
-  if (!visited) return Failure(visited.error());
-  if (!evidence.behind.empty()) {
-    doubts.push_back("what was changed in the mount lately is not known: " + evidence.behind);
-  }
-  return known;
-}
-
 Result<void> CheckReceipt(std::string const& receipt, fs::path const& source) {
   if (receipt.empty()) return {};
   std::error_code failed;
@@ -142,6 +86,25 @@ Result<void> WriteReceipt(std::string const& receipt, VerifyResult const& result
               "the receipt '" + receipt + "' cannot be written: " + Describe(text.error()));
 }
 
+// The files of a manifest, as if they had been seen.
+Result<std::vector<SourceEntry>> ListManifest(std::string const& file,
+                                              std::map<std::string, MediaFile>& listed) {
+  auto manifest = ReadManifestFile(file);
+  if (!manifest) return Failure(manifest.error());
+  std::vector<SourceEntry> entries;
+  for (auto& media : manifest->files) {
+    SourceEntry entry;
+    entry.path = media.path;
+    entry.size = media.size.value_or(0);  // of an empty file ascmhl does not say it
+    entry.modified = media.modified;
+    entry.is_junk = IsJunk(media.path);
+    bool const is_first = listed.emplace(media.path, std::move(media)).second;
+    if (!is_first) return Fail(EINVAL, "'" + file + "' has '" + entry.path + "' twice");
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
 std::string TargetOf(Evidence const& evidence) {
   auto const top = evidence.place ? evidence.place->mount.mount : evidence.state_dir.string();
   return evidence.path.empty() ? top : top + "/" + evidence.path;
@@ -150,15 +113,17 @@ std::string TargetOf(Evidence const& evidence) {
 }  // namespace
 
 int Verify(VerifyOptions const& options) {
-  auto const source = fs::absolute(options.source).lexically_normal();
-  if (auto const within = FindPlace(options.source)) {
+  auto const source =
+      fs::absolute(options.mhl.empty() ? options.source : options.mhl).lexically_normal();
+  if (auto const within = FindPlace(source.string()); within && options.mhl.empty()) {
     return Complain("'" + options.source +
                     "' is in the mount itself: name the card or the directory that was copied");
   }
   if (auto checked = CheckReceipt(options.receipt, source); !checked) {
     return Complain(checked.error().context);
   }
-  auto const entries = ListSource(source);
+  std::map<std::string, MediaFile> listed;
+  auto const entries = options.mhl.empty() ? ListSource(source) : ListManifest(options.mhl, listed);
   if (!entries) return Complain("there is no source: " + entries.error().context);
   auto const evidence = FindEvidence(options.path, options.state_dir);
   if (!evidence) return Complain(evidence.error().context);
@@ -168,9 +133,15 @@ int Verify(VerifyOptions const& options) {
   SourceComparison comparison(*entries, *known, options.mappings, options.counts_junk);
   ReadingBar bar(comparison.bytes());
   auto const directory = fs::is_directory(source) ? source : source.parent_path();
-  comparison.Run(directory, options.jobs, [&](std::uint64_t bytes) { bar.Pass(bytes); }, {});
+  if (options.mhl.empty()) {
+    comparison.Run(directory, options.jobs, [&](std::uint64_t bytes) { bar.Pass(bytes); }, {});
+  } else {
+    comparison.Judge([&](ComparedFile const& file) {
+      return JudgeManifest(listed.at(file.entry.path), *file.known);
+    });
+  }
   bar.End();
-  auto const again = ListSource(source);
+  auto const again = options.mhl.empty() ? ListSource(source) : entries;
   if (!again || *again != *entries) {
     doubts.emplace_back("the source changed while it was read: try again when nobody writes to it");
   }

@@ -10,7 +10,8 @@
 namespace tusfs {
 
 struct VerifyOptions {
-  std::string source{};
+  std::string source{};     ///< empty with `mhl`
+  std::string mhl{};        ///< a manifest that stands for the source; empty: the source is read
   std::string path{};       ///< where in the mount it belongs; empty: the only mount there is
   std::string state_dir{};  ///< in place of a mount
   std::vector<PathMapping> mappings{};

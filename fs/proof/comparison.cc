@@ -92,6 +92,10 @@ void SourceComparison::Match(ComparedFile& file,
   file.has_another_form = true;
 }
 
+void SourceComparison::Judge(std::function<FileVerdict(ComparedFile const&)> const& judge) {
+  for (auto const i : unread_) files_[i].verdict = judge(files_[i]);
+}
+
 void SourceComparison::Run(std::filesystem::path const& source, int jobs,
                            std::function<void(std::uint64_t)> const& passed,
                            std::stop_token const& stop) {
@@ -99,7 +103,9 @@ void SourceComparison::Run(std::filesystem::path const& source, int jobs,
   auto const work = [&] {
     for (auto i = next++; i < unread_.size(); i = next++) {
       auto& file = files_[unread_[i]];
-      auto const bytes = ReadSource(source / file.entry.path, file.entry, passed, stop);
+      auto const bytes = ReadSource(
+          source / file.entry.path, file.entry,
+          [&](std::span<std::byte const> seen) { passed(seen.size()); }, stop);
       file.verdict = JudgeBytes(file.entry, *file.known, bytes);
     }
   };

@@ -53,6 +53,9 @@ class SourceComparison {
   void Run(std::filesystem::path const& source, int jobs,
            std::function<void(std::uint64_t)> const& passed, std::stop_token const& stop);
 
+  /// In place of Run: what stands for the source says so.
+  void Judge(std::function<FileVerdict(ComparedFile const&)> const& judge);
+
   [[nodiscard]] std::vector<ComparedFile> const& files() const { return files_; }
   [[nodiscard]] std::vector<std::string> const& junk() const { return junk_; }
 

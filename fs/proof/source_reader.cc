@@ -21,7 +21,7 @@ bool IsAsListed(int fd, SourceEntry const& entry) {
 }  // namespace
 
 SourceBytes ReadSource(std::filesystem::path const& file, SourceEntry const& entry,
-                       std::function<void(std::uint64_t)> const& passed,
+                       std::function<void(std::span<std::byte const>)> const& passed,
                        std::stop_token const& stop) {
   SourceBytes bytes;
   auto const fd = OpenFile(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
@@ -51,7 +51,7 @@ SourceBytes ReadSource(std::filesystem::path const& file, SourceEntry const& ent
     if (*got != room) break;  // it has become shorter
     hasher.Update(std::span(piece).first(*got));
     at += *got;
-    passed(*got);
+    passed(std::span(piece).first(*got));
     if (at % kDigestBlock != 0 && at != entry.size) continue;
     bytes.blocks.push_back(hasher.Digest());
     hasher.Reset();

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <span>
 #include <stop_token>
 
 #include "proof/source_tree.h"
@@ -13,10 +14,11 @@
 
 namespace tusfs {
 
-/// `file`: of which ListSource has said `entry`. `passed(bytes)`: as it goes on. What goes wrong is
+/// `file`: of which ListSource has said `entry`. `passed(bytes)`: as they are read, in
+/// order. What goes wrong is
 /// in the result: a card that was pulled out is a problem of each of its files.
 [[nodiscard]] SourceBytes ReadSource(std::filesystem::path const& file, SourceEntry const& entry,
-                                     std::function<void(std::uint64_t)> const& passed,
+                                     std::function<void(std::span<std::byte const>)> const& passed,
                                      std::stop_token const& stop);
 
 }  // namespace tusfs

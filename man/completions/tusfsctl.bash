@@ -1,7 +1,7 @@
 # Completion of tusfsctl for bash. tests/install/completions_test.sh holds it against --help.
 _tusfsctl() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="status page list mounts wait publish retry accept prioritize discard pause resume limit log-level drain umount restart reload doctor report verify rescue"
+    local commands="status page list mounts wait publish retry accept prioritize discard pause resume limit log-level drain umount restart reload doctor report verify mhl rescue"
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$word")
@@ -29,13 +29,15 @@ _tusfsctl() {
         reload) options="--keeper --help" ;;
         doctor) options="--json --help" ;;
         report) options="--since --until --state --missing --totals --csv --json --state-dir --help" ;;
-        verify) options="--json --map --receipt --jobs --strict --state-dir --help" ;;
+        verify) options="--json --map --mhl --receipt --jobs --strict --state-dir --help" ;;
+        mhl) options="--hash --read --out --state-dir --help" ;;
         rescue) options="--json --help" ;;
     esac
     # What stands behind an option, or is a word of its own.
     local words=
     case $before in
         --timeout | --max-age | --keeper | --since | --until | --map | --jobs) return ;;
+        --hash) words="xxh64 xxh3 xxh128 md5 sha1 c4" ;;
         --state) words="uploaded accepted unconfirmed refused discarded dropped removed" ;;
         --rest) words="take drop" ;;
     esac

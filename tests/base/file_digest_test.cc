@@ -26,6 +26,7 @@ TEST(FileDigestTest, IsWhatOtherProgramsSay) {
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   EXPECT_EQ(Hex(digests.xxh128), "06b05ab6733a618578af5f94892f3950");
   EXPECT_EQ(Hex(digests.xxh3), "78af5f94892f3950");
+  EXPECT_EQ(Hex(digests.xxh64), "44bc2cf5ad770999");
 }
 
 TEST(FileDigestTest, BytesThatAreSentTwiceCountOnce) {

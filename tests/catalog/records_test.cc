@@ -150,7 +150,7 @@ Upload SomeUpload() {
           .headers = "Signature: s3cret\n",
           .requests = 9,
           .sent = 10,
-          .digests = {.xxh128 = "long", .xxh3 = "short", .sha256 = "sha"}};
+          .digests = {.xxh128 = "long", .xxh3 = "short", .sha256 = "sha", .xxh64 = "old"}};
 }
 
 auto Fields(Upload const& upload) {
@@ -159,14 +159,14 @@ auto Fields(Upload const& upload) {
                          upload.expires, upload.at_rest, upload.last, upload.error, upload.receipt,
                          upload.end, upload.end_words, upload.lost_an_end, upload.given_up,
                          upload.headers, upload.requests, upload.sent, upload.digests.xxh128,
-                         upload.digests.xxh3, upload.digests.sha256);
+                         upload.digests.xxh3, upload.digests.sha256, upload.digests.xxh64);
 }
 
 // What the fifth version did not have.
 std::size_t BytesBehindHeaders(Upload const& upload) {
   auto const& digests = upload.digests;
-  return sizeof upload.requests + sizeof upload.sent + 3 * sizeof(std::uint32_t) +
-         digests.xxh128.size() + digests.xxh3.size() + digests.sha256.size();
+  return sizeof upload.requests + sizeof upload.sent + 4 * sizeof(std::uint32_t) +
+         digests.xxh128.size() + digests.xxh3.size() + digests.sha256.size() + digests.xxh64.size();
 }
 
 void ForgetDigests(Upload& upload) {

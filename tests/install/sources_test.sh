@@ -13,12 +13,12 @@ complain() {
 may_use() {
     case $1 in
         base) echo base ;;
-        content | spool | catalog) echo "base $1" ;;
+        content | mhl | spool | catalog) echo "base $1" ;;
         proof) echo "base catalog proof" ;;
         uploader) echo "base spool catalog uploader" ;;
         filesystem) echo "base content spool catalog uploader filesystem" ;;
         hooks) echo "base catalog uploader hooks" ;;
-        control) echo "base spool catalog proof uploader hooks filesystem control" ;;
+        control) echo "base mhl spool catalog proof uploader hooks filesystem control" ;;
         metrics) echo "base filesystem control metrics" ;;
         options) echo "base spool uploader hooks filesystem options" ;;
         fuse) echo "base filesystem fuse" ;;

@@ -49,7 +49,7 @@ TEST_F(LedgerFilesTest, EveryFieldComesBack) {
               .requests = 8,
               .sent = 9,
               .root = std::string(16, 'r'),
-              .digests = {.xxh128 = "long", .xxh3 = "short", .sha256 = "sha"},
+              .digests = {.xxh128 = "long", .xxh3 = "short", .sha256 = "sha", .xxh64 = "old"},
               .receipt = "h: v\n\nbody",
               .reason = "why"};
   std::vector<BlockDigest> const blocks{{.length = 4, .digest = {1, 2}},

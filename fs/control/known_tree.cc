@@ -1,0 +1,75 @@
+#include "control/known_tree.h"
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+
+#include "control/answers.h"
+#include "spool/spool.h"
+
+namespace tusfs {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+// Without a mount the spool's files say what they are, as of a moment before the end.
+Result<void> AddSpooled(Evidence const& evidence, KnownTree& known) {
+  auto const directory = evidence.state_dir / "spool";
+  std::error_code failed;
+  if (!fs::is_directory(directory, failed)) return {};
+  auto const spool = Spool::Open(directory);
+  if (!spool) return Failure(spool.error());
+  auto const all = (*spool)->ListDescribed();
+  if (!all) return Failure(all.error());
+  for (auto const& found : *all) {
+    if (!found.description || found.description->state == Description::State::kUploaded) continue;
+    auto const& path = found.description->path;
+    if (!IsAtOrBeneath(path, evidence.path)) continue;
+    bool const is_finished = found.description->state == Description::State::kFinished;
+    known.unfinished[Beneath(path, evidence.path)] = {is_finished ? "queued" : "interrupted", ""};
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<KnownTree> LoadKnown(Evidence const& evidence, std::vector<std::string>& doubts) {
+  KnownTree known;
+  // What happens after the daemon was asked is not uploaded, or is in the rows that are read next.
+  if (evidence.place && evidence.behind.empty()) {
+    auto const listed = VisitFiles(*evidence.place, "unfinished", {}, [&](json const& file) {
+      auto const path = TextOf(file, "path");
+      if (!IsAtOrBeneath(path, evidence.path)) return;
+      known.unfinished[Beneath(path, evidence.path)] = {TextOf(file, "state"),
+                                                        TextOf(file, "error")};
+    });
+    // What was removed from the mount since is in the ledger all the same.
+    if (!listed && listed.error().code != ENOENT) return Failure(listed.error());
+  }
+  if (!evidence.place) {
+    if (auto const found = AddSpooled(evidence, known); !found) return Failure(found.error());
+  }
+  auto const visited = VisitEvidence(
+      evidence,
+      [&](LedgerRow const& row) {
+        if (!IsAtOrBeneath(row.proof.path, evidence.path)) return true;
+        known.files[Beneath(row.proof.path, evidence.path)] = {row.proof, BlocksOf(row), false};
+        return true;
+      },
+      [&] {
+        for (auto& [path, file] : known.files) file.before_damage = true;
+      });
+  if (!visited) return Failure(visited.error());
+  if (!evidence.behind.empty()) {
+    doubts.push_back("what was changed in the mount lately is not known: " + evidence.behind);
+  }
+  return known;
+}
+
+std::string Beneath(std::string const& path, std::string const& top) {
+  if (top.empty()) return path;
+  return path == top ? fs::path(path).filename().string() : path.substr(top.size() + 1);
+}
+
+}  // namespace tusfs
