@@ -174,8 +174,8 @@ Result<json> Request(Place const& place, char const* command, json const& more) 
                           "'");
 }
 
-Result<UniqueFd> OpenRequest(Place const& place, char const* command) {
-  return Open(place.mount.socket, RequestOf(place, command, {}));
+Result<UniqueFd> OpenRequest(Place const& place, char const* command, json const& more) {
+  return Open(place.mount.socket, RequestOf(place, command, more));
 }
 
 Result<void> VisitFiles(Place const& place, char const* command, json const& more,

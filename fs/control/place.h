@@ -37,7 +37,8 @@ struct Place {
                                              nlohmann::json const& more = {});
 
 /// The connection on which the daemon answers by and by. Errors: of connect(2).
-[[nodiscard]] Result<UniqueFd> OpenRequest(Place const& place, char const* command);
+[[nodiscard]] Result<UniqueFd> OpenRequest(Place const& place, char const* command,
+                                           nlohmann::json const& more = {});
 
 /// Calls `visit` with each file of the answer as it comes. Errors: as Request, perhaps behind
 /// files.

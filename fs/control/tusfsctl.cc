@@ -22,6 +22,7 @@
 #include "control/steering.h"
 #include "control/verify.h"
 #include "control/waiting.h"
+#include "control/watching.h"
 #include "proof/words.h"
 #include "version.h"
 
@@ -200,6 +201,12 @@ class CommandLine {
     list.add_flag("--urls", list_.urls, "with --json: the upload URLs too, which are secrets");
     list.add_flag("--stuck", list_.stuck, "only what needs somebody, and what to do about it");
     AddPath(list, given_);
+    AddPath(Add("watch", "the mount as it changes, until q or Ctrl-C",
+                [this] {
+                  auto place = FindPlace(given_.path);
+                  return place ? Watch(*std::move(place)) : Complain(place.error().context);
+                }),
+            given_);
     AddPath(Add("page", "the link to the mount's page, with its token",
                 [this] { return ShowPageLink(given_.path); }),
             given_);

@@ -3,6 +3,7 @@ complete -c tusfsctl -n __fish_use_subcommand -f
 complete -c tusfsctl -n __fish_use_subcommand -l version -s V -d 'print the version'
 complete -c tusfsctl -l help -s h -d 'print the usage'
 complete -c tusfsctl -n __fish_use_subcommand -a status -d 'the mount as a whole'
+complete -c tusfsctl -n __fish_use_subcommand -a watch -d 'the mount as it changes, until q or Ctrl-C'
 complete -c tusfsctl -n __fish_use_subcommand -a page -d "the link to the mount's page, with its token"
 complete -c tusfsctl -n __fish_use_subcommand -a list -d 'every file with its state'
 complete -c tusfsctl -n __fish_use_subcommand -a mounts -d 'all mounts there are, with what is left to send'
