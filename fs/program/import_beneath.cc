@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "import/importer.h"
+#include "program/process.h"
 #include "program/wiring.h"
 
 namespace tusfs {
@@ -50,6 +51,8 @@ Result<void> Import(Options const& options, ImportLine const& line, Logger const
 
 int ImportBeneath(Options const& options, ImportLine const& line) {
   ::prctl(PR_SET_NAME, "tusfs-import");
+  // Whoever has started the mount may be waiting for the end of what it writes.
+  if (!options.foreground) LeaveTerminal();
   auto const logger = MakeLogger(options.log_level, options.foreground, options.mountpoint);
   auto const imported = Import(options, line, logger);
   if (imported) return 0;

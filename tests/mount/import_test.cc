@@ -176,6 +176,21 @@ TEST_F(ImportTest, AMountThatEndsDuringTheImportEndsOrderly) {
   EXPECT_EQ(ReadFile(*mount_ / "take.mxf"), "bytes");
 }
 
+TEST_F(ImportTest, WhoeverMountsInTheBackgroundDoesNotWaitForIt) {
+  OpenFile recorder(*mount_ / "take.mxf");
+  recorder.Write("bytes");
+  auto const started =
+      RunProgram({TusfsProgram(), "--import", "--volatile", "--settle", "0.2", server_->Url(),
+                  mount_->mountpoint(), "--state-dir", mount_->state_dir()},
+                 std::chrono::seconds(20));
+  EXPECT_EQ(started.code, 0) << "its output has ended: " << started.err;
+  ASSERT_TRUE(IsTold("1 waits"));
+  EXPECT_EQ(recorder.Close(), 0);
+  ASSERT_TRUE(IsTold("1 file (5 B) taken in"));
+  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  EXPECT_EQ(RunProgram({"umount", mount_->mountpoint()}).code, 0);
+}
+
 TEST_F(ImportTest, WithoutItAMountPointWithFilesIsRefusedAndSaysSo) {
   Beneath("file", 1);
   mount_->SetOptions({});
