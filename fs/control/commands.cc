@@ -256,6 +256,11 @@ json Commands::Answer(Asked const& asked, std::stop_token stop) const {
     auto const flushed = flush_ledger_();
     return flushed ? json::object() : Problem(Describe(flushed.error()));
   }
+  if (command == "metrics") {
+    auto const text = metrics_();
+    return text.empty() ? Problem("the state of the mount cannot be read now: see its log")
+                        : json{{"text", text}};
+  }
   if (command == "page") {
     if (page_.address.empty()) {
       return Problem("'" + entry_.mount +

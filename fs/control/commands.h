@@ -10,6 +10,7 @@
 //   {"command": "flush-ledger"}               → {}, when the ledger has all that is uploaded by now
 //   {"command": "ask-server"}                 → {"problem", "code", "clock_ahead", "took_ms"}
 //   {"command": "page"}                       → {"address", "token"}; the token is a secret
+//   {"command": "metrics"}                    → {"text"}, as Prometheus takes it
 //   {"command": "publish", "path": P}         → {"files": […]} with path, done and error of each;
 //   also "retry", "accept" and "discard"        for a directory of those that were meant; publish
 //                                               takes "rest": "take" or "drop", too
@@ -43,16 +44,19 @@ struct PageLink {
 class Commands {
  public:
   /// The collaborators outlive the commands.
-  /// `flush_ledger`: LedgerKeeper::Flush.
+  /// `flush_ledger`: LedgerKeeper::Flush. `metrics`: as GET /metrics has them, empty where the
+  /// catalog cannot be read.
   Commands(MountEntry entry, Reporter const& reporter, Decisions& decisions, Controls& controls,
-           std::function<Result<void>()> flush_ledger, Hooks const& hooks, PageLink page = {})
+           std::function<Result<void>()> flush_ledger, Hooks const& hooks, PageLink page = {},
+           std::function<std::string()> metrics = {})
       : entry_(std::move(entry)),
         reporter_(reporter),
         decisions_(decisions),
         controls_(controls),
         flush_ledger_(std::move(flush_ledger)),
         hooks_(hooks),
-        page_(std::move(page)) {}
+        page_(std::move(page)),
+        metrics_(std::move(metrics)) {}
 
   /// Takes a piece of an answer; false: nobody wants more of it.
   using Sink = std::function<bool(std::string_view piece)>;
@@ -86,6 +90,7 @@ class Commands {
   std::function<Result<void>()> const flush_ledger_;
   Hooks const& hooks_;
   PageLink const page_;
+  std::function<std::string()> const metrics_;
 };
 
 }  // namespace tusfs

@@ -12,6 +12,7 @@
 #include "control/answers.h"
 #include "control/check.h"
 #include "control/doctor.h"
+#include "control/metrics_text.h"
 #include "control/mhl.h"
 #include "control/moment.h"
 #include "control/outcome.h"
@@ -207,6 +208,14 @@ class CommandLine {
                   return place ? Watch(*std::move(place)) : Complain(place.error().context);
                 }),
             given_);
+    auto& metrics =
+        Add("metrics", "the numbers of all mounts, or one, as text for Prometheus", [this] {
+          metrics_.path = given_.path;
+          return PrintMetrics(metrics_);
+        });
+    metrics.add_option("--file", metrics_.file, "replace this file by them, as a whole")
+        ->option_text("FILE");
+    AddPath(metrics, given_);
     AddPath(Add("page", "the link to the mount's page, with its token",
                 [this] { return ShowPageLink(given_.path); }),
             given_);
@@ -434,6 +443,7 @@ class CommandLine {
   Arguments given_;
   StatusOptions status_;
   ListOptions list_;
+  MetricsOptions metrics_;
   std::string max_age_;
   std::string rest_;
   bool in_its_turn_ = false;  ///< of prioritize

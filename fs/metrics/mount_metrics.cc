@@ -71,6 +71,7 @@ std::string MountMetrics(MountFacts const& facts, StatusReport const& status,
   auto families = requests.Collect();
   auto const add = [&](MetricFamily family) { families.push_back(std::move(family)); };
   add(Build(facts.version));
+  add(GaugeOf("tusfs_up", "Whether the daemon answers", 1));
   add(GaugeOf("tusfs_start_time_seconds", "When the daemon was started, since 1970",
               facts.started_at));
   add(Files(status.files));

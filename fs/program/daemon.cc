@@ -45,6 +45,7 @@ Daemon::Daemon(Options const& options, std::string url, KeeperLine line, Logger 
       keeper_(::getppid()),
       line_(std::move(line)),
       manager_(logger_),
+      started_at_(static_cast<double>(clock_.Wall()) / 1e9),
       processes_(options.copiers),
       hooks_(HookOptionsOf(options), clock_, logger_) {}
 
@@ -109,12 +110,9 @@ Result<void> Daemon::MakeRooms() {
   credentials_ = MakeCredentials(options_);
   auto uploading = UploaderOptionsOf(options_, url_, credentials_.get(), bandwidth_);
   if (!uploading) return Failure(uploading.error());
-  if (!options_.metrics.empty()) {
-    requests_ = std::make_unique<RequestMetrics>();
-    uploading->make_transport = [this, make = std::move(uploading->make_transport)] {
-      return requests_->Measure(make());
-    };
-  }
+  uploading->make_transport = [this, make = std::move(uploading->make_transport)] {
+    return requests_.Measure(make());
+  };
   server_news_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!server_news_) return FailErrno("eventfd");
   uploading->on_server_change = [this] {
@@ -177,7 +175,8 @@ Result<void> Daemon::StartControl() {
   ReadPageToken();
   commands_.emplace(
       entry_, *reporter_, *decisions_, *controls_,
-      [this] { return ledger_->Flush(kLedgerPatience); }, hooks_, page_link_);
+      [this] { return ledger_->Flush(kLedgerPatience); }, hooks_, page_link_,
+      [this] { return Metrics(); });
   auto watchers = Watchers::Start(*state_.store, *reporter_, *uploader_,
                                   UniqueFd(::fcntl(server_news_.get(), F_DUPFD_CLOEXEC, 0)));
   if (!watchers) return Failure(watchers.error());
@@ -245,17 +244,16 @@ void Daemon::StartWatch() {
 }
 
 void Daemon::StartMetrics() {
-  if (!requests_) return;
   auto address = ParseListenAddress(options_.metrics);
-  if (!address) return;  // the options have been checked
-  MountFacts facts{entry_.mount, kVersion, static_cast<double>(clock_.Wall()) / 1e9};
+  if (options_.metrics.empty() || !address) return;  // the options have been checked
   metrics_ = std::make_unique<MetricsServer>(
-      *std::move(address),
-      [this, facts = std::move(facts)] {
-        auto const status = reporter_->Status();
-        return status ? MountMetrics(facts, *status, *requests_, clock_.Wall()) : std::string();
-      },
-      logger_);
+      *std::move(address), [this] { return Metrics(); }, logger_);
+}
+
+std::string Daemon::Metrics() const {
+  auto const status = reporter_->Status();
+  if (!status) return {};
+  return MountMetrics({entry_.mount, kVersion, started_at_}, *status, requests_, clock_.Wall());
 }
 
 Result<void> Daemon::StartHistory() {

@@ -96,6 +96,8 @@ class Daemon {
   [[nodiscard]] Result<void> StartHistory();
   void ReadPageToken();
   void StartMetrics();
+  /// As text; empty where the catalog cannot be read.
+  [[nodiscard]] std::string Metrics() const;
   [[nodiscard]] Result<void> StartPage();
   void StartWatch();
   void StartSweep();
@@ -132,6 +134,7 @@ class Daemon {
 
   // The rooms. The lock of the state directory is the last to go.
   SystemClock const clock_;
+  double const started_at_;  ///< seconds since 1970
   ProcProcessTable const processes_;
   KernelProcessEnds process_ends_;
   std::optional<RequestSlots> slots_;
@@ -143,7 +146,7 @@ class Daemon {
   tus::BandwidthLimit bandwidth_;
   std::unique_ptr<tus::Credentials> credentials_;
   PublishRules rules_;
-  std::unique_ptr<RequestMetrics> requests_;   ///< null: nobody counts
+  RequestMetrics requests_;
   std::unique_ptr<ServerWatch> server_watch_;  ///< null: nobody is told
   std::unique_ptr<RateHistory> history_;       ///< null: nobody wants to see it
   std::optional<Ending> history_end_;          ///< the store tells it no more

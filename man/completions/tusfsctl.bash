@@ -1,7 +1,7 @@
 # Completion of tusfsctl for bash. tests/install/completions_test.sh holds it against --help.
 _tusfsctl() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="status watch page list mounts wait publish retry accept prioritize discard pause resume limit log-level drain umount restart reload doctor report verify mhl rescue"
+    local commands="status watch metrics page list mounts wait publish retry accept prioritize discard pause resume limit log-level drain umount restart reload doctor report verify mhl rescue"
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$word")
@@ -11,6 +11,7 @@ _tusfsctl() {
     case ${COMP_WORDS[1]} in
         status) options="--json --all --check --max-age --help" ;;
         watch) options="--help" ;;
+        metrics) options="--file --help" ;;
         page) options="--help" ;;
         list) options="--json --urls --stuck --help" ;;
         mounts) options="--json --help" ;;

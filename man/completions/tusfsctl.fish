@@ -4,6 +4,7 @@ complete -c tusfsctl -n __fish_use_subcommand -l version -s V -d 'print the vers
 complete -c tusfsctl -l help -s h -d 'print the usage'
 complete -c tusfsctl -n __fish_use_subcommand -a status -d 'the mount as a whole'
 complete -c tusfsctl -n __fish_use_subcommand -a watch -d 'the mount as it changes, until q or Ctrl-C'
+complete -c tusfsctl -n __fish_use_subcommand -a metrics -d 'the numbers of all mounts, or one, as text for Prometheus'
 complete -c tusfsctl -n __fish_use_subcommand -a page -d "the link to the mount's page, with its token"
 complete -c tusfsctl -n __fish_use_subcommand -a list -d 'every file with its state'
 complete -c tusfsctl -n __fish_use_subcommand -a mounts -d 'all mounts there are, with what is left to send'
@@ -30,6 +31,7 @@ complete -c tusfsctl -n '__fish_seen_subcommand_from status' -l json -d 'print J
 complete -c tusfsctl -n '__fish_seen_subcommand_from status' -l all -d 'of all mounts'
 complete -c tusfsctl -n '__fish_seen_subcommand_from status' -l check -d 'one line and an exit status for monitoring'
 complete -c tusfsctl -n '__fish_seen_subcommand_from status' -l max-age -x -d 'with --check: what waits longer is critical'
+complete -c tusfsctl -n '__fish_seen_subcommand_from metrics' -l file -r -F -d 'replace this file by them, as a whole'
 complete -c tusfsctl -n '__fish_seen_subcommand_from list' -l json -d 'print JSON'
 complete -c tusfsctl -n '__fish_seen_subcommand_from list' -l urls -d 'with --json: the upload URLs too, which are secrets'
 complete -c tusfsctl -n '__fish_seen_subcommand_from list' -l stuck -d 'only what needs somebody, and what to do about it'

@@ -29,6 +29,7 @@ TEST(MountMetrics, HasEachNumberOfTheStatus) {
       MountMetrics({"/mnt/ingest", "1.2.3", 1.5e9}, status, requests, 1'700'007'200'900'000'000);
   for (std::string const line :
        {"tusfs_build_info{version=\"1.2.3\",mount=\"/mnt/ingest\"} 1",
+        "tusfs_up{mount=\"/mnt/ingest\"} 1",
         "tusfs_start_time_seconds{mount=\"/mnt/ingest\"} 1500000000",
         "tusfs_files{state=\"uploaded\",mount=\"/mnt/ingest\"} 7",
         "tusfs_files{state=\"failed\",mount=\"/mnt/ingest\"} 2",

@@ -38,6 +38,23 @@ TEST_F(MetricsTest, SayWhatIsOnTheServer) {
                                HasSubstr("{answer=\"2xx\",method=\"PATCH\"")));
 }
 
+TEST_F(MetricsTest, ArePrintedWithoutAPortAndPutIntoAFileForAll) {
+  auto const mount = "{mount=\"" + mount_->mountpoint().string() + "\"}";
+  EXPECT_THAT(TusfsCtl({"metrics"}).out, HasSubstr("tusfs_up" + mount + " 1\n"));
+  auto const file = dir_ / "tusfs.prom";
+  EXPECT_EQ(TusfsCtl({"metrics", "--file", file, mount_->mountpoint()}).code, 0);
+  EXPECT_THAT(ReadFile(file), HasSubstr("tusfs_oldest_unsent_age_seconds" + mount + " 0\n"));
+  EXPECT_EQ(std::filesystem::status(file).permissions(), std::filesystem::perms{0644});
+  if (HaveProgram("promtool")) {
+    auto const checked = RunProgram({"sh", "-c", "promtool check metrics <\"$1\"", "sh", file});
+    EXPECT_EQ(checked.code, 0) << checked.out << checked.err;
+  }
+  mount_->Kill9();
+  EXPECT_EQ(TusfsCtl({"metrics", "--file", file}).code, 0);
+  EXPECT_THAT(ReadFile(file), HasSubstr("tusfs_up" + mount + " 0\n"));
+  EXPECT_EQ(TusfsCtl({"metrics", "--file", dir_ / "no" / "such"}).code, 2);
+}
+
 TEST_F(MetricsTest, AreThereAgainAfterTheDaemonsDeath) {
   EXPECT_TRUE(WaitFor([&] { return !Numbers().empty(); }));
   mount_->KillDaemon();
