@@ -1,5 +1,6 @@
 #include "catalog/proof_record.h"
 
+#include <algorithm>
 #include <span>
 
 #include "catalog/codec.h"
@@ -7,11 +8,22 @@
 namespace tusfs {
 namespace {
 
-constexpr std::uint8_t kProofVersion = 2;  // 1 had no XXH64
+constexpr std::uint8_t kProofVersion = 3;  // 1 had no XXH64, 2 no server
 
 void ReadText(Decoder& decoder, std::string& text) { text.assign(decoder.TextView()); }
 
 }  // namespace
+
+std::string ServerOf(std::string_view url) {
+  auto const scheme = url.find("://");
+  auto const authority = scheme == std::string_view::npos ? 0 : scheme + 3;
+  auto const path = std::min(url.find('/', authority), url.size());
+  auto const user = url.substr(authority, path - authority).rfind('@');
+  auto const host = user == std::string_view::npos ? authority : authority + user + 1;
+  auto const rest = url.substr(host);
+  return std::string(url.substr(0, authority)) +
+         std::string(rest.substr(0, rest.find_first_of("?#")));
+}
 
 std::string RootOf(std::vector<BlockDigest> const& blocks) {
   BlockHasher hasher;
@@ -52,6 +64,7 @@ std::string Encode(Proof const& proof) {
       .Text(proof.receipt)
       .Text(proof.reason)
       .Text(proof.digests.xxh64)
+      .Text(proof.server)
       .Take();
 }
 
@@ -78,6 +91,8 @@ bool DecodeProof(std::string_view bytes, Proof& proof) {
   ReadText(decoder, proof.reason);
   proof.digests.xxh64.clear();
   if (version >= 2) ReadText(decoder, proof.digests.xxh64);
+  proof.server.clear();
+  if (version >= 3) ReadText(decoder, proof.server);
   bool const is_known = version >= 1 && version <= kProofVersion && fate >= 1 &&
                         fate <= static_cast<std::uint8_t>(Fate::kRemoved) && proved >= 1 &&
                         proved <= static_cast<std::uint8_t>(ProvedBy::kPerson);

@@ -51,8 +51,12 @@ struct Proof {
   std::string root;            ///< RootOf its blocks; empty: not known
   WholeDigests digests;
   std::string receipt;  ///< headers and body of the final answer
+  std::string server;   ///< ServerOf its endpoint; empty where an older release did not say it
   std::string reason;   ///< for what is not uploaded, for a person; may be empty
 };
+
+/// An endpoint's URL without what may be secret in it: user, password and all behind "?" or "#".
+[[nodiscard]] std::string ServerOf(std::string_view url);
 
 /// One digest of the digests of all blocks of a file, in their order: 16 bytes.
 [[nodiscard]] std::string RootOf(std::vector<BlockDigest> const& blocks);

@@ -9,6 +9,7 @@
 #include "catalog/kept.h"
 #include "catalog/life.h"
 #include "catalog/namespace.h"
+#include "catalog/tables.h"
 
 namespace tusfs {
 namespace {
@@ -29,7 +30,10 @@ Result<Proof> Begin(View const& view, Fate fate, Inode const& inode, Upload cons
                     FileTime now) {
   auto path = PathOf(view, inode);
   if (!path) return Failure(path.error());
+  auto const endpoint = GetNote(view, kEndpointNote);
+  if (!endpoint) return Failure(endpoint.error());
   Proof proof;
+  proof.server = ServerOf(*endpoint);
   proof.id = Uuid::Random();
   proof.fate = fate;
   proof.inode = inode.id;

@@ -107,6 +107,8 @@ struct Totals {
 void PutTotals(Transaction& transaction, Totals const& totals);
 
 /// Small texts of the mount as a whole, such as its endpoint and the boot that it last ran in.
+/// The server that the uploads of a catalog are at; may have a secret.
+constexpr char const* kEndpointNote = "endpoint";
 [[nodiscard]] Result<std::string> GetNote(View const& view, std::string_view key);
 void PutNote(Transaction& transaction, std::string_view key, std::string const& text);
 

@@ -36,6 +36,8 @@ Result<void> AddSpooled(Evidence const& evidence, KnownTree& known) {
 
 Result<KnownTree> LoadKnown(Evidence const& evidence, std::vector<std::string>& doubts) {
   KnownTree known;
+  // Without a mount it is the one that was written to last.
+  if (evidence.place) known.server = ServerOf(evidence.place->mount.url);
   // What happens after the daemon was asked is not uploaded, or is in the rows that are read next.
   if (evidence.place && evidence.behind.empty()) {
     auto const listed = VisitFiles(*evidence.place, "unfinished", {}, [&](json const& file) {
@@ -53,14 +55,20 @@ Result<KnownTree> LoadKnown(Evidence const& evidence, std::vector<std::string>& 
   auto const visited = VisitEvidence(
       evidence,
       [&](LedgerRow const& row) {
+        if (!evidence.place) known.server = row.proof.server;
         if (!IsAtOrBeneath(row.proof.path, evidence.path)) return true;
-        known.files[Beneath(row.proof.path, evidence.path)] = {row.proof, BlocksOf(row), false};
+        known.files[Beneath(row.proof.path, evidence.path)] = {.proof = row.proof,
+                                                               .blocks = BlocksOf(row)};
         return true;
       },
       [&] {
         for (auto& [path, file] : known.files) file.before_damage = true;
       });
   if (!visited) return Failure(visited.error());
+  for (auto& [path, file] : known.files) {
+    auto const& server = file.proof.server;
+    file.is_elsewhere = !server.empty() && server != known.server;
+  }
   if (!evidence.behind.empty()) {
     doubts.push_back("what was changed in the mount lately is not known: " + evidence.behind);
   }

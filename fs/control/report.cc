@@ -59,6 +59,7 @@ json ToJson(Proof const& proof) {
           {"xxh64", OrNull(Hex(proof.digests.xxh64))},
           {"sha256", OrNull(Hex(proof.digests.sha256))},
           {"receipt", OrNull(WithoutSecrets(proof.receipt))},
+          {"server", OrNull(proof.server)},
           {"reason", OrNull(proof.reason)}};
 }
 

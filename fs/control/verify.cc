@@ -145,13 +145,9 @@ int Verify(VerifyOptions const& options) {
   if (!again || *again != *entries) {
     doubts.emplace_back("the source changed while it was read: try again when nobody writes to it");
   }
-  VerifyResult const result{source.string(),
-                            TargetOf(*evidence),
-                            evidence->place ? evidence->place->mount.url : "",
-                            SystemClock().Wall(),
-                            comparison.files(),
-                            comparison.junk(),
-                            doubts};
+  VerifyResult const result{
+      source.string(),    TargetOf(*evidence), known->server, SystemClock().Wall(),
+      comparison.files(), comparison.junk(),   doubts};
   if (!options.receipt.empty()) {
     if (auto written = WriteReceipt(options.receipt, result); !written) {
       return Complain(written.error().context);

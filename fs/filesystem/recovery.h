@@ -12,12 +12,10 @@
 #include "base/error.h"
 #include "base/logger.h"
 #include "catalog/store.h"
+#include "catalog/tables.h"
 #include "spool/spool.h"
 
 namespace tusfs {
-
-/// The server that the uploads of a catalog are at.
-constexpr char const* kEndpointNote = "endpoint";
 
 struct RecoveryOptions {
   std::string endpoint;   ///< normalised; a state directory belongs to one

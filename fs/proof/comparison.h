@@ -23,6 +23,7 @@ namespace tusfs {
 struct KnownTree {
   std::map<std::string, KnownFile> files{};
   std::map<std::string, UnfinishedFile> unfinished{};
+  std::string server{};  ///< the one that is meant, as ServerOf has it; empty: not known
 };
 
 /// Paths of the source that begin with `from` (or are that) have it replaced by `to`; both

@@ -84,6 +84,10 @@ std::optional<FileVerdict> JudgeUnread(SourceEntry const& entry, KnownFile const
   if (known == nullptr) return FileVerdict{CardFinding::kMissing, {}};
   auto const& proof = known->proof;
   if (proof.fate != Fate::kUploaded || !IsByTheServer(proof.proved)) return OfOther(proof);
+  if (known->is_elsewhere) {
+    return FileVerdict{CardFinding::kUnproven,
+                       "it was uploaded to another server: " + proof.server};
+  }
   if (known->before_damage) {
     return FileVerdict{
         CardFinding::kUnproven,

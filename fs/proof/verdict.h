@@ -33,6 +33,7 @@ enum class CardFinding {
 struct KnownFile {
   Proof proof;
   std::vector<BlockDigest> blocks{};  ///< empty: only their root is known
+  bool is_elsewhere = false;          ///< on another server than the mount's
   bool before_damage = false;         ///< what came after it may have been lost
 };
 

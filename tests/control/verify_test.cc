@@ -39,6 +39,7 @@ class VerifyTest : public testing::Test {
     proof.root = RootOf(blocks);
     proof.digests.sha256 = std::string(32, 'x');
     proof.upload = Uuid::Random();
+    proof.server = server_;
     ASSERT_TRUE(Ok(writer_.Append({{proof, blocks}})));
   }
 
@@ -56,6 +57,7 @@ class VerifyTest : public testing::Test {
   std::filesystem::path const card_ = dir_ / "card";
   LedgerWriter writer_ = LedgerWriter::Open(LedgerDirectory(state_), {}, QuietLogger()).value();
   VerifyOptions options_;
+  std::string server_;
   std::string out_;
   std::string err_;
 };
@@ -129,6 +131,17 @@ TEST_F(VerifyTest, DamageBehindARowIsADoubtAndBeforeItIsNot) {
   WriteFile(file, whole + "torn");
   EXPECT_EQ(Run(), kStuck);
   EXPECT_THAT(out_, HasSubstr("unproven: a: the ledger is damaged behind its row"));
+}
+
+TEST_F(VerifyTest, WhatIsOnAServerThatWasLeftSinceIsInDoubt) {
+  WriteFile(card_ / "a", "bytes");
+  server_ = "http://old/files/";
+  Uploaded("a", "bytes");
+  EXPECT_EQ(Run(), kDone) << out_;
+  server_ = "http://new/files/";
+  Uploaded("b", "bytes");
+  EXPECT_EQ(Run(), kStuck);
+  EXPECT_THAT(out_, HasSubstr("unproven: a: it was uploaded to another server: http://old/files/"));
 }
 
 TEST_F(VerifyTest, APathInTheMountIsWhereTheCardWent) {

@@ -279,6 +279,14 @@ TEST_F(ComparisonTest, OfAnOldUploadNoDigestsAreKnown) {
   Expect(CardFinding::kUnproven, "no digests");
 }
 
+TEST_F(ComparisonTest, ItIsOnAnotherServerThanTheMountsOwn) {
+  OnCard("a", "bytes");
+  auto& file = InLedger("a", "bytes");
+  file.is_elsewhere = true;
+  file.proof.server = "http://old/files/";
+  Expect(CardFinding::kUnproven, "another server: http://old/files/");
+}
+
 TEST_F(ComparisonTest, TheLedgerIsDamagedBehindIt) {
   OnCard("a", "bytes");
   InLedger("a", "bytes").before_damage = true;

@@ -51,6 +51,7 @@ TEST_F(LedgerFilesTest, EveryFieldComesBack) {
               .root = std::string(16, 'r'),
               .digests = {.xxh128 = "long", .xxh3 = "short", .sha256 = "sha", .xxh64 = "old"},
               .receipt = "h: v\n\nbody",
+              .server = "http://tus/files/",
               .reason = "why"};
   std::vector<BlockDigest> const blocks{{.length = 4, .digest = {1, 2}},
                                         {.length = 3, .digest = {3, 4}}};
@@ -63,6 +64,7 @@ TEST_F(LedgerFilesTest, EveryFieldComesBack) {
         EXPECT_EQ(Encode(row.proof), Encode(proof));
         EXPECT_EQ(row.proof.digests, proof.digests);
         EXPECT_EQ(row.proof.path, proof.path);
+        EXPECT_EQ(row.proof.server, proof.server);
         EXPECT_EQ(BlocksOf(row), blocks);
         return true;
       },
