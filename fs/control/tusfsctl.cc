@@ -12,6 +12,7 @@
 #include "control/answers.h"
 #include "control/check.h"
 #include "control/doctor.h"
+#include "control/fleet.h"
 #include "control/metrics_text.h"
 #include "control/mhl.h"
 #include "control/moment.h"
@@ -150,6 +151,7 @@ class CommandLine {
     AddReport();
     AddVerify();
     AddMhl();
+    AddFleet();
     AddRescue();
   }
 
@@ -429,6 +431,18 @@ class CommandLine {
         ->option_text("DIR");
   }
 
+  void AddFleet() {
+    auto& fleet = Add("fleet", "how many rigs are, from the heartbeats that their server has",
+                      [this] { return ShowFleet(word_, fleet_format_); });
+    auto* const page = fleet.add_flag_callback(
+        "--html", [this] { fleet_format_ = FleetFormat::kPage; }, "print a page of HTML");
+    fleet
+        .add_flag_callback(
+            "--json", [this] { fleet_format_ = FleetFormat::kJson; }, "print JSON")
+        ->excludes(page);
+    fleet.add_option("DIR", word_, "the directory in which the server keeps its files")->required();
+  }
+
   void AddRescue() {
     auto& rescue = Add(
         "rescue", "copy all files out of a state directory that no tusfs uses, with their names",
@@ -457,6 +471,7 @@ class CommandLine {
   std::optional<pid_t> keeper_;
   bool strict_ = false;
   bool drain_ = false;
+  FleetFormat fleet_format_ = FleetFormat::kText;
 };
 
 }  // namespace

@@ -96,6 +96,9 @@ struct Options {
   std::chrono::seconds server_away{600};
   std::chrono::seconds hook_timeout{60};
 
+  std::chrono::seconds heartbeat{0};  ///< 0: none are sent
+  std::string heartbeat_url;          ///< normalised; empty: that of the mount
+
   std::string control_group;    ///< whose members may ask how the mount is; or empty
   std::string metrics;          ///< as ParseListenAddress takes it, or empty
   std::string page;             ///< likewise

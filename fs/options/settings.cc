@@ -145,6 +145,12 @@ std::vector<Setting> MakeSettings() {
                            "how long the server is away before --on-server is told"),
       Row<&O::hook_timeout>("hook-timeout", "SECONDS", Seconds(kDay),
                             "a program that is told something is killed after so long"),
+      Row<&O::heartbeat>("heartbeat", "SECONDS", Seconds(kDay),
+                         "send so often how the mount is, as a small upload; 0: never"),
+      Row<&O::heartbeat_url>("heartbeat-url", "URL", value::Endpoint{},
+                             "send it there, without the mount's credentials unless it is of its "
+                             "origin",
+                             "the URL of the mount"),
       Row<&O::control_group>("control-group", "GROUP", Text{},
                              "let members of GROUP ask how the mount is, and change nothing"),
       Row<&O::metrics>("metrics", "ADDRESS", value::Address{},

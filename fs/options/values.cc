@@ -2,6 +2,7 @@
 
 #include <tusclient/client.h>
 #include <tusclient/credentials.h>
+#include <tusclient/redact.h>
 
 #include <algorithm>
 #include <array>
@@ -211,6 +212,18 @@ Texts PresetName::words() {
 Result<void> Address::Set(std::string& member, std::string const& text) {
   if (auto address = ParseListenAddress(text); !address) return Failure(address.error());
   member = text;
+  return {};
+}
+
+Result<void> Endpoint::Set(std::string& member, std::string const& text) {
+  auto url = tus::NormalizeEndpoint(text);
+  if (!url) return Fail(EINVAL, url.error().message);
+  if (tus::HasSecret(*url)) {
+    return Fail(
+        EINVAL,
+        "it has a user, a password or a query in it, which may be secret: name a URL without");
+  }
+  member = *std::move(url);
   return {};
 }
 

@@ -149,6 +149,12 @@ struct Address : Text {
   [[nodiscard]] static Result<void> Set(std::string& member, std::string const& text);
 };
 
+/// Of a tus server. Without a secret: it is in everybody's list of processes.
+struct Endpoint : Text {
+  [[nodiscard]] static std::string Takes() { return "a URL without a secret"; }
+  [[nodiscard]] static Result<void> Set(std::string& member, std::string const& text);
+};
+
 struct PresetName : Text {
   [[nodiscard]] static Texts words();
   [[nodiscard]] static std::string Takes() { return OneOf(words()); }

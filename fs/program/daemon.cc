@@ -21,6 +21,7 @@
 #include "options/publish_settings.h"
 #include "options/space_settings.h"
 #include "options/upload_settings.h"
+#include "program/heartbeats.h"
 #include "program/process.h"
 #include "program/signal_watch.h"
 #include "version.h"
@@ -62,6 +63,7 @@ Result<void> Daemon::Begin() {
   if (auto started = StartControl(); !started) return started;
   if (auto taken = TakeMount(); !taken) return taken;
   if (auto started = StartHooks(); !started) return started;
+  if (auto started = StartHeartbeats(); !started) return started;
   StartWatch();
   StartMetrics();
   if (auto started = StartPage(); !started) return started;
@@ -234,6 +236,21 @@ Result<void> Daemon::TakeMount() {
 Result<void> Daemon::StartHooks() {
   if (auto started = hooks_.Start(*state_.store); !started) return started;
   if (server_watch_) server_watch_->Start();
+  return {};
+}
+
+Result<void> Daemon::StartHeartbeats() {
+  auto made = MakeHeartbeats({.options = options_,
+                              .url = url_,
+                              .credentials = credentials_.get(),
+                              .bandwidth = bandwidth_,
+                              .reporter = *reporter_,
+                              .controls = *controls_,
+                              .clock = clock_},
+                             logger_);
+  if (!made) return Failure(made.error());
+  heartbeats_ = *std::move(made);
+  if (heartbeats_) heartbeats_->Start();
   return {};
 }
 

@@ -35,6 +35,7 @@
 #include "filesystem/reclaim.h"
 #include "filesystem/report.h"
 #include "filesystem/writer_ends.h"
+#include "fleet/heartbeat_sender.h"
 #include "fuse/mountpoint.h"
 #include "fuse/request_slots.h"
 #include "fuse/server.h"
@@ -95,6 +96,7 @@ class Daemon {
   [[nodiscard]] Result<void> StartHooks();
   [[nodiscard]] Result<void> StartHistory();
   void ReadPageToken();
+  [[nodiscard]] Result<void> StartHeartbeats();
   void StartMetrics();
   /// As text; empty where the catalog cannot be read.
   [[nodiscard]] std::string Metrics() const;
@@ -173,14 +175,15 @@ class Daemon {
   std::unique_ptr<Watchers> watchers_;      ///< a look at the catalog
   std::unique_ptr<ControlServer> control_;  ///< commands that are being answered
   std::unique_ptr<ControlServer> group_control_;
-  std::unique_ptr<MetricsServer> metrics_;  ///< answers that are being given
-  std::unique_ptr<PageServer> page_;        ///< likewise
-  std::jthread watch_;                      ///< of the line: a look at the catalog
-  std::optional<Reclaimer> reclaimer_;      ///< its round
-  std::jthread sweep_;                      ///< the file that it is at
-  std::jthread count_;                      ///< the file that it is at
-  std::jthread announcer_;                  ///< the server's first answer, not for long
-  std::jthread status_;                     ///< a look at the catalog
+  std::unique_ptr<HeartbeatSender> heartbeats_;  ///< null: none; its upload, which is cancelled
+  std::unique_ptr<MetricsServer> metrics_;       ///< answers that are being given
+  std::unique_ptr<PageServer> page_;             ///< likewise
+  std::jthread watch_;                           ///< of the line: a look at the catalog
+  std::optional<Reclaimer> reclaimer_;           ///< its round
+  std::jthread sweep_;                           ///< the file that it is at
+  std::jthread count_;                           ///< the file that it is at
+  std::jthread announcer_;                       ///< the server's first answer, not for long
+  std::jthread status_;                          ///< a look at the catalog
 };
 
 }  // namespace tusfs

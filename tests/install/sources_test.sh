@@ -17,14 +17,15 @@ may_use() {
         proof) echo "base catalog proof" ;;
         uploader) echo "base spool catalog uploader" ;;
         filesystem) echo "base content spool catalog uploader filesystem" ;;
+        fleet) echo "base spool uploader filesystem fleet" ;;
         hooks) echo "base catalog uploader hooks" ;;
-        control) echo "base mhl spool catalog proof uploader hooks filesystem control" ;;
+        control) echo "base mhl spool catalog proof uploader hooks filesystem fleet control" ;;
         metrics) echo "base filesystem control metrics" ;;
         options) echo "base spool uploader hooks filesystem options" ;;
         fuse) echo "base filesystem fuse" ;;
         import) echo "base import" ;;
         keeper) echo "base control fuse keeper" ;;
-        program) echo "base content spool catalog proof uploader filesystem control metrics hooks options fuse import keeper program" ;;
+        program) echo "base content spool catalog proof uploader filesystem control metrics hooks fleet options fuse import keeper program" ;;
         *) complain "fs/$1 is no room that this test knows" ;;
     esac
 }

@@ -153,5 +153,29 @@ TEST_F(HooksTest, NoEventIsLostWhenDaemonsAreKilled) {
   RecordProperty("told", static_cast<int>(Told().size()));
 }
 
+TEST_F(HooksTest, HeartbeatsOfAMountAreReadAsAFleet) {
+  auto const server = TestServer::Start(ServerKind::kFixture, dir_ / "fleet");
+  mount_ = std::make_unique<MountedTusfs>(
+      server_->Url(), Command{"--heartbeat", "1", "--heartbeat-url", server->Url()});
+  ASSERT_EQ(mount_->Mount(), "");
+  Interrupt("cut");
+  nlohmann::json rig;
+  ASSERT_TRUE(WaitFor([&] {
+    auto const fleet = TusfsCtl({"fleet", "--json", dir_ / "fleet"});
+    if (fleet.code != 0) return false;
+    rig = fleet.json["rigs"][0];
+    return rig["stuck"] == 1;
+  }));
+  EXPECT_EQ(rig["mount"], mount_->mountpoint().string());
+  EXPECT_EQ(rig["silent"], false);
+  EXPECT_LE(std::abs(rig["clock_ahead"].get<int>()), 5);
+  EXPECT_THAT(TusfsCtl({"fleet", dir_ / "fleet"}).out, HasSubstr("1 files need somebody"));
+  EXPECT_THAT(TusfsCtl({"fleet", "--html", dir_ / "fleet"}).out, HasSubstr("<table>"));
+  auto const none = TusfsCtl({"fleet", dir_ / "run"});
+  EXPECT_EQ(none.code, 2);
+  EXPECT_THAT(none.err, HasSubstr("has no heartbeat in it"));
+  EXPECT_EQ(TusfsCtl({"fleet", "https://host/files/"}).code, 2);
+}
+
 }  // namespace
 }  // namespace tusfs_testing
