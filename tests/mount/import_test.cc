@@ -179,11 +179,12 @@ TEST_F(ImportTest, AMountThatEndsDuringTheImportEndsOrderly) {
 TEST_F(ImportTest, WhoeverMountsInTheBackgroundDoesNotWaitForIt) {
   OpenFile recorder(*mount_ / "take.mxf");
   recorder.Write("bytes");
-  auto const started =
-      RunProgram({TusfsProgram(), "--import", "--volatile", "--settle", "0.2", server_->Url(),
-                  mount_->mountpoint(), "--state-dir", mount_->state_dir()},
-                 std::chrono::seconds(20));
-  EXPECT_EQ(started.code, 0) << "its output has ended: " << started.err;
+  // The second program ends when all have ended that the first one's output is open in.
+  auto const started = RunProgram(
+      {"sh", "-c", "\"$@\" 2>&1 | cat", "sh", TusfsProgram(), "--import", "--volatile", "--settle",
+       "0.2", server_->Url(), mount_->mountpoint(), "--state-dir", mount_->state_dir()},
+      std::chrono::seconds(20));
+  EXPECT_EQ(started.code, 0) << started.out;
   ASSERT_TRUE(IsTold("1 waits"));
   EXPECT_EQ(recorder.Close(), 0);
   ASSERT_TRUE(IsTold("1 file (5 B) taken in"));
