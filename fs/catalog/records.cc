@@ -16,7 +16,7 @@ constexpr std::uint8_t kHandleVersion = 3;
 /// 1 had neither an expiry nor a time of rest, 2 not which one was published last, 3 no word about
 /// the end, 4 neither headers nor whether it was given up, 5 neither what it took nor its digests,
 /// 6 not all of these.
-constexpr std::uint8_t kUploadVersion = 7;
+constexpr std::uint8_t kUploadVersion = 8;
 
 // Values are numbered from 1 without a gap; anything else is damage.
 template <auto kLast>
@@ -242,7 +242,8 @@ std::string Encode(Upload const& upload) {
       .Text(upload.digests.xxh128)
       .Text(upload.digests.xxh3)
       .Text(upload.digests.sha256)
-      .Text(upload.digests.xxh64);
+      .Text(upload.digests.xxh64)
+      .Number(upload.handed);
   return encoder.Take();
 }
 
@@ -291,6 +292,8 @@ Result<Upload> DecodeUpload(Uuid const& id, std::string_view bytes) {
     upload.digests.sha256 = decoder.Text();
   }
   if (version >= 7) upload.digests.xxh64 = decoder.Text();
+  // Of those before it is known of what the server has, and that was counted.
+  upload.handed = version >= 8 ? decoder.Number<std::uint64_t>() : upload.offset;
   bool const known = version >= kRecordVersion && version <= kUploadVersion;
   return Checked(decoder, known ? kRecordVersion : version, std::move(upload), "upload");
 }

@@ -178,6 +178,7 @@ struct Upload {
   std::uint32_t requests = 0;  ///< PATCHes that were begun
   std::uint64_t sent = 0;      ///< body bytes of these that left the machine
   WholeDigests digests{};      ///< of the bytes that it was completed with, where they are known
+  std::uint64_t handed = 0;    ///< end of the bytes that left the machine, as far as was counted
 };
 
 [[nodiscard]] std::string Encode(Inode const& inode);

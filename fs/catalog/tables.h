@@ -94,7 +94,7 @@ void PutReply(Transaction& transaction, Reply const& reply);
 
 /// Numbers of the mount as a whole, kept across restarts.
 struct Totals {
-  std::uint64_t sent = 0;    ///< body bytes handed to the network
+  std::uint64_t sent = 0;    ///< body bytes over the wire
   std::uint64_t resent = 0;  ///< of these, bytes that had been sent before
   /// Interrupted files that were given up to make room, and their bytes.
   std::uint64_t dropped_files = 0;

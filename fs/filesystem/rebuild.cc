@@ -153,6 +153,7 @@ class Rebuilder {
     upload.frontier = inode.size;
     upload.offset = finished ? 0 : inode.size;
     if (goes_on) upload.offset = inode.trimmed;
+    upload.handed = upload.offset;
     upload.created = clock_.Wall();
     PutUpload(transaction, upload);
     inode.upload = upload.id;

@@ -84,6 +84,19 @@ Result<std::optional<Work>> Ledger::Look(InodeId id) const {
   });
 }
 
+// What the server has of it went over the wire, though its sender may have died before he counted
+// it.
+Result<void> Ledger::CountArrived(Transaction& transaction, Upload& upload) {
+  if (upload.offset <= upload.handed) return {};
+  auto totals = GetTotals(transaction);
+  if (!totals) return Failure(totals.error());
+  auto const uncounted = upload.offset - std::exchange(upload.handed, upload.offset);
+  upload.sent += uncounted;
+  totals->sent += uncounted;
+  PutTotals(transaction, *totals);
+  return {};
+}
+
 Result<bool> Ledger::Change(Work const& work,
                             std::function<bool(Transaction&, Inode&, Upload&)> const& change) {
   return store_.Update([&](Transaction& transaction) -> Result<bool> {
@@ -95,6 +108,9 @@ Result<bool> Ledger::Change(Work const& work,
     if (!upload) return Failure(upload.error());
     auto const content = inode->content;
     if (!*upload || !change(transaction, *inode, **upload)) return false;
+    if (auto counted = CountArrived(transaction, **upload); !counted) {
+      return Failure(counted.error());
+    }
     PutUpload(transaction, **upload);
     if (inode->content != content) PutInode(transaction, *inode);
     return true;
@@ -150,6 +166,7 @@ Result<bool> Ledger::Created(Work const& work, tus::Created const& created,
     upload.url = created.url;
     upload.headers = headers;
     upload.offset = created.offset;
+    upload.handed = created.offset;  // what it had was somebody else's to count
     upload.expires = TimeOf(created.expires);
     life::Create(upload);
     upload.error.clear();
@@ -365,11 +382,15 @@ Result<void> Ledger::Terminated(Upload const& upload) {
   return store_.Update([&](Transaction& transaction) { return DeleteUpload(transaction, upload); });
 }
 
-Result<void> Ledger::Count(Work const& work, std::uint64_t sent, std::uint64_t resent) {
+Result<void> Ledger::Count(Work const& work, std::uint64_t end, std::uint64_t sent) {
   return store_.Update([&](Transaction& transaction) -> Result<void> {
     auto upload = FindUpload(transaction, work.upload->id);
     if (!upload) return Failure(upload.error());
+    std::uint64_t resent = 0;
     if (*upload) {
+      auto& handed = (*upload)->handed;
+      resent = sent - std::min(sent, end - std::min(handed, end));
+      handed = std::max(handed, end);
       (*upload)->sent += sent;
       PutUpload(transaction, **upload);
     }

@@ -140,14 +140,16 @@ class Ledger {
   /// The server has it no more, or nobody will ask.
   [[nodiscard]] Result<void> Terminated(Upload const& upload);
 
-  /// Counts body bytes over the wire, of the mount and of the upload.
-  [[nodiscard]] Result<void> Count(Work const& work, std::uint64_t sent, std::uint64_t resent);
+  /// Counts `sent` body bytes before byte `end` that went over the wire, of the mount and of the
+  /// upload, and which of them had done so before, by whatever process.
+  [[nodiscard]] Result<void> Count(Work const& work, std::uint64_t end, std::uint64_t sent);
 
  private:
   /// What may be said again and again of an upload has a proof when it is said first.
   Result<bool> ChangeWithProof(Work const& work, Fate fate, std::string const& why,
                                std::function<void(Upload&)> const& change);
   void LetGoOfBytes(Transaction& transaction, Inode& inode);
+  static Result<void> CountArrived(Transaction& transaction, Upload& upload);
   Result<bool> Change(Work const& work,
                       std::function<bool(Transaction&, Inode&, Upload&)> const& change);
 

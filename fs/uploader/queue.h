@@ -52,9 +52,7 @@ struct JobMemory {
 
   /// For the judge (tus::UploadFacts), and for what it tells of the upload.
   struct Server {
-    std::uint64_t most = 0;  ///< bytes that it ever had, as its answers said
-    std::uint64_t handed =
-        0;  ///< end of the bytes that were handed to the network, as far as known
+    std::uint64_t most = 0;             ///< bytes that it ever had, as its answers said
     std::uint64_t cut_at = 0;           ///< where the body that broke last began
     std::uint64_t cut_left = 0;         ///< bytes of it that had left; 0: none broke
     int mismatches = 0;                 ///< of checksums, in a row

@@ -146,12 +146,10 @@ FileDigest* Transfer::DigestFor(Work const& work, JobMemory& memory) const {
 tus::Result<tus::Patched> Transfer::SendRange(Work const& work, tus::SentRange& range,
                                               JobMemory& memory, std::stop_token stop) {
   VersionSource source(*work.version, DigestFor(work, memory));
-  // What left the machine before, as far as this process knows: not what was about to.
-  auto const before = std::clamp(memory.server.handed, range.begin, range.end) - range.begin;
   std::uint64_t counted = 0;
   auto const count = [&] {
-    auto const again = std::min(range.left, before) - std::min(counted, before);
-    if (auto const kept = ledger_.Count(work, range.left - counted, again); !kept) {
+    if (auto const kept = ledger_.Count(work, range.begin + range.left, range.left - counted);
+        !kept) {
       shared_.logger->Warn("counters not kept error=\"{}\"", Describe(kept.error()));
     }
     counted = range.left;
@@ -175,7 +173,6 @@ tus::Result<tus::Patched> Transfer::SendRange(Work const& work, tus::SentRange& 
   range.deferred = !work.upload->length && !request.declare_length;
   auto answer = client_.Patch(request);
   shared_.in_flight.Ended(work.inode.id);
-  memory.server.handed = std::max(memory.server.handed, range.begin + range.left);
   count();
   return answer;
 }

@@ -150,29 +150,32 @@ Upload SomeUpload() {
           .headers = "Signature: s3cret\n",
           .requests = 9,
           .sent = 10,
-          .digests = {.xxh128 = "long", .xxh3 = "short", .sha256 = "sha", .xxh64 = "old"}};
+          .digests = {.xxh128 = "long", .xxh3 = "short", .sha256 = "sha", .xxh64 = "old"},
+          .handed = 11};
 }
 
 auto Fields(Upload const& upload) {
-  return std::make_tuple(upload.id, upload.owner, upload.version, upload.phase, upload.url,
-                         upload.path, upload.offset, upload.frontier, upload.length, upload.created,
-                         upload.expires, upload.at_rest, upload.last, upload.error, upload.receipt,
-                         upload.end, upload.end_words, upload.lost_an_end, upload.given_up,
-                         upload.headers, upload.requests, upload.sent, upload.digests.xxh128,
-                         upload.digests.xxh3, upload.digests.sha256, upload.digests.xxh64);
+  return std::make_tuple(
+      upload.id, upload.owner, upload.version, upload.phase, upload.url, upload.path, upload.offset,
+      upload.frontier, upload.length, upload.created, upload.expires, upload.at_rest, upload.last,
+      upload.error, upload.receipt, upload.end, upload.end_words, upload.lost_an_end,
+      upload.given_up, upload.headers, upload.requests, upload.sent, upload.digests.xxh128,
+      upload.digests.xxh3, upload.digests.sha256, upload.digests.xxh64, upload.handed);
 }
 
 // What the fifth version did not have.
 std::size_t BytesBehindHeaders(Upload const& upload) {
   auto const& digests = upload.digests;
   return sizeof upload.requests + sizeof upload.sent + 4 * sizeof(std::uint32_t) +
-         digests.xxh128.size() + digests.xxh3.size() + digests.sha256.size() + digests.xxh64.size();
+         digests.xxh128.size() + digests.xxh3.size() + digests.sha256.size() +
+         digests.xxh64.size() + sizeof upload.handed;
 }
 
 void ForgetDigests(Upload& upload) {
   upload.requests = 0;
   upload.sent = 0;
   upload.digests = {};
+  upload.handed = upload.offset;
 }
 
 // As the first versions of the record had it: without what follows `last`.

@@ -112,6 +112,32 @@ TEST_F(TransferTrouble, SentAgainIsOnlyWhatLeftBefore) {
   EXPECT_EQ(totals.resent, 200U);
 }
 
+TEST_F(TransferTrouble, WhatASenderWhoDiedHadSentIsKnownToTheNext) {
+  Created(1000);
+  NextPatchBreaksAfter(600);
+  // The next one is another process: it remembers nothing, and the server has more than was
+  // counted.
+  Restart();
+  Next("HEAD", kUrl, HeadAnswer(700, 1000));
+  Next("PATCH", kUrl, [](HttpRequest const& request) {
+    request.on_sent(200);
+    return Broken(tus::ErrorCode::kInterrupted);
+  });
+  Steps(2);
+  clock_.Advance(std::chrono::minutes(2));
+  Restart();
+  Next("HEAD", kUrl, HeadAnswer(800, 1000));
+  Next("PATCH", kUrl, [](HttpRequest const& request) {
+    request.on_sent(200);
+    return OffsetIs(1000);
+  });
+  Steps(2);
+  auto const totals = store_->Read([](View const& view) { return GetTotals(view); }).value();
+  EXPECT_EQ(totals.sent, 700U + 200U + 200U);
+  EXPECT_EQ(totals.resent, 100U) << "from 800 to 900";
+  EXPECT_EQ(totals.sent - totals.resent, 1000U) << "as much as the file has";
+}
+
 TEST_F(TransferTrouble, ABodyOfWhichTheServerKeepsNothingIsMadeSmaller) {
   Created(1000);
   NextPatchBreaksAfter(200'000);
