@@ -9,6 +9,7 @@
 
 #include "catalog/tables.h"
 #include "filesystem/attributes.h"
+#include "uploader/inherited_metadata.h"
 
 namespace tusfs {
 namespace {
@@ -139,6 +140,7 @@ Result<void> Xattrs::Set(Caller const& caller, InodeId id, std::string_view name
   if (IsStatus(name)) return Fail(EPERM);
   if (IsNamespace(name)) return Fail(EINVAL);
   if (!IsKept(name)) return Fail(EOPNOTSUPP);
+  if (auto const why = WhyNoMetadataKey(name)) return Fail(EINVAL, *why);
   if (name == kLabel) labels_ = Labels::kSome;
   auto const decide = [&](Transaction& transaction) -> Result<void> {
     auto inode = GetInode(transaction, id);

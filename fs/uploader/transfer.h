@@ -101,7 +101,10 @@ class Transfer {
   Outcome Differs(Work const& work, Upload const& upload, JobMemory& memory);
 
   /// Why the server cannot be told of this file; nothing where it can.
-  [[nodiscard]] std::optional<std::string> WhyNotDeclarable(Work const& work) const;
+  [[nodiscard]] std::optional<std::string> WhyNotDeclarable(Work const& work,
+                                                            tus::Metadata const& inherited) const;
+  /// What its directories say (inherited_metadata.h).
+  [[nodiscard]] Result<tus::Metadata> InheritedBy(Work const& work) const;
   Outcome Create(Work const& work, JobMemory& memory);
   /// Records what was made, here or by the create command; nothing where it is the file's now.
   std::optional<Outcome> NotKept(Work const& work, tus::Created const& made,

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "base/text.h"
+#include "uploader/inherited_metadata.h"
 #include "uploader/target.h"
 #include "uploader/transfer.h"
 #include "uploader/version_source.h"
@@ -37,15 +38,23 @@ std::optional<FileTime> TimeOf(Work const& work) {
 
 }  // namespace
 
-std::optional<std::string> Transfer::WhyNotDeclarable(Work const& work) const {
+Result<tus::Metadata> Transfer::InheritedBy(Work const& work) const {
+  return shared_.store.Read([&](View const& view) { return InheritedMetadata(view, work.inode); });
+}
+
+std::optional<std::string> Transfer::WhyNotDeclarable(Work const& work,
+                                                      tus::Metadata const& inherited) const {
   Upload declared;
   declared.path = work.path;
   if (work.finished()) declared.length = work.inode.size;
-  return WhyNotSendable(MetadataFor(shared_.options.metadata, declared, TimeOf(work)));
+  return WhyNotSendable(
+      WithInherited(MetadataFor(shared_.options.metadata, declared, TimeOf(work)), inherited));
 }
 
 Transfer::Outcome Transfer::Create(Work const& work, JobMemory& memory) {
-  auto const not_declarable = WhyNotDeclarable(work);
+  auto const inherited = InheritedBy(work);
+  if (!inherited) return Postpone(inherited.error());
+  auto const not_declarable = WhyNotDeclarable(work, *inherited);
   if (not_declarable && !work.finished()) return {};  // its end, or a rename, will tell
   if (!work.finished()) {
     std::optional<SteadyTime> look_again;
@@ -71,7 +80,8 @@ Transfer::Outcome Transfer::Create(Work const& work, JobMemory& memory) {
   auto const sha1 = Sha1Of(created);
   if (!sha1 && sha1.error().code == tus::ErrorCode::kCancelled) return Now();
   if (!sha1) return LostBytes(work.inode.id, work.version->id(), sha1.error().message);
-  request.metadata = MetadataFor(shared_.options.metadata, upload, TimeOf(work), *sha1);
+  request.metadata =
+      WithInherited(MetadataFor(shared_.options.metadata, upload, TimeOf(work), *sha1), *inherited);
   request.idempotency_key = IdempotencyKeyOf(upload);
   if (shared_.options.create.IsSet()) {
     auto const told = AskHowToCreate(created, request.metadata);
@@ -150,8 +160,10 @@ Transfer::Outcome Transfer::RenewLater(Work const& work, tus::Error const& error
 
 Transfer::Outcome Transfer::Renew(Work const& work, JobMemory& memory) {
   auto const& upload = *work.upload;
-  auto const told =
-      AskHowToCreate(work, MetadataFor(shared_.options.metadata, upload, TimeOf(work)));
+  auto const inherited = InheritedBy(work);
+  if (!inherited) return Postpone(inherited.error());
+  auto const told = AskHowToCreate(
+      work, WithInherited(MetadataFor(shared_.options.metadata, upload, TimeOf(work)), *inherited));
   if (!told && told.error().code == ECANCELED) return Now();
   if (!told) {
     // What the server has of it stays its own, whatever the program says.
