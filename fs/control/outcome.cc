@@ -16,13 +16,19 @@ std::string AsLine(nlohmann::json const& object) {
 
 }  // namespace
 
+nlohmann::json WithSchema(nlohmann::json object) {
+  object["schema"] = kJsonSchema;
+  return object;
+}
+
 int Complain(std::string const& sentence) {
   std::fprintf(stderr, "tusfsctl: %s\n", Printable(sentence).c_str());
   return kNoAnswer;
 }
 
 void Print(nlohmann::json const& answer, bool as_json, Show show) {
-  auto const text = as_json ? AsLine(answer) + "\n" : show(answer, ::isatty(STDOUT_FILENO) != 0);
+  auto const text =
+      as_json ? AsLine(WithSchema(answer)) + "\n" : show(answer, ::isatty(STDOUT_FILENO) != 0);
   std::fputs(text.c_str(), stdout);
 }
 
@@ -37,7 +43,9 @@ void FilePrinter::Print(nlohmann::json const& file) {
 }
 
 void FilePrinter::End() const {
-  if (as_json_) std::fputs(is_begun_ ? "]}\n" : "{\"files\":[]}\n", stdout);
+  if (!as_json_) return;
+  auto const end = AsLine(WithSchema(nlohmann::json::object())).substr(1);
+  std::printf("%s],%s\n", is_begun_ ? "" : "{\"files\":[", end.c_str());
 }
 
 }  // namespace tusfs

@@ -15,6 +15,13 @@ constexpr int kTimeout = 3;
 /// Says the sentence on standard error. Returns kNoAnswer.
 int Complain(std::string const& sentence);
 
+/// Of all answers with --json, in their member "schema". It grows when a member goes or becomes
+/// another thing; one that is new says nothing to who does not know it.
+constexpr int kJsonSchema = 1;
+
+/// The object with its schema.
+[[nodiscard]] nlohmann::json WithSchema(nlohmann::json object);
+
 using Show = std::string (*)(nlohmann::json const&, bool with_bars);
 /// Prints an answer on standard output: as it is, or as `show` has it.
 void Print(nlohmann::json const& answer, bool as_json, Show show);

@@ -185,7 +185,8 @@ class ReportPrinter {
                    {"rate", rate},
                    {"sent", sent_},
                    {"behind", OrNull(behind)}};
-    std::printf("],\n%s\n", end.dump(-1, ' ', false, json::error_handler_t::replace).c_str() + 1);
+    std::printf("],\n%s\n",
+                WithSchema(end).dump(-1, ' ', false, json::error_handler_t::replace).c_str() + 1);
   }
 
   ReportOptions const& options_;

@@ -79,7 +79,8 @@ Result<void> CheckReceipt(std::string const& receipt, fs::path const& source) {
 
 Result<void> WriteReceipt(std::string const& receipt, VerifyResult const& result) {
   auto text = ReplaceFile(receipt, ReceiptText(result));
-  auto const object = ToJson(result).dump(1, ' ', false, json::error_handler_t::replace);
+  auto const object =
+      WithSchema(ToJson(result)).dump(1, ' ', false, json::error_handler_t::replace);
   if (text) text = ReplaceFile(receipt + ".json", object + "\n");
   if (text) return {};
   return Fail(text.error().code,
@@ -153,9 +154,10 @@ int Verify(VerifyOptions const& options) {
       return Complain(written.error().context);
     }
   }
-  auto const text = options.as_json
-                        ? ToJson(result).dump(-1, ' ', false, json::error_handler_t::replace) + "\n"
-                        : ShowVerdict(result);
+  auto const text =
+      options.as_json
+          ? WithSchema(ToJson(result)).dump(-1, ' ', false, json::error_handler_t::replace) + "\n"
+          : ShowVerdict(result);
   std::fputs(text.c_str(), stdout);
   return IsSafe(result) ? kDone : kStuck;
 }
