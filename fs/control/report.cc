@@ -230,7 +230,8 @@ Result<void> ReportMissing(Evidence const& evidence, Filter const& filter, Repor
   if (evidence.place && evidence.behind.empty()) {
     auto const listed = VisitFiles(*evidence.place, "unfinished", {}, [&](json const& file) {
       missing.erase(TextOf(file, "path"));
-      printer.AddUnfinished(file);
+      // What is never uploaded is not missed, as by tusfsctl wait.
+      if (TextOf(file, "state") != "local-only") printer.AddUnfinished(file);
     });
     // A part of a mount that nobody has any more has nothing unfinished.
     if (!listed && listed.error().code != ENOENT) return listed;

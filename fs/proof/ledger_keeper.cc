@@ -6,6 +6,7 @@
 #include "base/thread_name.h"
 #include "catalog/adoptable.h"
 #include "catalog/proofs.h"
+#include "proof/ledger_seed.h"
 
 namespace tusfs {
 namespace {
@@ -35,6 +36,7 @@ LedgerKeeper::~LedgerKeeper() {
 }
 
 void LedgerKeeper::Start() {
+  started_ = clock_.Wall();
   observer_ =
       store_.Observe([this](Table table, std::string_view, std::optional<std::string_view> value) {
         if (table != Table::kProofs || !value) return;
@@ -101,6 +103,12 @@ Result<void> LedgerKeeper::MoveAll() {
     auto writer = LedgerWriter::Open(directory_, options_, logger_);
     if (!writer) return Failure(writer.error());
     writer_.emplace(*std::move(writer));
+  }
+  if (!is_seeded_) {
+    auto const seeded =
+        SeedLedger(store_, started_, [this](auto const& rows) { return writer_->Append(rows); });
+    if (!seeded) return seeded;
+    is_seeded_ = true;
   }
   while (true) {
     auto const more = MoveSome();

@@ -29,7 +29,8 @@ class LedgerKeeper {
   LedgerKeeper(LedgerKeeper const&) = delete;
   LedgerKeeper& operator=(LedgerKeeper const&) = delete;
 
-  /// Once. What an earlier process has left in the catalog is written first.
+  /// Once. What was uploaded before there was a ledger is written first (ledger_seed.h), then what
+  /// an earlier process has left in the catalog.
   void Start();
 
   /// Waits until all that the store had when it was called is in the ledger's files. Errors:
@@ -48,6 +49,8 @@ class LedgerKeeper {
   Clock const& clock_;
   Logger const logger_;
   std::optional<LedgerWriter> writer_;  ///< of the thread
+  bool is_seeded_ = false;              ///< likewise: SeedLedger has nothing to do any more
+  FileTime started_ = 0;
   std::uint64_t observer_ = 0;
 
   Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)

@@ -71,7 +71,8 @@ TEST_F(LedgerTest, WithoutSha256ThereIsNone) {
 TEST_F(LedgerTest, WhatWasRemovedOrDiscardedBeforeItWasUploadedIsThere) {
   MountedTusfs mount(server_->Url(), {"--finish", "*=manual"});
   ASSERT_EQ(mount.Mount(), "");
-  for (auto const* name : {"removed", "discarded", "waiting"}) WriteFile(mount / name, "bytes");
+  for (auto const* name : {"removed", "discarded", "waiting", ".DS_Store"})
+    WriteFile(mount / name, "bytes");
   std::filesystem::remove(mount / "removed");
   ASSERT_EQ(TusfsCtl({"discard", mount / "discarded"}).code, 0);
   auto const states = States(Report({mount.mountpoint()}));

@@ -2,6 +2,7 @@
 #include "proof/ledger_keeper.h"
 
 #include "catalog/adoptable.h"
+#include "catalog/kept.h"
 #include "catalog/namespace.h"
 #include "catalog/proofs.h"
 #include "catalog/store_harness.h"
@@ -156,6 +157,54 @@ TEST_F(LedgerKeeperTest, WhatCannotBeWrittenStaysInTheCatalogUntilItCan) {
   std::filesystem::remove(ledger_);
   ASSERT_TRUE(Ok(keeper->Flush(kPatience)));
   EXPECT_THAT(ReadAll(ledger_).paths, ElementsAre("a"));
+}
+
+// As a release did that had no ledger.
+TEST_F(LedgerKeeperTest, WhatWasUploadedBeforeThereWasALedgerIsInItOnce) {
+  auto const store = OpenStore(dir_ / "catalog");
+  MakeFinished(*store, "old");
+  Update(*store, [&](Transaction& transaction) -> Result<void> {
+    MarkUploaded(transaction, file_, clock_.Wall() - 1'000'000'000);
+    PutInode(transaction, file_);
+    upload_.phase = UploadPhase::kComplete;
+    upload_.receipt = "ETag: 1";
+    PutUpload(transaction, upload_);
+    return {};
+  });
+  ASSERT_TRUE(Ok(Keep(*store)->Flush(kPatience)));
+  EXPECT_THAT(ReadAll(ledger_).paths, ElementsAre("old"));
+  ASSERT_TRUE(Ok(VisitLedger(
+      ledger_,
+      [&](LedgerRow const& row) {
+        EXPECT_EQ(row.proof.proved, ProvedBy::kOffset);
+        EXPECT_EQ(RootOf(BlocksOf(row)), row.proof.root);
+        return true;
+      },
+      [](LedgerDamage const&) { ADD_FAILURE(); })));
+  auto const size = std::filesystem::file_size(ledger_ / "00000001.rows");
+  ASSERT_TRUE(Ok(Keep(*store)->Flush(kPatience)));
+  EXPECT_EQ(std::filesystem::file_size(ledger_ / "00000001.rows"), size) << "once in its life";
+}
+
+TEST_F(LedgerKeeperTest, OfAnOldUploadWithoutAnAnswerNothingProvesIt) {
+  auto const store = OpenStore(dir_ / "catalog");
+  MakeFinished(*store, "old");
+  Update(*store, [&](Transaction& transaction) -> Result<void> {
+    MarkUploaded(transaction, file_, clock_.Wall() - 1'000'000'000);
+    PutInode(transaction, file_);
+    upload_.phase = UploadPhase::kComplete;
+    PutUpload(transaction, upload_);
+    return {};
+  });
+  ASSERT_TRUE(Ok(Keep(*store)->Flush(kPatience)));
+  ASSERT_TRUE(Ok(VisitLedger(
+      ledger_,
+      [&](LedgerRow const& row) {
+        EXPECT_EQ(row.proof.proved, ProvedBy::kNothing) << "a person may have accepted it";
+        return true;
+      },
+      [](LedgerDamage const&) { ADD_FAILURE(); })));
+  EXPECT_THAT(ReadAll(ledger_).paths, ElementsAre("old"));
 }
 
 TEST_F(LedgerKeeperTest, BlocksThatAreNotItsOwnAnyMoreAreLeftOutAndTheirRootIsNot) {
