@@ -70,6 +70,8 @@ bool PageFeed::Holds(Reader const& reader) const {
   return std::find(readers_.begin(), readers_.end(), reader.number_) != readers_.end();
 }
 
+bool PageFeed::IsToBeTold(Reader const& reader) const { return !is_stopped_ && Holds(reader); }
+
 bool PageFeed::IsReplaced(Reader const& reader) const {
   MutexLock lock(mutex_);
   return !Holds(reader);
@@ -91,11 +93,10 @@ std::optional<PageNews> PageFeed::Now() {
 std::optional<PageNews> PageFeed::Await(Reader& reader) {
   MutexLock lock(mutex_);
   auto const next = reader.told_at_ + kBetweenTold;
-  auto const is_told = [&] { return is_stopped_ || !Holds(reader); };
-  while (!is_told() && (!news_ || news_->number == reader.seen_)) changed_.Wait(mutex_);
+  while (IsToBeTold(reader) && (!news_ || news_->number == reader.seen_)) changed_.Wait(mutex_);
   // What comes in a moment is told together.
-  while (!is_told() && Steady() < next) changed_.WaitUntil(mutex_, next);
-  if (is_told() || !news_) return std::nullopt;
+  while (IsToBeTold(reader) && Steady() < next) changed_.WaitUntil(mutex_, next);
+  if (!IsToBeTold(reader) || !news_) return std::nullopt;
   reader.seen_ = news_->number;
   reader.told_at_ = Steady();
   return news_;

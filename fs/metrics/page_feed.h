@@ -76,6 +76,7 @@ class PageFeed {
   std::optional<PageNews> Await(Reader& reader) EXCLUDES(mutex_);
   [[nodiscard]] bool IsReplaced(Reader const& reader) const EXCLUDES(mutex_);
   [[nodiscard]] bool Holds(Reader const& reader) const REQUIRES(mutex_);
+  [[nodiscard]] bool IsToBeTold(Reader const& reader) const REQUIRES(mutex_);
   [[nodiscard]] bool IsWanted(SteadyTime now) const REQUIRES(mutex_);
 
   void Run() EXCLUDES(mutex_);

@@ -48,7 +48,7 @@ bool IsAnyAddress(std::string const& host) { return host == "0.0.0.0" || host ==
 // FNV-1a: the name shall be the same in each daemon, no more.
 std::string CookieName(std::string const& mount) {
   std::uint64_t hash = 0xcbf29ce484222325;
-  for (unsigned char const c : mount) hash = (hash ^ c) * 0x100000001b3;
+  for (char const c : mount) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
   char name[32];
   std::snprintf(name, sizeof name, "tusfs-%016llx", static_cast<unsigned long long>(hash));
   return name;
