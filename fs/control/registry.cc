@@ -239,7 +239,7 @@ std::vector<MountEntry> ListMounts() {
       ListDirectory(directory, owner, theirs);
     }
     std::copy_if(theirs.begin(), theirs.end(), std::back_inserter(mounts),
-                 [&](MountEntry const& entry) { return places.contains(entry.mount); });
+                 [&own = places](MountEntry const& entry) { return own.contains(entry.mount); });
   }
   return mounts;
 }
