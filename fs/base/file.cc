@@ -89,16 +89,24 @@ Result<std::string> ReadSmallFile(std::filesystem::path const& path) {
   return text;
 }
 
-Result<void> ReplaceFile(std::filesystem::path const& path, std::string const& text) {
+Result<void> ReplaceFile(std::filesystem::path const& path, std::string const& text, mode_t mode) {
   auto const temporary = path.string() + ".new";
-  {
+  auto const write = [&]() -> Result<void> {
     auto fd = OpenFile(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
     if (!fd) return Failure(fd.error());
-    auto written = WriteFully(fd->get(), std::as_bytes(std::span(text)), 0);
-    if (!written) return written;
-  }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return FailErrno(path.string());
-  return {};
+    if (::fchmod(fd->get(), mode) != 0) return FailErrno(temporary);
+    return WriteFully(fd->get(), std::as_bytes(std::span(text)), 0);
+  };
+  auto written = write();
+  if (written && ::rename(temporary.c_str(), path.c_str()) != 0) written = FailErrno(path.string());
+  if (!written) ::unlink(temporary.c_str());
+  return written;
+}
+
+Result<void> CheckReplaceable(std::filesystem::path const& path) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode)) return {};
+  return Fail(EEXIST, "'" + path.string() + "' is no regular file: name another one");
 }
 
 }  // namespace tusfs

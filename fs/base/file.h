@@ -1,6 +1,8 @@
 // Small wrappers around file descriptors that turn errno into values.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -51,7 +53,12 @@ class UniqueFd {
 /// The text of a file of at most 16 KiB, such as those of /proc.
 [[nodiscard]] Result<std::string> ReadSmallFile(std::filesystem::path const& path);
 
-/// Replaces `path` by `text`, atomically, mode 0600; a link is replaced, not followed.
-[[nodiscard]] Result<void> ReplaceFile(std::filesystem::path const& path, std::string const& text);
+/// Replaces `path` by `text`, atomically; a link is replaced, not followed.
+[[nodiscard]] Result<void> ReplaceFile(std::filesystem::path const& path, std::string const& text,
+                                       mode_t mode = 0600);
+
+/// Whether `path`, which a person has named, may be replaced: it is no file yet, or a regular one.
+/// Errors: EEXIST with a sentence; a device, a pipe or a link is somebody's.
+[[nodiscard]] Result<void> CheckReplaceable(std::filesystem::path const& path);
 
 }  // namespace tusfs

@@ -262,6 +262,10 @@ json Commands::Answer(Asked const& asked, std::stop_token stop) const {
                         : json{{"text", text}};
   }
   if (command == "page") {
+    if (!page_.address.empty() && !page_.IsOpen()) {
+      return Problem("the page of '" + entry_.mount + "' cannot be had at " + page_.address +
+                     ": another program may have that address; its log says why");
+    }
     if (page_.address.empty()) {
       return Problem("'" + entry_.mount +
                      "' has no page: it is mounted without --page, or its log says "

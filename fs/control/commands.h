@@ -20,7 +20,9 @@
 // {"error": SENTENCE}; where that comes after files have been sent, behind them.
 #pragma once
 
+#include <atomic>
 #include <functional>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <stop_token>
@@ -39,6 +41,10 @@ namespace tusfs {
 struct PageLink {
   std::string address{};  ///< for browsers; empty: there is no page
   std::string token{};
+  /// Whether it listens there: else somebody else may, who is not shown the token. Null: it does.
+  std::shared_ptr<std::atomic<bool>> is_open{};
+
+  [[nodiscard]] bool IsOpen() const { return !address.empty() && (!is_open || *is_open); }
 };
 
 class Commands {

@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "control/answers.h"
+#include "proof/rest_note.h"
 #include "spool/spool.h"
 
 namespace tusfs {
@@ -36,8 +37,15 @@ Result<void> AddSpooled(Evidence const& evidence, KnownTree& known) {
 
 Result<KnownTree> LoadKnown(Evidence const& evidence, std::vector<std::string>& doubts) {
   KnownTree known;
-  // Without a mount it is the one that was written to last.
-  if (evidence.place) known.server = ServerOf(evidence.place->mount.url);
+  if (evidence.place) {
+    known.server = ServerOf(evidence.place->mount.url);
+  } else if (auto server = ServerAtRest(evidence.state_dir)) {
+    known.server = *std::move(server);
+  } else {
+    doubts.emplace_back(
+        "the mount has not ended in order, or was taken to another server since: mount it, and "
+        "ask again");
+  }
   // What happens after the daemon was asked is not uploaded, or is in the rows that are read next.
   if (evidence.place && evidence.behind.empty()) {
     auto const listed = VisitFiles(*evidence.place, "unfinished", {}, [&](json const& file) {
@@ -55,7 +63,6 @@ Result<KnownTree> LoadKnown(Evidence const& evidence, std::vector<std::string>& 
   auto const visited = VisitEvidence(
       evidence,
       [&](LedgerRow const& row) {
-        if (!evidence.place) known.server = row.proof.server;
         if (!IsAtOrBeneath(row.proof.path, evidence.path)) return true;
         known.files[Beneath(row.proof.path, evidence.path)] = {.proof = row.proof,
                                                                .blocks = BlocksOf(row)};
@@ -67,12 +74,27 @@ Result<KnownTree> LoadKnown(Evidence const& evidence, std::vector<std::string>& 
   if (!visited) return Failure(visited.error());
   for (auto& [path, file] : known.files) {
     auto const& server = file.proof.server;
-    file.is_elsewhere = !server.empty() && server != known.server;
+    file.is_elsewhere = !server.empty() && !known.server.empty() && server != known.server;
   }
   if (!evidence.behind.empty()) {
     doubts.push_back("what was changed in the mount lately is not known: " + evidence.behind);
   }
   return known;
+}
+
+std::optional<std::string> ChangedSince(KnownTree const& before, KnownTree const& now,
+                                        std::vector<ComparedFile> const& files) {
+  auto const row_of = [](KnownTree const& tree, std::string const& path) {
+    auto const found = tree.files.find(path);
+    return found == tree.files.end() ? Uuid() : found->second.proof.id;
+  };
+  for (auto const& file : files) {
+    bool const is_same =
+        row_of(before, file.path) == row_of(now, file.path) &&
+        before.unfinished.contains(file.path) == now.unfinished.contains(file.path);
+    if (!is_same) return file.path;
+  }
+  return std::nullopt;
 }
 
 std::string Beneath(std::string const& path, std::string const& top) {

@@ -2,6 +2,7 @@
 // uploaded yet.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,10 @@ namespace tusfs {
 /// doubtful. Errors: with a sentence.
 [[nodiscard]] Result<KnownTree> LoadKnown(Evidence const& evidence,
                                           std::vector<std::string>& doubts);
+
+/// The first of `files` of which something else is known now than before.
+[[nodiscard]] std::optional<std::string> ChangedSince(KnownTree const& before, KnownTree const& now,
+                                                      std::vector<ComparedFile> const& files);
 
 /// `path`, which is at or beneath `top`, relative to it.
 [[nodiscard]] std::string Beneath(std::string const& path, std::string const& top);

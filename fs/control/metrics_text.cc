@@ -1,11 +1,9 @@
 #include "control/metrics_text.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cstdio>
 #include <map>
-#include <span>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -31,20 +29,6 @@ std::string Escaped(std::string const& text) {
     escaped += c;
   }
   return escaped;
-}
-
-// A reader sees the one before or this one, whole.
-Result<void> ReplaceForAll(std::string const& path, std::string const& text) {
-  auto const temporary = path + ".new";
-  {
-    auto fd = OpenFile(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
-    if (!fd) return Failure(fd.error());
-    if (::fchmod(fd->get(), kForAll) != 0) return FailErrno(temporary);
-    auto written = WriteFully(fd->get(), std::as_bytes(std::span(text)), 0);
-    if (!written) return written;
-  }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return FailErrno(path);
-  return {};
 }
 
 Result<std::string> TextOfMount(Place const& place) {
@@ -91,6 +75,9 @@ std::string SilentMetrics(std::string const& mount) {
 }
 
 int PrintMetrics(MetricsOptions const& options) {
+  if (auto free = CheckReplaceable(options.file); !options.file.empty() && !free) {
+    return Complain("--file: " + free.error().context);
+  }
   std::vector<Place> places;
   if (options.path.empty()) {
     for (auto& mount : ListMounts()) places.push_back({std::move(mount), ""});
@@ -110,7 +97,7 @@ int PrintMetrics(MetricsOptions const& options) {
     std::fputs(merged.c_str(), stdout);
     return kDone;
   }
-  auto const replaced = ReplaceForAll(options.file, merged);
+  auto const replaced = ReplaceFile(options.file, merged, kForAll);
   return replaced ? kDone
                   : Complain("the metrics cannot be written: " + Describe(replaced.error()));
 }

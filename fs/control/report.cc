@@ -243,6 +243,23 @@ Result<void> ReportMissing(Evidence const& evidence, Filter const& filter, Repor
   return {};
 }
 
+// Whether there is, or ever was, a file at the path or beneath it. A typing error is no good news.
+Result<bool> IsKnown(Evidence const& evidence) {
+  bool is_known = evidence.path.empty();
+  if (is_known) return true;
+  auto const visited = VisitEvidence(evidence, [&](LedgerRow const& row) {
+    is_known = IsAtOrBeneath(row.proof.path, evidence.path);
+    return !is_known;
+  });
+  if (!visited) return Failure(visited.error());
+  if (is_known || !evidence.place || !evidence.behind.empty()) return is_known;
+  auto const listed = VisitFiles(*evidence.place, "unfinished", {}, [&](json const& file) {
+    is_known = is_known || IsAtOrBeneath(TextOf(file, "path"), evidence.path);
+  });
+  if (!listed && listed.error().code != ENOENT) return Failure(listed.error());
+  return is_known;
+}
+
 }  // namespace
 
 std::string CsvField(std::string const& text) {
@@ -256,8 +273,14 @@ std::string CsvField(std::string const& text) {
 }
 
 int ReportFiles(ReportOptions const& options) {
+  if (options.since && options.until && *options.since >= *options.until) {
+    return Complain("--since is not before --until: nothing happened then");
+  }
   auto const evidence = FindEvidence(options.path, options.state_dir);
   if (!evidence) return Complain(evidence.error().context);
+  auto const is_known = IsKnown(*evidence);
+  if (!is_known) return Complain(Describe(is_known.error()));
+  if (!*is_known) return Complain("nothing is known of '" + evidence->path + "': is it misspelt?");
   if (!evidence->behind.empty()) {
     Complain("what became of files in the last moments may be missing: " + evidence->behind);
   }

@@ -341,6 +341,9 @@ class CommandLine {
                     "only such files: uploaded, accepted, unconfirmed, refused, discarded, dropped "
                     "or removed; may be given several times")
         ->option_text("STATE")
+        ->expected(1)
+        ->allow_extra_args(false)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
         ->check(CLI::IsMember(
             {"uploaded", "accepted", "unconfirmed", "refused", "discarded", "dropped", "removed"}))
         ->each([this](std::string const& word) { report_.states.insert(*FateOf(word)); });
@@ -479,7 +482,9 @@ class CommandLine {
 
 int main(int argc, char** argv) {
   try {
-    return tusfs::CommandLine().Run(argc, argv);
+    int const status = tusfs::CommandLine().Run(argc, argv);
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+    return tusfs::Complain("the output cannot be written: what was asked for is not complete");
   } catch (nlohmann::json::exception const&) {
     return tusfs::Complain("the daemon's answer cannot be read: is it of another version?");
   }

@@ -68,6 +68,11 @@ class ReadingBar {
 
 Result<void> CheckReceipt(std::string const& receipt, fs::path const& source) {
   if (receipt.empty()) return {};
+  for (auto const& file : {receipt, receipt + ".json"}) {
+    if (auto free = CheckReplaceable(file); !free) {
+      return Fail(EINVAL, "--receipt: " + free.error().context);
+    }
+  }
   std::error_code failed;
   auto const where = fs::weakly_canonical(fs::absolute(receipt), failed);
   auto const top = fs::weakly_canonical(fs::absolute(source), failed);
@@ -104,6 +109,22 @@ Result<std::vector<SourceEntry>> ListManifest(std::string const& file,
     entries.push_back(std::move(entry));
   }
   return entries;
+}
+
+// A card is read for minutes, and the mount goes on meanwhile.
+Result<void> LookAgain(VerifyOptions const& options, KnownTree const& before,
+                       std::vector<ComparedFile> const& files, std::vector<std::string>& doubts) {
+  auto const evidence = FindEvidence(options.path, options.state_dir);
+  if (!evidence) return Failure(evidence.error());
+  std::vector<std::string> now;
+  auto const known = LoadKnown(*evidence, now);
+  if (!known) return Failure(known.error());
+  if (auto const path = ChangedSince(before, *known, files)) {
+    doubts.push_back("'" + Printable(*path) +
+                     "' was changed in the mount while the source was read: ask again");
+  }
+  if (doubts.empty()) doubts = std::move(now);
+  return {};
 }
 
 std::string TargetOf(Evidence const& evidence) {
@@ -145,6 +166,9 @@ int Verify(VerifyOptions const& options) {
   auto const again = options.mhl.empty() ? ListSource(source) : entries;
   if (!again || *again != *entries) {
     doubts.emplace_back("the source changed while it was read: try again when nobody writes to it");
+  }
+  if (auto changed = LookAgain(options, *known, comparison.files(), doubts); !changed) {
+    return Complain(Describe(changed.error()));
   }
   VerifyResult const result{
       source.string(),    TargetOf(*evidence), known->server, SystemClock().Wall(),

@@ -95,7 +95,7 @@ class Watching {
     shown_ = std::move(line);
     shown_at_ = now;
     std::printf("%s\n", shown_.c_str());
-    std::fflush(stdout);
+    if (std::fflush(stdout) != 0) End(kNoAnswer, "the output cannot be written");
   }
 
   [[nodiscard]] int Patience() const {

@@ -92,7 +92,7 @@ class HttpServer::Http {
         answer_(std::move(answer)) {}
 
   /// Serves until Stop, or at once where the address cannot be had: false, with errno.
-  bool Serve(ListenAddress const& address, std::function<void()> const& on_listening) {
+  bool Serve(ListenAddress const& address, std::function<void(bool)> const& on_listening) {
     httplib::Server server;
     Configure(server);
     bool const is_unix = !address.path.empty();
@@ -106,8 +106,9 @@ class HttpServer::Http {
       return false;
     }
     if (!SetServer(&server)) return true;
-    on_listening();
+    on_listening(true);
     server.listen_after_bind();
+    on_listening(false);
     SetServer(nullptr);
     if (is_unix) ::unlink(address.path.c_str());
     return true;
@@ -192,7 +193,9 @@ void HttpServer::Run(std::stop_token const& stop) {
   bool is_said = false;
   auto const& address = options_.address;
   while (!stop.stop_requested()) {
-    bool const served = http_->Serve(address, [&] {
+    bool const served = http_->Serve(address, [&](bool is_listening) {
+      if (options_.tell) options_.tell(is_listening);
+      if (!is_listening) return;
       logger_->Info("the {} can be had at address={}", options_.what, Shown(address));
     });
     if (served || stop.stop_requested()) continue;

@@ -33,6 +33,8 @@ class HttpServer {
     std::size_t threads = 8;           ///< requests that are answered at a time
     std::size_t largest_body = 0;      ///< bytes of a request's
     std::vector<std::string> forms{};  ///< paths to which forms may be sent; else no body is read
+    /// Hears whether it listens; on the server's thread.
+    std::function<void(bool)> tell{};
   };
   /// Begins to listen.
   HttpServer(Options options, Answer answer, Logger logger);

@@ -102,7 +102,11 @@ PageServer::PageServer(Options options, Calls calls, std::unique_ptr<PageFeed> f
            .address = std::move(options.address),
            .threads = kThreads,
            .largest_body = kLargestForm,
-           .forms = {"/enter", "/act"}},
+           .forms = {"/enter", "/act"},
+           .tell =
+               [is_open = std::move(options.is_open)](bool is_listening) {
+                 if (is_open) *is_open = is_listening;
+               }},
           [this](auto const& request, auto& response) { Answer(request, response); }, logger) {}
 
 PageServer::~PageServer() { feed_->Stop(); }

@@ -5,6 +5,7 @@
 // has places, and a few more requests are answered at a time; one that never reads is dropped.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -25,6 +26,8 @@ class PageServer {
     ListenAddress address;
     std::string token;  ///< as ReadAccessToken has it
     PageFacts facts;    ///< its buttons do what they say where it has actions
+    /// Whether it listens: the address may be somebody else's. May be null.
+    std::shared_ptr<std::atomic<bool>> is_open{};
   };
   struct Calls {
     PageFeed::Watch watch;

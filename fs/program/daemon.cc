@@ -24,6 +24,7 @@
 #include "program/heartbeats.h"
 #include "program/process.h"
 #include "program/signal_watch.h"
+#include "proof/rest_note.h"
 #include "version.h"
 
 namespace tusfs {
@@ -300,7 +301,9 @@ void Daemon::ReadPageToken() {
                    Describe(token.error()));
     return;
   }
-  page_link_ = {.address = AddressForBrowsers(*address), .token = *std::move(token)};
+  page_link_ = {.address = AddressForBrowsers(*address),
+                .token = *std::move(token),
+                .is_open = std::make_shared<std::atomic<bool>>(false)};
 }
 
 Result<void> Daemon::StartPage() {
@@ -313,7 +316,8 @@ Result<void> Daemon::StartPage() {
                  .url = entry_.url,
                  .interface = options_.interface,
                  .version = kVersion,
-                 .has_actions = options_.page_actions}},
+                 .has_actions = options_.page_actions},
+       .is_open = page_link_.is_open},
       {.watch = [this](UniqueFd& connection) { return watchers_->Add("", connection, true); },
        .ask =
            [this](std::string const& request) {
@@ -449,7 +453,9 @@ void Daemon::EndConnection() {
     auto const ended =
         tusfs::EndConnection(*state_.store, *state_.spool,
                              {.handles = *left, .publish_unknown = options_.publish_unknown});
-    if (!ended) {
+    if (ended) {
+      NoteOrderlyEnd();
+    } else {
       logger_->Error(
           "the mount could not be ended orderly: the next one has everything, but after a power "
           "cut some files may be interrupted error=\"{}\"",
@@ -459,6 +465,15 @@ void Daemon::EndConnection() {
   if (keeper_is_dead_) EndAlone();
   logger_->Info("{} mount={}", end_ == ServingEnd::kUnmounted ? "unmounted" : "stopped",
                 entry_.mount);
+}
+
+// Without it nobody takes the ledger for the last word, before the next mount.
+void Daemon::NoteOrderlyEnd() {
+  auto noted = ledger_->Flush(kLedgerPatience);
+  if (noted) noted = NoteRest(options_.state_dir, ServerOf(url_));
+  if (noted) return;
+  logger_->Warn("the ledger is not complete before the next mount error=\"{}\"",
+                Describe(noted.error()));
 }
 
 std::optional<HandlesLeft> Daemon::Left() const {

@@ -116,6 +116,7 @@ class Daemon {
   void EndPublishing();
   void EndConnection();
   /// What the connection that has ended leaves; nothing where it goes on.
+  void NoteOrderlyEnd();
   [[nodiscard]] std::optional<HandlesLeft> Left() const;
   void EndAlone() const;
 

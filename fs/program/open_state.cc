@@ -18,6 +18,7 @@
 #include "keeper/program.h"
 #include "options/space_settings.h"
 #include "program/process.h"
+#include "proof/rest_note.h"
 #include "spool/disk.h"
 #include "spool/state_disk.h"
 
@@ -93,7 +94,7 @@ class Opening {
     }
     if (!lock) return Failure(lock.error());
     state_.lock = std::move(*lock);
-    return {};
+    return EndRest(directory_);
   }
 
   void MarkDisk() {

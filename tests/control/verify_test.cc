@@ -5,9 +5,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "control/known_tree.h"
 #include "control/outcome.h"
 #include "control/verify_text.h"
 #include "proof/ledger_rows.h"
+#include "proof/rest_note.h"
 #include "spool/spool.h"
 
 namespace tusfs {
@@ -44,6 +46,7 @@ class VerifyTest : public testing::Test {
   }
 
   int Run() {
+    if (is_at_rest_) EXPECT_TRUE(Ok(NoteRest(state_, server_)));
     testing::internal::CaptureStdout();
     testing::internal::CaptureStderr();
     auto const code = Verify(options_);
@@ -58,6 +61,7 @@ class VerifyTest : public testing::Test {
   LedgerWriter writer_ = LedgerWriter::Open(LedgerDirectory(state_), {}, QuietLogger()).value();
   VerifyOptions options_;
   std::string server_;
+  bool is_at_rest_ = true;  ///< nobody uses the state directory
   std::string out_;
   std::string err_;
 };
@@ -79,6 +83,35 @@ TEST_F(VerifyTest, OneThatIsMissingIsNamedAndKeepsTheCard) {
   EXPECT_EQ(Run(), kStuck);
   EXPECT_THAT(out_, HasSubstr("missing: b\\x0a\\x1b[2J\n"));
   EXPECT_THAT(out_, EndsWith("DO NOT FORMAT: 1 of 2 files is not known to be on the server\n"));
+}
+
+TEST_F(VerifyTest, NothingIsSafeBesideAStateDirectoryThatWasNotLeftInOrder) {
+  WriteFile(card_ / "a", "a");
+  Uploaded("a", "a");
+  is_at_rest_ = false;
+  EXPECT_EQ(Run(), kStuck);
+  EXPECT_THAT(out_, HasSubstr("has not ended in order"));
+  is_at_rest_ = true;
+  EXPECT_EQ(Run(), kDone) << out_;
+  ASSERT_TRUE(Ok(EndRest(state_)));
+  is_at_rest_ = false;
+  EXPECT_EQ(Run(), kStuck) << "it is in use again";
+}
+
+TEST(KnownTreeTest, TellsWhatBecameOfAFileMeanwhile) {
+  KnownTree before;
+  before.files["a"].proof.id = Uuid::Random();
+  std::vector<ComparedFile> const files{{.entry = {}, .path = "a"}, {.entry = {}, .path = "b"}};
+  EXPECT_EQ(ChangedSince(before, before, files), std::nullopt);
+  auto now = before;
+  now.unfinished["b"] = {"queued", ""};
+  EXPECT_EQ(ChangedSince(before, now, files), "b");
+  now = before;
+  now.files["a"].proof.id = Uuid::Random();
+  EXPECT_EQ(ChangedSince(before, now, files), "a");
+  now = before;
+  now.files["c"].proof.id = Uuid::Random();
+  EXPECT_EQ(ChangedSince(before, now, files), std::nullopt) << "it is not of the card";
 }
 
 TEST_F(VerifyTest, AnEmptyCardIsNeverSafe) {

@@ -137,6 +137,39 @@ TEST_F(CardTest, AMountWhoseDaemonDoesNotAnswerIsADoubt) {
   EXPECT_THAT(answer.out, HasSubstr("what was changed in the mount lately is not known"));
 }
 
+TEST_F(CardTest, WhatIsLeftOfAMountThatWasKilledIsADoubt) {
+  FillCard();
+  MountedTusfs mount(server_->Url());
+  ASSERT_EQ(mount.Mount(), "");
+  CopyCard(mount);
+  ASSERT_EQ(mount.WaitUploaded(), 0);
+  // What the last moment has done is in the journal alone, which nobody reads before the next
+  // mount.
+  WriteFile(mount / "DCIM/b.mov", "another one");
+  mount.Kill9();
+  Command const verify{"verify", "--json", card_, "--state-dir", mount.state_dir()};
+  auto const killed = TusfsCtl(verify);
+  EXPECT_EQ(killed.code, 1);
+  EXPECT_THAT(killed.out, HasSubstr("has not ended in order"));
+  ASSERT_EQ(mount.Mount(), "");
+  ASSERT_EQ(mount.WaitUploaded(), 0);
+  ASSERT_EQ(mount.Unmount(), 0);
+  EXPECT_EQ(TusfsCtl(verify).json["counts"]["different"]["files"], 1);
+}
+
+TEST_F(CardTest, AReceiptReplacesNoDeviceAndNoPipe) {
+  FillCard();
+  MountedTusfs mount(server_->Url());
+  ASSERT_EQ(mount.Mount(), "");
+  auto const pipe = dir_ / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  auto const answer = Verify(mount, {"--receipt", pipe});
+  EXPECT_EQ(answer.code, 2);
+  EXPECT_THAT(answer.err, HasSubstr("is no regular file"));
+  EXPECT_EQ(TusfsCtl({"metrics", "--file", pipe, mount.mountpoint()}).code, 2);
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+}
+
 TEST_F(CardTest, BadInputIsNamed) {
   EXPECT_EQ(TusfsCtl({"verify"}).code, 2);
   EXPECT_THAT(TusfsCtl({"verify", "/nowhere"}).err, HasSubstr("'/nowhere'"));

@@ -138,6 +138,7 @@ TEST_F(LedgerTest, BadInputIsNamedWithTheWayOut) {
   EXPECT_THAT(TusfsCtl({"report", "--since", "soon"}).err, HasSubstr("'soon' is no time"));
   EXPECT_EQ(TusfsCtl({"report", "--since", "soon"}).code, 2);
   EXPECT_EQ(TusfsCtl({"report", "--state", "eaten"}).code, 2);
+  EXPECT_EQ(TusfsCtl({"report", "--since", "1h", "--until", "2h"}).code, 2);
   EXPECT_EQ(TusfsCtl({"report", "--csv", "--json"}).code, 2);
   auto const nothing = TusfsCtl({"report"});
   EXPECT_EQ(nothing.code, 2);
