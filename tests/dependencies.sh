@@ -6,6 +6,7 @@ BUILD_PACKAGES="g++ cmake ninja-build pkg-config libfuse3-dev fuse3 libcurl4-ope
   liblmdb-dev
   libspdlog-dev libcli11-dev libexpected-dev libtomlplusplus-dev nlohmann-json3-dev libxxhash-dev
   libssl-dev libsystemd-dev libgtest-dev libgmock-dev libboost-dev libcpp-httplib-dev prometheus-cpp-dev
+  zlib1g-dev
   scdoc media-types dpkg-dev file"
 
 as_root() {

@@ -261,6 +261,7 @@ json Commands::Answer(Asked const& asked, std::stop_token stop) const {
     return text.empty() ? Problem("the state of the mount cannot be read now: see its log")
                         : json{{"text", text}};
   }
+  if (command == "settings" && settings_) return {{"text", settings_()}};
   if (command == "page") {
     if (!page_.address.empty() && !page_.IsOpen()) {
       return Problem("the page of '" + entry_.mount + "' cannot be had at " + page_.address +

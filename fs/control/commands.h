@@ -51,10 +51,10 @@ class Commands {
  public:
   /// The collaborators outlive the commands.
   /// `flush_ledger`: LedgerKeeper::Flush. `metrics`: as GET /metrics has them, empty where the
-  /// catalog cannot be read.
+  /// catalog cannot be read. `settings`: a line for each, without secrets.
   Commands(MountEntry entry, Reporter const& reporter, Decisions& decisions, Controls& controls,
            std::function<Result<void>()> flush_ledger, Hooks const& hooks, PageLink page = {},
-           std::function<std::string()> metrics = {})
+           std::function<std::string()> metrics = {}, std::function<std::string()> settings = {})
       : entry_(std::move(entry)),
         reporter_(reporter),
         decisions_(decisions),
@@ -62,7 +62,8 @@ class Commands {
         flush_ledger_(std::move(flush_ledger)),
         hooks_(hooks),
         page_(std::move(page)),
-        metrics_(std::move(metrics)) {}
+        metrics_(std::move(metrics)),
+        settings_(std::move(settings)) {}
 
   /// Takes a piece of an answer; false: nobody wants more of it.
   using Sink = std::function<bool(std::string_view piece)>;
@@ -97,6 +98,7 @@ class Commands {
   Hooks const& hooks_;
   PageLink const page_;
   std::function<std::string()> const metrics_;
+  std::function<std::string()> const settings_;
 };
 
 }  // namespace tusfs

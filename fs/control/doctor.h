@@ -8,6 +8,8 @@
 
 namespace tusfs {
 
+struct Place;
+
 struct Finding {
   enum class Level { kOk, kWarning, kBad };
   Level level = Level::kOk;
@@ -26,6 +28,9 @@ struct Finding {
                                                  nlohmann::json const& status);
 /// The filesystem of the state directory.
 [[nodiscard]] std::vector<Finding> ExamineDisk(std::string const& state_dir);
+
+/// Of one mount, as far as only its daemon and its disk are asked.
+[[nodiscard]] std::vector<Finding> ExamineHere(Place const& place);
 
 /// "ok    kernel  …", one line each.
 [[nodiscard]] std::string ShowFindings(std::vector<Finding> const& findings);

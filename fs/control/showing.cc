@@ -30,24 +30,6 @@ json AboutProcesses(MountEntry const& entry, bool daemon_answers) {
           {"import", text(entry.import)}};
 }
 
-struct Asked {
-  json status;         ///< of the keeper, and of the daemon where it answers
-  std::string silent;  ///< why it does not
-};
-
-Asked AskStatus(Place const& place) {
-  auto answer = Request(place, "status");
-  auto const processes = AboutProcesses(Refreshed(place.mount), answer.has_value());
-  if (!answer) return {.status = processes, .silent = answer.error().context};
-  if (place.mount.is_others) {
-    auto status = processes;  // of which nothing is known here
-    status.update(*answer);
-    return {.status = std::move(status), .silent = ""};
-  }
-  answer->update(processes);
-  return {.status = *std::move(answer), .silent = ""};
-}
-
 int Check(std::vector<Place> const& places, std::optional<std::chrono::seconds> max_age) {
   std::vector<CheckResult> results;
   auto worst = Health::kOk;
@@ -110,6 +92,19 @@ json AskBacklog(MountEntry const& mount) {
 }
 
 }  // namespace
+
+AskedStatus AskStatus(Place const& place) {
+  auto answer = Request(place, "status");
+  auto const processes = AboutProcesses(Refreshed(place.mount), answer.has_value());
+  if (!answer) return {.status = processes, .silent = answer.error().context};
+  if (place.mount.is_others) {
+    auto status = processes;  // of which nothing is known here
+    status.update(*answer);
+    return {.status = std::move(status), .silent = ""};
+  }
+  answer->update(processes);
+  return {.status = *std::move(answer), .silent = ""};
+}
 
 int ShowStatus(StatusOptions const& options) {
   std::vector<Place> places;

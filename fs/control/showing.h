@@ -2,10 +2,19 @@
 #pragma once
 
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
+#include "control/place.h"
+
 namespace tusfs {
+
+struct AskedStatus {
+  nlohmann::json status;  ///< of the keeper, and of the daemon where it answers
+  std::string silent;     ///< why it does not
+};
+[[nodiscard]] AskedStatus AskStatus(Place const& place);
 
 struct StatusOptions {
   std::string path{};

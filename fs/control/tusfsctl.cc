@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "control/answers.h"
+#include "control/bug_report.h"
 #include "control/check.h"
 #include "control/doctor.h"
 #include "control/fleet.h"
@@ -148,6 +149,7 @@ class CommandLine {
     AddDecisions();
     AddSteering();
     AddDoctor();
+    AddReportBug();
     AddReport();
     AddVerify();
     AddMhl();
@@ -231,6 +233,18 @@ class CommandLine {
                        [this] { return Doctor(given_.path, given_.as_json); });
     AddJson(doctor, given_);
     AddPath(doctor, given_);
+  }
+
+  void AddReportBug() {
+    auto& report =
+        Add("report-bug", "what developers need to know, as an archive without names", [this] {
+          auto const wrong = SortWords(given_.path, word_, bug_report_);
+          return wrong.empty() ? ReportBug(bug_report_) : Complain("report-bug: " + wrong);
+        });
+    report.add_flag("--with-names", bug_report_.with_names, "names of files stay as they are");
+    report.add_option("FILE.tar.gz", given_.path,
+                      "the archive (tusfs-report-DATE-TIME.tar.gz); it must not be there yet");
+    report.add_option("PATH", word_, "of one mount; without it of all there are");
   }
 
   void AddWaiting() {
@@ -466,6 +480,7 @@ class CommandLine {
   bool in_its_turn_ = false;  ///< of prioritize
   std::string word_;
   std::vector<std::string> words_;
+  BugReportOptions bug_report_;
   ReportOptions report_;
   VerifyOptions verify_;
   MhlOptions mhl_;

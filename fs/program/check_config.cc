@@ -142,4 +142,16 @@ std::string ShowOptions(Options const& options, Given const& given) {
   return text;
 }
 
+std::string ShowOptions(Options const& options) {
+  constexpr char const* kGiven = "given";
+  Given given;
+  given.Note("url", kGiven);
+  given.Note("mountpoint", kGiven);
+  Options const defaults;
+  for (auto const& setting : Settings()) {
+    if (setting.get(options) != setting.get(defaults)) given.Note(setting.name, kGiven);
+  }
+  return ShowOptions(options, given);
+}
+
 }  // namespace tusfs

@@ -12,5 +12,8 @@ namespace tusfs {
 /// with its line, "-o", "command line", "preset", "environment: NAME" or "default". The last lines
 /// are of what the environment says beside the settings.
 [[nodiscard]] std::string ShowOptions(Options const& options, Given const& given);
+/// The same of a mount that runs, of which nobody knows any more who has said what: the origin is
+/// "given" or "default".
+[[nodiscard]] std::string ShowOptions(Options const& options);
 
 }  // namespace tusfs

@@ -21,6 +21,7 @@
 #include "options/publish_settings.h"
 #include "options/space_settings.h"
 #include "options/upload_settings.h"
+#include "program/check_config.h"
 #include "program/heartbeats.h"
 #include "program/process.h"
 #include "program/signal_watch.h"
@@ -179,7 +180,7 @@ Result<void> Daemon::StartControl() {
   commands_.emplace(
       entry_, *reporter_, *decisions_, *controls_,
       [this] { return ledger_->Flush(kLedgerPatience); }, hooks_, page_link_,
-      [this] { return Metrics(); });
+      [this] { return Metrics(); }, [this] { return ShowOptions(options_); });
   auto watchers = Watchers::Start(*state_.store, *reporter_, *uploader_,
                                   UniqueFd(::fcntl(server_news_.get(), F_DUPFD_CLOEXEC, 0)));
   if (!watchers) return Failure(watchers.error());

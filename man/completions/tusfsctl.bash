@@ -1,7 +1,7 @@
 # Completion of tusfsctl for bash. tests/install/completions_test.sh holds it against --help.
 _tusfsctl() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="status watch metrics page list mounts wait publish retry accept prioritize discard pause resume limit log-level drain umount restart reload doctor report verify mhl fleet rescue"
+    local commands="status watch metrics page list mounts wait publish retry accept prioritize discard pause resume limit log-level drain umount restart reload doctor report-bug report verify mhl fleet rescue"
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$word")
@@ -30,6 +30,7 @@ _tusfsctl() {
         restart) options="--help" ;;
         reload) options="--keeper --help" ;;
         doctor) options="--json --help" ;;
+        report-bug) options="--with-names --help" ;;
         report) options="--since --until --state --missing --totals --csv --json --state-dir --help" ;;
         verify) options="--json --map --mhl --receipt --jobs --strict --state-dir --help" ;;
         mhl) options="--hash --read --out --state-dir --help" ;;

@@ -129,6 +129,26 @@ TEST_F(CommandsTest, TheLedgerIsBroughtUpToDateOrItSaysWhyNot) {
   EXPECT_EQ(Answer(R"({"command": "flush-ledger"})")["error"], "the disk takes its time");
 }
 
+TEST_F(CommandsTest, SettingsAreTheLinesOfTheDaemonAndNotForAGroup) {
+  EXPECT_EQ(Answer(R"({"command": "settings"})")["error"], "unknown command 'settings'");
+  Commands const commands{MountEntry{},
+                          reporter_,
+                          decisions_,
+                          controls_,
+                          [] { return Result<void>(); },
+                          hooks_,
+                          {},
+                          [] { return std::string("metrics"); },
+                          [] { return std::string("settle 2 given\n"); }};
+  std::string text;
+  commands.Answer(R"({"command": "settings"})", [&](std::string_view piece) {
+    text += piece;
+    return true;
+  });
+  EXPECT_EQ(json::parse(text)["text"], "settle 2 given\n");
+  EXPECT_FALSE(Commands::IsHarmless(R"({"command": "settings"})"));
+}
+
 TEST_F(CommandsTest, StatusSaysHowHooksAreWhereThereAreSome) {
   EXPECT_TRUE(Answer(R"({"command": "status"})")["hooks"].is_null());
   Hooks const hooks{{.programs = {{Lane::kUploaded, {"true"}}}}, clock_, QuietLogger()};

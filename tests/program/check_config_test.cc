@@ -108,6 +108,20 @@ TEST_F(ShowOptionsTest, SecretsAreNotShown) {
   EXPECT_THAT(Show({"http://tus/", "/mnt"}), Not(HasSubstr("s3cret")));
 }
 
+TEST_F(ShowOptionsTest, OfARunningMountWhatIsNotTheDefaultWasGiven) {
+  Options options;
+  options.url = "http://me:s3cret@tus/files/?s3cret";
+  options.mountpoint = "/mnt";
+  options.transfers = 7;
+  options.token_command = {"get-token", "s3cret"};
+  auto const shown = ShowOptions(options);
+  EXPECT_THAT(LineOf("transfers", shown), AllOf(HasSubstr(" 7 "), EndsWith(" given")));
+  EXPECT_THAT(LineOf("token-command", shown),
+              AllOf(HasSubstr(" get-token *** "), EndsWith(" given")));
+  EXPECT_THAT(LineOf("settle", shown), EndsWith(" default"));
+  EXPECT_THAT(shown, Not(HasSubstr("s3cret")));
+}
+
 TEST_F(ShowOptionsTest, TheStateDirectoryIsTheOneThatAMountWouldTake) {
   auto const line = LineWith("state-dir", {});
   if (::geteuid() == 0) {
