@@ -100,6 +100,11 @@ class Waiting {
   int SayGone(Wait const& wait) {
     Clear();
     auto const& mount = wait.place.mount;
+    if (mount.is_others) {
+      // Nobody tells a group whether there is another daemon soon.
+      return Complain("the daemon of '" + mount.mount +
+                      "' has ended: it is being replaced, or the mount was unmounted; ask again");
+    }
     auto const mounts = ListMounts();
     bool const is_there = std::any_of(mounts.begin(), mounts.end(), [&](MountEntry const& other) {
       return other.mount == mount.mount;

@@ -24,7 +24,7 @@ begin() {
   head -c "$size" /dev/urandom >"$disk/source"
   touch -d '1 hour ago' "$disk/source"
   start_server "$root/build/tests/testing/tus-fixture-server" --port 0 --dir "$disk/server" --rate 60000000
-  "$tusfs" --state-dir "$disk/state" --chunk-size 4MiB --settle 0.3 "$url" "$disk/mnt" || die "cannot mount"
+  "$tusfs" --state-dir "$disk/state" --volatile --chunk-size 4MiB --settle 0.3 "$url" "$disk/mnt" || die "cannot mount"
 }
 
 # Copies until the server has half of it, then kills the copy.

@@ -24,6 +24,7 @@ endpoint_in() {
 
 # start_server COMMAND…: sets $server_pid and, as soon as it listens, $url
 start_server() {
+  : >"$memory/server.log" # of the one before, whose endpoint it is not
   "$@" >"$memory/server.log" 2>&1 &
   server_pid=$!
   while url=$(endpoint_in "$memory/server.log") && [ -z "$url" ]; do

@@ -85,7 +85,11 @@ table() {
     number=$((number + 1))
     mount=$disk/mnt-$number
     mkdir "$mount"
-    "$build" "$url" "$mount" --state-dir "$disk/state-$number" --settle 0.2 2>"$memory/log" ||
+    # Older builds neither know the option nor want it.
+    volatile=
+    "$build" --help | grep -q -e --volatile && volatile=--volatile
+    # shellcheck disable=SC2086 # one word or none
+    "$build" "$url" "$mount" --state-dir "$disk/state-$number" $volatile --settle 0.2 2>"$memory/log" ||
       die "$(cat "$memory/log")"
     daemon_of "$build" "$mount" >"$mount.daemon"
   done

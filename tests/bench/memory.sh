@@ -41,7 +41,7 @@ measure() { # NAME
 # Each file has bytes of its own: the same would be adopted, and not sent.
 mkdir -p "$memory/source" "$disk/mnt"
 start_server "$root/build/tests/testing/tus-fixture-server" --port 0 --discard
-"$tusfs" --state-dir "$disk/state" --settle 0.5 "$url" "$disk/mnt" || die "cannot mount"
+"$tusfs" --state-dir "$disk/state" --volatile --settle 0.5 "$url" "$disk/mnt" || die "cannot mount"
 daemon=$(daemon_pid)
 row "" RssAnon Private_Dirty heap threads
 measure "mounted"

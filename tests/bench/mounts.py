@@ -36,7 +36,9 @@ class Tusfs:
         self.path = place / "mnt"
         self.path.mkdir()
         self._tusfsctl = session.tusfsctl
-        self._command = (session.tusfs, url, self.path, "--state-dir", place / "state", *options)
+        # Wherever the directory to measure is; in memory, too.
+        where = ("--state-dir", place / "state", "--volatile")
+        self._command = (session.tusfs, url, self.path, *where, *options)
         self.mount()
 
     def __enter__(self) -> "Tusfs":

@@ -54,7 +54,7 @@ timed() {
 
 start() {
   begin=$(now)
-  "$tusfs" http://127.0.0.1:9/files/ "$mount" --state-dir "$state" 2>"$memory/log" ||
+  "$tusfs" http://127.0.0.1:9/files/ "$mount" --state-dir "$state" --volatile 2>"$memory/log" ||
     die "$(cat "$memory/log")"
   echo $((($(now) - begin) / 1000)) >>"$memory/live"
   stat "$mount/day-0" >/dev/null || die "no answer"

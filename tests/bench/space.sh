@@ -52,7 +52,7 @@ run() {
   rm -rf "$disk/state" "$disk/server" "$disk/over"
   mkdir -p "$disk/mnt"
   start_server "$root/build/tests/testing/tus-fixture-server" --port 0 --dir "$disk/server" --rate "$rate"
-  "$tusfs" --state-dir "$disk/state" --spool-size "${spool}MiB" --settle 0.5 "$@" "$url" "$disk/mnt" ||
+  "$tusfs" --state-dir "$disk/state" --volatile --spool-size "${spool}MiB" --settle 0.5 "$@" "$url" "$disk/mnt" ||
     die "cannot mount"
   daemon=$(daemon_pid)
   watch_peaks "$daemon" &

@@ -137,6 +137,15 @@ TEST_F(WaitingTest, AMountThatHasGoneIsSaid) {
   EXPECT_THAT(err_, HasSubstr("'/mnt/ingest' was unmounted"));
 }
 
+TEST_F(WaitingTest, AGroupIsNotToldThatAMountWasUnmountedWhoseDaemonIsReplaced) {
+  auto others = place_;
+  others.mount.is_others = true;
+  CaptureStderr();
+  auto const code = WaitFor({others}, {});
+  EXPECT_EQ(code, kNoAnswer);
+  EXPECT_THAT(GetCapturedStderr(), HasSubstr("'/mnt/ingest' has ended: it is being replaced, or"));
+}
+
 TEST_F(WaitingTest, AnAnswerOfAnotherShapeIsNoSuccess) {
   Serve([](std::string const& command) {
     return command == "watch" ? R"({"over": true})" : R"({"files": 5})";
