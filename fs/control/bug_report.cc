@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
@@ -13,6 +14,7 @@
 #include <system_error>
 #include <vector>
 
+#include "base/ask_child.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "control/answers.h"
@@ -33,6 +35,7 @@ using nlohmann::json;
 
 constexpr char const* kEnding = ".tar.gz";
 constexpr std::size_t kMostStuck = 500;
+constexpr std::chrono::seconds kPatience{10};
 
 constexpr char const* kAbout =
     "Made by tusfsctl report-bug. Look through it before you send it.\n"
@@ -57,7 +60,23 @@ struct MountFacts {
   std::vector<Finding> findings{};
   std::optional<std::string> settings{};
   std::optional<std::string> metrics{};
+  std::string threads{};  ///< of a daemon that does not answer; empty: there is none
 };
+
+/// Why the daemon tells nothing; empty where it answers. One that hangs is waited for as long as a
+/// person waits.
+std::string WhySilent(Place const& place) {
+  auto const asked = AskChild(
+      [&] {
+        auto const answer = Request(place, "status");
+        return answer ? std::string() : answer.error().context;
+      },
+      kPatience);
+  if (asked) return *asked;
+  return "the daemon of '" + place.mount.mount + "' (process " +
+         std::to_string(place.mount.daemon_pid) + ") does not answer within " +
+         std::to_string(kPatience.count()) + " seconds: it hangs";
+}
 
 /// Gathers first, so that all names are known before anything is written.
 class BugReport {
@@ -95,15 +114,19 @@ class BugReport {
   }
 
   MountFacts Gather(Place const& place) {
-    auto asked = AskStatus(place);
     redactor_.LearnEndpoint(place.mount.url);
-    MountFacts facts{.place = place, .status = std::move(asked.status)};
+    MountFacts facts{.place = place, .status = {}};
     auto const& mount = place.mount.mount;
-    facts.findings = ExamineHere(place);
-    if (!asked.silent.empty()) {
-      Miss("what the daemon would tell: " + asked.silent);
+    if (auto const silent = WhySilent(place); !silent.empty()) {
+      Miss("what the daemon would tell: " + silent);
+      facts.status = AboutProcesses(Refreshed(place.mount), false);
+      facts.findings = ExamineDisk(place.mount.state_dir);
+      facts.findings.push_back({Finding::Level::kBad, "daemon", silent});
+      facts.threads = ThreadFacts(place.mount.daemon_pid);
       return facts;
     }
+    facts.status = AskStatus(place).status;
+    facts.findings = ExamineHere(place, facts.status);
     // All names there are: errors, and lines of the log, may be about any.
     auto const listed = VisitFiles(
         place, "list", {}, [&](json const& file) { redactor_.LearnPath(TextOf(file, "path")); });
@@ -156,6 +179,7 @@ class BugReport {
     if (facts.settings) {
       Add(directory + "settings.txt", redactor_.Text(WithoutArguments(*facts.settings)));
     }
+    if (!facts.threads.empty()) Add(directory + "threads.txt", facts.threads);
     if (facts.metrics) Add(directory + "metrics.txt", redactor_.Labels(*facts.metrics));
   }
 

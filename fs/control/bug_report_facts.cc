@@ -15,6 +15,7 @@
 #include <sstream>
 #include <system_error>
 
+#include "base/file.h"
 #include "base/mount_table.h"
 #include "base/run_program.h"
 #include "control/answers.h"
@@ -135,6 +136,25 @@ Result<std::string> CrashFacts() {
                            {});
   if (!listed) return Fail(listed.error().code, "coredumpctl " + Describe(listed.error()));
   return listed;
+}
+
+std::string ThreadFacts(pid_t process) {
+  std::string text;
+  std::error_code failed;
+  auto const directory = "/proc/" + std::to_string(process);
+  // A number may be another program's by now.
+  auto const name = ReadSmallFile(directory + "/comm");
+  if (process <= 0 || !name || !name->starts_with("tusfs")) return text;
+  auto const threads = directory + "/task";
+  for (fs::directory_iterator at(threads, failed), end; !failed && at != end;
+       at.increment(failed)) {
+    text += "thread " + at->path().filename().string() + "\n";
+    for (char const* const file : {"comm", "wchan", "stack"}) {
+      auto const read = ReadSmallFile(at->path() / file);
+      text += std::string(file) + ": " + (read ? *read : Describe(read.error())) + "\n";
+    }
+  }
+  return text;
 }
 
 std::vector<ConfigurationFacts> Configurations() {

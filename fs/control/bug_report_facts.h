@@ -2,6 +2,8 @@
 // network, and changes nothing.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <vector>
 
@@ -20,6 +22,10 @@ namespace tusfs {
 
 /// What systemd keeps of crashes of tusfs. Errors: a phrase, where it does not or nobody may see.
 [[nodiscard]] Result<std::string> CrashFacts();
+
+/// What each thread of the process waits for in the kernel, as far as this user may see it. Empty:
+/// there is no such process of tusfs.
+[[nodiscard]] std::string ThreadFacts(pid_t process);
 
 struct ConfigurationFacts {
   std::string file;

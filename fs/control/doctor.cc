@@ -266,16 +266,10 @@ std::vector<Finding> ExamineServer(json const& answer, json const& status) {
   return findings;
 }
 
-std::vector<Finding> ExamineHere(Place const& place) {
+std::vector<Finding> ExamineHere(Place const& place, json const& status) {
   auto findings = ExamineDisk(place.mount.state_dir);
-  auto status = Request(place, "status");
-  if (!status) {
-    findings.push_back({Level::kBad, "daemon", status.error().context});
-    return findings;
-  }
-  (*status)["problem"] = Refreshed(place.mount).problem;
-  findings.push_back(ExamineDaemon(*status));
-  findings.push_back(ExamineFiles(*status));
+  findings.push_back(ExamineDaemon(status));
+  findings.push_back(ExamineFiles(status));
   return findings;
 }
 

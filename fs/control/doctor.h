@@ -29,8 +29,8 @@ struct Finding {
 /// The filesystem of the state directory.
 [[nodiscard]] std::vector<Finding> ExamineDisk(std::string const& state_dir);
 
-/// Of one mount, as far as only its daemon and its disk are asked.
-[[nodiscard]] std::vector<Finding> ExamineHere(Place const& place);
+/// Of one mount, by what AskStatus has said of it and by its disk: nobody is asked.
+[[nodiscard]] std::vector<Finding> ExamineHere(Place const& place, nlohmann::json const& status);
 
 /// "ok    kernel  …", one line each.
 [[nodiscard]] std::string ShowFindings(std::vector<Finding> const& findings);

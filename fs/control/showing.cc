@@ -16,20 +16,6 @@ namespace {
 
 using nlohmann::json;
 
-// What the keeper knows, which is there without a daemon too.
-json AboutProcesses(MountEntry const& entry, bool daemon_answers) {
-  auto const text = [](std::string const& value) { return value.empty() ? json() : json(value); };
-  auto const pid = [](pid_t number) { return number == 0 ? json() : json(number); };
-  return {{"mount", entry.mount},
-          {"url", entry.url},
-          {"daemon_pid", pid(daemon_answers ? entry.daemon_pid : 0)},
-          {"keeper_pid", pid(KeeperOf(entry))},
-          {"restarts", entry.starts == 0 ? 0 : entry.starts - 1},
-          {"last_end", text(entry.last_end)},
-          {"problem", text(entry.problem)},
-          {"import", text(entry.import)}};
-}
-
 int Check(std::vector<Place> const& places, std::optional<std::chrono::seconds> max_age) {
   std::vector<CheckResult> results;
   auto worst = Health::kOk;
@@ -92,6 +78,19 @@ json AskBacklog(MountEntry const& mount) {
 }
 
 }  // namespace
+
+json AboutProcesses(MountEntry const& entry, bool daemon_answers) {
+  auto const text = [](std::string const& value) { return value.empty() ? json() : json(value); };
+  auto const pid = [](pid_t number) { return number == 0 ? json() : json(number); };
+  return {{"mount", entry.mount},
+          {"url", entry.url},
+          {"daemon_pid", pid(daemon_answers ? entry.daemon_pid : 0)},
+          {"keeper_pid", pid(KeeperOf(entry))},
+          {"restarts", entry.starts == 0 ? 0 : entry.starts - 1},
+          {"last_end", text(entry.last_end)},
+          {"problem", text(entry.problem)},
+          {"import", text(entry.import)}};
+}
 
 AskedStatus AskStatus(Place const& place) {
   auto answer = Request(place, "status");

@@ -16,6 +16,9 @@ struct AskedStatus {
 };
 [[nodiscard]] AskedStatus AskStatus(Place const& place);
 
+/// What the keeper knows, which is there without a daemon too.
+[[nodiscard]] nlohmann::json AboutProcesses(MountEntry const& entry, bool daemon_answers);
+
 struct StatusOptions {
   std::string path{};
   bool as_json = false;

@@ -2,6 +2,7 @@
 #include "control/bug_report_log.h"
 
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include "control/bug_report.h"
 #include "control/bug_report_facts.h"
@@ -49,6 +50,11 @@ TEST(BugReportFactsTest, TheMachineIsToldWithoutItsName) {
   EXPECT_THAT(VersionFacts(), HasSubstr("tusfsctl "));
   EXPECT_THAT(FilesystemFacts("/tmp"), HasSubstr("free: "));
   EXPECT_THAT(FilesystemFacts("/tmp/no/such/place"), HasSubstr("it cannot be looked at: No such"));
+}
+
+TEST(BugReportFactsTest, OfOtherProgramsNoThreadsAreTold) {
+  EXPECT_EQ(ThreadFacts(::getpid()), "");
+  EXPECT_EQ(ThreadFacts(0), "");
 }
 
 TEST(BugReportTest, TheArchiveIsTheWordThatEndsAsOne) {

@@ -1,5 +1,6 @@
 // What a person may send to strangers: everything that helps, and nothing that is nobody's
 // business.
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -167,6 +168,20 @@ TEST_F(BugReportTest, ItIsMadeWhereTheDaemonIsDeadAndWhereNothingIsMounted) {
   // A mount that is not there is named, and all else is told.
   Report("elsewhere", {"/no/such/mount"});
   EXPECT_THAT(Member("elsewhere", "missing.txt"), HasSubstr("is not in a tusfs mount"));
+}
+
+TEST_F(BugReportTest, ADaemonThatHangsIsToldWithWhatItWaitsFor) {
+  auto const mount = MountWithSecrets();
+  ASSERT_EQ(mount->Mount(), "");
+  auto const daemon = mount->DaemonPid();
+  ASSERT_EQ(::kill(daemon, SIGSTOP), 0);
+  Report("hanging");
+  ASSERT_EQ(::kill(daemon, SIGCONT), 0);
+  EXPECT_THAT(Member("hanging", "missing.txt"), HasSubstr("it hangs"));
+  EXPECT_THAT(Member("hanging", "mount-1/threads.txt"),
+              HasSubstr("thread " + std::to_string(daemon) + "\ncomm: tusfs"));
+  EXPECT_EQ(json::parse(Member("hanging", "mount-1/status.json")).at("keeper_pid"),
+            mount->KeeperPid());
 }
 
 TEST_F(BugReportTest, ItNeverOverwritesAndIsNotMadeInsideOfAMount) {
