@@ -1,5 +1,6 @@
 #include "control/bug_report_log.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>

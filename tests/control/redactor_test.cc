@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <cstdio>
+
 #include "base/text.h"
 
 namespace tusfs {
