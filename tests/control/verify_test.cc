@@ -46,7 +46,9 @@ class VerifyTest : public testing::Test {
   }
 
   int Run() {
-    if (is_at_rest_) EXPECT_TRUE(Ok(NoteRest(state_, server_)));
+    if (is_at_rest_) {
+      EXPECT_TRUE(Ok(NoteRest(state_, server_)));
+    }
     testing::internal::CaptureStdout();
     testing::internal::CaptureStderr();
     auto const code = Verify(options_);
