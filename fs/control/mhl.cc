@@ -18,6 +18,7 @@
 #include "control/known_tree.h"
 #include "control/outcome.h"
 #include "mhl/history.h"
+#include "mhl/xml.h"
 #include "proof/source_reader.h"
 #include "version.h"
 
@@ -73,6 +74,9 @@ class Lister {
       : options_(options), directory_(std::move(directory)), known_(known) {}
 
   Result<MediaFile> Make(std::string const& path) const {
+    if (!FitsIntoXml(path)) {
+      return Fail(EILSEQ, "a media hash list cannot have a name with such characters");
+    }
     auto const live = known_.unfinished.find(path);
     auto const unfinished = live == known_.unfinished.end() ? std::optional<UnfinishedFile>()
                                                             : std::optional(live->second);

@@ -138,6 +138,9 @@ void AddTimeout(CLI::App& command, Arguments& given) {
       ->check(CheckSeconds);
 }
 
+// An empty variable of a script is no wish.
+std::string IsSaid(std::string const& text) { return text.empty() ? "it is empty" : ""; }
+
 /// Runs one of the commands and gives its exit status.
 class CommandLine {
  public:
@@ -218,7 +221,8 @@ class CommandLine {
           return PrintMetrics(metrics_);
         });
     metrics.add_option("--file", metrics_.file, "replace this file by them, as a whole")
-        ->option_text("FILE");
+        ->option_text("FILE")
+        ->check(IsSaid);
     AddPath(metrics, given_);
     AddPath(Add("page", "the link to the mount's page, with its token",
                 [this] { return ShowPageLink(given_.path); }),
@@ -403,7 +407,8 @@ class CommandLine {
     verify
         .add_option("--receipt", verify_.receipt,
                     "write every file with its digests, upload and times to FILE and FILE.json")
-        ->option_text("FILE");
+        ->option_text("FILE")
+        ->check(IsSaid);
     verify.add_option("--jobs", verify_.jobs, "files that are read at the same time (4)")
         ->option_text("N")
         ->check(CLI::Range(1, 64));
@@ -445,7 +450,8 @@ class CommandLine {
   void AddStateDir(CLI::App& command) {
     command
         .add_option("--state-dir", state_dir_, "of this state directory, where nothing is mounted")
-        ->option_text("DIR");
+        ->option_text("DIR")
+        ->check(IsSaid);
   }
 
   void AddFleet() {

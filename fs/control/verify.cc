@@ -101,7 +101,7 @@ Result<std::vector<SourceEntry>> ListManifest(std::string const& file,
   for (auto& media : manifest->files) {
     SourceEntry entry;
     entry.path = media.path;
-    entry.size = media.size.value_or(0);  // of an empty file ascmhl does not say it
+    entry.size = media.size.value_or(0);
     entry.modified = media.modified;
     entry.is_junk = IsJunk(media.path);
     bool const is_first = listed.emplace(media.path, std::move(media)).second;
@@ -127,6 +127,16 @@ Result<void> LookAgain(VerifyOptions const& options, KnownTree const& before,
   return {};
 }
 
+// A list need not say sizes; then the hash says it all.
+void AddSizes(std::vector<SourceEntry>& entries, std::map<std::string, MediaFile> const& listed,
+              KnownTree const& known) {
+  for (auto& entry : entries) {
+    auto const found = known.files.find(entry.path);
+    bool const is_unsaid = !listed.at(entry.path).size && found != known.files.end();
+    if (is_unsaid) entry.size = found->second.proof.size;
+  }
+}
+
 std::string TargetOf(Evidence const& evidence) {
   auto const top = evidence.place ? evidence.place->mount.mount : evidence.state_dir.string();
   return evidence.path.empty() ? top : top + "/" + evidence.path;
@@ -145,13 +155,14 @@ int Verify(VerifyOptions const& options) {
     return Complain(checked.error().context);
   }
   std::map<std::string, MediaFile> listed;
-  auto const entries = options.mhl.empty() ? ListSource(source) : ListManifest(options.mhl, listed);
+  auto entries = options.mhl.empty() ? ListSource(source) : ListManifest(options.mhl, listed);
   if (!entries) return Complain("there is no source: " + entries.error().context);
   auto const evidence = FindEvidence(options.path, options.state_dir);
   if (!evidence) return Complain(evidence.error().context);
   std::vector<std::string> doubts;
   auto const known = LoadKnown(*evidence, doubts);
   if (!known) return Complain(Describe(known.error()));
+  if (!options.mhl.empty()) AddSizes(*entries, listed, *known);
   SourceComparison comparison(*entries, *known, options.mappings, options.counts_junk);
   ReadingBar bar(comparison.bytes());
   auto const directory = fs::is_directory(source) ? source : source.parent_path();

@@ -137,4 +137,14 @@ std::string EscapeXml(std::string_view text) {
   return escaped;
 }
 
+bool FitsIntoXml(std::string_view text) {
+  while (!text.empty()) {
+    auto const length = LengthOfCharacter(text);
+    auto const first = static_cast<unsigned char>(text[0]);
+    if (length == 0 || first < 0x20 || first == 0x7f) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
 }  // namespace tusfs

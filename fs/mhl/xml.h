@@ -28,4 +28,7 @@ struct XmlElement {
 /// As text or in an attribute. What XML cannot have is U+FFFD.
 [[nodiscard]] std::string EscapeXml(std::string_view text);
 
+/// Whether XML can have the text as it is: UTF-8, without control characters.
+[[nodiscard]] bool FitsIntoXml(std::string_view text);
+
 }  // namespace tusfs

@@ -102,6 +102,13 @@ TEST(ManifestTest, WhatIsNoneIsSaidWithItsLine) {
   EXPECT_THAT(WhyNot(deep), HasSubstr("nested too deeply"));
 }
 
+TEST(ManifestTest, SaysWhatFitsIntoIt) {
+  EXPECT_TRUE(FitsIntoXml("DCIM/\xc3\xa4 <&> \"'.mov"));
+  EXPECT_FALSE(FitsIntoXml("line\nbreak"));
+  EXPECT_FALSE(FitsIntoXml("half \xc3"));
+  EXPECT_FALSE(FitsIntoXml("\xff"));
+}
+
 TEST(ManifestTest, WhatXmlCannotHaveIsReplaced) {
   EXPECT_EQ(EscapeXml("a\x01"
                       "b\xff<"),
