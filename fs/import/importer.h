@@ -4,7 +4,8 @@
 // holds beneath it. At each moment each byte is in the original, or on disk in the mount, or both:
 //
 //   the original is held      nobody writes to it (original.h), else it waits for that
-//   .NAME.import is made      with the mark of a copy; it waits for its rename, and is never sent
+//   .NAME.tusfs-import        is made, with the mark of a copy; it waits for its rename, and is
+//                             never finished before that
 //   bytes, attributes, mark   of this original, as it is now; compared, and fsync(2)
 //   NAME                      by a rename that replaces nothing, and fsync(2) of the directory
 //   the original goes         where it is what it was, and fsync(2) of its directory

@@ -9,7 +9,9 @@
 namespace tusfs {
 namespace {
 
-constexpr std::string_view kEnding = ".import";  // six characters, as rsync's temporary names have
+// FinalNameOf (uploader/target.h) knows both.
+constexpr std::string_view kEnding = ".tusfs-import";
+constexpr std::string_view kBeginningOfLong = ".tusfs-import.";
 
 std::string Nanoseconds(timespec const& time) {
   return std::to_string(time.tv_sec) + "." + std::to_string(time.tv_nsec);
@@ -61,8 +63,8 @@ std::string NumberedName(std::string const& name, int number) {
 }
 
 std::string NameWhileCopied(std::string const& name) {
-  auto const room = NAME_MAX - kEnding.size() - 1;
-  return "." + name.substr(0, room) + std::string(kEnding);
+  if (1 + name.size() + kEnding.size() <= NAME_MAX) return "." + name + std::string(kEnding);
+  return std::string(kBeginningOfLong) + name.substr(0, NAME_MAX - kBeginningOfLong.size());
 }
 
 }  // namespace tusfs

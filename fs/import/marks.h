@@ -37,8 +37,9 @@ void TakeMarkAway(int directory, std::string const& name);
 /// `name`, for `number` 0; "clip.imported-2.mov" for "clip.mov" and 2. 255 bytes at most.
 [[nodiscard]] std::string NumberedName(std::string const& name, int number);
 
-/// ".clip.mov.import": a name that waits for its rename, as rsync's do, and that is sent as
-/// "clip.mov" meanwhile. 255 bytes at most.
+/// ".clip.mov.tusfs-import": a name that waits for its rename, as rsync's do, and that is sent as
+/// "clip.mov" meanwhile; ".tusfs-import.clip…" where that would be too long, which does not tell
+/// what it will be called. 255 bytes at most.
 [[nodiscard]] std::string NameWhileCopied(std::string const& name);
 
 }  // namespace tusfs

@@ -39,6 +39,7 @@ constexpr Form kForms[] = {
     {"", ".!qB"},
     {"", ".!ut"},  // qBittorrent, µTorrent
     {"", "_exiftool_tmp"},
+    {".", ".tusfs-import"},  // tusfs --import
 };
 // Likewise, where what stands there has an extension: anything may be called notes.tmp.
 constexpr Form kFormsOfExtended[] = {
@@ -47,7 +48,8 @@ constexpr Form kFormsOfExtended[] = {
     {"", ".copying"}, {"", ".incomplete"}, {"", ".download"},
 };
 // The final name is not among it.
-constexpr std::string_view kNamelessForms[] = {".goutputstream-", ".pureftpd-upload."};
+constexpr std::string_view kNamelessForms[] = {".goutputstream-", ".pureftpd-upload.",
+                                               ".tusfs-import."};
 
 // Bytes of the character at the front of `text`; 0 where it is no UTF-8, or a control character.
 std::size_t TextSize(std::string_view text) {

@@ -226,8 +226,8 @@ TEST_F(ImporterTest, ACopyThatIsThereAlreadyIsNotMadeAgain) {
 
 TEST_F(ImporterTest, WhatACutOffImportHasLeftIsMadeAnew) {
   WriteFile(beneath_ / "clip", "bytes");
-  WriteFile(mount_ / ".clip.import", "by");
-  UniqueFd const cut(::open((mount_ / ".clip.import").c_str(), O_RDWR | O_CLOEXEC));
+  WriteFile(mount_ / ".clip.tusfs-import", "by");
+  UniqueFd const cut(::open((mount_ / ".clip.tusfs-import").c_str(), O_RDWR | O_CLOEXEC));
   ASSERT_TRUE(SetMark(cut.get(), kCopying));
   Import();
   EXPECT_THAT(NamesIn(mount_), ElementsAre("clip"));
@@ -236,11 +236,11 @@ TEST_F(ImporterTest, WhatACutOffImportHasLeftIsMadeAnew) {
 
 TEST_F(ImporterTest, SomebodyElsesFileIsNotTakenForALeftover) {
   WriteFile(beneath_ / "clip", "bytes");
-  WriteFile(mount_ / ".clip.import", "somebody's");
+  WriteFile(mount_ / ".clip.tusfs-import", "somebody's");
   auto const summary = Import();
   EXPECT_EQ(summary.failed, 1u);
-  EXPECT_THAT(summary.why, HasSubstr("'.clip.import' is in the way"));
-  EXPECT_EQ(ReadFile(mount_ / ".clip.import"), "somebody's");
+  EXPECT_THAT(summary.why, HasSubstr("'.clip.tusfs-import' is in the way"));
+  EXPECT_EQ(ReadFile(mount_ / ".clip.tusfs-import"), "somebody's");
   EXPECT_EQ(ReadFile(beneath_ / "clip"), "bytes");
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "testing/files.h"
+#include "uploader/target.h"
 
 namespace tusfs {
 namespace {
@@ -29,6 +30,15 @@ TEST(ImportNames, TheLongestNamesStayWithinWhatAFilesystemTakes) {
     EXPECT_NE(NumberedName(name, 998), NumberedName(name, 999)) << name;
     EXPECT_LE(NameWhileCopied(name).size(), 255u) << name;
   }
+}
+
+TEST(ImportNames, TheUploaderKnowsTheNameThatACopyWillGet) {
+  for (std::string const name : {"clip.mov", "clip", ".profile"}) {
+    EXPECT_EQ(FinalNameOf(NameWhileCopied(name)), name);
+  }
+  std::string const longest(241, 'n');
+  EXPECT_EQ(FinalNameOf(NameWhileCopied(longest)), longest);
+  EXPECT_EQ(FinalNameOf(NameWhileCopied(longest + "n")), "") << "never a name that is cut";
 }
 
 TEST(ImportMark, IsOfOneFileAsItIs) {

@@ -98,6 +98,23 @@ TEST_F(ImportTest, AFileThatIsBeingWrittenBeneathWaitsAndArrivesWhole) {
   EXPECT_EQ(server_->Published("take.mxf"), 1);
 }
 
+TEST_F(ImportTest, NothingIsSentUnderTheNameThatACopyHasWhileItIsMade) {
+  mount_->SetOptions({"--import", "--settle", "0"});
+  std::vector<fs::path> sources{Beneath("huge.mov", 24 * kMiB)};
+  for (int at = 1; at <= 12; ++at) {
+    sources.push_back(Beneath("f" + std::to_string(at), 100'000));
+  }
+  ASSERT_EQ(mount_->Mount(), "");
+  ASSERT_TRUE(IsTold("13 files")) << Told() << mount_->Log();
+  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  ExpectArrived("huge.mov", sources[0]);
+  for (std::size_t at = 1; at < sources.size(); ++at) {
+    ExpectArrived("f" + std::to_string(at), sources[at]);
+  }
+  EXPECT_EQ(server_->Uploads().size(), sources.size());
+  EXPECT_EQ(mount_->Status().at("bytes").at("resent"), 0);
+}
+
 TEST_F(ImportTest, WhatTheMountHasUnderThatNameStays) {
   ASSERT_EQ(mount_->Mount(), "");
   EXPECT_EQ(Told(), "");
@@ -147,7 +164,7 @@ TEST_F(ImportTest, AMountWhoseProcessesAllDieGoesOnWithTheNext) {
     ASSERT_EQ(mount_->Mount(), "");
     auto const name = "f" + std::to_string(round);
     ASSERT_TRUE(WaitFor([&] {
-      return fs::exists(*mount_ / name) || fs::exists(*mount_ / ("." + name + ".import")) ||
+      return fs::exists(*mount_ / name) || fs::exists(*mount_ / ("." + name + ".tusfs-import")) ||
              Importer(mount_->KeeperPid()) == 0;
     }));
     mount_->Kill9();

@@ -43,18 +43,21 @@ TEST(FinalNameOf, KnowsTheNamesThatProgramsGiveWhileTheyWrite) {
   EXPECT_EQ(FinalNameOf("clip.hK3pQ7Zx.mov.part"), "clip.mov") << "Firefox";
   EXPECT_EQ(FinalNameOf("log.20240131.csv.part"), "log.20240131.csv");
   EXPECT_EQ(FinalNameOf("a.document.odt.part"), "a.document.odt");
+  EXPECT_EQ(FinalNameOf(".clip.mov.tusfs-import"), "clip.mov");
+  EXPECT_EQ(FinalNameOf(".tusfs-import.clip.mov"), "");
   EXPECT_EQ(FinalNameOf(".goutputstream-X1Y2Z3"), "");
   EXPECT_EQ(FinalNameOf(".pureftpd-upload.5f2.15.77.a1"), "");
 }
 
 TEST(FinalNameOf, LeavesOtherNamesAlone) {
   for (auto const* name :
-       {"clip.mov",        "part",     ".part",      "clip.parts", ".hidden",
-        "a.b.c",           "",         ".",          "..",         ".a1B2c3",
-        "..a1B2c3",        ".x.abcde", ".x.abcdefg", ".x.abc-ef",  "x.a1B2c3",
-        ".crdownload",     ".partial", "..part",     "...part",    ".in..",
-        ".syncthing..tmp", "clip.tmp", "tmp.mov",    "tmp.",       "clip.download",
-        ".copying",        ".mov.tmp", "...aB12cd",  "....aB12cd"}) {
+       {"clip.mov",        "part",      ".part",      "clip.parts", ".hidden",
+        "a.b.c",           "",          ".",          "..",         ".a1B2c3",
+        "..a1B2c3",        ".x.abcde",  ".x.abcdefg", ".x.abc-ef",  "x.a1B2c3",
+        ".crdownload",     ".partial",  "..part",     "...part",    ".in..",
+        ".syncthing..tmp", "clip.tmp",  "tmp.mov",    "tmp.",       "clip.download",
+        ".tusfs-import",   ".x.import", ".copying",   ".mov.tmp",   "...aB12cd",
+        "....aB12cd"}) {
     EXPECT_EQ(FinalNameOf(name), std::nullopt) << name;
   }
 }
