@@ -71,10 +71,10 @@ std::string ShowProcesses(json const& status) {
   return text;
 }
 
-// Never all of it while a file is stuck: what it lacks may be no bytes at all.
+// Never all of it while a file is stuck, or not in the mount: what it lacks may be no bytes at all.
 bool LacksSomething(json const& status) {
   auto const& bytes = status.at("bytes");
-  return CountStuck(status.at("files")) > 0 &&
+  return CountStuck(status.at("files")) + BeneathIn(status).All() > 0 &&
          NumberOf(bytes, "confirmed") >= NumberOf(bytes, "accepted");
 }
 
@@ -103,7 +103,8 @@ std::string ShowSafe(json const& status, bool with_bars) {
             (held > 0 ? ", of which a power cut has left " + ShowBytes(held) + " in doubt" : "") +
             ": see tusfsctl list --stuck\n";
   }
-  return text;
+  auto const beneath = Describe(BeneathIn(status));
+  return beneath.empty() ? text : text + "  beneath " + beneath + "\n";
 }
 
 std::string ShowSpool(json const& spool) {
@@ -165,6 +166,18 @@ std::uint64_t CountStuck(json const& files) {
   for (auto const* state : {"interrupted", "failed", "unconfirmed"})
     stuck += NumberOf(files, state);
   return stuck;
+}
+
+FilesBeneath BeneathIn(json const& object) {
+  auto const found = object.find("beneath");
+  if (found == object.end() || !found->is_object()) return {};
+  return {.waiting = NumberOf(*found, "waiting"),
+          .failed = NumberOf(*found, "failed"),
+          .left = NumberOf(*found, "left")};
+}
+
+json JsonOf(FilesBeneath const& beneath) {
+  return {{"waiting", beneath.waiting}, {"failed", beneath.failed}, {"left", beneath.left}};
 }
 
 std::uint64_t NumberOf(json const& object, char const* field) {
@@ -229,6 +242,7 @@ std::string SummaryOf(json const& status) {
   if (auto const stuck = CountStuck(status.at("files")); stuck > 0) {
     text += "; " + Counted(stuck, "file waits for somebody", "files wait for somebody");
   }
+  text += Behind("; ", Describe(BeneathIn(status)));
   auto const& server = status.at("server");
   if (!server.value("reachable", false)) {
     text += "; server not usable since " + ShownText(server, "since") +

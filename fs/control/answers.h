@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "base/beneath.h"
 #include "base/error.h"
 
 namespace tusfs {
@@ -30,6 +31,11 @@ namespace tusfs {
 
 /// Files that somebody has to do something about, of the counts by state.
 [[nodiscard]] std::uint64_t CountStuck(nlohmann::json const& files);
+
+/// What lies beneath the mount (--import), of a status or a line of news; zeros where it does not
+/// say.
+[[nodiscard]] FilesBeneath BeneathIn(nlohmann::json const& object);
+[[nodiscard]] nlohmann::json JsonOf(FilesBeneath const& beneath);
 
 /// A mount with its processes, and with what its daemon says where it says something. `with_bars`:
 /// for a terminal.

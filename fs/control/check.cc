@@ -95,6 +95,10 @@ void LookAtFiles(json const& status, Findings& findings) {
     findings.Add(Health::kWarning, Counted(stuck, "file needs", "files need") +
                                        " somebody, see tusfsctl list --stuck");
   }
+  if (auto const beneath = BeneathIn(status); beneath.failed + beneath.left > 0) {
+    auto const import = Plain(TextOf(status, "import"));
+    findings.Add(Health::kWarning, Describe(beneath) + (import.empty() ? "" : " (" + import + ")"));
+  }
   if (auto const waiting = NumberOf(ObjectOf(status, "spool"), "waiting"); waiting > 0) {
     findings.Add(Health::kWarning, "the spool is full, the writers of " +
                                        Counted(waiting, "file wait", "files wait") + " for room");
@@ -104,8 +108,8 @@ void LookAtFiles(json const& status, Findings& findings) {
 std::string NumbersOf(json const& status, std::optional<seconds> max_age) {
   auto const& spool = ObjectOf(status, "spool");
   auto const limit = max_age ? std::to_string(max_age->count()) : std::string();
-  return "left=" + std::to_string(NumberOf(ObjectOf(status, "bytes"), "remaining")) +
-         "B stuck=" + std::to_string(CountStuck(ObjectOf(status, "files"))) +
+  return "left=" + std::to_string(NumberOf(ObjectOf(status, "bytes"), "remaining")) + "B stuck=" +
+         std::to_string(CountStuck(ObjectOf(status, "files")) + BeneathIn(status).left) +
          " oldest=" + std::to_string(NumberOf(ObjectOf(status, "oldest_unsent"), "age")) + "s;;" +
          limit + " spool=" + std::to_string(NumberOf(spool, "used")) + "B;;" +
          std::to_string(NumberOf(spool, "limit"));
@@ -130,7 +134,10 @@ CheckResult CheckMount(json const& status, std::optional<seconds> max_age) {
     findings.Add(Health::kWarning, "sending is paused, see tusfsctl resume");
   }
   auto const left = NumberOf(ObjectOf(status, "bytes"), "remaining");
-  auto const fine = left == 0 ? "everything is uploaded" : ShowBytes(left) + " to go";
+  auto const beneath = Describe(BeneathIn(status));
+  auto const fine = !beneath.empty() ? beneath
+                    : left == 0      ? "everything is uploaded"
+                                     : ShowBytes(left) + " to go";
   auto const text = findings.Text();
   return {.health = findings.worst(),
           .sentence = mount + (text.empty() ? fine : text),

@@ -23,7 +23,8 @@ struct CheckResult {
 };
 
 /// `status`: with the keeper's words; without a server where no daemon answers. Critical: no
-/// daemon, or something waits for longer than `max_age`. A warning: what needs a person, a server
+/// daemon, or something waits for longer than `max_age`. A warning: what needs a person, what
+/// could not be taken in from beneath the mount, a server
 /// that cannot be used, writers that wait for room, sending that is paused, the keeper's problem.
 [[nodiscard]] CheckResult CheckMount(nlohmann::json const& status,
                                      std::optional<std::chrono::seconds> max_age);

@@ -140,6 +140,7 @@ json StatusOf(Result<StatusReport> const& status, MountEntry const& entry, Contr
           {"writer_ends", entry.writer_ends},
           {"server", std::move(server)},
           {"files", std::move(files)},
+          {"beneath", JsonOf(status->beneath)},
           {"bytes",
            {{"accepted", status->accepted},
             {"confirmed", status->confirmed},
@@ -250,7 +251,7 @@ json Commands::Answer(Asked const& asked, std::stop_token stop) const {
   if (command == "backlog") {
     Backlog backlog(reporter_, path);
     if (auto counted = backlog.CountAnew(); !counted) return Problem(counted.error(), path);
-    return ToJson({.files = backlog.numbers(), .mount = reporter_.Now()});
+    return ToJson(NewsOf(backlog, reporter_.Now()));
   }
   if (command == "flush-ledger") {
     auto const flushed = flush_ledger_();

@@ -59,6 +59,7 @@ int Progress::Percent() const { return numbers_.files == 0 ? 100 : static_cast<i
 
 std::string Progress::ToGo(Time now) const {
   auto text = Counted(numbers_.files, "file, ", "files, ") + ShowBytes(numbers_.left) + " to go";
+  if (numbers_.beneath.Going() > 0) text += " (" + Describe(numbers_.beneath) + ")";
   if (numbers_.paused) return text + ", sending is paused";
   if (!numbers_.reachable) return text + ", the server does not answer";
   auto const rate = Rate(now);
@@ -71,7 +72,9 @@ std::string Progress::ToGo(Time now) const {
 
 std::string Progress::Sentence(Time now) const {
   if (IsSafe()) return "Safe to go: everything is on the server";
-  auto const stuck = Counted(numbers_.stuck, "file needs you", "files need you");
+  auto const left = numbers_.files == 0 ? Describe(numbers_.beneath) : std::string();
+  auto const stuck = Counted(numbers_.stuck, "file needs you", "files need you") +
+                     (left.empty() ? "" : " (" + left + ")");
   if (numbers_.files == 0) return stuck + "; the rest is on the server";
   return ToGo(now) + (numbers_.stuck == 0 ? "" : "; " + stuck);
 }

@@ -10,6 +10,8 @@
 #include <deque>
 #include <string>
 
+#include "base/beneath.h"
+
 namespace tusfs {
 
 class Progress {
@@ -24,6 +26,7 @@ class Progress {
     std::uint64_t sent = 0;   ///< bytes over the wire, ever
     bool reachable = true;    ///< the server
     bool paused = false;      ///< by a person
+    FilesBeneath beneath{};   ///< of these files, those that are not in the mount yet
   };
   /// What is known at `now`, which is not before the time of the last call.
   void Note(Numbers const& numbers, Time now);

@@ -48,6 +48,19 @@ Result<void> TakeAway(std::string const& mount) {
   return {};
 }
 
+// What a person can do about a mount that cannot be unmounted.
+std::string WayOutOfUse(MountEntry const& mount, Error const& error) {
+  auto const backlog = Request({mount, ""}, "backlog");
+  if (!backlog || BeneathIn(*backlog).Going() == 0) {
+    return error.code == EBUSY ? "; end the programs that use it (fuser -vm)" : "";
+  }
+  auto const import = Refreshed(mount).import;
+  return "; what lies beneath it is being taken in (--import" +
+         (import.empty() ? "" : ": " + Printable(import)) +
+         "): wait for that, close what is still written there, or end the mount with 'kill " +
+         std::to_string(KeeperOf(mount)) + "', and the next one goes on";
+}
+
 // When its keeper has ended, everything that was closed is on disk.
 int AwaitEnd(MountEntry const& mount) {
   auto const deadline = std::chrono::steady_clock::now() + kLongestEnd;
@@ -152,7 +165,7 @@ int Unmount(std::string const& path, bool drain, std::optional<double> timeout) 
   if (auto const taken = TakeAway(mount.mount); !taken) {
     std::fprintf(stderr, "tusfsctl: '%s' stays mounted: %s%s\n", Printable(mount.mount).c_str(),
                  Printable(Describe(taken.error())).c_str(),
-                 taken.error().code == EBUSY ? "; end the programs that use it (fuser -vm)" : "");
+                 WayOutOfUse(mount, taken.error()).c_str());
     return kStuck;
   }
   return AwaitEnd(mount);

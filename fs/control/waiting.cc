@@ -74,8 +74,9 @@ class Waiting {
   struct Wait {
     Place place;
     UniqueFd connection{};
-    std::string text{};  ///< of a line that has not come whole
-    json told{};         ///< the newest numbers; null: none yet
+    std::string text{};      ///< of a line that has not come whole
+    json told{};             ///< the newest numbers; null: none yet
+    FilesBeneath beneath{};  ///< the newest that it was told of what is not in the mount yet
     bool is_over = false;
     bool is_asked = false;  ///< it tells nothing of its own accord: it is asked at next_try
     SteadyTime next_try{};
@@ -125,8 +126,13 @@ class Waiting {
   std::optional<int> Judge(bool is_late) {
     std::uint64_t going = 0;
     std::vector<json> stuck;
+    std::string beneath;
     for (auto& wait : waits_) {
-      std::uint64_t going_there = 0;
+      std::uint64_t going_there = wait.beneath.Going();
+      if (wait.beneath.All() > 0) {
+        beneath += "tusfsctl: '" + Printable(wait.place.mount.mount) +
+                   "': " + Describe(wait.beneath) + ", see tusfsctl status\n";
+      }
       auto const visited = VisitFiles(
           wait.place, options_.strict ? "list" : "unfinished", {}, [&](json const& file) {
             auto const state = TextOf(file, "state");
@@ -149,13 +155,14 @@ class Waiting {
     }
     if (going > 0 && !is_late) return std::nullopt;
     Clear();
+    std::fputs(beneath.c_str(), stderr);
     if (going > 0) {
       std::fprintf(stderr, "tusfsctl: time is up, %llu files are not uploaded yet\n",
                    static_cast<unsigned long long>(going));
       return kTimeout;
     }
     for (auto const& file : stuck) std::fputs(ShowFile(file, false).c_str(), stdout);
-    return stuck.empty() ? kDone : kStuck;
+    return stuck.empty() && beneath.empty() ? kDone : kStuck;
   }
 
   int SayProblem(std::string const& sentence) {
@@ -200,6 +207,7 @@ class Waiting {
   // An error is what the look at the files says better; where there is none, the daemon is one that
   // does not tell.
   void Hear(Wait& wait, json const& line) {
+    wait.beneath = BeneathIn(line);
     if (!JudgeAnswer(line)) {
       wait.is_asked = true;
       wait.is_over = true;
@@ -222,6 +230,9 @@ class Waiting {
       all.size += NumberOf(wait.told, "size");
       all.reachable = all.reachable && wait.told.value("reachable", true);
       all.paused = all.paused || wait.told.value("paused", false);
+      all.beneath.waiting += wait.beneath.waiting;
+      all.beneath.failed += wait.beneath.failed;
+      all.beneath.left += wait.beneath.left;
       sent[wait.place.mount.mount] = NumberOf(wait.told, "sent");
     }
     for (auto const& [mount, bytes] : sent) all.sent += bytes;

@@ -104,7 +104,7 @@ void AddNeeds(Frame& frame, json const& told, std::string const& mount) {
     frame.Add("      " + AdviceFor(file, mount + "/" + path));
     ++shown;
   }
-  auto const stuck = NumberOf(told, "stuck");
+  auto const stuck = NumberOf(told, "stuck") - BeneathIn(told).left;  // which is no file of it
   if (stuck > shown) {
     frame.Add("  and " + std::to_string(stuck - shown) + " more: see tusfsctl list --stuck");
   }

@@ -12,6 +12,7 @@
 #include "base/thread_name.h"
 #include "catalog/codec.h"
 #include "catalog/tables.h"
+#include "control/answers.h"
 #include "control/file_json.h"
 
 namespace tusfs {
@@ -35,11 +36,22 @@ std::string Line(json const& object) {
 
 }  // namespace
 
+News NewsOf(Backlog const& backlog, Reporter::Moment const& moment) {
+  News news{.files = backlog.numbers(), .mount = moment};
+  auto& beneath = news.mount.beneath;
+  if (!backlog.path().empty()) beneath = {};
+  news.files.going += beneath.Going();
+  news.files.stuck += beneath.left;
+  return news;
+}
+
 json ToJson(News const& news) {
-  return {{"going", news.files.going},  {"left", news.files.left},
-          {"size", news.files.size},    {"stuck", news.files.stuck},
-          {"sent", news.mount.sent},    {"reachable", news.mount.reachable},
-          {"paused", news.mount.paused}};
+  json object{{"going", news.files.going},  {"left", news.files.left},
+              {"size", news.files.size},    {"stuck", news.files.stuck},
+              {"sent", news.mount.sent},    {"reachable", news.mount.reachable},
+              {"paused", news.mount.paused}};
+  if (news.mount.beneath.All() > 0) object["beneath"] = JsonOf(news.mount.beneath);
+  return object;
 }
 
 Result<std::unique_ptr<Watchers>> Watchers::Start(Store& store, Reporter const& reporter,
@@ -179,9 +191,9 @@ void Watchers::Look() {
         Say(watcher, Line({{"error", "'" + path + "': " + Describe(looked.error())}}));
         watcher.is_last = true;
       } else if (watcher.live) {
-        TellLive(watcher, *backlog, {.files = backlog->numbers(), .mount = moment});
+        TellLive(watcher, *backlog, NewsOf(*backlog, moment));
       } else {
-        Tell(watcher, {.files = backlog->numbers(), .mount = moment});
+        Tell(watcher, NewsOf(*backlog, moment));
       }
     }
   }
@@ -189,7 +201,9 @@ void Watchers::Look() {
 
 void Watchers::Tell(Watcher& watcher, News const& news) {
   if (news.files.going == 0) {
-    Say(watcher, Line({{"over", true}}));
+    json over{{"over", true}};
+    if (news.mount.beneath.All() > 0) over["beneath"] = JsonOf(news.mount.beneath);
+    Say(watcher, Line(over));
     watcher.is_last = true;
     return;
   }

@@ -3,9 +3,10 @@
 //
 //   {"command": "watch", "path": P}  → a line whenever the numbers have changed:
 //     {"going": FILES, "left": BYTES, "size": BYTES, "stuck": FILES, "sent": BYTES,
-//      "reachable": BOOL, "paused": BOOL}
-//   and a last one: {"over": true} when nothing there is going on, or {"error": SENTENCE}
-//   "live": true                     → such lines are never over, and have more in them:
+//      "reachable": BOOL, "paused": BOOL}, of these files beneath the mount ("", --import):
+//      "beneath": {"waiting", "failed", "left"}, left out where there are none
+//   and a last one: {"over": true}, with "beneath", when nothing there is going on, or {"error":
+//   SENTENCE} "live": true                     → such lines are never over, and have more in them:
 //     "server": {"since", "error"}, "sending": files whose bytes are on their way, and
 //     "stuck_files": the first files that need somebody, both as "list" has them
 //
@@ -37,13 +38,15 @@
 
 namespace tusfs {
 
-/// What somebody who waits is told.
+/// What somebody who waits is told. What lies beneath the mount counts among the files of the whole
+/// mount, and of no path in it.
 struct News {
   Backlog::Numbers files;
   Reporter::Moment mount;
 
   bool operator==(News const&) const = default;
 };
+[[nodiscard]] News NewsOf(Backlog const& backlog, Reporter::Moment const& moment);
 [[nodiscard]] nlohmann::json ToJson(News const& news);
 
 class Watchers {

@@ -151,7 +151,8 @@ class Watching {
                     .stuck = NumberOf(line, "stuck"),
                     .sent = NumberOf(line, "sent"),
                     .reachable = line.value("reachable", true),
-                    .paused = line.value("paused", false)},
+                    .paused = line.value("paused", false),
+                    .beneath = BeneathIn(line)},
                    Steady());
     told_ = std::move(line);
   }

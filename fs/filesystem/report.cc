@@ -214,7 +214,18 @@ Reporter::Moment Reporter::Now() const {
   // Where the catalog fails, whoever looks at files is told.
   return {.sent = totals ? totals->sent : 0,
           .reachable = uploader_.Server().reachable,
-          .paused = uploader_.IsPaused()};
+          .paused = uploader_.IsPaused(),
+          .beneath = NotedBeneath()};
+}
+
+void Reporter::NoteBeneath(FilesBeneath const& beneath) {
+  MutexLock lock(mutex_);
+  beneath_ = beneath;
+}
+
+FilesBeneath Reporter::NotedBeneath() const {
+  MutexLock lock(mutex_);
+  return beneath_;
 }
 
 Result<FileType> Reporter::KindOf(std::string const& path) const {
@@ -450,6 +461,7 @@ Result<StatusReport> Reporter::Status() const {
   status.spool_used = budget.used();
   status.spool_limit = budget.limit();
   status.waiting = budget.waiting();
+  status.beneath = NotedBeneath();
   status.server = uploader_.Server();
   return status;
 }

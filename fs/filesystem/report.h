@@ -1,7 +1,8 @@
 // What is safe and what is not: the state of every file, as users see it (fs/README.md,
 // "The life of a file").
 //
-// Reads the catalog and asks the uploader; changes nothing. Any thread.
+// Reads the catalog and asks the uploader; changes nothing. Any thread. Of what lies beneath the
+// mount it knows what it was told.
 #pragma once
 
 #include <chrono>
@@ -13,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/beneath.h"
+#include "base/mutex.h"
 #include "catalog/store.h"
 #include "filesystem/finishing.h"
 #include "uploader/uploader.h"
@@ -57,6 +60,7 @@ struct StatusReport {
   FileTime oldest_unsent_at = 0;    ///< when
   std::uint64_t dropped_files = 0;  ///< interrupted files that were given up to make room
   std::uint64_t dropped_bytes = 0;
+  FilesBeneath beneath;  ///< what is not in the mount yet
   Endpoint::State server;
 
   /// For how long `oldest_unsent` waits, at `now`; 0: nothing does.
@@ -78,10 +82,12 @@ class Reporter {
     std::uint64_t sent = 0;  ///< as StatusReport has it
     bool reachable = false;  ///< the server
     bool paused = false;
+    FilesBeneath beneath{};  ///< what is not in the mount yet
 
     bool operator==(Moment const&) const = default;
   };
   [[nodiscard]] Moment Now() const;
+  void NoteBeneath(FilesBeneath const& beneath) EXCLUDES(mutex_);
   [[nodiscard]] Endpoint::State Server() const { return uploader_.Server(); }
 
   /// What is at `path`. Errors: ENOENT and the like.
@@ -123,10 +129,15 @@ class Reporter {
   Result<FileReport> DescribeOtherName(View const& view, Inode const& inode,
                                        std::string path) const;
 
+  [[nodiscard]] FilesBeneath NotedBeneath() const EXCLUDES(mutex_);
+
   Store const& store_;
   Spool const& spool_;
   Uploader const& uploader_;
   Finishing const& finishing_;
+  mutable Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
+      ACQUIRED_BEFORE(lock_order::kBehindLeaves);
+  FilesBeneath beneath_ GUARDED_BY(mutex_){};
 };
 
 }  // namespace tusfs

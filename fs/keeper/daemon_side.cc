@@ -48,6 +48,7 @@ std::optional<KeeperLine> KeeperLine::FromEnvironment() {
 Result<UniqueFd> KeeperLine::TakeMount() {
   if (auto asked = link_.Send(Word::kWantMount); !asked) return Failure(asked.error());
   while (auto message = link_.Receive()) {
+    if (message->word == Word::kBeneath) beneath_ = BeneathOf(message->text);
     if (message->word == Word::kMount && message->fd) return std::move(message->fd);
     if (message->word == Word::kNoMount) break;
   }
@@ -62,6 +63,7 @@ std::jthread KeeperLine::Watch(Calls calls) {
     while (auto const message = link_.Receive()) {
       if (message->word == Word::kPing && calls.is_alive()) (void)link_.Send(Word::kPong);
       if (message->word == Word::kHandOver) calls.hand_over();
+      if (message->word == Word::kBeneath) calls.beneath(BeneathOf(message->text));
     }
     if (!stop.stop_requested()) calls.alone();
   });

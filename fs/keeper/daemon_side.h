@@ -8,6 +8,7 @@
 #include <string>
 #include <thread>
 
+#include "base/beneath.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "keeper/link.h"
@@ -40,6 +41,9 @@ class KeeperLine {
   /// it will not give it; the keeper has said why.
   [[nodiscard]] Result<UniqueFd> TakeMount();
 
+  /// What is not in the mount yet, as the keeper has told before it gave the mount.
+  [[nodiscard]] FilesBeneath const& beneath() const { return beneath_; }
+
   void SayServing() { (void)link_.Send(Word::kServing); }
   /// False where the keeper does not listen now.
   bool SayStatus(std::string const& line) { return link_.Send(Word::kStatus, line).has_value(); }
@@ -49,6 +53,7 @@ class KeeperLine {
     std::function<bool()> is_alive;   ///< whether this daemon works; may take its time
     std::function<void()> hand_over;  ///< a successor waits
     std::function<void()> alone;      ///< the keeper has died
+    std::function<void(FilesBeneath const&)> beneath;  ///< what is not in the mount yet
   };
   /// Answers the keeper from now on. `calls` are used until the returned thread has ended, which
   /// it does when it is asked to stop.
@@ -61,6 +66,7 @@ class KeeperLine {
   Link link_;
   UniqueFd slots_;
   std::string url_;
+  FilesBeneath beneath_{};
 };
 
 }  // namespace tusfs

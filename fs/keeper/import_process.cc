@@ -61,8 +61,16 @@ std::optional<std::string> ImportProcess::Receive() {
     link_.reset();
     return std::nullopt;
   }
+  if (message->word == Word::kBeneath) counts_ = BeneathOf(message->text);
   if (message->word != Word::kStatus) return std::nullopt;
   return std::move(message->text);
+}
+
+FilesBeneath ImportProcess::Counts() const {
+  if (!IsWanted()) return {.left = counts_.left};
+  auto counts = counts_;
+  if (counts.Going() == 0) counts.waiting = 1;
+  return counts;
 }
 
 bool ImportProcess::HasEnded() {

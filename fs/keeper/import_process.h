@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/beneath.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/logger.h"
@@ -21,7 +22,7 @@ namespace tusfs {
 
 /// What that process was started with.
 struct ImportLine {
-  Link link;         ///< to the keeper: Word::kStatus, how far it is
+  Link link;         ///< to the keeper: Word::kBeneath, then Word::kStatus, how far it is
   UniqueFd beneath;  ///< the directory beneath the mount
 
   /// Nothing where this process was not started for that.
@@ -39,6 +40,8 @@ class ImportProcess {
   [[nodiscard]] bool IsWanted() const { return static_cast<bool>(beneath_); }
   [[nodiscard]] bool IsRunning() const { return pid_ != 0; }
   [[nodiscard]] UniqueFd const& beneath() const { return beneath_; }
+  /// What is not in the mount yet. While it has something to do, that is one file at least.
+  [[nodiscard]] FilesBeneath Counts() const;
 
   /// The mount is served: now there is somewhere to take it to.
   void OnServing();
@@ -48,7 +51,8 @@ class ImportProcess {
 
   /// Of its line, -1: there is none.
   [[nodiscard]] int fd() const { return link_ ? link_->fd() : -1; }
-  /// What it has to tell; nothing where that is nothing, or its line has ended.
+  /// Waits for what it has to tell: how far it is, for a person. Nothing where it tells of numbers
+  /// (see beneath), or its line has ended.
   [[nodiscard]] std::optional<std::string> Receive();
 
   /// Whether it has just ended. Where it has done all there is to do, nothing is wanted any more;
@@ -63,6 +67,7 @@ class ImportProcess {
   Logger const logger_;
   pid_t pid_ = 0;
   std::optional<Link> link_;
+  FilesBeneath counts_{};  ///< as it has told them
   std::optional<Clock::time_point> start_at_;
   int failures_ = 0;  ///< in a row
 };

@@ -226,6 +226,7 @@ void Keeper::OfferMount() {
     return Tell(Word::kNoMount);
   }
   if (!established_) Register();  // before anybody can see the mount
+  TellBeneath();
   Tell(Word::kMount, device_.get());
 }
 
@@ -386,12 +387,20 @@ void Keeper::EndMount() {
 
 void Keeper::OnImport() {
   auto told = import_.Receive();
+  TellBeneath();
   if (!told) return;
   options_.entry.import = *std::move(told);
   Register();
 }
 
+void Keeper::TellBeneath() {
+  if (link_) (void)link_->Send(Word::kBeneath, ToText(import_.Counts()));
+}
+
 void Keeper::OnImportEnd() {
+  // What it said before it ended counts, and its line has an end now.
+  while (import_.fd() >= 0) OnImport();
+  TellBeneath();
   if (import_ends_by_) return EndMount();
   if (!import_.IsWanted()) manager_.ForgetBeneath();
 }

@@ -86,6 +86,8 @@ class Keeper {
   void EndMount();
   void OnImport();
   void OnImportEnd();
+  /// The daemon, where there is one.
+  void TellBeneath();
   void Finish(int status);
   void Register();
   void Watch();

@@ -27,12 +27,13 @@ enum class Word : std::uint8_t {
   kPong = 7,       ///< daemon: the catalog and the threads answer
   kHandOver = 8,   ///< keeper: end orderly, a successor waits
   kStatus = 9,     ///< daemon: how the mount is, for the service manager (with the text)
+  kBeneath = 10,   ///< importer, and keeper: what is not in the mount yet (base/beneath.h)
 };
 
 struct Message {
   Word word;
   UniqueFd fd;       ///< with kMount
-  std::string text;  ///< with kStatus
+  std::string text;  ///< with kStatus and kBeneath
 };
 
 /// Bytes.

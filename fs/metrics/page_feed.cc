@@ -180,7 +180,8 @@ void PageFeed::Hear(json line) {
                   .stuck = NumberOf(line, "stuck"),
                   .sent = NumberOf(line, "sent"),
                   .reachable = line.value("reachable", true),
-                  .paused = line.value("paused", false)},
+                  .paused = line.value("paused", false),
+                  .beneath = BeneathIn(line)},
                  Steady());
   if (!news_) news_.emplace();
   news_->told = std::move(line);

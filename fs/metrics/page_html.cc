@@ -70,7 +70,7 @@ std::string Buttons(json const& file) {
 }
 
 std::string Needs(PageFacts const& facts, json const& told) {
-  auto const stuck = NumberOf(told, "stuck");
+  auto const stuck = NumberOf(told, "stuck") - BeneathIn(told).left;  // of which the sentence tells
   if (stuck == 0) return {};
   std::string items;
   auto const& files = told.at("stuck_files");

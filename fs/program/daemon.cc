@@ -174,6 +174,8 @@ Result<void> Daemon::StartControl() {
   entry_.keeper_pid = keeper_;
   entry_.writer_ends = NameOf(process_ends_.teller());
   reporter_.emplace(*state_.store, *state_.spool, *uploader_, *finishing_);
+  // Who asks before the keeper has told of it must not hear that all is well.
+  if (options_.import_beneath) reporter_->NoteBeneath({.waiting = 1});
   decisions_.emplace(*state_.store, filesystem_->open_files(), filesystem_->shrinker(), *uploader_,
                      *finishing_, clock_);
   ReadPageToken();
@@ -226,6 +228,7 @@ void Daemon::AnswerControl(std::string const& request, Peer& peer) {
 Result<void> Daemon::TakeMount() {
   auto device = line_.TakeMount();
   if (!device) return Failure(device.error());
+  NoteBeneath(line_.beneath());
   auto server = FuseServer::Attach(std::move(*device), *slots_, *filesystem_, logger_);
   if (!server) return Failure(server.error());
   server_ = *std::move(server);
@@ -259,7 +262,14 @@ Result<void> Daemon::StartHeartbeats() {
 void Daemon::StartWatch() {
   watch_ = line_.Watch({.is_alive = [this] { return IsAlive(); },
                         .hand_over = [this] { server_->Stop(); },
-                        .alone = [this] { OnKeeperDeath(); }});
+                        .alone = [this] { OnKeeperDeath(); },
+                        .beneath = [this](FilesBeneath const& beneath) { NoteBeneath(beneath); }});
+}
+
+void Daemon::NoteBeneath(FilesBeneath const& beneath) {
+  reporter_->NoteBeneath(beneath);
+  news_.Note();
+  ::eventfd_write(server_news_.get(), 1);
 }
 
 void Daemon::StartMetrics() {

@@ -102,6 +102,7 @@ class Daemon {
   [[nodiscard]] std::string Metrics() const;
   [[nodiscard]] Result<void> StartPage();
   void StartWatch();
+  void NoteBeneath(FilesBeneath const& beneath);
   void StartSweep();
   void StartCount();
   void StartAnnouncer();
@@ -133,7 +134,7 @@ class Daemon {
 
   ServiceManager const manager_;
   StatusNews news_;       ///< noted by the store and the uploader, told by status_
-  UniqueFd server_news_;  ///< an eventfd, noted by the uploader for watchers_
+  UniqueFd server_news_;  ///< an eventfd, for watchers_: another server, or what lies beneath
 
   // The rooms. The lock of the state directory is the last to go.
   SystemClock const clock_;

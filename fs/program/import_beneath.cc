@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "base/beneath.h"
 #include "import/importer.h"
 #include "program/process.h"
 #include "program/wiring.h"
@@ -40,6 +41,9 @@ Result<void> Import(Options const& options, ImportLine const& line, Logger const
   if (!beneath) return Failure(beneath.error());
   Importer importer(beneath->get(), mount->get(), logger, [&](ImportSummary const& summary) {
     // Where the keeper has died the log has it.
+    FilesBeneath const counts{
+        .waiting = summary.waiting, .failed = summary.failed, .left = summary.left};
+    [[maybe_unused]] auto const counted = line.link.Send(Word::kBeneath, ToText(counts));
     [[maybe_unused]] auto const told = line.link.Send(Word::kStatus, Describe(summary));
   });
   if (auto ran = importer.Run(); !ran) return ran;

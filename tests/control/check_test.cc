@@ -55,6 +55,14 @@ TEST(CheckTest, WhatSomebodyShouldLookAtIsAWarning) {
   EXPECT_EQ(HealthOf({{"problem", "the keeper is old"}}), Health::kWarning);
 }
 
+TEST(CheckTest, WhatIsNotInTheMountYetIsNoSuccess) {
+  auto const waiting = CheckMount(With({{"beneath", {{"waiting", 2}}}}), {});
+  EXPECT_EQ(waiting.health, Health::kOk);
+  EXPECT_THAT(waiting.sentence, HasSubstr("2 files beneath the mount are not taken in yet"));
+  EXPECT_EQ(HealthOf({{"beneath", {{"failed", 1}}}}), Health::kWarning);
+  EXPECT_EQ(HealthOf({{"beneath", {{"left", 1}}}}), Health::kWarning);
+}
+
 TEST(CheckTest, WhatWaitsForTooLongIsCritical) {
   json const old{{"oldest_unsent", {{"path", "clip"}, {"age", 7201}}}};
   EXPECT_EQ(HealthOf(old), Health::kOk) << "nobody has said what is too long";

@@ -81,6 +81,12 @@ TEST_F(ProgressTest, TheSentenceSaysWhetherItIsSafeToGo) {
   Note(1, {.files = 0, .stuck = 1, .sent = 5 * kMiB});
   EXPECT_FALSE(progress_.IsSafe());
   EXPECT_EQ(progress_.Sentence(now_), "1 file needs you; the rest is on the server");
+  Note(0, {.stuck = 1, .beneath = {.left = 1}});
+  EXPECT_EQ(progress_.Sentence(now_),
+            "1 file needs you (1 file is left beneath the mount); the rest is on the server");
+  Note(0, {.files = 2, .beneath = {.waiting = 1, .failed = 1}});
+  EXPECT_EQ(progress_.Sentence(now_),
+            "2 files, 0 B to go (2 files beneath the mount are not taken in yet)");
   Note(2, {.files = 1, .left = 50 * kMiB, .stuck = 2, .sent = 5 * kMiB, .paused = true});
   EXPECT_EQ(progress_.Sentence(now_),
             "1 file, 50.0 MiB to go, sending is paused; 2 files need you");

@@ -74,7 +74,7 @@ class WatchersTest : public FilesystemRig {
     ChangeRow(inode, [&](Inode& row) { row.content = content; });
   }
 
-  Reporter const reporter_{*store_, *spool_, *uploader_, *finishing_};
+  Reporter reporter_{*store_, *spool_, *uploader_, *finishing_};
   UniqueFd const server_news_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
   std::unique_ptr<Watchers> watchers_ =
       Watchers::Start(*store_, reporter_, *uploader_, UniqueFd(::dup(server_news_.get()))).value();
@@ -102,6 +102,20 @@ TEST_F(WatchersTest, TellsWhatHasChangedAndWhenItIsOver) {
   EXPECT_EQ(reader.NextWithGoing(1)["left"], 3);
   Become(b, Content::kUploaded);
   EXPECT_EQ(reader.Next(), (json{{"over", true}}));
+}
+
+TEST_F(WatchersTest, WhatLiesBeneathTheMountIsOfTheWholeOfIt) {
+  Become(MakeFile("a", "12345"), Content::kUploaded);
+  reporter_.NoteBeneath({.waiting = 1, .failed = 1, .left = 1});
+  EXPECT_EQ(Watch("a").Next(), (json{{"over", true}}));
+  auto reader = Watch("");
+  auto const told = reader.Next();
+  EXPECT_EQ(told["going"], 2);
+  EXPECT_EQ(told["stuck"], 1);
+  reporter_.NoteBeneath({.left = 1});
+  ::eventfd_write(server_news_.get(), 1);
+  json const left{{"waiting", 0}, {"failed", 0}, {"left", 1}};
+  EXPECT_EQ(reader.Next(), (json{{"over", true}, {"beneath", left}}));
 }
 
 TEST_F(WatchersTest, WhatTheServerHasConfirmedIsNews) {

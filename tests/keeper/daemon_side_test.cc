@@ -33,10 +33,13 @@ class DaemonSideTest : public testing::Test {
   std::optional<Link> keeper_;
   std::atomic<int> handed_over_ = 0;
   std::atomic<int> alone_ = 0;
+  std::atomic<std::uint64_t> left_ = 0;
   std::atomic<bool> alive_ = true;
-  KeeperLine::Calls const calls_{.is_alive = [this] { return alive_.load(); },
-                                 .hand_over = [this] { ++handed_over_; },
-                                 .alone = [this] { ++alone_; }};
+  KeeperLine::Calls const calls_{
+      .is_alive = [this] { return alive_.load(); },
+      .hand_over = [this] { ++handed_over_; },
+      .alone = [this] { ++alone_; },
+      .beneath = [this](FilesBeneath const& told) { left_ = told.left; }};
 };
 
 TEST_F(DaemonSideTest, WithoutAKeeperThereIsNoLine) {
@@ -73,6 +76,19 @@ TEST_F(DaemonSideTest, TheMountIsAskedForAndTaken) {
   ASSERT_TRUE(keeper_->Send(Word::kMount, null.get()));
   EXPECT_TRUE(line->TakeMount());
   EXPECT_EQ(keeper_->Receive()->word, Word::kWantMount);
+}
+
+TEST_F(DaemonSideTest, WhatLiesBeneathIsToldBeforeTheMountIsGivenAndWheneverItChanges) {
+  auto line = Started();
+  UniqueFd const null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  FilesBeneath const first{.waiting = 1, .failed = 2, .left = 3};
+  ASSERT_TRUE(keeper_->Send(Word::kBeneath, ToText(first)));
+  ASSERT_TRUE(keeper_->Send(Word::kMount, null.get()));
+  ASSERT_TRUE(line->TakeMount());
+  EXPECT_EQ(line->beneath(), first);
+  auto const watch = line->Watch(calls_);
+  ASSERT_TRUE(keeper_->Send(Word::kBeneath, ToText({.left = 7})));
+  EXPECT_TRUE(WaitFor([&] { return left_ == 7; }));
 }
 
 TEST_F(DaemonSideTest, AMountThatIsNotGivenIsAnError) {

@@ -115,6 +115,52 @@ TEST_F(ImportTest, NothingIsSentUnderTheNameThatACopyHasWhileItIsMade) {
   EXPECT_EQ(mount_->Status().at("bytes").at("resent"), 0);
 }
 
+TEST_F(ImportTest, WhoeverAsksIsToldOfWhatIsNotInTheMountYet) {
+  auto const source = Beneath("first.mov", 100'000);
+  OpenFile recorder(*mount_ / "take.mxf");
+  recorder.Write("bytes");
+  ASSERT_EQ(mount_->Mount(), "");
+  ASSERT_TRUE(IsTold("1 waits for whoever writes to it")) << Told();
+  ASSERT_TRUE(WaitFor([&] { return server_->Published("first.mov") == 1; }));
+  auto const mountpoint = mount_->mountpoint().string();
+  auto const* const sentence = "1 file beneath the mount is not taken in yet";
+  for (auto const* command : {"wait", "drain"}) {
+    auto const waited = TusfsCtl({command, mountpoint, "--timeout", "1"});
+    EXPECT_EQ(waited.code, 3) << command << waited.err;
+    EXPECT_THAT(waited.err, HasSubstr(sentence)) << command;
+  }
+  EXPECT_THAT(TusfsCtl({"status", mountpoint}).out,
+              ::testing::AllOf(HasSubstr(sentence), HasSubstr("99%")));
+  EXPECT_THAT(TusfsCtl({"status", "--check", mountpoint}).out, HasSubstr(sentence));
+  EXPECT_EQ(TusfsCtl({"wait", mountpoint + "/first.mov"}).code, 0) << "of a file that is there";
+  mount_->KillDaemon();
+  EXPECT_EQ(TusfsCtl({"wait", mountpoint, "--timeout", "1"}).code, 3) << "the next one knows, too";
+  auto const unmounted = TusfsCtl({"umount", mountpoint});
+  EXPECT_EQ(unmounted.code, 1);
+  EXPECT_THAT(unmounted.err, HasSubstr("what lies beneath it is being taken in (--import: 1 file"));
+  EXPECT_EQ(recorder.Close(), 0);
+  EXPECT_EQ(TusfsCtl({"wait", mountpoint}).code, 0);
+  EXPECT_EQ(server_->Published("take.mxf"), 1) << "it has waited for that";
+  EXPECT_EQ(TusfsCtl({"umount", "--drain", mountpoint}).code, 0);
+}
+
+TEST_F(ImportTest, WhatIsLeftBeneathNeedsSomebody) {
+  auto const source = Beneath("first.mov", 100'000);
+  ASSERT_EQ(::mkfifo((*mount_ / "pipe").c_str(), 0600), 0);
+  ASSERT_EQ(mount_->Mount(), "");
+  auto const mountpoint = mount_->mountpoint().string();
+  auto const waited = TusfsCtl({"wait", mountpoint});
+  EXPECT_EQ(waited.code, 1) << waited.err;
+  EXPECT_THAT(waited.err, HasSubstr("1 file is left beneath the mount"));
+  EXPECT_EQ(server_->Published("first.mov"), 1);
+  auto const checked = TusfsCtl({"status", "--check", mountpoint});
+  EXPECT_EQ(checked.code, 1);
+  EXPECT_THAT(checked.out,
+              HasSubstr("WARNING - '" + mountpoint + "': 1 file is left beneath the mount"));
+  EXPECT_THAT(checked.out, HasSubstr("'pipe'"));
+  EXPECT_EQ(mount_->Unmount(), 0);
+}
+
 TEST_F(ImportTest, WhatTheMountHasUnderThatNameStays) {
   ASSERT_EQ(mount_->Mount(), "");
   EXPECT_EQ(Told(), "");
