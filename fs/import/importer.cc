@@ -126,11 +126,13 @@ std::string Describe(ImportSummary const& summary) {
 }
 
 Importer::Importer(int beneath, int mount, Logger logger,
-                   std::function<void(ImportSummary const&)> tell)
+                   std::function<void(ImportSummary const&)> tell,
+                   std::function<std::uint64_t()> largest)
     : beneath_(beneath),
       mount_(mount),
       logger_(std::move(logger)),
       tell_(std::move(tell)),
+      largest_(std::move(largest)),
       closes_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
   ::signal(SIGIO, SIG_IGN);  // of leases: they are asked for what it would tell
 }
@@ -184,6 +186,17 @@ Result<void> Importer::Take(Place const& place, std::string const& name,
   return Fail(kLeftForGood, "it is no file, directory or symbolic link");
 }
 
+// Else its bytes would be sent up to where there is no more room, at each try.
+Result<void> Importer::CheckSize(struct stat const& status) const {
+  if (!largest_) return {};
+  auto const size = static_cast<std::uint64_t>(status.st_size);
+  if (size <= largest_()) return {};
+  // The log has each reason once: nothing in it changes by itself.
+  return Fail(EFBIG, "it has " + std::to_string(size) +
+                         " B, and the spool takes less: give the mount a larger --spool-size, its "
+                         "disk more room, or --trim confirmed");
+}
+
 Result<void> Importer::TakeFile(Place const& place, std::string const& name) {
   auto original = Original::Open(place.from, name);
   if (!original && original.error().code == EBUSY) {
@@ -198,6 +211,7 @@ Result<void> Importer::TakeFile(Place const& place, std::string const& name) {
       });
   if (!chosen) return Failure(chosen.error());
   if (!chosen->is_there) {
+    if (auto fits = CheckSize(original->status()); !fits) return fits;
     auto const copy = NameWhileCopied(chosen->name);
     if (auto copied = CopyFile(*original, place.to, copy); !copied) return copied;
     if (auto named = Rename(place.to, copy, chosen->name); !named) return named;

@@ -46,9 +46,11 @@ struct ImportSummary {
 class Importer {
  public:
   /// `beneath` and `mount` are two open directories, and outlive it. `tell` hears of what has
-  /// changed after each pass. SIGIO is ignored from here on.
+  /// changed after each pass. `largest`: bytes of the largest file that the mount can take now;
+  /// none: it takes any. SIGIO is ignored from here on.
   Importer(int beneath, int mount, Logger logger,
-           std::function<void(ImportSummary const&)> tell = {});
+           std::function<void(ImportSummary const&)> tell = {},
+           std::function<std::uint64_t()> largest = {});
 
   /// Takes in whatever can be taken in now. Errors: of the two directories themselves.
   [[nodiscard]] Result<void> Pass();
@@ -72,6 +74,7 @@ class Importer {
   Result<void> TakeLink(Place const& place, std::string const& name, struct stat const& status);
   Result<void> TakeDirectory(Place const& place, std::string const& name,
                              struct stat const& status);
+  [[nodiscard]] Result<void> CheckSize(struct stat const& status) const;
   Result<UniqueFd> MakeDirectory(int to, std::string const& name, int from,
                                  struct stat const& status);
   void Account(std::string const& path, Error const& error);
@@ -84,6 +87,7 @@ class Importer {
   int const mount_;
   Logger const logger_;
   std::function<void(ImportSummary const&)> const tell_;
+  std::function<std::uint64_t()> const largest_;
   UniqueFd const closes_;                 ///< of files that are waited for: inotify(7)
   std::uint64_t place_of_originals_ = 0;  ///< the mount that they are on
   ImportSummary summary_;

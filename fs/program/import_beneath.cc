@@ -2,9 +2,13 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 
 #include <cerrno>
+#include <cstdint>
+#include <functional>
+#include <limits>
 
 #include "base/beneath.h"
 #include "import/importer.h"
@@ -34,18 +38,28 @@ Result<UniqueFd> LockBeneath(UniqueFd const& beneath) {
   return fd;
 }
 
+// What the spool takes now, as its mount says.
+std::uint64_t CapacityOf(UniqueFd const& mount) {
+  struct statvfs space {};
+  if (::fstatvfs(mount.get(), &space) != 0) return std::numeric_limits<std::uint64_t>::max();
+  return space.f_blocks * space.f_frsize;
+}
+
 Result<void> Import(Options const& options, ImportLine const& line, Logger const& logger) {
   auto const mount = OpenMount(options.mountpoint);
   if (!mount) return Failure(mount.error());
   auto const beneath = LockBeneath(line.beneath);
   if (!beneath) return Failure(beneath.error());
-  Importer importer(beneath->get(), mount->get(), logger, [&](ImportSummary const& summary) {
+  auto const tell = [&](ImportSummary const& summary) {
     // Where the keeper has died the log has it.
     FilesBeneath const counts{
         .waiting = summary.waiting, .failed = summary.failed, .left = summary.left};
     [[maybe_unused]] auto const counted = line.link.Send(Word::kBeneath, ToText(counts));
     [[maybe_unused]] auto const told = line.link.Send(Word::kStatus, Describe(summary));
-  });
+  };
+  std::function<std::uint64_t()> largest;
+  if (!options.trim) largest = [&mount] { return CapacityOf(*mount); };
+  Importer importer(beneath->get(), mount->get(), logger, tell, largest);
   if (auto ran = importer.Run(); !ran) return ran;
   logger->Info("what lay beneath the mount: {}", Describe(importer.summary()));
   return {};

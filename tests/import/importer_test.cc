@@ -244,6 +244,30 @@ TEST_F(ImporterTest, SomebodyElsesFileIsNotTakenForALeftover) {
   EXPECT_EQ(ReadFile(beneath_ / "clip"), "bytes");
 }
 
+TEST_F(ImporterTest, AFileThatTheMountCannotTakeIsNotBegunAndIsTriedAgain) {
+  WriteFile(beneath_ / "huge", "12345");
+  WriteFile(beneath_ / "small", "1234");
+  std::uint64_t largest = 4;
+  Importer importer(
+      beneath_fd_.get(), mount_fd_.get(), std::make_shared<Log>(nullptr),
+      [&](ImportSummary const& summary) {
+        EXPECT_EQ(summary.failed, largest == 4 ? 1u : 0u) << summary.why;
+      },
+      [&] { return largest; });
+  ASSERT_TRUE(importer.Pass());
+  EXPECT_THAT(NamesIn(mount_), ElementsAre("small"));
+  EXPECT_THAT(importer.summary().why, HasSubstr("'huge' it has 5 B, and the spool takes less"));
+  // A copy that is begun and given up leaves a trace: the directory's time.
+  auto const before = StatusOf(mount_);
+  ASSERT_TRUE(importer.Pass());
+  auto const after = StatusOf(mount_);
+  EXPECT_EQ(before.st_mtim.tv_sec, after.st_mtim.tv_sec);
+  EXPECT_EQ(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
+  largest = 5;
+  ASSERT_TRUE(importer.Pass());
+  EXPECT_THAT(NamesIn(mount_), ElementsAre("huge", "small"));
+}
+
 TEST_F(ImporterTest, OneDirectoryIsNotTakenIntoItself) {
   Importer importer(beneath_fd_.get(), beneath_fd_.get(), std::make_shared<Log>(nullptr));
   EXPECT_FALSE(importer.Pass());

@@ -161,6 +161,24 @@ TEST_F(ImportTest, WhatIsLeftBeneathNeedsSomebody) {
   EXPECT_EQ(mount_->Unmount(), 0);
 }
 
+TEST_F(ImportTest, OfAFileThatIsLargerThanTheSpoolNothingIsSent) {
+  mount_->SetOptions(
+      {"--import", "--settle", "0.2", "--spool-size", "16MiB", "--chunk-size", "4MiB"});
+  Beneath("huge.mov", 24 * kMiB);
+  auto const small = Beneath("small.mov", 1 * kMiB);
+  ASSERT_EQ(mount_->Mount(), "");
+  ASSERT_TRUE(IsTold("could not be and is tried again: 'huge.mov' it has 25165824 B")) << Told();
+  ASSERT_TRUE(WaitFor([&] { return server_->Published("small.mov") == 1; }));
+  ExpectArrived("small.mov", small);
+  EXPECT_EQ(server_->Uploads().size(), 1u);
+  auto const checked = TusfsCtl({"status", "--check", mount_->mountpoint()});
+  EXPECT_EQ(checked.code, 1);
+  EXPECT_THAT(checked.out, HasSubstr("--spool-size"));
+  ::kill(mount_->KeeperPid(), SIGTERM);
+  EXPECT_EQ(mount_->WaitForEnd(), 0) << mount_->Log();
+  EXPECT_EQ(NamesBeneath(), std::set<std::string>{"huge.mov"});
+}
+
 TEST_F(ImportTest, WhatTheMountHasUnderThatNameStays) {
   ASSERT_EQ(mount_->Mount(), "");
   EXPECT_EQ(Told(), "");
