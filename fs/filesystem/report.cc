@@ -189,7 +189,8 @@ void Reporter::DescribeHold(View const& view, Inode const& inode, FileReport& re
     if (auto const answer = finishing_.CommandAnswer(inode.id)) waits += ": " + *answer;
   }
   if (hold == Hold::kNone && inode.regrown > 0 && !inode.approved) {
-    auto const seconds = finishing_.times().QuietTimeOf(inode).count() / 1000;
+    auto const time = finishing_.times().QuietTimeOf(inode, rules.by_path.SettleOf(report.path));
+    auto const seconds = time.count() / 1000;
     waits = "was changed after it was uploaded, and settles for " + std::to_string(seconds) + " s";
   }
   if (!waits.empty()) report.error += (report.error.empty() ? "" : "; ") + waits;

@@ -62,11 +62,13 @@ Settler::Settler(Store& store, Spool& spool, PublishRules const& rules, Clock co
       held_back_(logger_),
       syncs_(kSyncThreads, kMostAtOnce) {}
 
-std::chrono::milliseconds SettleTimes::QuietTimeOf(Inode const& inode) const {
+std::chrono::milliseconds SettleTimes::QuietTimeOf(
+    Inode const& inode, std::optional<std::chrono::milliseconds> by_rule) const {
   if (inode.approved) return std::chrono::milliseconds(0);
-  auto time = quiet;
+  auto const least = by_rule.value_or(quiet);
+  auto time = least;
   for (int times = 0; times < inode.regrown && time < limit; ++times) time *= 2;
-  return std::max(quiet, std::min(time, limit));
+  return std::max(least, std::min(time, limit));
 }
 
 void Settler::Start() {
@@ -89,7 +91,7 @@ void Settler::Stop() {
 void Settler::Restart(InodeId inode) {
   MutexLock lock(mutex_);
   auto const now = clock_.Steady();
-  Set(inode, {now, now + times_.quiet});
+  Set(inode, {now, now + FirstLook()});
 }
 
 void Settler::Hurry(InodeId inode) {
@@ -143,7 +145,7 @@ void Settler::AwaitDue(std::stop_token const& stop) {
 
 SteadyTime Settler::NextLook() const {
   auto const& [deadline, inode] = *order_.begin();
-  auto const tick = std::min(times_.quiet / kTicks, kLongestTick);
+  auto const tick = std::min(FirstLook() / kTicks, kLongestTick);
   bool const is_hurried = waits_.at(inode).since == deadline;
   if (is_hurried || tick.count() == 0) return deadline;
   auto const beyond = deadline.time_since_epoch() % tick;
@@ -163,11 +165,24 @@ std::vector<std::pair<InodeId, SteadyTime>> Settler::TakeDue() {
   return due;
 }
 
+std::chrono::milliseconds Settler::FirstLook() const {
+  return rules_.by_path.ShortestSettle(times_.quiet);
+}
+
+std::chrono::milliseconds Settler::QuietTimeOf(InodeId id) const {
+  auto const time = store_.Read([&](View const& view) -> Result<std::chrono::milliseconds> {
+    auto const inode = GetInode(view, id);
+    if (!inode) return Failure(inode.error());
+    auto const path = PathOf(view, *inode).value_or(inode->name);
+    return times_.QuietTimeOf(*inode, rules_.by_path.SettleOf(path));
+  });
+  return time.value_or(std::chrono::milliseconds(0));
+}
+
 std::vector<InodeId> Settler::KeepDue(std::vector<std::pair<InodeId, SteadyTime>> const& due) {
   std::vector<InodeId> kept;
   for (auto const& [id, since] : due) {
-    auto const inode = store_.Read([id = id](View const& view) { return GetInode(view, id); });
-    auto const deadline = inode ? since + times_.QuietTimeOf(*inode) : since;
+    auto const deadline = since + QuietTimeOf(id);
     MutexLock lock(mutex_);
     if (waits_.contains(id)) continue;  // its quiet time has just started over
     if (deadline > clock_.Steady()) {

@@ -38,7 +38,9 @@ struct SettleTimes {
   /// each time, up to this.
   std::chrono::milliseconds limit{900'000};
 
-  [[nodiscard]] std::chrono::milliseconds QuietTimeOf(Inode const& inode) const;
+  /// `by_rule`: what stands for `quiet`, where a rule says it of the file's path.
+  [[nodiscard]] std::chrono::milliseconds QuietTimeOf(
+      Inode const& inode, std::optional<std::chrono::milliseconds> by_rule = {}) const;
 };
 
 class Settler {
@@ -79,7 +81,12 @@ class Settler {
     SteadyTime deadline;
   };
   void Set(InodeId inode, Wait const& wait) REQUIRES(mutex_);
-  /// Of files that are due after the plain quiet time: those whose own has not ended go on waiting.
+  /// The shortest of all quiet times: by then a file is looked at, whose own may be longer.
+  [[nodiscard]] std::chrono::milliseconds FirstLook() const;
+  /// How long the file has to be left alone; 0 where there is nothing to wait for.
+  [[nodiscard]] std::chrono::milliseconds QuietTimeOf(InodeId id) const;
+  /// Of files that are due after the shortest quiet time: those whose own has not ended go on
+  /// waiting.
   [[nodiscard]] std::vector<InodeId> KeepDue(std::vector<std::pair<InodeId, SteadyTime>> const& due)
       EXCLUDES(mutex_);
   void Run(std::stop_token stop) EXCLUDES(mutex_);

@@ -10,6 +10,7 @@
 #include "catalog/life.h"
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
+#include "uploader/target.h"
 
 namespace tusfs {
 namespace {
@@ -245,12 +246,14 @@ Result<Shrinker::Outlook> Shrinker::LookAhead(bool trims, std::stop_token stop) 
 
 Result<void> Shrinker::AddTo(Outlook& outlook, View const& view, Inode const& inode,
                              bool trims) const {
-  if (open_.Count(inode.id).writing > 0 || life::IsBeingWritten(inode)) {
-    outlook.goes_on = outlook.goes_on || trims;
-    return {};
-  }
   auto const path = PathOf(view, inode);
   if (!path) return Failure(path.error());
+  if (open_.Count(inode.id).writing > 0 || life::IsBeingWritten(inode)) {
+    // Of what is not sent before it is closed, nothing is ever confirmed before.
+    bool const streams = rules_.by_path.StartOfFile(TargetPath(*path)) != StartOf::kClosed;
+    outlook.goes_on = outlook.goes_on || (trims && streams);
+    return {};
+  }
   auto const upload = FindUpload(view, inode.upload);
   if (!upload) return Failure(upload.error());
   auto const bytes = inode.size - std::min(inode.size, inode.trimmed);

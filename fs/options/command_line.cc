@@ -11,6 +11,7 @@
 #include "options/config_file.h"
 #include "options/mount_options.h"
 #include "options/places.h"
+#include "options/rule_keys.h"
 #include "options/settings.h"
 #include "version.h"
 
@@ -42,6 +43,7 @@ struct GivenWords {
   std::vector<std::string> mount_options;
   std::map<std::string, std::vector<std::string>> values;  ///< by name of a setting
   std::map<std::string, std::string> flags;                ///< likewise
+  std::vector<std::string> rules;                          ///< as PackRule has them
 };
 
 void Declare(CLI::App& app, GivenWords& words) {
@@ -60,6 +62,12 @@ void Declare(CLI::App& app, GivenWords& words) {
   app.add_option("-o", words.mount_options, "options in the style of mount(8): a,b=c")
       ->option_text("OPTIONS")
       ->allow_extra_args(false);
+  // From keeper to daemon; a person writes them into the file.
+  app.add_option("--rule", words.rules)
+      ->group("")
+      ->allow_extra_args(false)
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   for (auto const& setting : Settings()) {
     auto const name = std::string("--") + setting.name;
     if (setting.kind == Setting::Kind::kFlag) {
@@ -83,6 +91,11 @@ void ApplySettings(Options& options, CLI::App const& app, GivenWords const& word
                             ? std::vector<std::string>{words.flags.at(setting.name)}
                             : words.values.at(setting.name);
     for (auto const& value : values) given.Set(options, setting, value, kCommandLine, name);
+  }
+  for (auto const& word : words.rules) {
+    auto rule = UnpackRule(word);
+    if (!rule) given.AddMistake("--rule: " + rule.error().context);
+    if (rule) options.rules.push_back(*std::move(rule));
   }
 }
 
@@ -146,6 +159,7 @@ std::vector<std::string> CommandLineOf(Options const& options) {
       arguments.push_back(setting.kind == Setting::Kind::kFlag ? name : name + "=" + value);
     }
   }
+  for (auto const& rule : options.rules) arguments.push_back("--rule=" + PackRule(rule));
   for (auto const& option : options.kernel) arguments.insert(arguments.end(), {"-o", option});
   arguments.insert(arguments.end(), {"--", options.url, options.mountpoint});
   return arguments;

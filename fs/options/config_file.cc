@@ -13,62 +13,17 @@
 #include <cstdint>
 #include <cstring>
 #include <map>
-#include <optional>
-#include <sstream>
-#include <string_view>
 #include <vector>
 
 #include "base/file.h"
+#include "options/config_rules.h"
+#include "options/toml_values.h"
 
 namespace tusfs {
 namespace {
 
 constexpr std::chrono::seconds kPipePatience{5};
 constexpr std::size_t kLargestFile = std::size_t{1} << 20;
-
-std::optional<std::string> TextOf(toml::node const& node) {
-  if (auto const text = node.value_exact<std::string>()) return *text;
-  if (auto const flag = node.value_exact<bool>()) return *flag ? "true" : "false";
-  if (auto const number = node.value_exact<std::int64_t>()) return std::to_string(*number);
-  if (auto const number = node.value_exact<double>()) {
-    std::ostringstream text;
-    text << *number;
-    return text.str();
-  }
-  return std::nullopt;
-}
-
-// A list may be written as one, and pairs as a table.
-std::optional<std::vector<std::string>> ValuesOf(toml::node const& node, Setting const& setting) {
-  if (auto const text = TextOf(node)) return std::vector{*text};
-  bool const is_table = setting.kind == Setting::Kind::kTable;
-  if (setting.kind != Setting::Kind::kList && !is_table) return std::nullopt;
-  std::vector<std::string> values;
-  if (auto const* const list = node.as_array()) {
-    for (auto const& element : *list) {
-      auto const text = TextOf(element);
-      if (!text) return std::nullopt;
-      values.push_back(*text);
-    }
-    return values;
-  }
-  if (auto const* const table = node.as_table(); table != nullptr && is_table) {
-    for (auto const& [key, element] : *table) {
-      auto const text = TextOf(element);
-      if (!text) return std::nullopt;
-      values.push_back(std::string(key.str()) + "=" + *text);
-    }
-    return values;
-  }
-  return std::nullopt;
-}
-
-// A number where a name or a path belongs is a mistake, though it could be one.
-bool MayBeNumber(Setting const& setting) {
-  static constexpr std::array<std::string_view, 5> kNumbers{"N", "SECONDS", "SIZE", "RATE",
-                                                            "VERSION"};
-  return std::find(kNumbers.begin(), kNumbers.end(), setting.metavar) != kNumbers.end();
-}
 
 /// One key of the file.
 struct FileKey {
@@ -86,8 +41,8 @@ void ApplySetting(Options& options, FileKey const& key, Given& given) {
     return given.AddMistake(key.place + ": unknown setting '" + key.name +
                             "': see tusfs.toml(5) for those that there are");
   }
-  auto const values = ValuesOf(*key.node, *setting);
-  if (!values || (key.node->is_number() && !MayBeNumber(*setting))) {
+  auto const values = ValuesIn(*key.node, {setting->kind, setting->metavar});
+  if (!values) {
     return given.AddMistake(key.place + ": the setting '" + key.name +
                             "' is of another type: it takes " + TypeInFile(*setting) +
                             (setting->kind == Setting::Kind::kFlag ? "" : ": " + setting->takes));
@@ -147,25 +102,9 @@ Result<std::string> ReadConfigFile(std::string const& path) {
   }
 }
 
-std::string At(std::string const& path, toml::source_region const& source) {
-  return path + ":" + std::to_string(source.begin.line);
-}
-
 }  // namespace
 
-std::string TypeInFile(Setting const& setting) {
-  switch (setting.kind) {
-    case Setting::Kind::kFlag:
-      return "true or false";
-    case Setting::Kind::kValue:
-      return MayBeNumber(setting) ? "a number or text" : "text in quotes";
-    case Setting::Kind::kList:
-      return "a list of texts in quotes";
-    case Setting::Kind::kTable:
-      return "a table of texts in quotes";
-  }
-  return {};
-}
+std::string TypeInFile(Setting const& setting) { return TypeOf({setting.kind, setting.metavar}); }
 
 Result<std::string> MountpointIn(std::string const& path) {
   try {
@@ -190,12 +129,12 @@ bool ApplyConfigFile(Options& options, std::string const& path, Given& given) {
     }
     table = toml::parse(*text, path);
   } catch (toml::parse_error const& error) {
-    given.AddMistake(At(path, error.source()) + ": " + std::string(error.description()));
+    given.AddMistake(PlaceIn(path, error.source()) + ": " + std::string(error.description()));
     return false;
   }
   std::vector<FileKey> keys;
   for (auto const& [name, node] : table) {
-    keys.push_back({std::string(name.str()), &node, At(path, node.source())});
+    keys.push_back({std::string(name.str()), &node, PlaceIn(path, node.source())});
   }
   // A table has its keys by name, a reader by line.
   std::stable_sort(keys.begin(), keys.end(),
@@ -206,7 +145,9 @@ bool ApplyConfigFile(Options& options, std::string const& path, Given& given) {
     auto name = key.name;
     std::replace(name.begin(), name.end(), '_', '-');
     auto const [at, is_new] = seen.emplace(name, &key);
-    if (is_new) {
+    if (is_new && name == "rule") {
+      ApplyRules(options, *key.node, path, given);
+    } else if (is_new) {
       Apply(options, key, given);
     } else {
       given.AddMistake(key.spelt() + " is given twice, in line " +

@@ -1,4 +1,5 @@
-// The file of --config: TOML, with the names of settings, dashes or underscores alike.
+// The file of --config: TOML, with the names of settings, dashes or underscores alike, and rules
+// (config_rules.h).
 #pragma once
 
 #include <string>

@@ -13,6 +13,7 @@
 
 #include "base/logger.h"
 #include "filesystem/failure_table.h"
+#include "uploader/path_rules.h"
 #include "uploader/publish_rules.h"
 #include "uploader/verification.h"
 
@@ -41,6 +42,7 @@ struct Options {
   std::vector<CheckRule> check;
   std::vector<std::string> copiers = {"cp", "mv", "install"};
   std::vector<std::string> failures = UsualFailures();  ///< PROGRAM=CODES
+  std::vector<PathRule> rules;  ///< no setting, but of the file alone (rule_keys.h)
 
   // Local disk (space_settings.h).
   std::optional<std::uint64_t> spool_size;  ///< bytes; nothing: what the disk has

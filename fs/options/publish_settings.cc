@@ -9,10 +9,17 @@ Result<PublishRules> PublishRulesOf(Options const& options) {
   bool const asks =
       std::any_of(options.finish.begin(), options.finish.end(),
                   [](FinishRule const& rule) { return rule.by == FinishBy::kCommand; });
+  auto const asking = std::ranges::find(options.rules, FinishBy::kCommand, &PathRule::finish);
+  bool const is_asked = asks || asking != options.rules.end();
+  if (!asks && is_asked && options.finish_command.empty()) {
+    return Fail(EINVAL, asking->place +
+                            ": a rule with finish = \"command\" needs --finish-command, the "
+                            "program to ask");
+  }
   if (asks && options.finish_command.empty()) {
     return Fail(EINVAL, "--finish GLOB=command needs --finish-command, the program to ask");
   }
-  if (!asks && !options.finish_command.empty()) {
+  if (!is_asked && !options.finish_command.empty()) {
     return Fail(EINVAL,
                 "--finish-command is never asked: say for which files with --finish GLOB=command");
   }
@@ -29,6 +36,7 @@ Result<PublishRules> PublishRulesOf(Options const& options) {
                       .finish = options.finish,
                       .finish_command = options.finish_command,
                       .check = options.check,
+                      .by_path = PathRules(options.rules),
                       .mount = options.mountpoint};
 }
 
@@ -39,7 +47,7 @@ FinishingOptions FinishingOptionsOf(Options const& options) {
 WriterEnds::Options WriterEndsOptionsOf(Options const& options) {
   // The quiet time begins a little later, with the release.
   constexpr std::chrono::seconds kLater{1};
-  std::chrono::milliseconds const quiet = options.settle;
+  auto const quiet = PathRules(options.rules).LongestSettle(options.settle);
   return {.failures = options.failures, .watched = quiet.count() == 0 ? quiet : quiet + kLater};
 }
 

@@ -100,10 +100,7 @@ std::vector<Setting> MakeSettings() {
                         Listed(value::Metadata::Get(DefaultMetadata()))),
       Row<&O::checksums>("checksum", "WHEN", Choice<bool>({{"auto", true}, {"off", false}}),
                          "a checksum with each PATCH: auto (where the server has them) or off"),
-      Row<&O::verify>("verify", "HOW",
-                      Choice<Verification>({{"off", Verification::kOff},
-                                            {"head", Verification::kHead},
-                                            {"download", Verification::kDownload}}),
+      Row<&O::verify>("verify", "HOW", Choice<Verification>(WordsOfVerify()),
                       "before a file counts as uploaded, compare what the server has: off, head "
                       "(its length) or download (its bytes)"),
       StartsOnly(

@@ -26,6 +26,18 @@ tus::CurlTransportOptions TransportOptionsOf(Options const& options,
   return transport;
 }
 
+/// No rule may take away what the preset's service wants.
+Result<void> CheckRequired(Options const& options, std::string const& key) {
+  for (auto const& rule : options.rules) {
+    bool const takes_away = std::ranges::any_of(
+        rule.metadata, [&](auto const& said) { return said.key == key && said.value.empty(); });
+    if (!takes_away) continue;
+    return Fail(EINVAL, rule.place + ": a rule leaves the metadata " + key +
+                            " out, which --preset " + options.preset + " needs");
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<UploadRules> UploadRulesOf(Options const& options) {
@@ -57,6 +69,7 @@ Result<UploadRules> UploadRulesOf(Options const& options) {
     if (!there) {
       return Fail(EINVAL, "--preset " + options.preset + " needs --metadata " + key + "=…");
     }
+    if (auto const left = CheckRequired(options, key); !left) return Failure(left.error());
   }
   return rules;
 }

@@ -46,15 +46,6 @@ std::string Joined(std::vector<std::string> const& words) {
   return text;
 }
 
-Words<FinishBy> const& WordsOfFinish() {
-  static Words<FinishBy> const words{{"close", FinishBy::kClose},
-                                     {"rename", FinishBy::kRename},
-                                     {"command", FinishBy::kCommand},
-                                     {"manual", FinishBy::kManual},
-                                     {"written", FinishBy::kWritten}};
-  return words;
-}
-
 Words<ContentCheck> const& WordsOfCheck() {
   static Words<ContentCheck> const words{{"media", ContentCheck::kMedia},
                                          {"none", ContentCheck::kNone}};
@@ -90,6 +81,22 @@ std::string OneOf(std::vector<std::string> const& words) {
     list += (list.empty() ? "" : word == words.back() ? " or " : ", ") + word;
   }
   return list;
+}
+
+Words<FinishBy> const& WordsOfFinish() {
+  static Words<FinishBy> const words{{"close", FinishBy::kClose},
+                                     {"rename", FinishBy::kRename},
+                                     {"command", FinishBy::kCommand},
+                                     {"manual", FinishBy::kManual},
+                                     {"written", FinishBy::kWritten}};
+  return words;
+}
+
+Words<Verification> const& WordsOfVerify() {
+  static Words<Verification> const words{{"off", Verification::kOff},
+                                         {"head", Verification::kHead},
+                                         {"download", Verification::kDownload}};
+  return words;
 }
 
 namespace value {

@@ -21,6 +21,7 @@
 #include "base/error.h"
 #include "options/settings.h"
 #include "uploader/publish_rules.h"
+#include "uploader/verification.h"
 
 namespace tusfs {
 
@@ -35,6 +36,10 @@ namespace tusfs {
 
 template <typename T>
 using Words = std::vector<std::pair<char const*, T>>;
+
+/// Of settings that are keys of rules, too.
+[[nodiscard]] Words<FinishBy> const& WordsOfFinish();
+[[nodiscard]] Words<Verification> const& WordsOfVerify();
 
 namespace value {
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "options/places.h"
+#include "options/rule_keys.h"
 #include "options/settings.h"
 #include "options/upload_settings.h"
 #include "options/values.h"
@@ -131,6 +132,10 @@ std::string ShowOptions(Options const& options, Given const& given) {
     auto const shown =
         place.empty() ? UnsetValue(setting, options) : Shown{GivenValue(setting, options), place};
     text += Line(setting.name, shown.value, shown.origin);
+  }
+  int number = 0;
+  for (auto const& rule : options.rules) {
+    text += Line("rule " + std::to_string(++number), TextOfRule(rule), rule.place);
   }
   for (auto const& word : options.kernel) text += Line(word, "for the kernel", "-o");
   for (auto const* const name : kVariables) {

@@ -73,16 +73,6 @@ bool Priorities::HasAny() const {
   return !marked_.empty();
 }
 
-bool Priorities::Has(InodeId id) const {
-  if (!HasAny()) return false;
-  auto const has = store_.Read([&](View const& view) -> Result<bool> {
-    auto const inode = GetInode(view, id);
-    if (!inode) return Failure(inode.error());
-    return Has(view, *inode);
-  });
-  return has.value_or(false);
-}
-
 bool Priorities::Has(View const& view, Inode const& inode) const {
   if (!HasAny()) return false;
   return IsBeneath(view, inode, Marked());

@@ -26,9 +26,7 @@ class Priorities {
   void Done(InodeId inode) EXCLUDES(mutex_);
 
   [[nodiscard]] bool HasAny() const EXCLUDES(mutex_);
-  /// Whether the file goes first.
-  [[nodiscard]] bool Has(InodeId inode) const EXCLUDES(mutex_);
-  /// The same within a look at the catalog.
+  /// Whether the file goes first, within a look at the catalog.
   [[nodiscard]] bool Has(View const& view, Inode const& inode) const EXCLUDES(mutex_);
 
  private:

@@ -63,7 +63,8 @@ Hold PublishRules::HoldOf(Inode const& inode, std::string_view path) const {
   if (IgnoredBy(path)) return Hold::kIgnored;
   if (inode.approved) return Hold::kNone;
   if (IsTemporary(path)) return Hold::kTemporary;
-  switch (MeaningFor(finish, path)) {
+  auto const by = by_path.FinishOf(path);
+  switch (by ? *by : MeaningFor(finish, path)) {
     case FinishBy::kClose:
       break;
     case FinishBy::kRename:

@@ -11,6 +11,8 @@
 
 #include "base/glob.h"
 #include "catalog/records.h"
+#include "uploader/finish_by.h"
+#include "uploader/path_rules.h"
 
 namespace tusfs {
 
@@ -19,15 +21,6 @@ namespace tusfs {
 
 /// `texts` that Glob::Parse accepts.
 [[nodiscard]] std::vector<Glob> GlobsOf(std::vector<std::string> const& texts);
-
-/// Who says that a file which its writers have closed is finished.
-enum class FinishBy {
-  kClose,    ///< they did, by closing it
-  kRename,   ///< whoever renames it afterwards
-  kCommand,  ///< a program
-  kManual,   ///< a person
-  kWritten,  ///< their bytes: each was written by somebody
-};
 
 struct FinishRule {
   Glob files;
@@ -65,6 +58,7 @@ struct PublishRules {
   std::vector<FinishRule> finish{};           ///< the first that matches counts
   std::vector<std::string> finish_command{};  ///< its words; the file's path is added
   std::vector<CheckRule> check{};             ///< the first that matches counts
+  PathRules by_path{};                        ///< they stand above `finish`
   std::string mount{};                        ///< the mount point, absolute
 
   /// The pattern because of which the file at `path` is never uploaded.

@@ -142,13 +142,13 @@ void Queue::Forget(JobKey const& key) {
   jobs_.erase(found);
 }
 
-void Queue::Prefer(JobKey const& key, bool first) {
+void Queue::Prefer(JobKey const& key, Priority priority) {
   MutexLock lock(mutex_);
   auto const found = jobs_.find(key);
   if (found == jobs_.end()) return;
   auto& rank = found->second.rank;
   bool const is_due = due_.erase({rank, key}) > 0;
-  rank.in_its_turn = !first;
+  rank.priority = priority;
   if (is_due) due_.emplace(rank, key);
 }
 

@@ -3,8 +3,8 @@
 // A job is a file to send or an ownerless upload to terminate; it is idle, waiting for a time, or
 // running on one thread. Jobs that are due run small and old first: each has a rank, the time at
 // which it became due plus a handicap for the bytes that it has left, so that a large file waits
-// for small ones but not for ever. What somebody wants first goes before all others, in the same
-// order. Thread-safe.
+// for small ones but not for ever. What somebody wants first goes before all others, and what can
+// wait behind them, in the same order. Thread-safe.
 #pragma once
 
 #include <chrono>
@@ -20,6 +20,7 @@
 #include "base/file_digest.h"
 #include "base/ids.h"
 #include "base/mutex.h"
+#include "uploader/priority.h"
 
 namespace tusfs {
 
@@ -131,8 +132,8 @@ class Queue {
   /// when it is not running any more.
   void Cancel(JobKey const& key, std::optional<JobKey> const& then = std::nullopt) EXCLUDES(mutex_);
 
-  /// Whether the job goes before all that do not, until it is over. Nothing where there is none.
-  void Prefer(JobKey const& key, bool first) EXCLUDES(mutex_);
+  /// Before which others the job goes, until it is over. Nothing where there is none.
+  void Prefer(JobKey const& key, Priority priority) EXCLUDES(mutex_);
 
   /// While it is paused Take gives nobody a job; those that run go on to their end.
   void Pause(bool paused) EXCLUDES(mutex_);
@@ -149,7 +150,7 @@ class Queue {
 
  private:
   struct Rank {
-    bool in_its_turn = true;
+    Priority priority = Priority::kNormal;
     SteadyTime at{};
 
     auto operator<=>(Rank const&) const = default;

@@ -32,6 +32,23 @@ Transfer::Outcome Transfer::Step(JobKey const& key, JobMemory& memory, std::stop
   return key.inode != 0 ? Send(key.inode, memory, stop) : Terminate(key.upload, memory, stop);
 }
 
+// ---- what is wanted for its path
+
+Verification Transfer::VerificationOf(Work const& work) const {
+  // Under the name that was declared: that is what the server has.
+  auto const& path = work.upload ? work.upload->path : work.path;
+  return shared_.rules.by_path.VerifyOf(path).value_or(shared_.options.verify);
+}
+
+std::vector<tus::MetadataTemplate> Transfer::TemplatesFor(std::string const& path) const {
+  return shared_.rules.by_path.MetadataOf(shared_.options.metadata, path);
+}
+
+bool Transfer::Streams(Work const& work) const {
+  auto const start = shared_.rules.by_path.StartOfFile(work.path);
+  return life::MayGrow(work.inode) && start != StartOf::kClosed;
+}
+
 // ---- deciding
 
 Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token stop) {
@@ -46,8 +63,7 @@ Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token 
   // Nothing that was found out about one body is true of another.
   if (memory.version != 0 && memory.version != work.inode.version) memory = JobMemory{};
   memory.version = work.inode.version;
-  bool const streams = life::MayGrow(work.inode);
-  if (!streams && !work.finished()) return Over();
+  if (!Streams(work) && !work.finished()) return Over();
   if (work.ignored && !MayBePublished(work.upload)) {
     return work.upload ? GiveUp(work) : Over();
   }

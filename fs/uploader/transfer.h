@@ -100,6 +100,13 @@ class Transfer {
   Outcome AdoptCandidate(Work const& work, JobMemory& memory);
   Outcome Differs(Work const& work, Upload const& upload, JobMemory& memory);
 
+  /// What counts for a file: what a rule says of the path under which it is declared, or what the
+  /// options say.
+  [[nodiscard]] Verification VerificationOf(Work const& work) const;
+  [[nodiscard]] std::vector<tus::MetadataTemplate> TemplatesFor(std::string const& path) const;
+  /// Whether it may be sent before it is finished.
+  [[nodiscard]] bool Streams(Work const& work) const;
+
   /// Why the server cannot be told of this file; nothing where it can.
   [[nodiscard]] std::optional<std::string> WhyNotDeclarable(Work const& work,
                                                             tus::Metadata const& inherited) const;

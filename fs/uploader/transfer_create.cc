@@ -48,7 +48,7 @@ std::optional<std::string> Transfer::WhyNotDeclarable(Work const& work,
   declared.path = work.path;
   if (work.finished()) declared.length = work.inode.size;
   return WhyNotSendable(
-      WithInherited(MetadataFor(shared_.options.metadata, declared, TimeOf(work)), inherited));
+      WithInherited(MetadataFor(TemplatesFor(work.path), declared, TimeOf(work)), inherited));
 }
 
 Transfer::Outcome Transfer::Create(Work const& work, JobMemory& memory) {
@@ -80,8 +80,8 @@ Transfer::Outcome Transfer::Create(Work const& work, JobMemory& memory) {
   auto const sha1 = Sha1Of(created);
   if (!sha1 && sha1.error().code == tus::ErrorCode::kCancelled) return Now();
   if (!sha1) return LostBytes(work.inode.id, work.version->id(), sha1.error().message);
-  request.metadata =
-      WithInherited(MetadataFor(shared_.options.metadata, upload, TimeOf(work), *sha1), *inherited);
+  request.metadata = WithInherited(
+      MetadataFor(TemplatesFor(upload.path), upload, TimeOf(work), *sha1), *inherited);
   request.idempotency_key = IdempotencyKeyOf(upload);
   if (shared_.options.create.IsSet()) {
     auto const told = AskHowToCreate(created, request.metadata);
@@ -109,7 +109,7 @@ Transfer::Outcome Transfer::Create(Work const& work, JobMemory& memory) {
 
 // Empty where nobody asks for it, or the file still grows.
 tus::Result<std::string> Transfer::Sha1Of(Work const& work) const {
-  if (!work.finished() || !tus::NeedSha1(shared_.options.metadata)) return std::string();
+  if (!work.finished() || !tus::NeedSha1(TemplatesFor(work.upload->path))) return std::string();
   VersionSource source(*work.version);
   return tus::DigestOf(source, tus::ChecksumAlgorithm::kSha1, 0, work.inode.size, end_)
       .map([](std::string const& digest) { return tus::EncodeHex(digest); });
@@ -163,7 +163,8 @@ Transfer::Outcome Transfer::Renew(Work const& work, JobMemory& memory) {
   auto const inherited = InheritedBy(work);
   if (!inherited) return Postpone(inherited.error());
   auto const told = AskHowToCreate(
-      work, WithInherited(MetadataFor(shared_.options.metadata, upload, TimeOf(work)), *inherited));
+      work,
+      WithInherited(MetadataFor(TemplatesFor(upload.path), upload, TimeOf(work)), *inherited));
   if (!told && told.error().code == ECANCELED) return Now();
   if (!told) {
     // What the server has of it stays its own, whatever the program says.

@@ -18,7 +18,7 @@ Transfer::Outcome Transfer::Now(std::uint64_t bytes_left) const {
 
 Transfer::Outcome Transfer::Complete(Work const& work, std::string const& receipt,
                                      JobMemory const& memory) {
-  if (shared_.options.verify == Verification::kOff) {
+  if (VerificationOf(work) == Verification::kOff) {
     return Uploaded(work, receipt, memory, ProvedBy::kOffset);
   }
   auto const recorded = ledger_.Verifying(work, receipt, DigestsOf(work, memory));

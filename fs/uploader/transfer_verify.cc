@@ -63,7 +63,7 @@ class Comparison : public BlockSink {
 
 Transfer::Outcome Transfer::Verify(Work const& work, JobMemory& memory, std::stop_token stop) {
   auto const& upload = *work.upload;
-  if (shared_.options.verify == Verification::kOff) {
+  if (VerificationOf(work) == Verification::kOff) {
     return Uploaded(work, upload.receipt, memory, ProvedBy::kOffset);
   }
   auto const status = client_.Head(upload.url, stop, HeadersOf(upload));
@@ -83,7 +83,7 @@ Transfer::Outcome Transfer::Verify(Work const& work, JobMemory& memory, std::sto
                      std::to_string(work.inode.size),
                  memory);
   }
-  bool const reads = shared_.options.verify == Verification::kDownload && work.inode.size > 0;
+  bool const reads = VerificationOf(work) == Verification::kDownload && work.inode.size > 0;
   return reads ? VerifyBytes(work, memory, std::move(stop))
                : Uploaded(work, upload.receipt, memory, ProvedBy::kHead);
 }

@@ -135,13 +135,30 @@ bool Uploader::Serve(Transfer& transfer, Endpoint::Gate gate, std::stop_token co
 void Uploader::Nudge(InodeId inode) {
   JobKey const key{.inode = inode, .upload = {}};
   queue_.Schedule(key, clock_.Steady(), 0);
-  if (priorities_.HasAny()) queue_.Prefer(key, priorities_.Has(inode));
+  bool const may_differ = priorities_.HasAny() || shared_.rules.by_path.SaysPriorities();
+  if (may_differ) queue_.Prefer(key, PriorityOf(inode));
+}
+
+Priority Uploader::PriorityOf(View const& view, Inode const& inode) const {
+  if (priorities_.Has(view, inode)) return Priority::kHigh;
+  if (!shared_.rules.by_path.SaysPriorities()) return Priority::kNormal;
+  auto const path = PathOf(view, inode).value_or(inode.name);
+  return shared_.rules.by_path.PriorityOf(TargetPath(path)).value_or(Priority::kNormal);
+}
+
+Priority Uploader::PriorityOf(InodeId id) const {
+  auto const priority = store_.Read([&](View const& view) -> Result<Priority> {
+    auto const inode = GetInode(view, id);
+    if (!inode) return Failure(inode.error());
+    return PriorityOf(view, *inode);
+  });
+  return priority.value_or(Priority::kNormal);
 }
 
 Result<void> Uploader::Prioritize(InodeId inode, bool first) {
   if (auto set = priorities_.Set(inode, first); !set) return set;
   return VisitWork(store_, {}, [this](InodeId file) {
-    queue_.Prefer({.inode = file, .upload = {}}, priorities_.Has(file));
+    queue_.Prefer({.inode = file, .upload = {}}, PriorityOf(file));
   });
 }
 

@@ -59,12 +59,12 @@ class Uploader {
   /// The same, and waits for the threads.
   void Stop();
 
-  /// A file, or all that is and will be beneath a directory, goes before all others; or in its turn
-  /// again. Durable when it returns; what is being sent goes on. Errors: the catalog's.
+  /// A file, or all that is and will be beneath a directory, goes before all others; or as the
+  /// rules say again. Durable when it returns; what is being sent goes on. Errors: the catalog's.
   [[nodiscard]] Result<void> Prioritize(InodeId inode, bool first);
   /// Whether the file goes first, within a look at the catalog.
   [[nodiscard]] bool GoesFirst(View const& view, Inode const& inode) const {
-    return priorities_.Has(view, inode);
+    return PriorityOf(view, inode) == Priority::kHigh;
   }
 
   /// More bytes of a growing file are there, or it became finished.
@@ -102,6 +102,9 @@ class Uploader {
   [[nodiscard]] Endpoint::State AwaitFirstAnswer(SteadyTime deadline) const;
 
  private:
+  /// What a person has said of it, or a rule of its path.
+  [[nodiscard]] Priority PriorityOf(View const& view, Inode const& inode) const;
+  [[nodiscard]] Priority PriorityOf(InodeId id) const;
   void Work(std::stop_token stop);
   [[nodiscard]] std::unique_ptr<Transfer> MakeTransfer(std::stop_token stop);
   /// Probes the server, or runs a job that becomes due before `deadline`, as the endpoint's gate

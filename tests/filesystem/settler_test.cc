@@ -429,6 +429,74 @@ TEST_F(SettlerThread, AnApprovedFileIsHurriedThroughWhateverItsQuietTime) {
   EXPECT_TRUE(WaitFor([&] { return count_ == 1; }));
 }
 
+// ---- rules
+
+class SettlerRules : public SettlerTest {
+ protected:
+  void Rule(std::string const& glob, std::chrono::milliseconds settle) {
+    auto rules = rules_.by_path.all();
+    rules.push_back({.files = GlobsOf({glob}), .settle = settle});
+    rules_.by_path = PathRules(rules);
+  }
+  /// Whether the file is finished when it was left alone for so long in all.
+  bool IsFinishedAfter(std::chrono::milliseconds time) {
+    clock_.Advance(time - left_alone_);
+    left_alone_ = time;
+    while (settler_.SettleDue()) {
+    }
+    return TheInode().content == Content::kFinished;
+  }
+
+  std::chrono::milliseconds left_alone_{0};
+};
+
+TEST_F(SettlerRules, AFileSettlesAsLongAsTheRuleOfItsPathSays) {
+  Rule("*.mov", 5 * kQuiet);
+  Rule("*.xml", kQuiet / 4);
+  RenameTo("clip.mov");
+  Close();
+  settler_.Restart(kFile);
+  EXPECT_FALSE(IsFinishedAfter(5 * kQuiet - std::chrono::milliseconds(1)));
+  EXPECT_TRUE(IsFinishedAfter(5 * kQuiet));
+}
+
+TEST_F(SettlerRules, AShorterOneEndsBeforeTheMountsOwn) {
+  Rule("*.xml", kQuiet / 4);
+  RenameTo("clip.xml");
+  Close();
+  settler_.Restart(kFile);
+  EXPECT_FALSE(IsFinishedAfter(kQuiet / 4 - std::chrono::milliseconds(1)));
+  EXPECT_TRUE(IsFinishedAfter(kQuiet / 4));
+}
+
+TEST_F(SettlerRules, OthersSettleAsBefore) {
+  Rule("*.mov", std::chrono::milliseconds(0));
+  Close();
+  settler_.Restart(kFile);
+  EXPECT_FALSE(IsFinishedAfter(kQuiet - std::chrono::milliseconds(1)));
+  EXPECT_TRUE(IsFinishedAfter(kQuiet));
+}
+
+TEST_F(SettlerRules, ARenameIntoAnotherPatternCounts) {
+  Rule("*.mov", 5 * kQuiet);
+  RenameTo("clip.mov");
+  Close();
+  settler_.Restart(kFile);
+  EXPECT_FALSE(IsFinishedAfter(kQuiet));
+  RenameTo("clip.bin");
+  settler_.Restart(kFile);
+  EXPECT_TRUE(IsFinishedAfter(2 * kQuiet));
+}
+
+TEST(QuietTimeOf, OfARuleDoublesLikewise) {
+  SettleTimes const times{.quiet = std::chrono::seconds(2), .limit = std::chrono::seconds(900)};
+  Inode inode;
+  inode.regrown = 2;
+  EXPECT_EQ(times.QuietTimeOf(inode, std::chrono::seconds(5)), std::chrono::seconds(20));
+  inode.approved = true;
+  EXPECT_EQ(times.QuietTimeOf(inode, std::chrono::seconds(5)), std::chrono::seconds(0));
+}
+
 TEST(QuietTimeOf, DoublesWithEachChangeAfterPublicationUpToItsLimit) {
   SettleTimes const times{.quiet = std::chrono::seconds(2), .limit = std::chrono::seconds(900)};
   Inode inode;

@@ -74,6 +74,12 @@ TEST_F(ShrinkerTest, WhatIsWrittenGoesOnlyWhereItMayBeTrimmed) {
   EXPECT_TRUE(LookAhead(true).goes_on);
 }
 
+TEST_F(ShrinkerTest, WhatIsNotSentBeforeItIsClosedCannotBeTrimmedMeanwhile) {
+  HaveOpen(FileThatIs("written", Content::kWriting), O_WRONLY);
+  rules_.by_path = PathRules({{.files = GlobsOf({"writ*"}), .start = StartOf::kClosed}});
+  EXPECT_FALSE(LookAhead(true).goes_on);
+}
+
 // ---- access times
 
 TEST_F(ShrinkerTest, AnAccessCountsOnceForEachChangeAndOnceADay) {

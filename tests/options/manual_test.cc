@@ -9,7 +9,9 @@
 
 #include "options/command_line.h"
 #include "options/config_file.h"
+#include "options/rule_keys.h"
 #include "options/settings.h"
+#include "options/toml_values.h"
 #include "testing/files.h"
 
 namespace tusfs {
@@ -155,15 +157,28 @@ class FileManual : public testing::Test {
     std::ifstream page(TUSFS_FILE_MANUAL);
     ASSERT_TRUE(page) << TUSFS_FILE_MANUAL;
     std::string key;
+    bool is_of_rules = false;
     for (std::string line; std::getline(page, line);) {
+      if (line.starts_with("# ")) is_of_rules = line == "# RULES";
       if (line.starts_with("*") && line.ends_with("*")) key = WithoutMarkup(line);
-      if (line.starts_with("\t") && !key.empty()) keys_[key] += WithoutMarkup(line.substr(1)) + " ";
+      auto& keys = is_of_rules ? rule_keys_ : keys_;
+      if (line.starts_with("\t") && !key.empty()) keys[key] += WithoutMarkup(line.substr(1)) + " ";
       if (line.empty()) key.clear();
     }
   }
 
-  std::map<std::string, std::string> keys_;  ///< by name what is said of it, in one line
+  std::map<std::string, std::string> keys_;       ///< by name what is said of it, in one line
+  std::map<std::string, std::string> rule_keys_;  ///< likewise
 };
+
+TEST_F(FileManual, HasEveryKeyOfARuleWithWhatItTakesAndNoOther) {
+  for (auto const& key : RuleKeys()) {
+    auto const type = TypeOf({key.kind, key.metavar});
+    EXPECT_THAT(rule_keys_[key.name], StartsWith("Takes " + key.takes + ", as " + type + ". "))
+        << key.name;
+  }
+  EXPECT_EQ(rule_keys_.size(), RuleKeys().size());
+}
 
 TEST_F(FileManual, HasEveryKeyAndNoOther) {
   for (auto const& setting : Settings()) EXPECT_TRUE(keys_.contains(setting.name)) << setting.name;

@@ -54,6 +54,16 @@ class ShowOptionsTest : public testing::Test {
   tusfs_testing::TempDir const dir_;
 };
 
+TEST_F(ShowOptionsTest, EveryRuleHasALineWithItsOwn) {
+  auto const shown = Show({"--config",
+                           File("[[rule]]\npath = [\"*.xml\", \"*.mhl\"]\nstart = \"closed\"\n"
+                                "[[rule]]\npath = \"*\"\nsettle = 5\n"),
+                           "http://tus/files/", "/mnt"});
+  EXPECT_THAT(LineOf("rule 1", shown),
+              AllOf(HasSubstr("path=*.xml, path=*.mhl, start=closed "), EndsWith("rig.toml:1")));
+  EXPECT_THAT(LineOf("rule 2", shown), AllOf(HasSubstr("settle=5 "), EndsWith("rig.toml:4")));
+}
+
 TEST_F(ShowOptionsTest, EverySettingHasALineWithItsOrigin) {
   auto const shown = Show({"http://tus/files/", "/mnt"});
   for (auto const& setting : Settings()) {

@@ -48,38 +48,49 @@ TEST_F(QueueTest, WhatIsPreferredGoesBeforeAllOthersInTheUsualOrder) {
   Schedule(1);
   Schedule(2, {}, std::uint64_t{1} << 30);
   Schedule(3, {}, 1000);
-  queue_.Prefer(File(2), true);
-  queue_.Prefer(File(3), true);
-  queue_.Prefer(File(4), true);  // there is none
+  queue_.Prefer(File(2), Priority::kHigh);
+  queue_.Prefer(File(3), Priority::kHigh);
+  queue_.Prefer(File(4), Priority::kHigh);  // there is none
   EXPECT_EQ(NextFile(), 3U);
   EXPECT_EQ(NextFile(), 2U);
   EXPECT_EQ(NextFile(), 1U);
   EXPECT_EQ(NextFile(), 0U);
 }
 
+TEST_F(QueueTest, WhatCanWaitGoesBehindAllOthers) {
+  Schedule(1);
+  queue_.Prefer(File(1), Priority::kLow);
+  Schedule(2, {}, std::uint64_t{1} << 30);
+  Schedule(3);
+  queue_.Prefer(File(3), Priority::kHigh);
+  EXPECT_EQ(NextFile(), 3U);
+  EXPECT_EQ(NextFile(), 2U);
+  EXPECT_EQ(NextFile(), 1U);
+}
+
 TEST_F(QueueTest, WhatIsPreferredIsSoAfterEachStepUntilItIsTakenBack) {
   Schedule(1);
-  queue_.Prefer(File(1), true);
+  queue_.Prefer(File(1), Priority::kHigh);
   auto const running = TakeNow();
   Schedule(2);
   queue_.Finish(*running, clock_.Steady(), std::uint64_t{1} << 30);
   auto const again = TakeNow();
   EXPECT_EQ(again->key, File(1));
   queue_.Finish(*again, clock_.Steady(), std::uint64_t{1} << 30);
-  queue_.Prefer(File(1), false);
+  queue_.Prefer(File(1), Priority::kNormal);
   EXPECT_EQ(NextFile(), 2U);
 }
 
 TEST_F(QueueTest, WhatIsPreferredWhileItWaitsOrIsDueMayBeTakenBack) {
   Schedule(1, std::chrono::seconds(10), 1000);
   Schedule(2, std::chrono::seconds(10));
-  queue_.Prefer(File(1), true);
+  queue_.Prefer(File(1), Priority::kHigh);
   clock_.Advance(std::chrono::seconds(11));
   Schedule(3);
   auto const first = TakeNow();
   EXPECT_EQ(first->key, File(1));
   queue_.Finish(*first, clock_.Steady(), std::uint64_t{1} << 30);
-  queue_.Prefer(File(1), false);
+  queue_.Prefer(File(1), Priority::kNormal);
   EXPECT_EQ(NextFile(), 2U);
   EXPECT_EQ(NextFile(), 3U);
   EXPECT_EQ(NextFile(), 1U);
