@@ -49,6 +49,10 @@ class Finishing {
 
   [[nodiscard]] PublishRules const& rules() const { return rules_; }
   [[nodiscard]] SettleTimes const& times() const { return times_; }
+  /// As Settler::AwaitedBy.
+  [[nodiscard]] std::optional<InodeId> AwaitedBy(InodeId inode) const {
+    return settler_.AwaitedBy(inode);
+  }
   /// What the finish command said last about a file that waits for it; nothing where it was not run
   /// for it yet.
   [[nodiscard]] std::optional<std::string> CommandAnswer(InodeId inode) const {

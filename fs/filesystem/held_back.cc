@@ -36,6 +36,10 @@ std::optional<Words> WordsOf(Hold hold) {
       return Words{LogLevel::kInfo,
                    "file is held back until another one beside it is gone, or somebody says "
                    "'tusfsctl publish'"};
+    case Hold::kAfter:
+      return Words{LogLevel::kInfo,
+                   "file is held back until others are on the server, or somebody says 'tusfsctl "
+                   "publish'"};
     case Hold::kNone:
     case Hold::kIgnored:
     case Hold::kCommand:

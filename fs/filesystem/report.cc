@@ -77,11 +77,20 @@ std::string WhatFor(Hold hold) {
       return "is finished when all of it was written";
     case Hold::kCompanion:
       return "waits until another file beside it is gone: ";
+    case Hold::kAfter:
+      return "waits until another file is on the server: ";
     case Hold::kNone:
     case Hold::kIgnored:
       break;
   }
   return {};
+}
+
+constexpr int kMostHops = 64;
+
+std::string PathOfInode(View const& view, InodeId id) {
+  auto const inode = GetInode(view, id);
+  return inode ? PathOf(view, *inode).value_or(inode->name) : "";
 }
 
 bool IsOnItsWay(std::string_view state) {
@@ -177,12 +186,30 @@ Result<FileReport> Reporter::Describe(InodeId id) const {
   });
 }
 
+// At the end of the chain of those that wait for others. A circle ends by itself (after_rules.h).
+bool Reporter::WillBeUploaded(View const& view, InodeId id) const {
+  for (int hops = 0; hops < kMostHops; ++hops) {
+    auto const next = finishing_.AwaitedBy(id);
+    if (next) {
+      id = *next;
+      continue;
+    }
+    auto const inode = GetInode(view, id);
+    if (!inode || life::IsUploaded(*inode)) return true;  // it waits for it no longer
+    auto const report = Describe(view, *inode, PathOfInode(view, id));
+    return !report || report->finishes;
+  }
+  return true;
+}
+
 void Reporter::DescribeHold(View const& view, Inode const& inode, FileReport& report) const {
   auto const& rules = finishing_.rules();
   auto hold = rules.HoldOf(inode, report.path);
   bool const may_have = hold == Hold::kNone && !inode.approved;
   auto const companion = may_have ? CompanionOf(view, inode) : std::nullopt;
   if (companion) hold = Hold::kCompanion;
+  auto const awaited = may_have && !companion ? finishing_.AwaitedBy(inode.id) : std::nullopt;
+  if (awaited) hold = Hold::kAfter;
   auto waits = WhatFor(hold);
   if (companion) waits += Printable(*companion);
   if (hold == Hold::kCommand) {
@@ -193,8 +220,10 @@ void Reporter::DescribeHold(View const& view, Inode const& inode, FileReport& re
     auto const seconds = time.count() / 1000;
     waits = "was changed after it was uploaded, and settles for " + std::to_string(seconds) + " s";
   }
+  if (awaited) waits += Printable(PathOfInode(view, *awaited));
   if (!waits.empty()) report.error += (report.error.empty() ? "" : "; ") + waits;
-  report.finishes = hold == Hold::kNone || hold == Hold::kCommand || hold == Hold::kWritten;
+  report.finishes = hold == Hold::kNone || hold == Hold::kCommand || hold == Hold::kWritten ||
+                    (awaited && WillBeUploaded(view, *awaited));
 }
 
 Result<FileReport> Reporter::DescribeOtherName(View const& view, Inode const& inode,

@@ -124,6 +124,8 @@ class Reporter {
                                  std::vector<std::pair<InodeId, std::string>>& directories) const;
   /// `path`: of its first name.
   Result<FileReport> Describe(View const& view, Inode const& inode, std::string path) const;
+  /// Whether a file that another one waits for goes on by itself.
+  [[nodiscard]] bool WillBeUploaded(View const& view, InodeId id) const;
   void DescribeHold(View const& view, Inode const& inode, FileReport& report) const;
   Result<void> Count(View const& view, Inode const& inode, StatusReport& status) const;
   Result<FileReport> DescribeOtherName(View const& view, Inode const& inode,

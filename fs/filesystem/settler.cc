@@ -21,6 +21,9 @@ constexpr std::size_t kLargestGroup = kMostAtOnce / kSyncThreads;
 constexpr std::uint64_t kQuickSize = 1024 * 1024;  // bytes
 constexpr int kTicks = 40;                         // of the grid, in a quiet time
 constexpr std::chrono::milliseconds kLongestTick{50};
+/// Of files that wait for others: as many are looked at as cost little, however many there are.
+constexpr std::chrono::milliseconds kLookPause{500};
+constexpr std::chrono::microseconds kLookPauseOfEach{200};
 
 // Its writers have closed it, and it is neither on its way nor lost.
 bool Waits(Inode const& inode) { return inode.type == FileType::kRegular && life::IsClosed(inode); }
@@ -60,6 +63,7 @@ Settler::Settler(Store& store, Spool& spool, PublishRules const& rules, Clock co
       listeners_(std::move(listeners)),
       logger_(std::move(logger)),
       held_back_(logger_),
+      after_(store, rules, logger_),
       syncs_(kSyncThreads, kMostAtOnce) {}
 
 std::chrono::milliseconds SettleTimes::QuietTimeOf(
@@ -92,6 +96,15 @@ void Settler::Restart(InodeId inode) {
   MutexLock lock(mutex_);
   auto const now = clock_.Steady();
   Set(inode, {now, now + FirstLook()});
+}
+
+void Settler::LookAgain(InodeId inode) {
+  auto const quiet = QuietTimeOf(inode);
+  auto const each = kLookPauseOfEach * static_cast<std::int64_t>(after_.Count());
+  auto const now = clock_.Steady();
+  MutexLock lock(mutex_);
+  if (waits_.contains(inode)) return;  // its quiet time has just started over
+  Set(inode, {now - quiet, now + std::max<std::chrono::microseconds>(kLookPause, each)});
 }
 
 void Settler::Hurry(InodeId inode) {
@@ -239,6 +252,7 @@ Settler::Group Settler::Choose(std::vector<InodeId> const& inodes) {
     auto const looked = LookAt(look);
     auto& candidate = look.candidate;
     if (look.is_directory) VisitFilesBeneath(id);
+    if (!candidate.finishes) after_.Forget(id);
     if (look.hold == Hold::kCommand) listeners_.ask(id);
     if (look.hold == Hold::kCompanion) Restart(id);  // nobody tells when that one goes
     if (!looked && looked.error().code == ENOENT) {
@@ -254,13 +268,33 @@ Settler::Group Settler::Choose(std::vector<InodeId> const& inodes) {
       bool const is_whole = look.hold != Hold::kWritten || !candidate.version->HasHoles();
       candidate.finishes = candidate.finishes && is_whole;
       if (is_whole && look.hold == Hold::kWritten) look.hold = Hold::kNone;
+      if (candidate.finishes && IsAfterOthers(candidate)) {
+        candidate.finishes = candidate.is_checked = false;
+        look.hold = Hold::kAfter;
+        LookAgain(id);
+      }
       held_back_.Note(id, look.hold, candidate.path);
-      candidates.push_back(std::move(candidate));
+      bool const is_done = look.hold == Hold::kAfter && candidate.is_synced;
+      if (!is_done) candidates.push_back(std::move(candidate));
     } else {
       held_back_.Note(id, look.hold, candidate.path);
     }
   }
   return candidates;
+}
+
+bool Settler::IsAfterOthers(Candidate const& candidate) {
+  if (candidate.is_approved) {
+    after_.Forget(candidate.inode);
+    return false;
+  }
+  auto const holds = after_.Holds(candidate.inode, candidate.path);
+  if (!holds) {
+    logger_->Tell(LogLevel::kWarn, {.file = candidate.path},
+                  "it cannot be seen whom a file waits for path=\"{}\" error=\"{}\"",
+                  Printable(candidate.path), Describe(holds.error()));
+  }
+  return holds.value_or(true);  // it is looked at again
 }
 
 Result<void> Settler::LookAt(Look& look) {
@@ -271,6 +305,8 @@ Result<void> Settler::LookAt(Look& look) {
     look.is_directory = inode->type == FileType::kDirectory;
     if (!Waits(*inode)) return {};
     candidate.path = PathOf(view, *inode).value_or(inode->name);
+    candidate.is_approved = inode->approved;
+    candidate.is_synced = inode->synced;
     if (rules_.Settles(*inode)) {
       look.hold = rules_.HoldOf(*inode, candidate.path);
       if (look.hold == Hold::kNone && !inode->approved && CompanionOf(view, *inode)) {

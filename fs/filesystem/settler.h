@@ -26,6 +26,7 @@
 #include "base/task_pool.h"
 #include "catalog/records.h"
 #include "catalog/store.h"
+#include "filesystem/after_rules.h"
 #include "filesystem/held_back.h"
 #include "spool/spool.h"
 #include "uploader/publish_rules.h"
@@ -75,12 +76,19 @@ class Settler {
   /// the bytes of those that wait are put on disk.
   void Settle(std::vector<InodeId> const& inodes);
 
+  /// One of those that a file waits for by a rule (after); nothing where it waits for none.
+  [[nodiscard]] std::optional<InodeId> AwaitedBy(InodeId inode) const {
+    return after_.AwaitedBy(inode);
+  }
+
  private:
   struct Wait {
     SteadyTime since;
     SteadyTime deadline;
   };
   void Set(InodeId inode, Wait const& wait) REQUIRES(mutex_);
+  /// Looks at a file again after a pause, with no quiet time in front of it.
+  void LookAgain(InodeId inode) EXCLUDES(mutex_);
   /// The shortest of all quiet times: by then a file is looked at, whose own may be longer.
   [[nodiscard]] std::chrono::milliseconds FirstLook() const;
   /// How long the file has to be left alone; 0 where there is nothing to wait for.
@@ -100,8 +108,10 @@ class Settler {
     InodeId inode = 0;
     std::shared_ptr<Version> version{};
     std::uint64_t changes = 0;
-    bool finishes = true;     ///< else it goes on waiting
-    bool is_checked = false;  ///< its bytes are looked at before it becomes finished
+    bool finishes = true;      ///< else it goes on waiting
+    bool is_approved = false;  ///< by somebody, or by the command
+    bool is_synced = false;    ///< its bytes are on disk
+    bool is_checked = false;   ///< its bytes are looked at before it becomes finished
     std::string path{};
 
     /// Others may wait for the disk behind it.
@@ -122,6 +132,8 @@ class Settler {
     bool is_finished = false;
   };
   [[nodiscard]] Group Choose(std::vector<InodeId> const& inodes);
+  /// Whether others have to be on the server before it (after_rules.h).
+  [[nodiscard]] bool IsAfterOthers(Candidate const& candidate);
   /// What the catalog says of the candidate; without a version where there is nothing to do.
   /// Errors: of the spool.
   [[nodiscard]] Result<void> LookAt(Look& look);
@@ -146,6 +158,7 @@ class Settler {
   Listeners const listeners_;
   Logger const logger_;
   HeldBack held_back_;
+  AfterRules after_;
   Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
       ACQUIRED_BEFORE(lock_order::kBehindLeaves);
   CondVar changed_;

@@ -2,8 +2,51 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace tusfs {
+namespace {
+
+/// The rule that decides what files of this very pattern wait for; nullptr where none does.
+PathRule const* RuleOf(std::vector<PathRule> const& rules, std::string const& pattern) {
+  auto const found = std::ranges::find_if(rules, [&](PathRule const& rule) {
+    return !rule.after.empty() && std::ranges::any_of(rule.files, [&](Glob const& glob) {
+      return glob.text() == pattern;
+    });
+  });
+  return found == rules.end() ? nullptr : &*found;
+}
+
+/// Follows the rules from the last one of `way` on, back to the first one.
+bool ComesBack(std::vector<PathRule> const& rules, std::vector<PathRule const*>& way) {
+  for (auto const& pattern : way.back()->after) {
+    auto const* const next = RuleOf(rules, pattern);
+    if (next == nullptr) continue;
+    if (next == way.front()) return true;
+    if (std::ranges::find(way, next) != way.end()) continue;
+    way.push_back(next);
+    if (ComesBack(rules, way)) return true;
+    way.pop_back();
+  }
+  return false;
+}
+
+/// Rules whose files wait for each other, where their patterns say so themselves.
+std::optional<std::string> CircleIn(std::vector<PathRule> const& rules) {
+  for (auto const& rule : rules) {
+    std::vector<PathRule const*> way{&rule};
+    if (!ComesBack(rules, way)) continue;
+    std::string places;
+    for (auto const* const one : way) places += one->place + ", ";
+    return places + "back to " + rule.place +
+           ": the files of these rules wait for each other (after): leave one of them out";
+  }
+  return std::nullopt;
+}
+
+}  // namespace
 
 Result<PublishRules> PublishRulesOf(Options const& options) {
   bool const asks =
@@ -29,6 +72,7 @@ Result<PublishRules> PublishRulesOf(Options const& options) {
   if (checks && options.publish_interrupted) {
     return Fail(EINVAL, "--check interrupts what --interrupted=publish publishes: use one of them");
   }
+  if (auto const circle = CircleIn(options.rules)) return Fail(EINVAL, *circle);
   return PublishRules{.ignored = GlobsOf(options.ignore),
                       .temporary = GlobsOf(options.temporary),
                       .publish_unknown = options.publish_unknown,

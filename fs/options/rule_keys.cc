@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "options/values.h"
+#include "uploader/after_pattern.h"
 
 namespace tusfs {
 namespace {
@@ -51,6 +52,19 @@ RuleKey PathRow() {
           }};
 }
 
+RuleKey AfterRow() {
+  return {"after",
+          "GLOB",
+          "a pattern, which may have {dir}, {stem} and {name}",
+          Setting::Kind::kList,
+          [](PathRule& rule, std::string const& text) -> Result<void> {
+            if (auto const glob = FillIn(text, "dir/stem.ext"); !glob) return Failure(glob.error());
+            rule.after.push_back(text);
+            return {};
+          },
+          [](PathRule const& rule) { return rule.after; }};
+}
+
 RuleKey MetadataRow() {
   return {"metadata",
           "KEY=TEMPLATE",
@@ -75,6 +89,7 @@ std::vector<RuleKey> MakeRuleKeys() {
       KeyRow<&R::verify>("verify", "HOW", Choice<Verification>(WordsOfVerify())),
       KeyRow<&R::start>("start", "WHEN", start),
       KeyRow<&R::priority>("priority", "WHICH", priority),
+      AfterRow(),
   };
 }
 

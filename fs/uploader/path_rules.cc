@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "uploader/after_pattern.h"
+
 namespace tusfs {
 namespace {
 
@@ -48,6 +50,19 @@ std::optional<StartOf> PathRules::StartOfFile(std::string_view path) const {
 
 std::optional<Priority> PathRules::PriorityOf(std::string_view path) const {
   return FirstWord(rules_, &PathRule::priority, path);
+}
+
+std::vector<Glob> PathRules::AwaitedBy(std::string_view path) const {
+  std::vector<Glob> globs;
+  std::optional<std::vector<std::string>> names;
+  for (auto const& rule : rules_) {
+    if (rule.after.empty()) continue;
+    if (!names) names = NamesOfPath(path);
+    if (!Matches(rule, *names)) continue;
+    for (auto const& pattern : rule.after) globs.push_back(FillIn(pattern, path).value());
+    break;
+  }
+  return globs;
 }
 
 bool PathRules::SaysPriorities() const {

@@ -37,7 +37,8 @@ struct PathRule {
   std::vector<tus::MetadataTemplate> metadata{};  ///< an empty value leaves the key out
   std::optional<StartOf> start{};
   std::optional<Priority> priority{};
-  std::string place{};  ///< FILE:LINE, for a person; a daemon has none
+  std::vector<std::string> after{};  ///< patterns as FillIn takes them (after_pattern.h)
+  std::string place{};               ///< FILE:LINE, for a person; a daemon has none
 };
 
 class PathRules {
@@ -50,6 +51,9 @@ class PathRules {
   [[nodiscard]] std::optional<Verification> VerifyOf(std::string_view path) const;
   [[nodiscard]] std::optional<StartOf> StartOfFile(std::string_view path) const;
   [[nodiscard]] std::optional<Priority> PriorityOf(std::string_view path) const;
+
+  /// Those that the file at `path` is to be published after.
+  [[nodiscard]] std::vector<Glob> AwaitedBy(std::string_view path) const;
 
   /// Whether there is any file that does not simply go in its turn.
   [[nodiscard]] bool SaysPriorities() const;

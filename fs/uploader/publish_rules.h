@@ -48,6 +48,7 @@ enum class Hold {
   kManual,
   kWritten,
   kCompanion,  ///< another file beside it to go, which says that it is not finished
+  kAfter,      ///< others, which have to be on the server first
 };
 
 struct PublishRules {
@@ -70,8 +71,8 @@ struct PublishRules {
   /// Whether the file becomes finished in time, unless something holds it.
   [[nodiscard]] bool Settles(Inode const& inode) const;
 
-  /// What a file that settles waits for besides. Never kCompanion, which is for those to find who
-  /// have the catalog.
+  /// What a file that settles waits for besides. Never kCompanion or kAfter, which are for those to
+  /// find who have the catalog.
   [[nodiscard]] Hold HoldOf(Inode const& inode, std::string_view path) const;
 
   /// What its bytes are held against before it becomes finished: nothing, once somebody has said

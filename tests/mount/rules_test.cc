@@ -115,6 +115,53 @@ TEST_F(RulesMountTest, WhichGoBeforeWhichIsSaidByRules) {
   EXPECT_LT(uploaded("b"), uploaded("a.low"));
 }
 
+TEST_F(RulesMountTest, ASidecarIsPublishedWhenItsMediaAreWhateverBecomesOfTheDaemon) {
+  Configure("settle = 0.2\n[[rule]]\npath = \"*.xml\"\nafter = \"{dir}/{stem}.mov\"\n");
+  Mount();
+  OpenFile media(*mount_ / "clip.mov");
+  media.Write("half of it");
+  WriteFile(*mount_ / "clip.xml", "<clip/>");
+  WriteFile(*mount_ / "other.xml", "<clip/>");
+  ASSERT_TRUE(WaitFor([&] { return mount_->State("other.xml") == "uploaded"; }));
+  ASSERT_TRUE(WaitFor([&] {
+    return mount_->Listed("clip.xml")["error"] ==
+           "waits until another file is on the server: clip.mov";
+  })) << mount_->Listed("clip.xml");
+  auto const daemon = mount_->DaemonPid();
+  ::kill(daemon, SIGKILL);
+  media.Write(", the rest");
+  ASSERT_TRUE(WaitFor([&] { return mount_->DaemonPid() != daemon; }));
+  SendMarker(*mount_, "marker");
+  EXPECT_EQ(mount_->State("clip.xml"), "settling");
+  EXPECT_EQ(server_->Published("clip.xml"), 0);
+  EXPECT_EQ(media.Close(), 0);
+  EXPECT_EQ(TusfsCtl({"wait", mount_->mountpoint()}).code, 0) << "nobody has to do anything";
+  EXPECT_EQ(mount_->State("clip.xml"), "uploaded");
+  auto const uploaded = [&](std::string const& name) {
+    return mount_->Log().find("uploaded path=\"" + name + "\"");
+  };
+  ASSERT_TRUE(WaitFor([&] { return uploaded("clip.xml") != std::string::npos; }));
+  EXPECT_LT(uploaded("clip.mov"), uploaded("clip.xml"));
+}
+
+TEST_F(RulesMountTest, WhoWaitsForAnInterruptedFileIsNamedAndPublishedByAPersonsWord) {
+  Configure("settle = 0.2\n[[rule]]\npath = \"*.done\"\nafter = \"*\"\n");
+  Mount();
+  ChildProcess writer;
+  writer.Start(
+      {"sh", "-c", "exec 3> '" + (*mount_ / "clip").string() + "'; echo x >&3; kill -KILL $$"},
+      dir_ / "out", dir_ / "err");
+  ASSERT_TRUE(writer.Wait(std::chrono::seconds(20)));
+  ASSERT_TRUE(WaitFor([&] { return mount_->State("clip") == "interrupted"; }));
+  WriteFile(*mount_ / "card.done", "");
+  auto const waited = TusfsCtl({"wait", mount_->mountpoint()});
+  EXPECT_EQ(waited.code, 1);
+  EXPECT_THAT(waited.out, HasSubstr("waits until another file is on the server: clip"));
+  EXPECT_THAT(mount_->Log(), HasSubstr("file is held back until others are on the server"));
+  EXPECT_EQ(TusfsCtl({"publish", *mount_ / "card.done"}).code, 0);
+  ASSERT_TRUE(WaitFor([&] { return mount_->State("card.done") == "uploaded"; }));
+}
+
 TEST_F(RulesMountTest, AReloadTakesOtherRules) {
   Configure("[[rule]]\npath = \"*.mov\"\nsettle = 3600\n");
   Mount();

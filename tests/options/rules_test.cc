@@ -27,6 +27,7 @@ constexpr char const* kAllKeys =
     "verify = \"head\"\n"
     "start = \"closed\"\n"
     "priority = \"low\"\n"
+    "after = [\"{dir}/{stem}.mov\", \"*.wav\"]\n"
     "\n"
     "[[rule]]\n"
     "path = \"*\"\n"
@@ -72,12 +73,13 @@ TEST_F(RulesTest, EveryKeyIsTakenWithTheLineOfItsRule) {
   EXPECT_EQ(first.verify, Verification::kHead);
   EXPECT_EQ(first.start, StartOf::kClosed);
   EXPECT_EQ(first.priority, Priority::kLow);
+  EXPECT_THAT(first.after, ElementsAre("{dir}/{stem}.mov", "*.wav"));
   ASSERT_THAT(first.metadata, SizeIs(2));
   EXPECT_EQ(first.metadata[0].value, "däilies");
   EXPECT_THAT(first.place, EndsWith("rig.toml:2"));
   EXPECT_EQ(rules[1].start, StartOf::kStreaming);
   EXPECT_EQ(rules[1].settle, std::nullopt) << "what is not said is nothing";
-  EXPECT_THAT(rules[1].place, EndsWith("rig.toml:11"));
+  EXPECT_THAT(rules[1].place, EndsWith("rig.toml:12"));
 }
 
 TEST_F(RulesTest, ADaemonGetsThemAsTheyWereWritten) {
@@ -94,6 +96,8 @@ TEST_F(RulesTest, ADaemonGetsThemAsTheyWereWritten) {
 
 TEST_F(RulesTest, AMistakeNamesItsLineItsKeyAndWhatThatTakes) {
   for (auto const& [text, said] : std::vector<std::pair<std::string, std::string>>{
+           {"[[rule]]\npath = \"*\"\nafter = [\"*\", \"{stam}\"]\n",
+            "rig.toml:3: after of a rule is '{stam}': braces are for {dir}, {stem} and {name}"},
            {"[[rule]]\npath = \"*\"\nafer = \"x\"\n",
             "rig.toml:3: unknown key 'afer' of a rule: it has path, metadata, settle"},
            {"[[rule]]\npath = \"*\"\nsettle = -1\n",
@@ -146,6 +150,20 @@ TEST_F(RulesTest, ARuleWithTheCommandNeedsOneToAsk) {
   std::string const rule = "[[rule]]\npath = \"*.mov\"\nfinish = \"command\"\n";
   EXPECT_THAT(Refusal(rule), HasSubstr("rig.toml:1: a rule with finish = \"command\" needs"));
   EXPECT_THAT(Parsed("finish-command = \"check\"\n" + rule).finish_command, ElementsAre("check"));
+}
+
+TEST_F(RulesTest, RulesWhosePatternsAreACircleAreRefused) {
+  EXPECT_THAT(Refusal("[[rule]]\npath = \"*.xml\"\nafter = \"*.xml\"\n"),
+              HasSubstr("rig.toml:1: the files of these rules wait for each other (after)"));
+  EXPECT_THAT(Refusal("[[rule]]\npath = \"*.xml\"\nafter = [\"x\", \"*.mov\"]\n"
+                      "[[rule]]\npath = [\"*.wav\", \"*.mov\"]\nafter = \"*.mhl\"\n"
+                      "[[rule]]\npath = \"*.mhl\"\nafter = \"*.xml\"\n"),
+              AllOf(HasSubstr("rig.toml:4, "), HasSubstr("rig.toml:7, back to "),
+                    HasSubstr("leave one of them out")));
+  EXPECT_THAT(Parsed("[[rule]]\npath = \"*.xml\"\nafter = \"*.mov\"\n"
+                     "[[rule]]\npath = \"*.mhl\"\nafter = [\"*.xml\", \"*.mov\"]\n")
+                  .rules,
+              SizeIs(2));
 }
 
 TEST_F(RulesTest, NoRuleLeavesOutWhatThePresetNeeds) {
