@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
+#include <iterator>
+#include <utility>
 
 #include "base/block_digest.h"
 #include "base/text.h"
@@ -223,6 +226,7 @@ Result<std::optional<std::uint64_t>> Shrinker::DropInterrupted(InodeId id) {
 
 Result<Shrinker::Outlook> Shrinker::LookAhead(bool trims, std::stop_token stop) const {
   Outlook outlook;
+  Links links;
   InodeId after = 0;
   for (bool more = true; more && !stop.stop_requested();) {
     // Pages, so that nobody else waits for long.
@@ -234,37 +238,66 @@ Result<Shrinker::Outlook> Shrinker::LookAhead(bool trims, std::stop_token stop) 
         after = id;
         auto const inode = GetInode(view, id);
         if (!inode || inode->links == 0) continue;
-        if (auto added = AddTo(outlook, view, *inode, trims); !added) return added;
+        if (auto added = AddTo(outlook, links, view, *inode, trims); !added) return added;
       }
       return {};
     });
     if (!looked) return Failure(looked.error());
   }
+  AddWaiting(outlook, std::move(links));
   std::ranges::sort(outlook.interrupted, {}, &Outlook::Interrupted::since);
   return outlook;
 }
 
-Result<void> Shrinker::AddTo(Outlook& outlook, View const& view, Inode const& inode,
+Result<void> Shrinker::AddTo(Outlook& outlook, Links& links, View const& view, Inode const& inode,
                              bool trims) const {
   auto const path = PathOf(view, inode);
   if (!path) return Failure(path.error());
+  auto const target = TargetPath(*path);
+  bool const says_after = rules_.by_path.SaysAfter();
   if (open_.Count(inode.id).writing > 0 || life::IsBeingWritten(inode)) {
     // Of what is not sent before it is closed, nothing is ever confirmed before.
-    bool const streams = rules_.by_path.StartOfFile(TargetPath(*path)) != StartOf::kClosed;
+    bool const streams = rules_.by_path.StartOfFile(target) != StartOf::kClosed;
     outlook.goes_on = outlook.goes_on || (trims && streams);
+    if (says_after) links.stuck.push_back({.path = target});
     return {};
   }
   auto const upload = FindUpload(view, inode.upload);
   if (!upload) return Failure(upload.error());
   auto const bytes = inode.size - std::min(inode.size, inode.trimmed);
   if (!WaitsForSomebody(inode, *path, *upload, rules_)) {
-    outlook.goes_on = outlook.goes_on || bytes > 0;
+    bool const may_wait = says_after && rules_.Settles(inode) && !inode.approved;
+    auto awaits = may_wait ? rules_.by_path.AwaitedBy(*path) : std::vector<Glob>();
+    if (awaits.empty()) {
+      outlook.goes_on = outlook.goes_on || bytes > 0;
+    } else {
+      links.waiting.push_back({target, std::move(awaits), bytes});
+    }
     return {};
   }
   outlook.stuck += bytes;
+  if (says_after && !rules_.IgnoredBy(*path)) links.stuck.push_back({.path = target});
   bool const may_be_dropped = life::IsInterrupted(inode) && inode.trimmed == 0 && bytes > 0;
   if (may_be_dropped) outlook.interrupted.push_back({.since = inode.changed, .inode = inode.id});
   return {};
+}
+
+void Shrinker::AddWaiting(Outlook& outlook, Links links) {
+  auto& waiting = links.waiting;
+  while (!links.stuck.empty() && !waiting.empty()) {
+    auto const names = NamesOfPath(links.stuck.back().path);
+    links.stuck.pop_back();
+    auto const waits = [&](Link const& link) {
+      return std::ranges::any_of(link.awaits,
+                                 [&](Glob const& glob) { return glob.Matches(names); });
+    };
+    auto const gone = std::partition(waiting.begin(), waiting.end(), std::not_fn(waits));
+    for (auto link = gone; link != waiting.end(); ++link) outlook.stuck += link->bytes;
+    links.stuck.insert(links.stuck.end(), std::make_move_iterator(gone),
+                       std::make_move_iterator(waiting.end()));
+    waiting.erase(gone, waiting.end());
+  }
+  for (auto const& link : waiting) outlook.goes_on = outlook.goes_on || link.bytes > 0;
 }
 
 }  // namespace tusfs

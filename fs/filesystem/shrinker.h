@@ -85,8 +85,21 @@ class Shrinker {
     std::uint64_t end = 0;     ///< and that have to go now
   };
   [[nodiscard]] static Result<Trimmed> NoteTrimmed(Transaction& transaction, InodeId inode);
-  [[nodiscard]] Result<void> AddTo(Outlook& outlook, View const& view, Inode const& inode,
-                                   bool trims) const;
+  /// A file that waits for others by a rule (after), or one that nobody will send by himself.
+  struct Link {
+    std::string path;  ///< under which it will be declared
+    std::vector<Glob> awaits{};
+    std::uint64_t bytes = 0;
+  };
+  /// Where no rule says `after`, both are empty.
+  struct Links {
+    std::vector<Link> waiting;
+    std::vector<Link> stuck;
+  };
+  [[nodiscard]] Result<void> AddTo(Outlook& outlook, Links& links, View const& view,
+                                   Inode const& inode, bool trims) const;
+  /// Of those that wait: who waits for what is stuck is stuck, too.
+  static void AddWaiting(Outlook& outlook, Links links);
   /// `may_go`: looks at the file inside the transaction; false leaves it. `fate`: of what was not
   /// uploaded.
   [[nodiscard]] Result<bool> RemoveFile(

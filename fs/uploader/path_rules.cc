@@ -65,6 +65,10 @@ std::vector<Glob> PathRules::AwaitedBy(std::string_view path) const {
   return globs;
 }
 
+bool PathRules::SaysAfter() const {
+  return std::ranges::any_of(rules_, [](PathRule const& rule) { return !rule.after.empty(); });
+}
+
 bool PathRules::SaysPriorities() const {
   return std::ranges::any_of(rules_,
                              [](PathRule const& rule) { return rule.priority.has_value(); });

@@ -55,6 +55,9 @@ class PathRules {
   /// Those that the file at `path` is to be published after.
   [[nodiscard]] std::vector<Glob> AwaitedBy(std::string_view path) const;
 
+  /// Whether there is any file that may have to wait so.
+  [[nodiscard]] bool SaysAfter() const;
+
   /// Whether there is any file that does not simply go in its turn.
   [[nodiscard]] bool SaysPriorities() const;
 

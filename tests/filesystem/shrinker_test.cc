@@ -80,6 +80,32 @@ TEST_F(ShrinkerTest, WhatIsNotSentBeforeItIsClosedCannotBeTrimmedMeanwhile) {
   EXPECT_FALSE(LookAhead(true).goes_on);
 }
 
+TEST_F(ShrinkerTest, WhatWaitsForSomethingThatIsStuckIsStuckToo) {
+  std::vector<PathRule> const rules{{.files = GlobsOf({"*.xml"}), .after = {"{stem}.mov"}},
+                                    {.files = GlobsOf({"*.mhl"}), .after = {"*.xml"}}};
+  rules_.by_path = PathRules(rules);
+  FileThatIs("clip.mhl", Content::kSettling);
+  auto const sidecar = FileThatIs("clip.xml", Content::kSettling);
+  auto const media = FileThatIs("clip.mov", Content::kInterrupted);
+  auto const outlook = LookAhead();
+  EXPECT_FALSE(outlook.goes_on);
+  EXPECT_EQ(outlook.stuck, 30U);
+  ASSERT_EQ(outlook.interrupted.size(), 1U) << "they may not be dropped for that";
+  ChangeRow(sidecar, [](Inode& row) { row.approved = true; });
+  EXPECT_TRUE(LookAhead().goes_on) << "somebody wants it sent";
+  ChangeRow(sidecar, [](Inode& row) { row.approved = false; });
+  ChangeRow(media, [](Inode& row) { row.content = Content::kFinished; });
+  EXPECT_TRUE(LookAhead().goes_on);
+  EXPECT_EQ(LookAhead().stuck, 0U);
+}
+
+TEST_F(ShrinkerTest, WhatWaitsForAFileThatIsBeingWrittenDoesNotGoMeanwhile) {
+  rules_.by_path = PathRules({{.files = GlobsOf({"*.xml"}), .after = {"*.mov"}}});
+  FileThatIs("clip.xml", Content::kSettling);
+  HaveOpen(FileThatIs("clip.mov", Content::kWriting), O_WRONLY);
+  EXPECT_FALSE(LookAhead().goes_on);
+}
+
 // ---- access times
 
 TEST_F(ShrinkerTest, AnAccessCountsOnceForEachChangeAndOnceADay) {
