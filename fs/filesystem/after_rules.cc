@@ -1,8 +1,8 @@
 #include "filesystem/after_rules.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <set>
-#include <stop_token>
 
 #include "base/text.h"
 #include "catalog/life.h"
@@ -13,10 +13,14 @@
 namespace tusfs {
 namespace {
 
-bool Matches(std::vector<Glob> const& globs, std::string const& path) {
-  if (globs.empty()) return false;
-  auto const names = NamesOfPath(path);
+bool Matches(std::vector<Glob> const& globs, std::vector<std::string> const& names) {
   return std::ranges::any_of(globs, [&](Glob const& glob) { return glob.Matches(names); });
+}
+
+std::string PathOfNames(std::vector<std::string> const& names) {
+  std::string path;
+  for (auto const& name : names) path += (path.empty() ? "" : "/") + name;
+  return path;
 }
 
 /// All that can be reached from the first of `count` files by `leads`, which says whether the
@@ -45,7 +49,7 @@ std::set<std::size_t> Reach(std::size_t count, Leads const& leads) {
 
 }  // namespace
 
-Result<bool> AfterRules::Holds(InodeId inode, std::string const& path) {
+Result<bool> AfterRules::Holds(InodeId inode, std::string const& path, Others& others) {
   auto awaits = rules_.by_path.AwaitedBy(path);
   if (awaits.empty()) {
     Forget(inode);
@@ -53,17 +57,23 @@ Result<bool> AfterRules::Holds(InodeId inode, std::string const& path) {
   }
   if (auto const last = AwaitedBy(inode)) {
     auto const other = Find(*last);
+    if (!other) return Failure(other.error());
     // Whether one that waits itself still counts depends on others.
-    if (other && other->awaits.empty() && Matches(awaits, other->path)) return true;
+    bool const is_known = *other && (*other)->awaits.empty();
+    if (is_known && Matches(awaits, (*other)->names)) return true;
   }
-  auto const found = Search({inode, path, std::move(awaits)});
-  if (!found) return Failure(found.error());
-  if (*found == 0) {
+  if (!others) {
+    auto all = FindAll();
+    if (!all) return Failure(all.error());
+    others = *std::move(all);
+  }
+  auto const found = Search({inode, NamesOfPath(path), std::move(awaits)}, *others);
+  if (found == 0) {
     Forget(inode);
     return false;
   }
   MutexLock lock(mutex_);
-  awaited_[inode] = *found;
+  awaited_[inode] = found;
   return true;
 }
 
@@ -83,46 +93,54 @@ std::size_t AfterRules::Count() const {
   return awaited_.size();
 }
 
-std::optional<AfterRules::Other> AfterRules::Find(InodeId id) const {
-  auto const found = store_.Read([&](View const& view) -> Result<std::optional<Other>> {
+Result<std::optional<AfterRules::Other>> AfterRules::Find(InodeId id) const {
+  return store_.Read([&](View const& view) -> Result<std::optional<Other>> {
     auto const inode = GetInode(view, id);
+    if (!inode && inode.error().code != ENOENT) return Failure(inode.error());
     bool const counts =
         inode && inode->links > 0 && inode->type == FileType::kRegular && !life::IsUploaded(*inode);
     if (!counts) return std::optional<Other>();
     auto const path = PathOf(view, *inode);
+    if (!path && path.error().code != ENOENT) return Failure(path.error());
     if (!path || rules_.IgnoredBy(*path)) return std::optional<Other>();
-    Other other{id, TargetPath(*path), {}};
+    Other other{id, NamesOfPath(TargetPath(*path)), {}};
     bool const is_ready = rules_.Settles(*inode) && rules_.HoldOf(*inode, *path) == Hold::kNone;
     if (is_ready && !inode->approved) other.awaits = rules_.by_path.AwaitedBy(*path);
     return std::optional(std::move(other));
   });
-  return found.value_or(std::nullopt);
 }
 
-Result<InodeId> AfterRules::Search(Other const& file) const {
-  InodeId blocker = 0;
-  std::vector<Other> waiting;
-  std::stop_source enough;
-  auto const visited = VisitWork(store_, enough.get_token(), [&](InodeId id) {
-    if (id == file.inode || blocker != 0) return;
+Result<std::vector<AfterRules::Other>> AfterRules::FindAll() const {
+  std::vector<Other> others;
+  std::optional<Error> trouble;
+  auto const visited = VisitWork(store_, {}, [&](InodeId id) {
     auto other = Find(id);
-    if (!other) return;
-    if (!other->awaits.empty()) {
-      waiting.push_back(*std::move(other));
-    } else if (Matches(file.awaits, other->path)) {
-      blocker = id;
-      enough.request_stop();
-    }
+    if (!other) trouble = other.error();
+    if (other && *other) others.push_back(**std::move(other));
   });
   if (!visited) return Failure(visited.error());
-  return blocker != 0 ? blocker : SearchAmong(file, waiting);
+  if (trouble) return Failure(*trouble);
+  return others;
 }
 
-InodeId AfterRules::SearchAmong(Other const& file, std::vector<Other> const& waiting) const {
+InodeId AfterRules::Search(Other const& file, std::vector<Other> const& others) const {
   std::vector<Other const*> all{&file};
-  for (auto const& other : waiting) all.push_back(&other);
+  for (auto const& other : others) {
+    if (other.inode == file.inode) continue;
+    if (!other.awaits.empty()) {
+      all.push_back(&other);
+    } else if (Matches(file.awaits, other.names)) {
+      return other.inode;
+    }
+  }
+  return SearchAmong(all);
+}
+
+// Among those that wait themselves; the first of `all` is the file that is asked about.
+InodeId AfterRules::SearchAmong(std::vector<Other const*> const& all) const {
+  auto const& file = *all.front();
   auto const waits = [&](std::size_t one, std::size_t for_other) {
-    return Matches(all[one]->awaits, all[for_other]->path);
+    return Matches(all[one]->awaits, all[for_other]->names);
   };
   auto const ahead = Reach(all.size(), waits);
   if (ahead.empty()) return 0;
@@ -139,9 +157,10 @@ InodeId AfterRules::SearchAmong(Other const& file, std::vector<Other> const& wai
     passed = i;
   }
   if (passed != 0) {
-    logger_->Tell(LogLevel::kWarn, {.file = file.path},
+    auto const path = PathOfNames(file.names);
+    logger_->Tell(LogLevel::kWarn, {.file = path},
                   "files wait for each other, the oldest goes first path=\"{}\" other=\"{}\"",
-                  Printable(file.path), Printable(all[passed]->path));
+                  Printable(path), Printable(PathOfNames(all[passed]->names)));
   }
   return 0;
 }

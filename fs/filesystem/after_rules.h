@@ -6,8 +6,8 @@
 // oldest goes first. Nothing of it is in the catalog: it is found anew after a restart.
 //
 // Holds is the settler's, and looks at every file that is not uploaded only where the one that it
-// found last keeps the file back no more. The others may be called on any thread; a leaf among the
-// locks.
+// found last keeps the file back no more, and then once for all files that settle together. The
+// others may be called on any thread; a leaf among the locks.
 #pragma once
 
 #include <cstddef>
@@ -31,9 +31,19 @@ class AfterRules {
   AfterRules(Store const& store, PublishRules const& rules, Logger logger)
       : store_(store), rules_(rules), logger_(std::move(logger)) {}
 
-  /// Whether the file at `path`, which has settled, has to wait for another one. Errors: the
-  /// catalog's.
-  [[nodiscard]] Result<bool> Holds(InodeId inode, std::string const& path) EXCLUDES(mutex_);
+  /// A file that is not uploaded yet.
+  struct Other {
+    InodeId inode = 0;
+    std::vector<std::string> names;  ///< of the path under which it will be declared
+    std::vector<Glob> awaits;        ///< where nothing but others keeps it back
+  };
+  /// All of them at one time; nothing until somebody has to know.
+  using Others = std::optional<std::vector<Other>>;
+
+  /// Whether the file at `path`, which has settled, has to wait for another one. `others` is empty
+  /// for the first of the files that settle together. Errors: the catalog's.
+  [[nodiscard]] Result<bool> Holds(InodeId inode, std::string const& path, Others& others)
+      EXCLUDES(mutex_);
 
   /// The file does not wait any more, or not for this.
   void Forget(InodeId inode) EXCLUDES(mutex_);
@@ -45,17 +55,12 @@ class AfterRules {
   [[nodiscard]] std::size_t Count() const EXCLUDES(mutex_);
 
  private:
-  /// A file that is not uploaded yet.
-  struct Other {
-    InodeId inode = 0;
-    std::string path;          ///< under which it will be declared
-    std::vector<Glob> awaits;  ///< where nothing but others keeps it back
-  };
-  /// Nothing where nobody waits for it.
-  [[nodiscard]] std::optional<Other> Find(InodeId inode) const;
+  /// Nothing where nobody waits for it. Errors: the catalog's.
+  [[nodiscard]] Result<std::optional<Other>> Find(InodeId inode) const;
+  [[nodiscard]] Result<std::vector<Other>> FindAll() const;
   /// Who keeps `file` back; 0: nobody.
-  [[nodiscard]] Result<InodeId> Search(Other const& file) const;
-  [[nodiscard]] InodeId SearchAmong(Other const& file, std::vector<Other> const& waiting) const;
+  [[nodiscard]] InodeId Search(Other const& file, std::vector<Other> const& others) const;
+  [[nodiscard]] InodeId SearchAmong(std::vector<Other const*> const& all) const;
 
   Store const& store_;
   PublishRules const& rules_;

@@ -247,6 +247,7 @@ Settler::Finding Settler::Examine(Candidate candidate) {
 
 Settler::Group Settler::Choose(std::vector<InodeId> const& inodes) {
   Group candidates;
+  AfterRules::Others others;
   for (auto const id : inodes) {
     Look look{.candidate = {.inode = id, .finishes = false}};
     auto const looked = LookAt(look);
@@ -268,7 +269,7 @@ Settler::Group Settler::Choose(std::vector<InodeId> const& inodes) {
       bool const is_whole = look.hold != Hold::kWritten || !candidate.version->HasHoles();
       candidate.finishes = candidate.finishes && is_whole;
       if (is_whole && look.hold == Hold::kWritten) look.hold = Hold::kNone;
-      if (candidate.finishes && IsAfterOthers(candidate)) {
+      if (candidate.finishes && IsAfterOthers(candidate, others)) {
         candidate.finishes = candidate.is_checked = false;
         look.hold = Hold::kAfter;
         LookAgain(id);
@@ -283,12 +284,12 @@ Settler::Group Settler::Choose(std::vector<InodeId> const& inodes) {
   return candidates;
 }
 
-bool Settler::IsAfterOthers(Candidate const& candidate) {
+bool Settler::IsAfterOthers(Candidate const& candidate, AfterRules::Others& others) {
   if (candidate.is_approved) {
     after_.Forget(candidate.inode);
     return false;
   }
-  auto const holds = after_.Holds(candidate.inode, candidate.path);
+  auto const holds = after_.Holds(candidate.inode, candidate.path, others);
   if (!holds) {
     logger_->Tell(LogLevel::kWarn, {.file = candidate.path},
                   "it cannot be seen whom a file waits for path=\"{}\" error=\"{}\"",

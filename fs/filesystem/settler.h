@@ -133,7 +133,7 @@ class Settler {
   };
   [[nodiscard]] Group Choose(std::vector<InodeId> const& inodes);
   /// Whether others have to be on the server before it (after_rules.h).
-  [[nodiscard]] bool IsAfterOthers(Candidate const& candidate);
+  [[nodiscard]] bool IsAfterOthers(Candidate const& candidate, AfterRules::Others& others);
   /// What the catalog says of the candidate; without a version where there is nothing to do.
   /// Errors: of the spool.
   [[nodiscard]] Result<void> LookAt(Look& look);
