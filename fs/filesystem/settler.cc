@@ -23,7 +23,7 @@ constexpr int kTicks = 40;                         // of the grid, in a quiet ti
 constexpr std::chrono::milliseconds kLongestTick{50};
 /// Of files that wait for others: as many are looked at as cost little, however many there are.
 constexpr std::chrono::milliseconds kLookPause{500};
-constexpr std::chrono::microseconds kLookPauseOfEach{200};
+constexpr std::chrono::microseconds kLookPauseOfEach{1000};
 
 // Its writers have closed it, and it is neither on its way nor lost.
 bool Waits(Inode const& inode) { return inode.type == FileType::kRegular && life::IsClosed(inode); }
