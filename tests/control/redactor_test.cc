@@ -56,11 +56,11 @@ TEST(RedactorTest, EscapesOfUrlsJsonAndTheLogHideNoName) {
     auto const token = redactor.Path(name);
     std::string upper;
     std::string lower;
-    for (unsigned char const c : name) {
+    for (char const c : name) {
       char digits[8];
-      std::snprintf(digits, sizeof digits, "%%%02X", c);
+      std::snprintf(digits, sizeof digits, "%%%02X", static_cast<unsigned char>(c));
       upper += digits;
-      std::snprintf(digits, sizeof digits, "%%%02x", c);
+      std::snprintf(digits, sizeof digits, "%%%02x", static_cast<unsigned char>(c));
       lower += digits;
     }
     EXPECT_EQ(redactor.Text(upper), token);

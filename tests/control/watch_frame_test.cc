@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <clocale>
+#include <initializer_list>
 
 namespace tusfs {
 namespace {
@@ -73,7 +74,7 @@ TEST_F(WatchFrameTest, ItIsNeverLargerThanTheWindow) {
     AddSending("on-the-way-" + std::to_string(i));
   }
   for (std::size_t columns = 1; columns <= 120; columns += 7) {
-    for (std::size_t const rows : {1, 2, 5, 24, 200}) {
+    for (auto const rows : std::initializer_list<std::size_t>{1, 2, 5, 24, 200}) {
       auto const lines = Lines({.columns = columns, .rows = rows});
       EXPECT_LE(lines.size(), rows);
       for (auto const& line : lines) EXPECT_LE(line.size(), columns) << line;

@@ -73,7 +73,7 @@ class LedgerKeeperTest : public testing::Test {
     return store.Read([](View const& view) { return ListProofs(view, 1000); }).value();
   }
 
-  SystemClock const clock_;
+  SystemClock const clock_{};
   tusfs_testing::TempDir const dir_;
   std::filesystem::path const ledger_ = dir_ / "ledger";
   Inode file_;
