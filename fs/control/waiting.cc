@@ -128,6 +128,10 @@ class Waiting {
     std::vector<json> stuck;
     std::string beneath;
     for (auto& wait : waits_) {
+      // What it was told may be old, or nothing yet.
+      if (auto const backlog = Request(wait.place, "backlog")) {
+        wait.beneath = BeneathIn(*backlog);
+      }
       std::uint64_t going_there = wait.beneath.Going();
       if (wait.beneath.All() > 0) {
         beneath += "tusfsctl: '" + Printable(wait.place.mount.mount) +

@@ -129,6 +129,7 @@ TEST_F(ImportTest, WhoeverAsksIsToldOfWhatIsNotInTheMountYet) {
     EXPECT_EQ(waited.code, 3) << command << waited.err;
     EXPECT_THAT(waited.err, HasSubstr(sentence)) << command;
   }
+  EXPECT_EQ(TusfsCtl({"wait", mountpoint, "--timeout", "0"}).code, 3) << "before it is told";
   EXPECT_THAT(TusfsCtl({"status", mountpoint}).out,
               ::testing::AllOf(HasSubstr(sentence), HasSubstr("99%")));
   EXPECT_THAT(TusfsCtl({"status", "--check", mountpoint}).out, HasSubstr(sentence));
