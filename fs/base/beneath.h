@@ -25,8 +25,8 @@ struct FilesBeneath {
 /// What ToText has made; zeros of anything else.
 [[nodiscard]] FilesBeneath BeneathOf(std::string const& text);
 
-/// For a person: "1 file beneath the mount is not taken in yet, 2 files are left there"; empty
-/// where there is nothing to say.
+/// For a person: "1 file beneath the mount is not taken in yet, 2 files are left beneath the
+/// mount"; empty where there is nothing to say.
 [[nodiscard]] std::string Describe(FilesBeneath const& beneath);
 
 }  // namespace tusfs
