@@ -11,7 +11,6 @@
 #include <sstream>
 #include <utility>
 
-#include "base/access_token.h"
 #include "base/file.h"
 
 namespace tusfs {
@@ -33,14 +32,6 @@ bool IsProgram(std::string const& path) {
   struct stat status {};
   return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
          ::access(path.c_str(), X_OK) == 0;
-}
-
-/// Empty where it has one, or is no regular file, of which only the page knows.
-std::string WhyNoToken(std::string const& path) {
-  struct stat status {};
-  if (path.empty() || ::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
-  auto const token = ReadAccessToken(path);
-  return token ? std::string() : "is no token: " + token.error().context;
 }
 
 /// As exec finds it from the daemon, whose directory is another one.
@@ -71,9 +62,6 @@ std::vector<Missing> WhatIsMissing(Options const& options) {
     if (auto const why = WhyNotReadable(path)) {
       missing.push_back({name, "is '" + path + "', which cannot be read: " + *why});
     }
-  }
-  if (auto const wrong = WhyNoToken(options.page_token_file); !wrong.empty()) {
-    missing.push_back({"page-token-file", wrong});
   }
   for (auto const& [name, words] : {std::pair("token-command", options.token_command),
                                     {"finish-command", options.finish_command},

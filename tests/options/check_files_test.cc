@@ -37,18 +37,6 @@ TEST(WhatIsMissing, NamesEachFileWithItsSettingAndTheReason) {
                           AllOf(Is("ca-file"), Says("Is a directory"))));
 }
 
-TEST(WhatIsMissing, LooksAtThePagesToken) {
-  tusfs_testing::TempDir const dir;
-  Options options;
-  options.page_token_file = dir / "token";
-  tusfs_testing::WriteFile(dir / "token", "0123456789abcdef\n");
-  EXPECT_THAT(WhatIsMissing(options), IsEmpty());
-  tusfs_testing::WriteFile(dir / "token", "s3cret\n");
-  EXPECT_THAT(WhatIsMissing(options),
-              ElementsAre(AllOf(Is("page-token-file"), Says("16 to 256 letters"),
-                                testing::Not(Says("s3cret")))));
-}
-
 TEST(WhatIsMissing, DoesNotWaitForAPipe) {
   tusfs_testing::TempDir const dir;
   ASSERT_EQ(::mkfifo((dir / "pipe").c_str(), 0600), 0);
