@@ -251,6 +251,12 @@ TEST_F(Judge, TakesARefusedHeadForNoWordAboutTheEnd) {
   EXPECT_EQ(judgement.why, "the hook says no");
 }
 
+TEST_F(Judge, TakesABrokenStatusForNoWordAboutTheEnd) {
+  Patch(Last(), Answered(999, ErrorCode::kProtocol));
+  EXPECT_EQ(facts_.end, End::kSent) << "it was lost";
+  EXPECT_EQ(Head(At(kSize)).next, Next::kComplete);
+}
+
 TEST_F(Judge, SendsADamagedBodyAgainAndAsksAfterThree) {
   auto const mismatch = Answered(460, ErrorCode::kChecksumMismatch);
   EXPECT_EQ(Patch(Last(), mismatch).next, Next::kSend);

@@ -135,7 +135,9 @@ End EndAfter(UploadFacts const& facts, SentRange const& sent, Error const& error
   // A transport that counted nothing may have sent everything.
   bool const all_left = sent.left == 0 || sent.left >= sent.end - sent.begin;
   if (!all_left || error.code == ErrorCode::kUnreachable) return End::kNotSent;
-  bool const is_word = error.http_status >= 400 && error.code != ErrorCode::kNotTus;
+  // What is no status of HTTP was broken on its way.
+  bool const is_status = error.http_status >= 400 && error.http_status < 600;
+  bool const is_word = is_status && error.code != ErrorCode::kNotTus;
   if (!is_word) return End::kSent;
   // Who waited for a lock in vain has done nothing, and whoever holds it may.
   if (error.code == ErrorCode::kLocked && error.http_status >= 500) return End::kSent;
