@@ -8,16 +8,20 @@ namespace {
 
 constexpr FileTime kNanoseconds = 1'000'000'000;
 
-}  // namespace
-
-std::string IsoWithZone(FileTime moment) {
+std::string Text(FileTime moment, char const* format) {
   auto const seconds = static_cast<std::time_t>(moment / kNanoseconds);
   std::tm parts{};
   ::gmtime_r(&seconds, &parts);
   char text[40];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S+00:00", &parts);
+  std::strftime(text, sizeof text, format, &parts);
   return text;
 }
+
+}  // namespace
+
+std::string IsoUtc(FileTime moment) { return Text(moment, "%Y-%m-%dT%H:%M:%SZ"); }
+
+std::string IsoWithZone(FileTime moment) { return Text(moment, "%Y-%m-%dT%H:%M:%S+00:00"); }
 
 std::optional<FileTime> ParseIso(std::string const& text) {
   std::tm parts{};

@@ -8,6 +8,9 @@
 
 namespace tusfs {
 
+/// "2026-11-29T14:02:11Z", to the second.
+[[nodiscard]] std::string IsoUtc(FileTime moment);
+
 /// "2026-11-29T14:02:11+00:00", to the second.
 [[nodiscard]] std::string IsoWithZone(FileTime moment);
 

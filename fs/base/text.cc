@@ -1,6 +1,8 @@
 #include "base/text.h"
 
+#include <cstddef>
 #include <cstdio>
+#include <iterator>
 
 namespace tusfs {
 
@@ -39,6 +41,47 @@ std::string Printable(std::string_view text) {
 
 std::string Counted(std::uint64_t count, std::string_view one, std::string_view more) {
   return std::to_string(count) + " " + std::string(count == 1 ? one : more);
+}
+
+std::string ShowBytes(std::uint64_t bytes) {
+  constexpr char const* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; value >= 1024 && unit + 1 < std::size(kUnits); ++unit) value /= 1024;
+  char text[32];
+  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
+  return text;
+}
+
+std::string EscapeHtml(std::string_view text) {
+  std::string escaped;
+  for (char const c : Printable(text)) {
+    switch (c) {
+      case '&':
+        escaped += "&amp;";
+        break;
+      case '<':
+        escaped += "&lt;";
+        break;
+      case '>':
+        escaped += "&gt;";
+        break;
+      case '"':
+        escaped += "&quot;";
+        break;
+      case '\'':
+        escaped += "&#39;";
+        break;
+      default:
+        escaped += c;
+    }
+  }
+  return escaped;
+}
+
+bool IsAtOrBeneath(std::string_view path, std::string_view top) {
+  if (top.empty() || path == top) return true;
+  return path.size() > top.size() && path.starts_with(top) && path[top.size()] == '/';
 }
 
 }  // namespace tusfs

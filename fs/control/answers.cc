@@ -148,19 +148,6 @@ std::string ShowHooks(json const& status) {
 
 }  // namespace
 
-std::string ShowBytes(std::uint64_t bytes) {
-  constexpr char const* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-  auto value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  while (value >= 1024 && unit + 1 < std::size(kUnits)) {
-    value /= 1024;
-    ++unit;
-  }
-  char text[32];
-  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
-  return text;
-}
-
 std::uint64_t CountStuck(json const& files) {
   std::uint64_t stuck = 0;
   for (auto const* state : {"interrupted", "failed", "unconfirmed"})

@@ -22,8 +22,6 @@ namespace tusfs {
 
 /// An array.
 [[nodiscard]] nlohmann::json const& FilesIn(nlohmann::json const& answer);
-/// "1.5 GiB", "40 B".
-[[nodiscard]] std::string ShowBytes(std::uint64_t bytes);
 /// The number of a field, 0 where there is none.
 [[nodiscard]] std::uint64_t NumberOf(nlohmann::json const& object, char const* field);
 /// The text of a field; empty where there is none.

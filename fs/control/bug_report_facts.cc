@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/mount_table.h"
 #include "base/run_program.h"
+#include "base/text.h"
 #include "control/answers.h"
 #include "control/progress.h"
 #include "version.h"

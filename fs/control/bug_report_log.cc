@@ -8,6 +8,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "base/iso_time.h"
 #include "base/run_program.h"
 
 namespace tusfs {
@@ -17,7 +18,6 @@ using nlohmann::json;
 
 constexpr std::chrono::seconds kJournalPatience{20};
 constexpr std::size_t kMostJournal = std::size_t{16} << 20;
-constexpr std::uint64_t kMicroseconds = 1'000'000;
 
 /// A field is text, or a list of bytes where it is not UTF-8 or has control characters, or a list
 /// of several.
@@ -36,15 +36,8 @@ std::string FieldOf(json const& entry, char const* name) {
 
 std::string TimeOf(json const& entry) {
   auto const text = FieldOf(entry, "__REALTIME_TIMESTAMP");
-  auto const seconds =
-      static_cast<std::time_t>(std::strtoull(text.c_str(), nullptr, 10) / kMicroseconds);
-  std::tm parts{};
-  char shown[32];
-  if (::gmtime_r(&seconds, &parts) == nullptr ||
-      std::strftime(shown, sizeof shown, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0) {
-    return "?";
-  }
-  return shown;
+  auto const microseconds = std::strtoll(text.c_str(), nullptr, 10);
+  return microseconds > 0 ? IsoUtc(microseconds * 1000) : "?";
 }
 
 std::string LevelOf(json const& entry) {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/iso_time.h"
 #include "control/answers.h"
 #include "control/file_json.h"
 #include "control/watchers.h"
@@ -93,7 +94,7 @@ json HooksOf(Hooks const& hooks) {
   auto const report = hooks.report();
   json failure;
   if (report.failed_at != 0) {
-    failure = {{"time", Timestamp(report.failed_at)},
+    failure = {{"time", IsoUtc(report.failed_at)},
                {"event", report.failed_event},
                {"error", report.failure}};
   }
@@ -109,7 +110,7 @@ json StatusOf(Result<StatusReport> const& status, MountEntry const& entry, Contr
   json files = json::object();
   for (auto const& [state, count] : status->files) files[std::string(state)] = count;
   json server{{"reachable", status->server.reachable},
-              {"since", Timestamp(status->server.since)},
+              {"since", IsoUtc(status->server.since)},
               {"error", nullptr}};
   if (!status->server.error.empty()) server["error"] = status->server.error;
   json spool{{"used", status->spool_used},
@@ -125,7 +126,7 @@ json StatusOf(Result<StatusReport> const& status, MountEntry const& entry, Contr
   json oldest;
   if (!status->oldest_unsent.empty()) {
     oldest = {{"path", status->oldest_unsent},
-              {"since", Timestamp(status->oldest_unsent_at)},
+              {"since", IsoUtc(status->oldest_unsent_at)},
               {"age", status->OldestUnsentAge(SystemClock().Wall()).count()}};
   }
   return {{"mount", entry.mount},

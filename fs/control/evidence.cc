@@ -63,11 +63,6 @@ nlohmann::json OrNull(std::string_view text) {
   return text.empty() ? nlohmann::json() : nlohmann::json(std::string(text));
 }
 
-bool IsAtOrBeneath(std::string_view path, std::string_view top) {
-  if (top.empty() || path == top) return true;
-  return path.size() > top.size() && path.starts_with(top) && path[top.size()] == '/';
-}
-
 Result<void> VisitEvidence(Evidence const& evidence,
                            std::function<bool(LedgerRow const&)> const& visit,
                            std::function<void()> const& damaged) {

@@ -29,9 +29,6 @@ struct Evidence {
 /// null for an empty text.
 [[nodiscard]] nlohmann::json OrNull(std::string_view text);
 
-/// Whether `path` is `top` or beneath it; everything is beneath "".
-[[nodiscard]] bool IsAtOrBeneath(std::string_view path, std::string_view top);
-
 /// VisitLedger, which says on standard error what is damaged. `damaged`: called too; may be empty.
 /// A row that is just being written is no damage.
 [[nodiscard]] Result<void> VisitEvidence(Evidence const& evidence,

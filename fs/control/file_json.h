@@ -9,9 +9,6 @@
 
 namespace tusfs {
 
-/// "2026-05-04T12:30:00Z".
-[[nodiscard]] std::string Timestamp(FileTime time);
-
 /// `with_url`: the upload's URL too, which is a secret.
 [[nodiscard]] nlohmann::json ToJson(FileReport const& report, bool with_url = false);
 

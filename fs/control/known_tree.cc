@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "base/text.h"
 #include "control/answers.h"
 #include "proof/rest_note.h"
 #include "spool/spool.h"
@@ -28,7 +29,8 @@ Result<void> AddSpooled(Evidence const& evidence, KnownTree& known) {
     auto const& path = found.description->path;
     if (!IsAtOrBeneath(path, evidence.path)) continue;
     bool const is_finished = found.description->state == Description::State::kFinished;
-    known.unfinished[Beneath(path, evidence.path)] = {is_finished ? "queued" : "interrupted", ""};
+    // Whether it was closed, or is interrupted, the next mount finds out.
+    known.unfinished[Beneath(path, evidence.path)] = {is_finished ? "queued" : "unfinished", ""};
   }
   return {};
 }

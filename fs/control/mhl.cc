@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/machine.h"
 #include "base/text.h"
 #include "control/answers.h"
 #include "control/known_tree.h"
@@ -29,11 +30,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr off_t kLargestManifest = off_t{1} << 30;
-
-std::string HostName() {
-  char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
-}
 
 // The history's own folder.
 bool IsOfHistory(std::string const& path) {

@@ -90,11 +90,4 @@ Result<FileTime> ParseMoment(std::string const& text, FileTime now) {
 
 std::string ShowMoment(FileTime moment) { return AsText(LocalTime(moment), "%Y-%m-%d %H:%M:%S"); }
 
-std::string Iso(FileTime moment) {
-  auto const seconds = static_cast<std::time_t>(moment / kSecond);
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  return AsText(parts, "%Y-%m-%dT%H:%M:%SZ");
-}
-
 }  // namespace tusfs

@@ -15,7 +15,5 @@ namespace tusfs {
 
 /// "2026-11-29 14:02:11", in the local time zone.
 [[nodiscard]] std::string ShowMoment(FileTime moment);
-/// "2026-11-29T14:02:11Z".
-[[nodiscard]] std::string Iso(FileTime moment);
 
 }  // namespace tusfs

@@ -1,6 +1,7 @@
 #include "control/progress.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "base/text.h"
 #include "control/answers.h"
@@ -84,6 +85,17 @@ std::string Progress::Line(std::size_t width, Time now) const {
   auto const text = std::to_string(Part(100)) + "%  " + ToGo(now);
   if (bar.size() + text.size() <= width) return bar + text;
   return text.substr(0, width);
+}
+
+Progress::Numbers NumbersOf(nlohmann::json const& news) {
+  return {.files = NumberOf(news, "going"),
+          .left = NumberOf(news, "left"),
+          .size = NumberOf(news, "size"),
+          .stuck = NumberOf(news, "stuck"),
+          .sent = NumberOf(news, "sent"),
+          .reachable = news.value("reachable", true),
+          .paused = news.value("paused", false),
+          .beneath = BeneathIn(news)};
 }
 
 }  // namespace tusfs

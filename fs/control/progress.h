@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "base/beneath.h"
@@ -58,6 +59,9 @@ class Progress {
   std::uint64_t most_left_ = 0;  ///< of which the bar shows what is done
   std::deque<Sample> samples_;
 };
+
+/// Of a line of news as a daemon tells them to who looks on (watchers.h).
+[[nodiscard]] Progress::Numbers NumbersOf(nlohmann::json const& news);
 
 /// "5 s", "12 min", "3 h 20 min", "2 days".
 [[nodiscard]] std::string ShowDuration(std::chrono::seconds duration);

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "base/file_digest.h"
+#include "base/iso_time.h"
 #include "base/text.h"
 #include "control/answers.h"
 #include "control/evidence.h"
@@ -26,7 +27,7 @@ constexpr char const* kCsvHead =
 
 bool IsSafe(Fate fate) { return fate == Fate::kUploaded || fate == Fate::kAccepted; }
 
-json TimeOrNull(FileTime time) { return time == 0 ? json() : json(Iso(time)); }
+json TimeOrNull(FileTime time) { return time == 0 ? json() : json(IsoUtc(time)); }
 
 // What a proxy or a server may have put in its answer for the one that asked alone.
 std::string WithoutSecrets(std::string const& receipt) {
@@ -46,9 +47,9 @@ json ToJson(Proof const& proof) {
           {"path", proof.path},
           {"state", NameOf(proof.fate)},
           {"size", proof.size},
-          {"modified", Iso(proof.modified)},
+          {"modified", IsoUtc(proof.modified)},
           {"begun", TimeOrNull(proof.begun)},
-          {"at", Iso(proof.at)},
+          {"at", IsoUtc(proof.at)},
           {"proved_by", OrNull(NameOf(proof.proved))},
           {"requests", proof.requests},
           {"sent", proof.sent},
@@ -64,12 +65,13 @@ json ToJson(Proof const& proof) {
 }
 
 std::string ToCsv(Proof const& proof) {
-  return Iso(proof.at) + "," + std::string(NameOf(proof.fate)) + "," + std::to_string(proof.size) +
-         "," + CsvField(proof.path) + "," + Iso(proof.modified) + "," +
-         (proof.begun == 0 ? "" : Iso(proof.begun)) + "," + std::string(NameOf(proof.proved)) +
-         "," + std::to_string(proof.requests) + "," + std::to_string(proof.sent) + "," +
-         (proof.upload.IsNil() ? "" : proof.upload.ToString()) + "," + Hex(proof.digests.xxh128) +
-         "," + Hex(proof.digests.sha256) + "," + CsvField(proof.reason);
+  return IsoUtc(proof.at) + "," + std::string(NameOf(proof.fate)) + "," +
+         std::to_string(proof.size) + "," + CsvField(proof.path) + "," + IsoUtc(proof.modified) +
+         "," + (proof.begun == 0 ? "" : IsoUtc(proof.begun)) + "," +
+         std::string(NameOf(proof.proved)) + "," + std::to_string(proof.requests) + "," +
+         std::to_string(proof.sent) + "," + (proof.upload.IsNil() ? "" : proof.upload.ToString()) +
+         "," + Hex(proof.digests.xxh128) + "," + Hex(proof.digests.sha256) + "," +
+         CsvField(proof.reason);
 }
 
 // Prints rows as they come, and sums them up.
@@ -180,8 +182,8 @@ class ReportPrinter {
       totals[state] = {{"files", total.files}, {"bytes", total.bytes}};
     }
     json const end{{"totals", totals},
-                   {"first", last_ == 0 ? json() : json(Iso(first_))},
-                   {"last", last_ == 0 ? json() : json(Iso(last_))},
+                   {"first", last_ == 0 ? json() : json(IsoUtc(first_))},
+                   {"last", last_ == 0 ? json() : json(IsoUtc(last_))},
                    {"rate", rate},
                    {"sent", sent_},
                    {"behind", OrNull(behind)}};

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/file_digest.h"
+#include "base/iso_time.h"
 #include "base/text.h"
 #include "control/answers.h"
 #include "control/evidence.h"
@@ -60,7 +61,7 @@ json ToJson(ComparedFile const& file) {
   if (file.verdict.finding != CardFinding::kOnServer) return object;
   auto const& proof = file.known->proof;
   object["proved_by"] = NameOf(proof.proved);
-  object["confirmed"] = Iso(proof.at);
+  object["confirmed"] = IsoUtc(proof.at);
   object["upload"] = proof.upload.ToString();
   object["blocks"] = Hex(proof.root);
   object["xxh128"] = OrNull(Hex(proof.digests.xxh128));
@@ -144,8 +145,8 @@ json ToJson(VerifyResult const& result) {
           {"source", result.source},
           {"target", result.target},
           {"server", OrNull(result.server)},
-          {"compared", Iso(result.at)},
-          {"last_confirmed", last == 0 ? json() : json(Iso(last))},
+          {"compared", IsoUtc(result.at)},
+          {"last_confirmed", last == 0 ? json() : json(IsoUtc(last))},
           {"counts", counts},
           {"doubts", result.doubts},
           {"junk", result.junk},
@@ -157,7 +158,7 @@ std::string ReceiptText(VerifyResult const& result) {
   text += "source:   " + Printable(result.source) + "\n";
   text += "mount:    " + Printable(result.target) + "\n";
   if (!result.server.empty()) text += "server:   " + Printable(result.server) + "\n";
-  text += "compared: " + Iso(result.at) + ", by tusfsctl " + kVersion + "\n";
+  text += "compared: " + IsoUtc(result.at) + ", by tusfsctl " + kVersion + "\n";
   text += Remarks(result);
   for (auto const& doubt : result.doubts) text += "in doubt: " + Printable(doubt) + "\n";
   for (auto const& file : result.files) {
@@ -165,7 +166,7 @@ std::string ReceiptText(VerifyResult const& result) {
     text += "  " + std::to_string(file.entry.size) + " bytes\n";
     if (file.verdict.finding != CardFinding::kOnServer) continue;
     auto const& proof = file.known->proof;
-    text += "  confirmed " + Iso(proof.at) + ", proved by " + std::string(NameOf(proof.proved)) +
+    text += "  confirmed " + IsoUtc(proof.at) + ", proved by " + std::string(NameOf(proof.proved)) +
             ", upload " + proof.upload.ToString() + "\n";
     if (!proof.digests.sha256.empty()) text += "  sha256 " + Hex(proof.digests.sha256) + "\n";
     if (!proof.digests.xxh128.empty()) text += "  xxh128 " + Hex(proof.digests.xxh128) + "\n";

@@ -161,8 +161,9 @@ class Waiting {
     Clear();
     std::fputs(beneath.c_str(), stderr);
     if (going > 0) {
-      std::fprintf(stderr, "tusfsctl: time is up, %llu files are not uploaded yet\n",
-                   static_cast<unsigned long long>(going));
+      std::fprintf(
+          stderr, "tusfsctl: time is up, %s\n",
+          Counted(going, "file is not uploaded yet", "files are not uploaded yet").c_str());
       return kTimeout;
     }
     for (auto const& file : stuck) std::fputs(ShowFile(file, false).c_str(), stdout);

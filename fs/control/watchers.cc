@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/iso_time.h"
 #include "base/thread_name.h"
 #include "catalog/codec.h"
 #include "catalog/tables.h"
@@ -215,7 +216,7 @@ void Watchers::Tell(Watcher& watcher, News const& news) {
 json Watchers::LiveJson(Backlog const& backlog, News const& news) const {
   auto line = ToJson(news);
   auto const server = reporter_.Server();
-  line["server"] = {{"since", Timestamp(server.since)}, {"error", nullptr}};
+  line["server"] = {{"since", IsoUtc(server.since)}, {"error", nullptr}};
   if (!server.error.empty()) line["server"]["error"] = server.error;
   auto const add = [&](char const* list, InodeId inode) {
     if (line[list].size() >= kMostFiles) return;

@@ -145,15 +145,7 @@ class Watching {
                                 "'tusfsctl restart " +
                                 place_.mount.mount + "'");
     }
-    progress_.Note({.files = NumberOf(line, "going"),
-                    .left = NumberOf(line, "left"),
-                    .size = NumberOf(line, "size"),
-                    .stuck = NumberOf(line, "stuck"),
-                    .sent = NumberOf(line, "sent"),
-                    .reachable = line.value("reachable", true),
-                    .paused = line.value("paused", false),
-                    .beneath = BeneathIn(line)},
-                   Steady());
+    progress_.Note(NumbersOf(line), Steady());
     told_ = std::move(line);
   }
 

@@ -97,11 +97,6 @@ bool IsOnItsWay(std::string_view state) {
   return state == "writing" || state == "settling" || state == "queued" || state == "uploading";
 }
 
-bool IsBeneath(std::string_view path, std::string_view top) {
-  if (top.empty() || path == top) return true;
-  return path.size() > top.size() && path.starts_with(top) && path[top.size()] == '/';
-}
-
 // What the server has of a file for good. Of an upload that it may have forgotten that is nothing.
 std::uint64_t SafeOf(FileReport const& file) {
   return file.state == "unconfirmed" ? 0 : std::min(file.offset, file.size);
@@ -376,8 +371,9 @@ Result<std::optional<FileReport>> Reporter::FindUnfinished(View const& view, Ino
   if (has_nothing || life::IsUploaded(*inode)) return std::nullopt;
   auto const names = PathsOf(view, *inode);
   if (!names) return Failure(names.error());
-  auto const beneath = std::find_if(names->begin(), names->end(),
-                                    [&](std::string const& name) { return IsBeneath(name, path); });
+  auto const beneath = std::find_if(names->begin(), names->end(), [&](std::string const& name) {
+    return IsAtOrBeneath(name, path);
+  });
   if (beneath == names->end()) return std::nullopt;
   auto report = Describe(view, *inode, names->front());
   if (!report) return Failure(report.error());

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <ctime>
 
+#include "base/iso_time.h"
 #include "base/text.h"
 #include "fleet/fleet_table.h"
 
@@ -17,25 +18,6 @@ constexpr char const* kStyle =
     "body{font:14px sans-serif;margin:2em}table{border-collapse:collapse}"
     "th,td{padding:.3em .8em;border-bottom:1px solid #ccc;text-align:left}"
     "tr.bad td{background:#fdd}tr.silent td{background:#fbb}";
-
-std::string Timestamp(FileTime time) {
-  auto const seconds = static_cast<std::time_t>(time / 1'000'000'000);
-  std::tm utc{};
-  ::gmtime_r(&seconds, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
-}
-
-std::string ShowBytes(std::uint64_t bytes) {
-  constexpr char const* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-  auto value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  for (; value >= 1024 && unit + 1 < std::size(kUnits); ++unit) value /= 1024;
-  char text[32];
-  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
-  return text;
-}
 
 std::string ShowSpan(std::chrono::seconds span) {
   auto const seconds = span.count();
@@ -67,36 +49,10 @@ Row RowOf(Rig const& rig) {
           rig.troubles.empty() ? "-" : Printable(Joined(rig.troubles))};
 }
 
-std::string Escaped(std::string const& text) {
-  std::string escaped;
-  for (char const c : text) {
-    switch (c) {
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '"':
-        escaped += "&quot;";
-        break;
-      case '\'':
-        escaped += "&#39;";
-        break;
-      default:
-        escaped += c;
-    }
-  }
-  return escaped;
-}
-
 std::string HtmlRow(Row const& row, char const* cell, char const* kind) {
   std::string text = std::string("<tr class=\"") + kind + "\">";
   for (auto const& value : row) {
-    text += std::string("<") + cell + ">" + Escaped(value) + "</" + cell + ">";
+    text += std::string("<") + cell + ">" + EscapeHtml(value) + "</" + cell + ">";
   }
   return text + "</tr>\n";
 }
@@ -110,7 +66,7 @@ json FleetJson(std::vector<Rig> const& fleet) {
                 {"machine_id", rig.machine_id},
                 {"mount", rig.mount},
                 {"version", rig.version},
-                {"arrived", Timestamp(rig.arrived)},
+                {"arrived", IsoUtc(rig.arrived)},
                 {"silent_for", rig.silent.count()},
                 {"silent", rig.is_silent},
                 {"clock_ahead", rig.ahead.count()},
@@ -150,7 +106,7 @@ std::string FleetPage(std::vector<Rig> const& fleet, FileTime now) {
   std::string page =
       std::string("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">") +
       "<title>Rigs</title><style>" + kStyle + "</style></head><body>\n<h1>" +
-      std::to_string(fleet.size()) + " rigs</h1>\n<p>" + Timestamp(now) + "</p>\n<table>\n" +
+      std::to_string(fleet.size()) + " rigs</h1>\n<p>" + IsoUtc(now) + "</p>\n<table>\n" +
       HtmlRow(kColumns, "th", "head");
   for (auto const& rig : fleet) {
     auto const* const kind = rig.is_silent ? "silent" : rig.troubles.empty() ? "good" : "bad";

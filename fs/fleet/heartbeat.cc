@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "base/iso_time.h"
 
 namespace tusfs {
 namespace {
@@ -17,15 +18,6 @@ using nlohmann::json;
 constexpr std::size_t kMostLinks = 16;
 constexpr std::size_t kLongestWords = 400;  // bytes
 constexpr int kFormat = 1;
-
-std::string Timestamp(FileTime time) {
-  auto const seconds = static_cast<std::time_t>(time / 1'000'000'000);
-  std::tm utc{};
-  ::gmtime_r(&seconds, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
-}
 
 std::uint64_t CountOf(StatusReport const& status, std::string_view state) {
   auto const found = status.files.find(state);
@@ -86,7 +78,7 @@ std::string HeartbeatOf(HeartbeatFacts const& facts, StatusReport const& status,
             {"machine_id", facts.machine_id},
             {"mount", facts.mount},
             {"url", facts.url},
-            {"time", Timestamp(now)},
+            {"time", IsoUtc(now)},
             {"interval", facts.interval.count()},
             {"paused", facts.paused},
             {"server", std::move(server)},

@@ -4,6 +4,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "base/iso_time.h"
 #include "catalog/codec.h"
 
 namespace tusfs {
@@ -14,15 +15,6 @@ constexpr std::string_view kPrefix = "hook.";
 
 std::string PrefixOf(Lane lane) {
   return std::string(kPrefix) + static_cast<char>('0' + static_cast<int>(lane));
-}
-
-std::string Timestamp(FileTime time) {
-  auto const seconds = static_cast<std::time_t>(time / 1'000'000'000);
-  std::tm utc{};
-  ::gmtime_r(&seconds, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
 }
 
 EventKind KindOf(Passing const& passing) {
@@ -175,7 +167,7 @@ Result<std::size_t> CountEvents(View const& view, Lane lane) {
 std::string JsonOf(Event const& event, std::string const& mount, int attempt) {
   nlohmann::json object{{"id", event.id.ToString()},
                         {"event", WordOf(event.kind)},
-                        {"time", Timestamp(event.time)},
+                        {"time", IsoUtc(event.time)},
                         {"attempt", attempt},
                         {"mount", mount},
                         {"reason", nullptr}};
@@ -184,7 +176,7 @@ std::string JsonOf(Event const& event, std::string const& mount, int attempt) {
     object["path"] = event.path;
     object["file"] = mount + "/" + event.path;
     object["size"] = event.size;
-    object["modified"] = Timestamp(event.modified);
+    object["modified"] = IsoUtc(event.modified);
     object["upload"] = nullptr;
     if (!event.upload.IsNil()) object["upload"] = event.upload.ToString();
   }
@@ -196,7 +188,7 @@ std::string JsonOf(Event const& event, std::string const& mount, int attempt) {
 std::vector<std::string> VariablesOf(Event const& event, std::string const& mount, int attempt) {
   std::vector<std::string> variables{"TUSFS_EVENT=" + std::string(WordOf(event.kind)),
                                      "TUSFS_EVENT_ID=" + event.id.ToString(),
-                                     "TUSFS_TIME=" + Timestamp(event.time),
+                                     "TUSFS_TIME=" + IsoUtc(event.time),
                                      "TUSFS_ATTEMPT=" + std::to_string(attempt),
                                      "TUSFS_MOUNT=" + mount,
                                      "TUSFS_REASON=" + event.reason};

@@ -174,15 +174,7 @@ bool PageFeed::Receive(int connection, std::string& text) {
 
 void PageFeed::Hear(json line) {
   MutexLock lock(mutex_);
-  progress_.Note({.files = NumberOf(line, "going"),
-                  .left = NumberOf(line, "left"),
-                  .size = NumberOf(line, "size"),
-                  .stuck = NumberOf(line, "stuck"),
-                  .sent = NumberOf(line, "sent"),
-                  .reachable = line.value("reachable", true),
-                  .paused = line.value("paused", false),
-                  .beneath = BeneathIn(line)},
-                 Steady());
+  progress_.Note(NumbersOf(line), Steady());
   if (!news_) news_.emplace();
   news_->told = std::move(line);
   Tell();

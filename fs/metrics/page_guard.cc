@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/access_token.h"
+#include "base/machine.h"
 
 namespace tusfs {
 namespace {
@@ -20,12 +21,6 @@ std::string Lower(std::string_view text) {
   std::transform(lower.begin(), lower.end(), lower.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return lower;
-}
-
-std::string MachineName() {
-  std::array<char, 256> name{};
-  if (::gethostname(name.data(), name.size() - 1) != 0) return "localhost";
-  return Lower(name.data());
 }
 
 // Without the port, and without the brackets of IPv6.
@@ -59,7 +54,7 @@ std::string CookieName(std::string const& mount) {
 PageGuard::PageGuard(ListenAddress const& address, std::string token, std::string const& mount)
     : is_unix_(!address.path.empty()),
       host_(Lower(address.host)),
-      machine_(MachineName()),
+      machine_(Lower(HostName())),
       token_(std::move(token)),
       cookie_(CookieName(mount)) {}
 
@@ -99,7 +94,7 @@ std::string PageGuard::Cookie() const {
 
 std::string AddressForBrowsers(ListenAddress const& address) {
   if (!address.path.empty()) return "unix:" + address.path;
-  auto host = IsAnyAddress(address.host) ? MachineName() : address.host;
+  auto host = IsAnyAddress(address.host) ? Lower(HostName()) : address.host;
   if (host.find(':') != std::string::npos) host = "[" + host + "]";
   return "http://" + host + ":" + std::to_string(address.port) + "/";
 }

@@ -37,9 +37,6 @@ using PageParts = std::vector<std::pair<std::string, std::string>>;
 /// A page with one message; `has_form`: where the token can be given.
 [[nodiscard]] std::string MessagePage(std::string const& message, bool has_form);
 
-/// As text of an element or of an attribute in quotes; control characters as \\xHH.
-[[nodiscard]] std::string EscapeHtml(std::string_view text);
-
 /// The bytes that Hex (base/file_digest.h) has written: a form's field would change line ends. What
 /// is no such text is taken as it is.
 [[nodiscard]] std::string FromHex(std::string_view text);

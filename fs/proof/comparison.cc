@@ -4,6 +4,7 @@
 #include <atomic>
 #include <thread>
 
+#include "base/text.h"
 #include "base/thread_name.h"
 #include "proof/source_reader.h"
 #include "proof/unicode.h"
@@ -11,17 +12,12 @@
 namespace tusfs {
 namespace {
 
-bool IsBeneath(std::string_view path, std::string_view top) {
-  return top.empty() || path == top ||
-         (path.size() > top.size() && path.starts_with(top) && path[top.size()] == '/');
-}
-
 // The longest one that fits.
 std::string Mapped(std::string const& path, std::vector<PathMapping> const& mappings) {
   PathMapping const* best = nullptr;
   for (auto const& mapping : mappings) {
     bool const is_better = best == nullptr || mapping.from.size() > best->from.size();
-    if (is_better && IsBeneath(path, mapping.from)) best = &mapping;
+    if (is_better && IsAtOrBeneath(path, mapping.from)) best = &mapping;
   }
   if (best == nullptr) return path;
   auto rest = path.substr(best->from.size());

@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "base/fakes.h"
+#include "base/iso_time.h"
 
 namespace tusfs {
 namespace {
@@ -25,7 +26,7 @@ class MomentTest : public testing::Test {
 
   static std::string Utc(std::string const& text) {
     auto const moment = ParseMoment(text, kNow);
-    return moment ? Iso(*moment) : moment.error().context;
+    return moment ? IsoUtc(*moment) : moment.error().context;
   }
 };
 
@@ -40,9 +41,9 @@ TEST_F(MomentTest, DatesAndTimesAreLocal) {
 }
 
 TEST_F(MomentTest, OrHowLongAgo) {
-  EXPECT_EQ(Utc("now"), Iso(kNow));
-  EXPECT_EQ(Utc("12h"), Iso(kNow - 12 * 3600 * kSecond));
-  EXPECT_EQ(Utc("3d"), Iso(kNow - 3 * 86'400 * kSecond));
+  EXPECT_EQ(Utc("now"), IsoUtc(kNow));
+  EXPECT_EQ(Utc("12h"), IsoUtc(kNow - 12 * 3600 * kSecond));
+  EXPECT_EQ(Utc("3d"), IsoUtc(kNow - 3 * 86'400 * kSecond));
   EXPECT_EQ(Utc("@1000"), "1970-01-01T00:16:40Z");
 }
 

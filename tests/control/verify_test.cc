@@ -139,16 +139,18 @@ TEST_F(VerifyTest, WhatTheSpoolStillHasIsNotThere) {
   auto const version = spool->Create(7).value();
   std::string const newer = "newer";
   ASSERT_TRUE(Ok(version->Write(0, std::as_bytes(std::span(newer)))));
-  ASSERT_TRUE(Ok(spool->Describe(7, {.state = Description::State::kFinished,
-                                     .path = "a",
-                                     .mode = 0640,
-                                     .uid = 0,
-                                     .gid = 0,
-                                     .modified = 0,
-                                     .trimmed = 0,
-                                     .url = ""})));
-  EXPECT_EQ(Run(), kStuck);
-  EXPECT_THAT(out_, HasSubstr("here, not yet there: a"));
+  for (auto const state : {Description::State::kFinished, Description::State::kUnfinished}) {
+    ASSERT_TRUE(Ok(spool->Describe(7, {.state = state,
+                                       .path = "a",
+                                       .mode = 0640,
+                                       .uid = 0,
+                                       .gid = 0,
+                                       .modified = 0,
+                                       .trimmed = 0,
+                                       .url = ""})));
+    EXPECT_EQ(Run(), kStuck);
+    EXPECT_THAT(out_, HasSubstr("here, not yet there: a"));
+  }
 }
 
 TEST_F(VerifyTest, DamageBehindARowIsADoubtAndBeforeItIsNot) {

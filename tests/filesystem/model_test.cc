@@ -14,6 +14,7 @@
 #include <random>
 #include <set>
 
+#include "base/text.h"
 #include "filesystem/rig.h"
 #include "testing/environment.h"
 

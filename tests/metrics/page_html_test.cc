@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "base/file_digest.h"
+#include "base/text.h"
 #include "control/check.h"
 
 namespace tusfs {
