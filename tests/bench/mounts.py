@@ -76,6 +76,6 @@ class Tusfs:
 def default_transfers(session: Session) -> int:
     """How many files tusfs sends at the same time unless it is told."""
     said = subprocess.check_output([session.tusfs, "--help"], text=True)
-    if not (default := re.search(r"--transfers.*\(default (\d+)", said)):
+    if not (default := re.search(r"--transfers.*\(default:? (\d+)", said)):
         raise Failure("tusfs --help does not tell the default of --transfers")
     return int(default[1])
