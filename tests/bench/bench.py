@@ -26,6 +26,7 @@ import sys
 import at_rest
 import compiling
 import large_files
+import passthrough
 import rclone
 import recorders
 import small_files
@@ -35,7 +36,7 @@ from session import INTERRUPTS, LONG, NORMAL, SHORT, Session
 
 ROWS = {
     row.name: row
-    for module in (large_files, small_files, rclone, recorders, at_rest, compiling)
+    for module in (large_files, small_files, passthrough, rclone, recorders, at_rest, compiling)
     for row in module.ROWS
 }
 
