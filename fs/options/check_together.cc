@@ -34,6 +34,9 @@ Result<void> CheckTogether(Options const& options) {
   if (!options.page.empty() && options.page == options.metrics) {
     return Fail(EINVAL, "--page and --metrics are to be at the same address: give them two");
   }
+  if (!options.heartbeat_url.empty() && options.heartbeat.count() == 0) {
+    return Fail(EINVAL, "--heartbeat-url needs --heartbeat: say how often");
+  }
   if (auto const rules = PublishRulesOf(options); !rules) return Failure(rules.error());
   auto const rules = UploadRulesOf(options);
   return rules ? CheckSpace(options, rules->chunks.size) : Failure(rules.error());

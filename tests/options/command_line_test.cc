@@ -423,6 +423,7 @@ TEST_F(OptionsTest, WhatDoesNotFitTogetherIsSaidWithTheLinesOfBoth) {
   EXPECT_THAT(Refusal({"--config", File("finish = \"*=command\"\n")}),
               HasSubstr("tusfs.toml:1: --finish GLOB=command needs"));
   EXPECT_THAT(Refusal({"--client-key=/k"}), HasSubstr("tusfs: --client-key needs"));
+  EXPECT_THAT(Refusal({"--heartbeat-url=http://tus/beats/"}), HasSubstr("needs --heartbeat:"));
 }
 
 TEST_F(OptionsTest, AMissingFileIsSaidWithItsName) {
