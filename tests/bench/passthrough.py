@@ -3,6 +3,7 @@ What it costs more than the disk is what FUSE itself costs."""
 
 import contextlib
 import pathlib
+import resource
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -27,6 +28,9 @@ class Passthrough:
             directory.mkdir()
         program = _build(place)
         options = ("-f", "-o", f"source={below},cache=never")
+        # It keeps a descriptor of every file that the kernel has not forgotten.
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         with contextlib.ExitStack() as stack:
             mounting = stack.enter_context(
                 Background((program, *options, self.path), session.log("passthrough"))
