@@ -211,8 +211,8 @@ Result<void> Bodies::Truncate(ActiveFile& file, std::uint64_t size) {
   while (true) {
     auto const changed = file.version->Truncate(size);
     if (!changed) return Failure(changed.error());
-    if (!changed->below_frontier) return {};
-    auto let_go = uploader_.LetGo(file.inode, *file.version, std::min(size, old_size));
+    if (!changed->was_sent) return {};
+    auto let_go = uploader_.LetGo(file.inode, *file.version, *changed->was_sent);
     if (!let_go) return let_go;
   }
 }

@@ -118,7 +118,7 @@ Result<void> Data::WriteBytes(ActiveFile& file, std::uint64_t offset,
   while (true) {
     auto const written = file.version->Write(offset, bytes);
     if (!written) return Failure(written.error());
-    if (!written->below_frontier) {
+    if (!written->was_sent) {
       file.version->SetModified(clock_.Wall());
       if (written->notify) uploader_.Nudge(file.inode);
       return {};
@@ -129,7 +129,8 @@ Result<void> Data::WriteBytes(ActiveFile& file, std::uint64_t offset,
       file.version->SetModified(clock_.Wall());
       return {};
     }
-    if (auto let_go = uploader_.LetGo(file.inode, *file.version, offset); !let_go) return let_go;
+    auto let_go = uploader_.LetGo(file.inode, *file.version, *written->was_sent);
+    if (!let_go) return let_go;
   }
 }
 
@@ -204,14 +205,13 @@ Result<void> Data::AllocateBytes(ActiveFile& file, int mode, std::uint64_t offse
     return Fail(ENOSPC, "the spool has no room for what is to be allocated");
   }
   while (true) {
-    auto const size = file.version->size();
     auto const allocated = file.version->Allocate(mode, offset, length);
     if (!allocated) return Failure(allocated.error());
-    if (!allocated->below_frontier) {
+    if (!allocated->was_sent) {
       file.version->SetModified(clock_.Wall());
       return {};
     }
-    auto let_go = uploader_.LetGo(file.inode, *file.version, std::min(offset, size));
+    auto let_go = uploader_.LetGo(file.inode, *file.version, *allocated->was_sent);
     if (!let_go) return let_go;
   }
 }

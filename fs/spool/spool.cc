@@ -145,7 +145,7 @@ Result<std::shared_ptr<Version>> Spool::Create(VersionId id) {
   }
   if (!fd) return Failure(fd.error());
   auto version = std::make_shared<Version>(
-      id, std::move(*fd), Version::Body{.size = 0, .frontier = 0}, budget_, closers_, writers_);
+      id, std::move(*fd), Version::Body{.size = 0, .is_new = true}, budget_, closers_, writers_);
   MutexLock lock(mutex_);
   first_made_ = std::min(first_made_, id);
   Remember(version);
@@ -160,10 +160,7 @@ Result<std::shared_ptr<Version>> Spool::Find(VersionId id, std::uint64_t size,
   struct stat status {};
   if (::fstat(fd->get(), &status) != 0) return FailErrno("spool");
   auto const on_disk = static_cast<std::uint64_t>(status.st_size);
-  Version::Body const body{.size = std::min(size, on_disk),
-                           .frontier = std::nullopt,
-                           .trimmed = trimmed,
-                           .counted = false};
+  Version::Body const body{.size = std::min(size, on_disk), .trimmed = trimmed, .counted = false};
   auto const opened =
       std::make_shared<Version>(id, std::move(*fd), body, budget_, closers_, writers_);
   MutexLock lock(mutex_);

@@ -20,13 +20,6 @@ constexpr std::uint64_t kSector = 512;  // of st_blocks
 constexpr std::uint64_t kTrimUnit = 4096;
 constexpr std::uint64_t kSlowToFree = std::uint64_t{16} << 20;
 
-// Where the first hole behind `begin` begins; the file's end where there is none.
-std::uint64_t FirstHole(int fd, std::uint64_t begin, std::uint64_t size) {
-  if (size <= begin) return size;
-  off_t const hole = ::lseek(fd, static_cast<off_t>(begin), SEEK_HOLE);
-  return hole < 0 ? 0 : std::min(size, static_cast<std::uint64_t>(hole));
-}
-
 std::uint64_t TakenBy(int fd) {
   struct stat status {};
   return ::fstat(fd, &status) == 0 ? static_cast<std::uint64_t>(status.st_blocks) * kSector : 0;
@@ -42,12 +35,12 @@ Version::Version(VersionId id, UniqueFd fd, Body const& body, std::shared_ptr<Bu
       closers_(std::move(closers)),
       writers_(std::move(writers)),
       size_(body.size),
-      prefix_(FirstHole(fd_.get(), body.trimmed, body.size)),
-      tail_is_cut_(body.size == 0 && body.frontier == 0),
+      written_(WrittenBytes::OnDisk(fd_.get(), body.trimmed, body.size), kGranule + 1),
+      tail_is_cut_(body.size == 0 && body.is_new),
       trimmed_(body.trimmed),
       taken_(TakenBy(fd_.get())),
       counted_(body.counted),
-      frontier_(body.frontier) {}
+      sent_(body.is_new ? std::optional<ByteRanges>(std::in_place) : std::nullopt) {}
 
 // Whoever lets go of it last may hold anybody's lock, and the disk takes long to free much.
 Version::~Version() {
@@ -70,7 +63,12 @@ std::uint64_t Version::size() const {
 
 std::uint64_t Version::prefix() const {
   MutexLock lock(mutex_);
-  return prefix_;
+  return written_.prefix();
+}
+
+bool Version::IsWritten(ByteRange const& range) const {
+  MutexLock lock(mutex_);
+  return written_.Covers(range);
 }
 
 std::uint64_t Version::trimmed() const {
@@ -147,33 +145,39 @@ Result<std::int64_t> Version::ModifiedOnDisk() const {
   return static_cast<std::int64_t>(status.st_mtim.tv_sec) * 1'000'000'000 + status.st_mtim.tv_nsec;
 }
 
-Result<std::optional<Version::Written>> Version::BeginChange(std::uint64_t from) {
-  std::optional<Written> const nothing_written{std::in_place, Written{.below_frontier = true}};
+Result<std::optional<Version::Written>> Version::BeginChange(ByteRange const& range) {
+  std::optional<Written> const nothing_written{std::in_place, Written{.was_sent = range}};
   {
     MutexLock lock(mutex_);
-    if (Sent(from)) return nothing_written;
+    if (Sent(range)) return nothing_written;
   }
   if (auto trimmed = CutTail(); !trimmed) return Failure(trimmed.error());
   MutexLock lock(mutex_);
-  if (Sent(from)) return nothing_written;  // claimed while the disk worked
-  changes_from_ = from;
+  if (Sent(range)) return nothing_written;  // claimed while the disk worked
+  being_changed_ = range;
   ++changes_;
   return std::optional<Written>();
 }
 
+// Counted again: who looked in between has seen neither what was nor what is.
 void Version::EndChange() {
-  changes_from_.reset();
+  if (!being_changed_) return;
+  being_changed_.reset();
+  ++changes_;
   changed_.NotifyAll();
 }
 
 Result<Version::Written> Version::Write(std::uint64_t offset, std::span<std::byte const> bytes) {
+  auto const end = offset + bytes.size();
   MutexLock change(changing_);
+  std::uint64_t before = 0;
   {
     MutexLock lock(mutex_);
     if (failure_) return Failure(*failure_);
     if (auto here = CheckNotTrimmed(offset); !here) return Failure(here.error());
+    before = size_;
   }
-  auto const begun = BeginChange(offset);
+  auto const begun = BeginChange({std::min(offset, before), end});  // a gap becomes zeros
   if (!begun) return Failure(begun.error());
   if (*begun) return **begun;
   auto written = WriteFully(fd_.get(), bytes, offset);
@@ -182,7 +186,7 @@ Result<Version::Written> Version::Write(std::uint64_t offset, std::span<std::byt
     tail_is_cut_ = false;
     {
       MutexLock lock(mutex_);
-      digests_.Changed(offset, offset + bytes.size());
+      digests_.Changed(offset, end);
       EndChange();
     }
     static_cast<void>(CutTail());  // the next change tries again
@@ -190,16 +194,12 @@ Result<Version::Written> Version::Write(std::uint64_t offset, std::span<std::byt
     return Fail(written.error().code, "spool: " + written.error().context);
   }
   ChargeBudget();
-  auto const end = offset + bytes.size();
   WriteBehind(end);
   MutexLock lock(mutex_);
   EndChange();
   digests_.Wrote(offset, bytes);
   size_ = std::max(size_, end);
-  if (offset <= prefix_) prefix_ = std::max(prefix_, end);
-  bool const notify = notify_at_ && prefix_ >= *notify_at_;
-  if (notify) notify_at_.reset();
-  return Written{.notify = notify};
+  return Written{.notify = written_.Wrote({offset, end})};
 }
 
 Result<Version::Written> Version::Truncate(std::uint64_t size) {
@@ -212,7 +212,7 @@ Result<Version::Written> Version::Truncate(std::uint64_t size) {
     if (auto here = CheckNotTrimmed(size); !here) return Failure(here.error());
     before = size_;
   }
-  auto const begun = BeginChange(std::min(size, before));
+  auto const begun = BeginChange({std::min(size, before), size < before ? kNoEnd : size});
   if (!begun) return Failure(begun.error());
   if (*begun) return **begun;
   begun_to_ = std::min(begun_to_, size);
@@ -225,7 +225,7 @@ Result<Version::Written> Version::Truncate(std::uint64_t size) {
     if (!cut) return Failure(cut.error());
     digests_.Changed(std::min(size, before), std::max(size, before));
     size_ = size;
-    prefix_ = std::min(prefix_, size);
+    written_.Forget({size, kNoEnd});
   }
   ChargeBudget();
   return Written{};
@@ -248,7 +248,7 @@ Result<Version::Written> Version::Allocate(int mode, std::uint64_t offset, std::
     }
   }
   if (grows || zeroes) {
-    auto const begun = BeginChange(zeroes ? std::min(offset, before) : before);
+    auto const begun = BeginChange({zeroes ? std::min(offset, before) : before, end});
     if (!begun) return Failure(begun.error());
     if (*begun) return **begun;
     MutexLock lock(mutex_);
@@ -267,7 +267,7 @@ Result<Version::Written> Version::Allocate(int mode, std::uint64_t offset, std::
     if (!done) return Failure(done.error());
     if (grows) size_ = end;
     // Zeros, but whether they are on disk is for SEEK_HOLE to say.
-    if (zeroes) prefix_ = std::min(prefix_, offset);
+    if (zeroes) written_.Forget({offset, end});
   }
   ChargeBudget();
   return Written{};
@@ -322,7 +322,7 @@ Result<std::uint64_t> Version::TakeTail() {
   ++changes_;
   digests_.Changed(size_, end);
   size_ = end;
-  prefix_ = FirstHole(fd_.get(), trimmed_, end);
+  written_.Assign(WrittenBytes::OnDisk(fd_.get(), trimmed_, end));
   tail_is_cut_ = true;
   return size_;
 }
@@ -421,18 +421,23 @@ Result<void> Version::Sync() {
   return Failure(*failure_);
 }
 
-bool Version::Claim(std::uint64_t end) {
+bool Version::Claim(ByteRange const& range) {
   MutexLock lock(mutex_);
   // Of a change that is being made it must see either none or all.
-  while (changes_from_ && *changes_from_ < end) changed_.Wait(mutex_);
-  if (!frontier_ || end > size_) return false;
-  frontier_ = std::max(*frontier_, end);
+  while (being_changed_ && being_changed_->Overlaps(range)) changed_.Wait(mutex_);
+  if (!sent_ || range.end > size_) return false;
+  sent_->Add(range);
   return true;
+}
+
+void Version::Release(ByteRange const& range) {
+  MutexLock lock(mutex_);
+  if (sent_) sent_->Subtract(range);
 }
 
 bool Version::Seal(std::uint64_t changes) {
   MutexLock lock(mutex_);
-  if (!frontier_ || changes_ != changes) return false;
+  if (!sent_ || being_changed_ || changes_ != changes) return false;
   sealed_ = true;
   return true;
 }
@@ -442,29 +447,32 @@ void Version::Unseal() {
   sealed_ = false;
 }
 
-void Version::KnowFrontier(std::uint64_t frontier, bool sealed) {
+void Version::KnowSent(ByteRanges sent, bool sealed) {
   MutexLock lock(mutex_);
-  if (frontier_) return;
-  frontier_ = frontier;
+  if (sent_) return;
+  sent_ = std::move(sent);
   sealed_ = sealed;
 }
 
-bool Version::WasSent(std::uint64_t offset) const {
+bool Version::WasSent(ByteRange const& range) const {
   MutexLock lock(mutex_);
-  return Sent(offset);
+  return Sent(range);
 }
 
-void Version::ResetFrontier() {
+void Version::ReleaseAll() {
   MutexLock lock(mutex_);
-  frontier_ = 0;
+  sent_.emplace();
   sealed_ = false;
 }
 
 bool Version::NotifyAt(std::uint64_t prefix) {
   MutexLock lock(mutex_);
-  if (prefix_ >= prefix) return true;
-  notify_at_ = prefix;
-  return false;
+  return written_.NotifyAt(prefix);
+}
+
+bool Version::NotifyWhenWritten(ByteRange const& range) {
+  MutexLock lock(mutex_);
+  return written_.NotifyWhen(range);
 }
 
 }  // namespace tusfs

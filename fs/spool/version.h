@@ -1,11 +1,11 @@
 // One version of a file's bytes on local disk, shared by the writer and the uploader.
 //
-// Writers and the uploader meet at the *frontier*: the end of the bytes that were ever handed to a
-// PATCH. The uploader raises it before it sends (Claim); a write or a truncation below it is
-// refused until the uploader has let go of the bytes. So a server never gets a mixture of what a
-// file was and what it became. Thread-safe. A write is in the page cache when Write returns (safe
-// from the death of the process), on disk after Sync. Changes wait for each other and for the disk;
-// what only asks (size, prefix, modified…) waits for neither.
+// Writers and the uploader meet at what was *sent*: the bytes that were ever handed to a PATCH. The
+// uploader says so before it sends (Claim); a change of any of them is refused until the uploader
+// has let go (Release). So a server never gets a mixture of what a file was and what it became.
+// Thread-safe. A write is in the page cache when Write returns (safe from the death of the
+// process), on disk after Sync. Changes wait for each other and for the disk; what only asks (size,
+// prefix, modified…) waits for neither.
 #pragma once
 
 #include <cstdint>
@@ -15,12 +15,14 @@
 #include <string>
 
 #include "base/block_digest.h"
+#include "base/byte_ranges.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/ids.h"
 #include "base/mutex.h"
 #include "base/task_pool.h"
 #include "spool/budget.h"
+#include "spool/written_bytes.h"
 #include "spool/written_digests.h"
 
 namespace tusfs {
@@ -31,9 +33,9 @@ class Version {
     /// May be less than what the disk has: the rest is not part of the version, and goes when it is
     /// changed.
     std::uint64_t size = 0;
-    /// 0 for a version that was just made; nothing for one that an earlier process may have sent:
-    /// until KnowFrontier all of it counts as sent.
-    std::optional<std::uint64_t> frontier{};
+    /// It was just made. Of another an earlier process may have sent anything: until KnowSent all
+    /// of it counts as sent.
+    bool is_new = false;
     std::uint64_t trimmed = 0;  ///< bytes from 0 on that are not here any more
     bool counted = true;        ///< the budget knows already what it takes
   };
@@ -48,6 +50,11 @@ class Version {
 
   /// Bytes from 0 on that were written without a gap.
   [[nodiscard]] std::uint64_t prefix() const EXCLUDES(mutex_);
+
+  /// Whether all of `range` is known to be written. What an earlier process has written is what the
+  /// disk says (WrittenBytes::OnDisk). Of a finished file no more comes: whatever this says, its
+  /// bytes are what they are.
+  [[nodiscard]] bool IsWritten(ByteRange const& range) const EXCLUDES(mutex_);
 
   /// Bytes from 0 on that are not here any more.
   [[nodiscard]] std::uint64_t trimmed() const EXCLUDES(mutex_);
@@ -66,8 +73,9 @@ class Version {
   [[nodiscard]] Result<std::int64_t> ModifiedOnDisk() const;
 
   struct Written {
-    bool below_frontier = false;  ///< nothing was written: the uploader has to let go first
-    bool notify = false;          ///< the prefix has passed the mark of NotifyAt
+    /// Nothing was changed: the uploader has to let go of these bytes first.
+    std::optional<ByteRange> was_sent{};
+    bool notify = false;  ///< a mark of NotifyAt or NotifyWhenWritten was passed
   };
 
   /// Writes all of `bytes` at byte `offset`. Errors: of pwrite(2), and the sticky one; EIO where
@@ -132,13 +140,15 @@ class Version {
   /// kernel reports a lost page once only.
   [[nodiscard]] Result<void> Sync() EXCLUDES(mutex_);
 
-  /// Says that [0, end) is about to be handed to a PATCH. Waits for a change below `end` that is
-  /// being made. Fails (false) where the version is shorter, or what was sent of it before is not
-  /// known.
-  [[nodiscard]] bool Claim(std::uint64_t end) EXCLUDES(mutex_);
+  /// Says that `range` is about to be handed to a PATCH. Waits for a change of it that is being
+  /// made. Fails (false) where the version is shorter, or what was sent of it before is not known.
+  [[nodiscard]] bool Claim(ByteRange const& range) EXCLUDES(mutex_);
+
+  /// The uploader has let go of `range`: it does not count as sent any more.
+  void Release(ByteRange const& range) EXCLUDES(mutex_);
 
   /// No byte may change any more: the request that publishes them is about to be sent. Fails
-  /// (false) where the version was changed since `changes`.
+  /// (false) where the version was changed since `changes`, or is being changed.
   [[nodiscard]] bool Seal(std::uint64_t changes) EXCLUDES(mutex_);
 
   /// Takes a Seal back: that request was not sent.
@@ -146,17 +156,21 @@ class Version {
 
   /// What the catalog says was sent, for a version of an earlier process. Does nothing where it
   /// is known already.
-  void KnowFrontier(std::uint64_t frontier, bool sealed) EXCLUDES(mutex_);
+  void KnowSent(ByteRanges sent, bool sealed) EXCLUDES(mutex_);
 
-  /// Whether a change at byte `offset` would have to wait for the uploader.
-  [[nodiscard]] bool WasSent(std::uint64_t offset) const EXCLUDES(mutex_);
+  /// Whether a change of `range` would have to wait for the uploader.
+  [[nodiscard]] bool WasSent(ByteRange const& range) const EXCLUDES(mutex_);
 
-  /// The uploader has let go: nothing that was sent counts any more.
-  void ResetFrontier() EXCLUDES(mutex_);
+  /// The uploader has let go of all: nothing counts as sent any more, and a Seal is taken back.
+  void ReleaseAll() EXCLUDES(mutex_);
 
-  /// Asks Write to say so when the prefix is at least `prefix` bytes; once. Returns whether it is
-  /// already.
+  /// Asks Write to say so when the prefix is at least `prefix` bytes; once, and in the place of
+  /// what was asked before. Returns whether it is already.
   bool NotifyAt(std::uint64_t prefix) EXCLUDES(mutex_);
+
+  /// Asks Write to say so when all of `range` is written; once, and beside what was asked before.
+  /// Returns whether it is already.
+  bool NotifyWhenWritten(ByteRange const& range) EXCLUDES(mutex_);
 
   /// Somebody else may have changed what its file takes.
   void Recount() EXCLUDES(mutex_);
@@ -177,15 +191,15 @@ class Version {
   static constexpr std::uint64_t kWriteBehind = std::uint64_t{16} << 20;
 
  private:
-  /// Whether a change at byte `offset` has to wait for the uploader.
-  [[nodiscard]] bool Sent(std::uint64_t offset) const REQUIRES(mutex_) {
-    return sealed_ || !frontier_ || offset < *frontier_;
+  /// Whether a change of `range` has to wait for the uploader.
+  [[nodiscard]] bool Sent(ByteRange const& range) const REQUIRES(mutex_) {
+    return sealed_ || !sent_ || sent_->Overlaps(range);
   }
 
-  /// Checks whether a change from byte `from` on may be made now (nothing: it may), and begins it:
-  /// until EndChange nobody claims bytes behind `from`.
-  [[nodiscard]] Result<std::optional<Written>> BeginChange(std::uint64_t from) REQUIRES(changing_)
-      EXCLUDES(mutex_);
+  /// Checks whether a change of `range` may be made now (nothing: it may), and begins it: until
+  /// EndChange nobody claims a byte of it.
+  [[nodiscard]] Result<std::optional<Written>> BeginChange(ByteRange const& range)
+      REQUIRES(changing_) EXCLUDES(mutex_);
   void EndChange() REQUIRES(mutex_);
   [[nodiscard]] Result<void> CutTail() REQUIRES(changing_) EXCLUDES(mutex_);
   [[nodiscard]] Result<void> CheckNotTrimmed(std::uint64_t offset) const REQUIRES(mutex_);
@@ -204,10 +218,9 @@ class Version {
   mutable Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
       ACQUIRED_BEFORE(lock_order::kBehindLeaves);
   CondVar changed_;
-  /// Where a change that is being made begins.
-  std::optional<std::uint64_t> changes_from_ GUARDED_BY(mutex_);
+  std::optional<ByteRange> being_changed_ GUARDED_BY(mutex_);
   std::uint64_t size_ GUARDED_BY(mutex_);
-  std::uint64_t prefix_ GUARDED_BY(mutex_);
+  WrittenBytes written_ GUARDED_BY(mutex_);
   std::uint64_t changes_ GUARDED_BY(mutex_) = 0;
   bool tail_is_cut_ GUARDED_BY(changing_);            ///< the disk has nothing behind size_
   std::uint64_t begun_to_ GUARDED_BY(changing_) = 0;  ///< the disk has begun with what is before
@@ -215,10 +228,9 @@ class Version {
   std::uint64_t taken_ GUARDED_BY(mutex_) = 0;
   bool counted_ GUARDED_BY(mutex_);
   bool removed_ GUARDED_BY(mutex_) = false;
-  std::optional<std::uint64_t> frontier_ GUARDED_BY(mutex_);  ///< nothing: not known yet
+  std::optional<ByteRanges> sent_ GUARDED_BY(mutex_);  ///< nothing: not known yet
   std::optional<std::int64_t> modified_ GUARDED_BY(mutex_);
   bool sealed_ GUARDED_BY(mutex_) = false;
-  std::optional<std::uint64_t> notify_at_ GUARDED_BY(mutex_) = kGranule + 1;
   std::optional<Error> failure_ GUARDED_BY(mutex_);
   WrittenDigests digests_ GUARDED_BY(mutex_);
 };

@@ -47,6 +47,11 @@ LogSubject About(Work const& work) {
   return {.file = work.path, .upload = work.upload ? work.upload->id.ToString() : ""};
 }
 
+void KnowSent(std::optional<Upload> const& upload, Version& version) {
+  version.KnowSent(ByteRanges({0, upload ? upload->frontier : 0}),
+                   upload && life::HasEnded(upload->phase));
+}
+
 Result<std::optional<Work>> Ledger::Look(InodeId id) const {
   auto version = store_.Read([&](View const& view) -> Result<std::shared_ptr<Version>> {
     auto const inode = GetInode(view, id);
@@ -77,8 +82,7 @@ Result<std::optional<Work>> Ledger::Look(InodeId id) const {
     if (!path) return Failure(path.error());
     auto upload = FindUpload(view, inode->upload);
     if (!upload) return Failure(upload.error());
-    (*version)->KnowFrontier(*upload ? (*upload)->frontier : 0,
-                             *upload && life::HasEnded((*upload)->phase));
+    KnowSent(*upload, **version);
     return std::optional<Work>(Work{std::move(*inode), TargetPath(*path), std::move(*upload),
                                     *version, changes, rules_.IgnoredBy(*path).has_value()});
   });
@@ -199,7 +203,7 @@ Result<void> Ledger::CreatedForNobody(Upload upload, tus::Created const& created
 
 Result<bool> Ledger::Announce(Work const& work, Range const& range) {
   auto& version = *work.version;
-  if (!version.Claim(range.end)) return false;
+  if (!version.Claim({0, range.end})) return false;
   // Journaled before the bytes go out: whatever the server turns out to have, it is known.
   auto const digests = DigestsOf(version, range);
   if (!digests && digests.error().code == ENODATA) return false;  // it has become shorter
@@ -353,7 +357,7 @@ Result<Ledger::StartedOver> Ledger::StartOver(Work const& work, GiveUpFor why, b
     PutInode(transaction, *inode);
     return StartedOver{.ownerless = *ownerless};
   });
-  if (over && !over->kept) work.version->ResetFrontier();
+  if (over && !over->kept) work.version->ReleaseAll();
   return over;
 }
 

@@ -50,6 +50,9 @@ struct Work {
 /// For the log. `work` outlives it.
 [[nodiscard]] LogSubject About(Work const& work);
 
+/// Tells `version`, where it does not know it yet, what was sent of it: `upload` is its file's.
+void KnowSent(std::optional<Upload> const& upload, Version& version);
+
 /// Bytes [begin, end) of a version.
 struct Range {
   std::uint64_t begin = 0;
@@ -82,7 +85,7 @@ class Ledger {
   [[nodiscard]] Result<bool> Renewed(Work const& work, std::optional<std::string> const& url,
                                      std::string const& headers);
 
-  /// `range` is about to be sent. Raises the version's frontier; for the last range, seals the
+  /// `range` is about to be sent. Claims all up to its end; for the last range, seals the
   /// version and is durable. Errors: ENODATA where the spool cannot read the bytes.
   [[nodiscard]] Result<bool> Announce(Work const& work, Range const& range);
 

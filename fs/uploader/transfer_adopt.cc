@@ -92,7 +92,7 @@ Transfer::Outcome Transfer::Compare(Work const& work, Upload const& upload, JobM
       return {.next = soon ? std::optional(shared_.clock.Steady() + kShortOfRoom) : std::nullopt,
               .bytes_left = work.inode.size};
     }
-    if (!version.Claim(end)) return Now();
+    if (!version.Claim({0, end})) return Now();
     auto const own = version.DigestOf(block, (*sent)->length);
     if (!own && own.error().code != ENODATA) {
       return LostBytes(work.inode.id, version.id(),
@@ -122,7 +122,7 @@ Transfer::Outcome Transfer::AdoptCandidate(Work const& work, JobMemory& memory) 
 Transfer::Outcome Transfer::Differs(Work const& work, Upload const& upload, JobMemory& memory) {
   auto const candidate = *std::exchange(memory.adoption.candidate, std::nullopt);
   memory.adoption.unfit.push_back(candidate.id);
-  work.version->ResetFrontier();  // nothing of it was sent
+  work.version->ReleaseAll();  // nothing of it was sent
   if (candidate.complete) return Now();
   // The file that it was begun for is another one now.
   if (auto retired = ledger_.Retire(upload); !retired) return Postpone(retired.error());

@@ -177,22 +177,21 @@ void Uploader::Abandoned(InodeId inode, std::optional<Uuid> const& upload) {
 
 void Uploader::Forget(InodeId inode) { queue_.Forget({.inode = inode, .upload = {}}); }
 
-Result<void> Uploader::LetGo(InodeId inode, Version& version, std::uint64_t offset) {
+Result<void> Uploader::LetGo(InodeId inode, Version& version, ByteRange const& range) {
   // A version that was opened anew does not know what an earlier process has sent of it.
   auto const known = store_.Read([&](View const& view) -> Result<void> {
     auto const record = GetInode(view, inode);
     if (!record) return Failure(record.error());
     auto const upload = FindUpload(view, record->upload);
     if (!upload) return Failure(upload.error());
-    version.KnowFrontier(*upload ? (*upload)->frontier : 0,
-                         *upload && life::HasEnded((*upload)->phase));
+    KnowSent(*upload, version);
     return {};
   });
   if (!known) return known;
-  if (!version.WasSent(offset)) return {};
+  if (!version.WasSent(range)) return {};
   JobKey const key{.inode = inode, .upload = {}};
   queue_.Block(key);
-  // While the job is blocked nobody sends, so the upload and the frontier belong to this call.
+  // While the job is blocked nobody sends, so the upload and what was sent belong to this call.
   bool rewritten = false;
   std::optional<Uuid> ownerless;
   auto const taken = store_.Update([&](Transaction& transaction) -> Result<void> {
@@ -210,7 +209,7 @@ Result<void> Uploader::LetGo(InodeId inode, Version& version, std::uint64_t offs
     PutInode(transaction, *record);
     return {};
   });
-  if (taken) version.ResetFrontier();
+  if (taken) version.ReleaseAll();
   queue_.Unblock(key, rewritten);
   if (ownerless) {
     auto const path = PathForLog(store_, inode);

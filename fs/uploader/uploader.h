@@ -80,11 +80,11 @@ class Uploader {
   /// There is nothing to send of the file any more.
   void Forget(InodeId inode);
 
-  /// Bytes below the frontier are about to change: cancels the open PATCH, waits until its
-  /// transport has let go of the bytes (within 100 ms), and takes the upload away from the file.
-  /// Where nothing of `version` was sent from byte `offset` on, nothing happens. Errors: the
-  /// catalog's; EIO where bytes were trimmed, so that what was sent has to stay as it is.
-  [[nodiscard]] Result<void> LetGo(InodeId inode, Version& version, std::uint64_t offset);
+  /// `range` is about to change (Version::Written::was_sent): cancels the open PATCH, waits until
+  /// its transport has let go of the bytes (within 100 ms), and takes the upload away from the
+  /// file. Where no byte of `range` was sent, nothing happens. Errors: the catalog's; EIO where
+  /// bytes were trimmed, so that what was sent has to stay as it is.
+  [[nodiscard]] Result<void> LetGo(InodeId inode, Version& version, ByteRange const& range);
 
   /// Nothing new is sent while it is paused; what is on its way goes on to the end of its request.
   /// The server is asked all the same whether it is there.

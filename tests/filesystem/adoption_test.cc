@@ -55,8 +55,9 @@ class Adoption : public PublishingRig {
     auto const inode = fs_->Lookup(kRootInode, ".clip.aB3dEf").value().inode;
     auto const row = store_->Read([&](View const& view) { return GetInode(view, inode); });
     auto const version = spool_->Find(row.value().version, kSize, 0).value();
-    EXPECT_TRUE(
-        WaitFor([&] { return version->WasSent(kSize - 1) && !uploader_->IsSending(inode); }));
+    EXPECT_TRUE(WaitFor([&] {
+      return version->WasSent({kSize - 1, kSize}) && !uploader_->IsSending(inode);
+    }));
     return inode;
   }
 

@@ -46,7 +46,7 @@ class RoomTest : public FilesystemRig {
     Write(created.handle, 0, std::string(size, 's'));
     GiveUpload(created.attributes.inode, confirmed);
     auto const version = spool_->Find(Row(created.attributes.inode).version, size).value();
-    EXPECT_TRUE(version->Claim(confirmed));
+    EXPECT_TRUE(version->Claim({0, confirmed}));
     return created;
   }
 };

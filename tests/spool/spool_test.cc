@@ -286,7 +286,7 @@ TEST_F(SpoolBudgetTest, CountsTheFilesOfEarlierProcesses) {
   // Before they are counted: one goes, one is open and grows, one is open and goes.
   EXPECT_TRUE(Ok(spool_->Remove(1)));
   auto const grown = spool_->Find(2, kMegabyte).value();
-  grown->KnowFrontier(0, false);
+  grown->KnowSent({}, false);
   std::string const more(kMegabyte, 'y');
   EXPECT_TRUE(Ok(grown->Write(kMegabyte, std::as_bytes(std::span(more)))));
   auto gone = spool_->Find(3, kMegabyte).value();

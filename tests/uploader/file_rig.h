@@ -47,7 +47,7 @@ class FileRig : public testing::Test {
     auto const bytes = tusfs_testing::RandomBytes(size, body_.size() + 1);
     auto const written = version_->Write(body_.size(), std::as_bytes(std::span(bytes)));
     ASSERT_TRUE(Ok(written));
-    ASSERT_FALSE(written->below_frontier);
+    ASSERT_FALSE(written->was_sent);
     body_ += bytes;
   }
 

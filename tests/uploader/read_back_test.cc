@@ -198,7 +198,7 @@ TEST_F(ReadBackTest, AFileIsBroughtBackWhole) {
   std::string got(bytes.size(), '\0');
   EXPECT_EQ(version->Read(0, std::as_writable_bytes(std::span(got))).value(), got.size());
   EXPECT_TRUE(got == bytes);
-  EXPECT_TRUE(version->WasSent(0));
+  EXPECT_TRUE(version->WasSent({0, 1}));
 }
 
 TEST_F(ReadBackTest, AFileThatWasChangedMeanwhileIsLeftAlone) {

@@ -100,7 +100,7 @@ TEST_F(TransferSend, AFileThatWasCutToWhatIsSentIsFinishedByALengthWithoutBytes)
   Steps(2);
   auto const cut = version_->Truncate(2 * kGranule);
   ASSERT_TRUE(Ok(cut));
-  ASSERT_FALSE(cut->below_frontier);
+  ASSERT_FALSE(cut->was_sent);
   body_.resize(2 * kGranule);
   FinishFile();
   NextPatch(kUrl, 2 * kGranule, 2 * kGranule, std::to_string(2 * kGranule));
@@ -272,7 +272,7 @@ TEST_F(TransferSend, AWriterWhoCameWhileAnEmptyFileWasPublishedHasToWaitForTheUp
   });
   Steps(1);
   EXPECT_EQ(TheInode().content, Content::kWriting);
-  EXPECT_TRUE(version_->WasSent(0)) << "what is written now belongs to another upload";
+  EXPECT_TRUE(version_->WasSent({0, 1})) << "what is written now belongs to another upload";
 }
 
 TEST_F(TransferSend, AnInterruptedFileIsNotSent) {
@@ -331,8 +331,8 @@ TEST_F(TransferSend, TheUrlIsJournaledBeforeTheFirstPatchAndTheFrontierWithIt) {
     EXPECT_EQ(TheUpload()->url, kUrl);
     EXPECT_EQ(TheUpload()->phase, UploadPhase::kCreated);
     EXPECT_EQ(TheUpload()->frontier, 2 * kGranule);
-    EXPECT_TRUE(version_->WasSent(2 * kGranule - 1));
-    EXPECT_FALSE(version_->WasSent(2 * kGranule));
+    EXPECT_TRUE(version_->WasSent({2 * kGranule - 1, kNoEnd}));
+    EXPECT_FALSE(version_->WasSent({2 * kGranule, kNoEnd}));
     return OffsetIs(2 * kGranule);
   });
   Steps(2);
@@ -349,7 +349,7 @@ TEST_F(TransferSend, FinalSentIsDurableBeforeTheFinalPatchGoesOut) {
       EXPECT_EQ(uploads[0].phase, UploadPhase::kFinalSent);
       EXPECT_EQ(uploads[0].url, kUrl);
     }
-    EXPECT_TRUE(version_->WasSent(1'000'000)) << "sealed: no byte may change any more";
+    EXPECT_TRUE(version_->WasSent({1'000'000, kNoEnd})) << "sealed: no byte may change any more";
     return OffsetIs(1000);
   });
   Steps(2);
