@@ -48,4 +48,14 @@ Fault Fault::ShortOffset(std::uint64_t bytes_kept) {
 }
 Fault Fault::ForgetUpload() { return Counting(Kind::kForgetUpload, 0); }
 
+bool IsJoin(RequestFacts const& request) {
+  return request.method == "POST" && request.exchange != nullptr &&
+         request.exchange->Header("Upload-Concat").value_or("").starts_with("final;");
+}
+
+bool IsCreationOfPart(RequestFacts const& request) {
+  return request.method == "POST" && request.exchange != nullptr &&
+         request.exchange->Header("Upload-Concat") == "partial";
+}
+
 }  // namespace tusfs_testing

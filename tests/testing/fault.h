@@ -57,6 +57,11 @@ struct RequestFacts {
   HttpExchange const* exchange = nullptr;  // for its headers
 };
 
+/// Rules may match by these: a creation that joins parts to a whole, and one of a part (tus:
+/// concatenation).
+[[nodiscard]] bool IsJoin(RequestFacts const& request);
+[[nodiscard]] bool IsCreationOfPart(RequestFacts const& request);
+
 struct FaultRule {
   std::string method{};                                // empty: any
   int nth = 1;                                         // 1: the first that matches; 0: every one

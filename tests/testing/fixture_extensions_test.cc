@@ -141,25 +141,6 @@ TEST(FixtureCredentials, AreRequiredOfEveryRequestAndCanChange) {
   EXPECT_EQ(Post(server, two).status, 201);
 }
 
-TEST(FixtureConcatenation, TakesPathsAndUrlsInAHeaderOf4KiB) {
-  FixtureServer const server;
-  Headers const part{{"Upload-Length", "1"},
-                     {"Upload-Concat", "partial"},
-                     {"Content-Type", "application/offset+octet-stream"}};
-  std::string const a = Post(server, part, "a").headers.at("location");
-  std::string const b = Post(server, part, "b").headers.at("location");
-  auto const join = [&](std::string const& urls) {
-    return Post(server, {{"Upload-Concat", "final;" + urls}});
-  };
-  auto const whole = join(a + " /files/" + IdOf(b));
-  ASSERT_EQ(whole.status, 201);
-  EXPECT_EQ(server.Content(IdOf(whole.headers.at("location"))), "ab");
-  EXPECT_EQ(join("/other/" + IdOf(a)).status, 400);
-  std::string many = a;
-  while (many.size() < 4096) many += " " + a;
-  EXPECT_EQ(join(many).status, 431);
-}
-
 // ---- services
 
 TEST(FixtureServices, CloudflareWantsChunksOf256KiBBetween5And200MiB) {

@@ -1,5 +1,9 @@
 #include "testing/fixture_server.h"
 
+#include <algorithm>
+#include <iterator>
+#include <set>
+
 #include "testing/tus_service.h"
 
 namespace tusfs_testing {
@@ -51,12 +55,24 @@ std::optional<UploadView> FixtureServer::FindUpload(std::string const& name) con
   return found;
 }
 
+std::vector<UploadView> FixtureServer::LooseParts() const {
+  auto const uploads = service_->Uploads();
+  std::set<std::string> joined;
+  for (auto const& upload : uploads) joined.insert(upload.parts.begin(), upload.parts.end());
+  std::vector<UploadView> loose;
+  std::ranges::copy_if(uploads, std::back_inserter(loose), [&](auto const& upload) {
+    return upload.partial && !joined.contains(upload.id);
+  });
+  return loose;
+}
+
 std::string FixtureServer::Content(std::string const& id) const { return service_->Content(id); }
 std::vector<RequestRecord> FixtureServer::Requests() const { return service_->Requests(); }
 void FixtureServer::AddFault(FaultRule rule) { service_->AddFault(std::move(rule)); }
 void FixtureServer::ClearFaults() { service_->ClearFaults(); }
 void FixtureServer::ReleaseStalled() { service_->ReleaseStalled(); }
 int FixtureServer::Stalled() const { return service_->Stalled(); }
+int FixtureServer::Joining() const { return service_->Joining(); }
 bool FixtureServer::Forget(std::string const& id) { return service_->Forget(id); }
 void FixtureServer::SetRate(std::uint64_t bytes_per_second) { service_->SetRate(bytes_per_second); }
 bool FixtureServer::Rewind(std::string const& id, std::uint64_t offset) {

@@ -36,6 +36,9 @@ struct FixtureOptions {
   std::vector<std::string> checksum_algorithms{"sha1", "md5", "crc32", "sha256", "sha512"};
   int checksum_mismatch = 460;  // rustus: 417
   bool concatenation = true;
+  std::uint64_t max_concat = 4096;  // of an Upload-Concat, in bytes; more is 431
+  /// How long it takes to join parts, as where their bytes are copied.
+  std::chrono::milliseconds join_time{0};
   /// Uploads, complete ones too, are 410 so long after their creation.
   std::optional<std::chrono::milliseconds> expire_after{};
   bool method_override = true;
@@ -94,6 +97,8 @@ class FixtureServer {
   [[nodiscard]] std::vector<UploadView> Uploads() const;
   /// The newest upload whose `relativePath` or `filename` is `name`.
   [[nodiscard]] std::optional<UploadView> FindUpload(std::string const& name) const;
+  /// Parts of which no whole on this server was made.
+  [[nodiscard]] std::vector<UploadView> LooseParts() const;
   /// What the upload holds so far; empty where there is none. For uploads that fit into memory.
   [[nodiscard]] std::string Content(std::string const& id) const;
   [[nodiscard]] std::vector<RequestRecord> Requests() const;
@@ -104,6 +109,8 @@ class FixtureServer {
   void ReleaseStalled();
   /// How many requests are stalled now.
   [[nodiscard]] int Stalled() const;
+  /// How many requests join parts now (FixtureOptions::join_time).
+  [[nodiscard]] int Joining() const;
   /// Loses an upload, as a server does that was reinstalled. False where there is none.
   bool Forget(std::string const& id);
   void SetRate(std::uint64_t bytes_per_second);

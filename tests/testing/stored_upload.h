@@ -27,6 +27,7 @@ struct UploadView {
   std::uint64_t offset = 0;
   bool complete = false;
   bool partial = false;  // a part for a later concatenation: complete, but published with the whole
+  std::vector<std::string> parts{};  // ids of those that it was made of, in order
   std::optional<std::chrono::system_clock::time_point> expires;
   std::string repr_digest;     // the last Repr-Digest, as it came
   std::uint64_t received = 0;  // body bytes that came for it, also those not kept

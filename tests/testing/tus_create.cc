@@ -7,12 +7,7 @@
 #include "testing/tus_turn.h"
 
 namespace tusfs_testing {
-namespace {
-
-/// Servers and proxies limit single headers, and this one grows with the number of parts.
-constexpr std::size_t kMaxConcat = 4096;
-
-}  // namespace
+namespace {}  // namespace
 
 std::string HttpDate(std::chrono::system_clock::time_point time) {
   std::time_t const seconds = std::chrono::system_clock::to_time_t(time);
@@ -34,6 +29,7 @@ TusService::Answer TusService::Create(Request& request) {
   if (auto refused = ReadCreation(request, creation)) return *std::move(refused);
   Upload const upload = MakeUpload(creation);
   if (creation.final()) {
+    PassJoinTime();
     if (auto refused = Join(upload, creation.concat)) return *std::move(refused);
   }
   {
@@ -101,7 +97,10 @@ std::optional<TusService::Answer> TusService::ReadCreation(Request const& reques
                                                            Creation& creation) const {
   auto const concat = request.http.Header("Upload-Concat");
   if (concat && !options_.concatenation) return Answer{501, {}, "no concatenation\n"};
-  if (concat && concat->size() > kMaxConcat) return Answer{431, {}, "Upload-Concat is too long\n"};
+  // Servers and proxies limit single headers, and this one grows with the number of parts.
+  if (concat && concat->size() > options_.max_concat) {
+    return Answer{431, {}, "Upload-Concat is too long\n"};
+  }
   creation.concat = concat.value_or("");
   if (concat && !creation.final() && concat != "partial") {
     return Answer{400, {}, "Upload-Concat is neither partial nor final\n"};
@@ -148,28 +147,54 @@ std::optional<TusService::Answer> TusService::ReadLength(Request const& request,
   return std::nullopt;
 }
 
+void TusService::PassJoinTime() {
+  std::unique_lock lock(mutex_);
+  ++joining_;
+  changed_.wait_for(lock, options_.join_time, [this] { return halted_; });
+  --joining_;
+}
+
 /// `urls`: "final;" and the parts' URLs, absolute or as paths.
 std::optional<TusService::Answer> TusService::Join(Upload const& upload, std::string_view urls) {
-  urls.remove_prefix(std::string_view("final;").size());
-  std::vector<char> buffer(1024 * 1024);
   std::lock_guard const lock(mutex_);
+  if (halted_) return Answer{};  // killed while it was at it
+  std::vector<Upload> parts;
+  if (auto refused = FindParts(urls, parts)) return refused;
+  std::vector<char> buffer(1024 * 1024);
   std::uint64_t offset = 0;
+  for (auto const& part : parts) {
+    for (std::uint64_t at = 0; std::size_t const got = part->Read(at, buffer); at += got) {
+      upload->Write(offset + at, {buffer.data(), got});
+    }
+    offset += part->view.offset;
+    upload->view.parts.push_back(part->view.id);
+  }
+  upload->view.length = offset;
+  upload->view.offset = offset;
+  return std::nullopt;
+}
+
+// As tusd answers; that they must be partial uploads is the protocol's.
+std::optional<TusService::Answer> TusService::FindParts(std::string_view urls,
+                                                        std::vector<Upload>& parts) const {
+  urls.remove_prefix(std::string_view("final;").size());
+  std::uint64_t length = 0;
   while (!urls.empty()) {
     std::string_view url = urls.substr(0, urls.find(' '));
     urls.remove_prefix(std::min(urls.size(), url.size() + 1));
     if (url.starts_with("http://")) url.remove_prefix(std::min(url.find('/', 7), url.size()));
     if (!url.starts_with(kPrefix)) return Answer{400, {}, "a part is not of this server\n"};
     Upload const part = Find(url.substr(kPrefix.size()));
-    if (!part || !part->view.partial || !part->view.complete) {
-      return Answer{400, {}, "a part is missing or incomplete\n"};
-    }
-    for (std::uint64_t at = 0; std::size_t const got = part->Read(at, buffer); at += got) {
-      upload->Write(offset, {buffer.data(), got});
-      offset += got;
-    }
+    if (auto missing = Missing(part)) return missing;
+    if (!part->view.partial) return Answer{400, {}, "a part is no partial upload\n"};
+    if (!part->view.complete) return Answer{400, {}, "a part is not finished\n"};
+    length += part->view.offset;
+    parts.push_back(part);
   }
-  upload->view.length = offset;
-  upload->view.offset = offset;
+  if (parts.empty()) return Answer{400, {}, "Upload-Concat names no part\n"};
+  if (options_.max_size > 0 && length > options_.max_size) {
+    return Answer{413, {}, "larger than Tus-Max-Size\n"};
+  }
   return std::nullopt;
 }
 

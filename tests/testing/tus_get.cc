@@ -70,6 +70,7 @@ std::string TusService::StatsJson() const {
                       {"posts", stats.posts},
                       {"patches", stats.patches},
                       {"heads", stats.heads},
+                      {"deletes", stats.deletes},
                       {"uploads", nlohmann::json::array()}};
   for (auto const& view : Uploads()) {
     nlohmann::json upload{{"id", view.id},
@@ -77,7 +78,9 @@ std::string TusService::StatsJson() const {
                           {"relativePath", view.Metadata("relativePath")},
                           {"offset", view.offset},
                           {"length", nullptr},
-                          {"complete", view.complete}};
+                          {"complete", view.complete},
+                          {"partial", view.partial},
+                          {"parts", view.parts}};
     if (view.length) upload["length"] = *view.length;
     json["uploads"].push_back(std::move(upload));
   }

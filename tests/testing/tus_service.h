@@ -47,6 +47,7 @@ class TusService {
   void ClearFaults();
   void ReleaseStalled();
   [[nodiscard]] int Stalled() const;
+  [[nodiscard]] int Joining() const;
   bool Forget(std::string const& id);
   void SetRate(std::uint64_t bytes_per_second);
   bool Rewind(std::string const& id, std::uint64_t offset);
@@ -102,7 +103,10 @@ class TusService {
   std::optional<Answer> ReadCreation(Request const& request, Creation& creation) const;
   std::optional<Answer> ReadLength(Request const& request, Creation& creation) const;
   [[nodiscard]] Upload MakeUpload(Creation const& creation);
+  void PassJoinTime();
   std::optional<Answer> Join(Upload const& upload, std::string_view urls);
+  /// What keeps them from being joined, or the uploads in `parts`. Under the lock.
+  std::optional<Answer> FindParts(std::string_view urls, std::vector<Upload>& parts) const;
   /// The answer to a creation that was answered before.
   std::optional<Answer> CreatedBefore(Request& request);
   [[nodiscard]] Answer CreatedAnswer(Request const& request, Upload const& upload) const;
@@ -167,6 +171,7 @@ class TusService {
   std::uint64_t created_ = 0;
   std::uint64_t releases_ = 0;
   int stalled_ = 0;
+  int joining_ = 0;
   bool halted_ = false;
 };
 

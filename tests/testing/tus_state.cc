@@ -65,6 +65,11 @@ int TusService::Stalled() const {
   return stalled_;
 }
 
+int TusService::Joining() const {
+  std::lock_guard const lock(mutex_);
+  return joining_;
+}
+
 bool TusService::Forget(std::string const& id) {
   std::lock_guard const lock(mutex_);
   return uploads_.erase(id) > 0;
