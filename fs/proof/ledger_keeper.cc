@@ -12,6 +12,8 @@ namespace tusfs {
 namespace {
 
 constexpr std::size_t kAtOnce = 256;
+// What comes within it shares the two syncs of a round. The catalog keeps the proofs meanwhile.
+constexpr std::chrono::milliseconds kGather{200};
 constexpr std::chrono::seconds kAfterTrouble{1};
 
 }  // namespace
@@ -41,8 +43,7 @@ void LedgerKeeper::Start() {
       store_.Observe([this](Table table, std::string_view, std::optional<std::string_view> value) {
         if (table != Table::kProofs || !value) return;
         MutexLock lock(mutex_);
-        is_wanted_ = true;
-        woken_.NotifyAll();
+        if (!std::exchange(is_wanted_, true)) woken_.NotifyAll();
       });
   thread_ = std::jthread([this](std::stop_token const& stop) { Run(stop); });
 }
@@ -50,7 +51,7 @@ void LedgerKeeper::Start() {
 Result<void> LedgerKeeper::Flush(std::chrono::milliseconds patience) {
   auto const until = clock_.Steady() + patience;
   MutexLock lock(mutex_);
-  is_wanted_ = true;
+  is_wanted_ = is_hurried_ = true;
   woken_.NotifyAll();
   // A round that is under way may have looked before.
   auto const wanted = begun_ + 1;
@@ -71,8 +72,10 @@ void LedgerKeeper::Run(std::stop_token const&) {
     {
       MutexLock lock(mutex_);
       while (!is_wanted_ && !is_ending_) woken_.Wait(mutex_);
+      auto const until = clock_.Steady() + kGather;
+      while (!is_hurried_ && !is_ending_ && woken_.WaitUntil(mutex_, until)) continue;
       is_last = is_ending_;
-      is_wanted_ = false;
+      is_wanted_ = is_hurried_ = false;
       round = ++begun_;
     }
     auto const moved = MoveAll();

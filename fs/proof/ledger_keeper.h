@@ -1,9 +1,10 @@
 // Brings the proofs of the catalog (catalog/proofs.h) into the ledger's files: what is there has
 // been durable in the catalog before, and goes from there when it is on disk here.
 //
-// One thread of its own, from Start to Stop. A disk that is full or fails is tried again each
-// second, and whatever is not written stays in the catalog. Calls may come from any thread; the
-// store's observer notes that there is something, and returns.
+// One thread of its own, from Start to Stop, which gathers for a moment what comes, unless somebody
+// waits for it. A disk that is full or fails is tried again each second, and whatever is not
+// written stays in the catalog. Calls may come from any thread; the store's observer notes that
+// there is something, and returns.
 #pragma once
 
 #include <chrono>
@@ -58,6 +59,7 @@ class LedgerKeeper {
   CondVar woken_;
   CondVar moved_;
   bool is_wanted_ GUARDED_BY(mutex_) = true;
+  bool is_hurried_ GUARDED_BY(mutex_) = true;  ///< somebody waits for the next round
   bool is_ending_ GUARDED_BY(mutex_) = false;
   std::uint64_t begun_ GUARDED_BY(mutex_) = 0;  ///< rounds
   std::uint64_t done_ GUARDED_BY(mutex_) = 0;   ///< the last round that left nothing

@@ -1,6 +1,8 @@
 // LedgerKeeper: what the catalog says of files gets into the ledger, whatever dies in between.
 #include "proof/ledger_keeper.h"
 
+#include <atomic>
+
 #include "catalog/adoptable.h"
 #include "catalog/kept.h"
 #include "catalog/namespace.h"
@@ -8,6 +10,7 @@
 #include "catalog/store_harness.h"
 #include "catalog/tables.h"
 #include "proof/ledger_rows.h"
+#include "testing/wait_for.h"
 
 namespace tusfs {
 namespace {
@@ -236,6 +239,23 @@ TEST_F(LedgerKeeperTest, ManyAreWrittenInTheirOrderAndNoneIsLost) {
   }
   EXPECT_THAT(ReadAll(ledger_).paths, testing::UnorderedElementsAreArray(expected))
       << "its end writes what there is";
+}
+
+TEST_F(LedgerKeeperTest, WhatComesOneBehindAnotherIsWrittenInFewRounds) {
+  constexpr int kFiles = 40;
+  auto const store = OpenStore(dir_ / "catalog");
+  auto const keeper = Keep(*store);
+  ASSERT_TRUE(Ok(keeper->Flush(kPatience)));
+  std::atomic<int> operations = 0;
+  store->WhenChanged([&] { ++operations; });
+  for (int i = 0; i < kFiles; ++i) {
+    MakeFinished(*store, "f" + std::to_string(i));
+    Publish(*store);
+  }
+  EXPECT_TRUE(tusfs_testing::WaitFor([&] { return Waiting(*store).empty(); }))
+      << "though nobody has asked for it";
+  store->WhenChanged({});
+  EXPECT_LT(operations - 2 * kFiles, kFiles / 4) << "a round is one operation";
 }
 
 }  // namespace
