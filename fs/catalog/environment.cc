@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 #include "base/file.h"
@@ -20,9 +21,11 @@ namespace {
 
 constexpr std::uint64_t kHeadroom = std::uint64_t{4} << 20;
 constexpr char const* kSchemaKey = "schema";
-constexpr char const* kTableNames[kTableCount] = {
-    nullptr, "meta",    "inodes", "names",   "entries", "links", "handles",   "uploads",
-    "work",  "replies", "xattrs", "digests", "targets", "kept",  "ownerless", "proofs"};
+constexpr char const* kTableNames[] = {
+    nullptr,   "meta",   "inodes",  "names",   "entries", "links",     "handles", "uploads", "work",
+    "replies", "xattrs", "digests", "targets", "kept",    "ownerless", "proofs",  "parts"};
+// One without a name would be LMDB's own list of names.
+static_assert(std::size(kTableNames) == kTableCount);
 
 // What LMDB says only of a file that it has not written so.
 bool IsDamage(int code) {

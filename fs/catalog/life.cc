@@ -206,9 +206,12 @@ Standing StandingOf(Inode const& inode, std::optional<Upload> const& upload) {
 }
 
 void Intend(Upload& upload) { upload.phase = UploadPhase::kIntent; }
+void GoInParts(Upload& upload) { upload.phase = UploadPhase::kParts; }
 void Create(Upload& upload) { upload.phase = UploadPhase::kCreated; }
 void SendEnd(Upload& upload) { upload.phase = UploadPhase::kFinalSent; }
-void MissEnd(Upload& upload) { upload.phase = UploadPhase::kCreated; }
+void MissEnd(Upload& upload) {
+  upload.phase = upload.HasParts() ? UploadPhase::kParts : UploadPhase::kCreated;
+}
 void Verify(Upload& upload) { upload.phase = UploadPhase::kVerifying; }
 void Complete(Upload& upload) { upload.phase = UploadPhase::kComplete; }
 void Refuse(Upload& upload) { upload.phase = UploadPhase::kRefused; }
@@ -224,6 +227,7 @@ bool MayBePublished(UploadPhase phase) {
     case UploadPhase::kIntent:
     case UploadPhase::kCreated:
     case UploadPhase::kRefused:
+    case UploadPhase::kParts:
       return false;
   }
   return true;
@@ -236,6 +240,7 @@ bool MayExpire(UploadPhase phase) {
     case UploadPhase::kIntent:
     case UploadPhase::kCreated:
     case UploadPhase::kFinalSent:
+    case UploadPhase::kParts:
       return true;
     case UploadPhase::kVerifying:
     case UploadPhase::kComplete:

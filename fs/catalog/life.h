@@ -24,13 +24,14 @@
 // Events of an upload; each leads there from wherever it was:
 //
 //   Intend       intent        it is about to be created
+//   GoInParts    parts         what it is made of is sent; joined, they publish it
 //   Create       created       the server has made it
 //   SendEnd      final sent    the request that completes it goes out
-//   MissEnd      created       that request did not arrive, and is not on its way any more
-//   Verify       verifying     the server has all of it, which is being compared
-//   Complete     complete      the server has all of it
-//   Refuse       refused       the server does not want it, or somebody wants it tried again
-//   Unconfirm    unconfirmed   nobody can tell whether it was completed
+//   MissEnd      created       (parts, where it has some) that request did not arrive, and is not
+//   on its way any more Verify       verifying     the server has all of it, which is being
+//   compared Complete     complete      the server has all of it Refuse       refused       the
+//   server does not want it, or somebody wants it tried again Unconfirm    unconfirmed   nobody can
+//   tell whether it was completed
 //
 // Functions of the records alone: no clock, no disk, no lock. Whoever calls them does so inside the
 // transaction that puts the record, and does itself what goes with it (indices, digests, bytes).
@@ -127,6 +128,7 @@ enum class Standing {
 // ---- the upload
 
 void Intend(Upload& upload);
+void GoInParts(Upload& upload);
 void Create(Upload& upload);
 void SendEnd(Upload& upload);
 void MissEnd(Upload& upload);

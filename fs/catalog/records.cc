@@ -15,8 +15,8 @@ constexpr std::uint8_t kInodeVersion = 4;
 constexpr std::uint8_t kHandleVersion = 3;
 /// 1 had neither an expiry nor a time of rest, 2 not which one was published last, 3 no word about
 /// the end, 4 neither headers nor whether it was given up, 5 neither what it took nor its digests,
-/// 6 not all of these.
-constexpr std::uint8_t kUploadVersion = 8;
+/// 6 not all of these, 8 no parts.
+constexpr std::uint8_t kUploadVersion = 9;
 
 // Values are numbered from 1 without a gap; anything else is damage.
 template <auto kLast>
@@ -243,7 +243,10 @@ std::string Encode(Upload const& upload) {
       .Text(upload.digests.xxh3)
       .Text(upload.digests.sha256)
       .Text(upload.digests.xxh64)
-      .Number(upload.handed);
+      .Number(upload.handed)
+      .Number(upload.part_size)
+      .Id(upload.whole)
+      .Number(upload.begin);
   return encoder.Take();
 }
 
@@ -254,7 +257,7 @@ Result<Upload> DecodeUpload(Uuid const& id, std::string_view bytes) {
   upload.id = id;
   upload.owner = decoder.Number<InodeId>();
   upload.version = decoder.Number<VersionId>();
-  upload.phase = ReadEnum<UploadPhase::kVerifying>(decoder);
+  upload.phase = ReadEnum<UploadPhase::kParts>(decoder);
   upload.url = decoder.Text();
   upload.path = decoder.Text();
   upload.offset = decoder.Number<std::uint64_t>();
@@ -294,6 +297,11 @@ Result<Upload> DecodeUpload(Uuid const& id, std::string_view bytes) {
   if (version >= 7) upload.digests.xxh64 = decoder.Text();
   // Of those before it is known of what the server has, and that was counted.
   upload.handed = version >= 8 ? decoder.Number<std::uint64_t>() : upload.offset;
+  if (version >= 9) {
+    upload.part_size = decoder.Number<std::uint64_t>();
+    upload.whole = decoder.Id();
+    upload.begin = decoder.Number<std::uint64_t>();
+  }
   bool const known = version >= kRecordVersion && version <= kUploadVersion;
   return Checked(decoder, known ? kRecordVersion : version, std::move(upload), "upload");
 }

@@ -140,6 +140,7 @@ enum class UploadPhase : std::uint8_t {
   kRefused = 5,      ///< the server said no to its creation or to its completion
   kUnconfirmed = 6,  ///< completion unknown: the answer was lost, then the server forgot it
   kVerifying = 7,    ///< complete; what the server has is being compared with what was sent
+  kParts = 8,        ///< has no URL yet: it goes in parts, which are joined at its end (parts.h)
 };
 
 /// What became of the request that completes an upload, as tusclient/judge.h has it.
@@ -174,11 +175,19 @@ struct Upload {
   bool lost_an_end = false;  ///< the answer to an earlier one is not known: it may still arrive
   /// Refused by us, for nothing went on: what the server has of it may still be gone on with.
   bool given_up = false;
-  std::string headers{};       ///< secret; "Name: value" lines that go with each request about it
-  std::uint32_t requests = 0;  ///< PATCHes that were begun
-  std::uint64_t sent = 0;      ///< body bytes of these that left the machine
-  WholeDigests digests{};      ///< of the bytes that it was completed with, where they are known
-  std::uint64_t handed = 0;    ///< end of the bytes that left the machine, as far as was counted
+  std::string headers{};        ///< secret; "Name: value" lines that go with each request about it
+  std::uint32_t requests = 0;   ///< PATCHes that were begun
+  std::uint64_t sent = 0;       ///< body bytes of these that left the machine
+  WholeDigests digests{};       ///< of the bytes that it was completed with, where they are known
+  std::uint64_t handed = 0;     ///< end of the bytes that left the machine, as far as was counted
+  std::uint64_t part_size = 0;  ///< bytes of the first of the parts that it goes in; 0: of none
+  Uuid whole{};                 ///< of a part: the upload that it is a part of; else nil
+  std::uint64_t begin = 0;      ///< of a part: the byte of the file with which it begins
+
+  /// Its offset, frontier, length and digests count from `begin` on.
+  [[nodiscard]] bool IsPart() const { return !whole.IsNil(); }
+  /// It is what its parts make when they are joined, and they have not been.
+  [[nodiscard]] bool HasParts() const { return part_size > 0; }
 };
 
 [[nodiscard]] std::string Encode(Inode const& inode);

@@ -24,8 +24,9 @@ enum class Table : std::uint8_t {
   kKept = 13,
   kOwnerless = 14,
   kProofs = 15,
+  kParts = 16,
 };
-constexpr std::size_t kTableCount = 16;  // one more than the highest number
+constexpr std::size_t kTableCount = 17;  // one more than the highest number
 
 /// Whether LMDB can have a row of that key.
 [[nodiscard]] constexpr bool IsKey(std::string_view key) {

@@ -8,6 +8,7 @@
 #include "catalog/codec.h"
 #include "catalog/kept.h"
 #include "catalog/life.h"
+#include "catalog/parts.h"
 
 namespace tusfs {
 namespace {
@@ -222,6 +223,12 @@ void PutUpload(Transaction& transaction, Upload const& upload) {
 }
 
 Result<void> DeleteUpload(Transaction& transaction, Upload const& upload) {
+  if (upload.HasParts()) {
+    if (auto forgotten = ForgetParts(transaction, upload.id); !forgotten) return forgotten;
+  }
+  if (upload.IsPart()) {
+    if (auto forgotten = ForgetPartRow(transaction, upload); !forgotten) return forgotten;
+  }
   transaction.Delete(Table::kUploads, UuidKey(upload.id));
   transaction.Delete(Table::kOwnerless, UuidKey(upload.id));
   DeleteTarget(transaction, upload);
@@ -251,6 +258,7 @@ Result<std::optional<Uuid>> DetachUpload(Transaction& transaction, Inode& inode,
   inode.upload = Uuid{};
   if (!*found) return std::optional<Uuid>();
   auto& upload = **found;
+  if (upload.HasParts()) return DetachWhole(transaction, std::move(upload), adoptable);
   bool const on_server = !upload.url.empty();
   bool const sent = upload.frontier > 0;
   bool const published = upload.phase == UploadPhase::kComplete;

@@ -73,7 +73,7 @@ void DeleteHandle(Transaction& transaction, HandleId id);
 [[nodiscard]] Result<std::optional<Upload>> FindUpload(View const& view, Uuid const& id);
 /// Writes the upload, and keeps the index of those that lost their owner.
 void PutUpload(Transaction& transaction, Upload const& upload);
-/// With its digests.
+/// With its digests, and the records of its parts.
 [[nodiscard]] Result<void> DeleteUpload(Transaction& transaction, Upload const& upload);
 [[nodiscard]] Result<std::vector<Upload>> ListUploads(View const& view);
 /// Those that lost their owner.

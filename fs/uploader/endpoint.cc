@@ -70,7 +70,8 @@ void Endpoint::Open() {
             .reachable = true,
             .since = clock_.Wall(),
             .changed = clock_.Steady(),
-            .error = {}};
+            .error = {},
+            .no_parts = state_.no_parts};
   Announce();
 }
 
@@ -123,6 +124,22 @@ Endpoint::State Endpoint::AwaitAnswer(SteadyTime deadline) const {
   while (!state_.answered && answered_.WaitUntil(mutex_, deadline)) {
   }
   return state_;
+}
+
+bool Endpoint::MayJoin() const {
+  auto const info = profile_.Info();
+  if (!info || !info->concatenation) return false;
+  MutexLock lock(mutex_);
+  return state_.no_parts.empty();
+}
+
+void Endpoint::LearnNoJoin(std::string const& why) {
+  MutexLock lock(mutex_);
+  if (!state_.no_parts.empty()) return;
+  state_.no_parts = why;
+  logger_->Warn(
+      "files are not sent in parts any more, until tusfs is restarted url={} reason=\"{}\"",
+      options_.url, why);
 }
 
 void Endpoint::LearnNoDefer() {

@@ -62,6 +62,7 @@ class Endpoint {
     FileTime since = 0;      ///< of the last change of `reachable`
     SteadyTime changed;      ///< the same, by the other clock
     std::string error;       ///< what was seen, where it is not reachable
+    std::string no_parts{};  ///< why files are not sent in parts any more, or empty
   };
   [[nodiscard]] State state() const EXCLUDES(mutex_);
   /// Waits until the server was asked once, or `deadline`.
@@ -73,6 +74,10 @@ class Endpoint {
 
   /// Whether uploads may be created before their length is known.
   [[nodiscard]] bool MayDefer() const { return options_.defer_length && profile_.MayDefer(); }
+  /// Whether uploads may be joined of parts.
+  [[nodiscard]] bool MayJoin() const EXCLUDES(mutex_);
+  /// They may not any more, for as long as the process lives: what was seen of it.
+  void LearnNoJoin(std::string const& why) EXCLUDES(mutex_);
   /// Such a creation was refused.
   void LearnNoDefer();
   /// A body of `length` bytes was too large (413). Returns whether a smaller one may be tried.

@@ -1,12 +1,19 @@
 #include "uploader/facts.h"
 
+#include <tusclient/checksum.h>
+#include <tusclient/hex.h>
+
 #include <array>
+#include <span>
 #include <utility>
 
 namespace tusfs {
 namespace {
 
 using End = tus::UploadFacts::End;
+
+constexpr std::size_t kLargestReceiptHead = 8192;
+constexpr std::size_t kLargestReceiptBody = 4096;
 
 constexpr std::array<std::pair<UploadEnd, End>, 5> kEnds{{
     {UploadEnd::kNotSent, End::kNotSent},
@@ -29,13 +36,31 @@ End EndOf(Upload const& upload) {
 
 }  // namespace
 
+std::string IdempotencyKeyOf(Upload const& upload, std::string_view more) {
+  auto text = upload.id.ToString() + "\n" +
+              (upload.length ? std::to_string(*upload.length) : "deferred") + "\n" + upload.path;
+  text += more;
+  tus::Hasher hasher(tus::ChecksumAlgorithm::kSha256);
+  hasher.Update(std::as_bytes(std::span(text)));
+  return tus::EncodeHex(hasher.Digest().substr(0, 16));
+}
+
+std::string ReceiptOf(std::vector<tus::Header> const& headers, std::string const& body) {
+  std::string receipt;
+  for (auto const& header : headers) {
+    auto const line = header.name + ": " + header.value + "\n";
+    if (receipt.size() + line.size() <= kLargestReceiptHead) receipt += line;
+  }
+  return receipt + "\n" + body.substr(0, kLargestReceiptBody);
+}
+
 tus::UploadFacts FactsOf(Work const& work, JobMemory const& memory, FileTime now) {
   auto const& upload = *work.upload;
   tus::UploadFacts facts;
   facts.confirmed = upload.offset;
   facts.announced = upload.frontier;
-  if (work.finished()) facts.size = work.inode.size;
-  facts.floor = work.inode.trimmed;
+  if (work.finished()) facts.size = work.size();
+  facts.floor = work.IsPart() ? 0 : work.inode.trimmed;
   facts.end = EndOf(upload);
   facts.end_words = upload.end_words;
   facts.complete =

@@ -4,6 +4,10 @@
 
 #include <tusclient/judge.h>
 
+#include <string>
+#include <string_view>
+#include <vector>
+
 #include "base/clock.h"
 #include "catalog/records.h"
 #include "uploader/ledger.h"
@@ -13,6 +17,13 @@ namespace tusfs {
 
 /// `now`: by the wall clock.
 [[nodiscard]] tus::UploadFacts FactsOf(Work const& work, JobMemory const& memory, FileTime now);
+
+/// The same for every try at one creation: another length or name is another one, and so is `more`.
+[[nodiscard]] std::string IdempotencyKeyOf(Upload const& upload, std::string_view more = {});
+
+/// The headers and the body of a final answer, as much of them as is kept.
+[[nodiscard]] std::string ReceiptOf(std::vector<tus::Header> const& headers,
+                                    std::string const& body);
 
 /// What the judge has counted.
 void Remember(tus::UploadFacts const& facts, JobMemory& memory);

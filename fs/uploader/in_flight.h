@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <vector>
 
 #include "base/ids.h"
@@ -26,7 +27,22 @@ class InFlight {
     ends_.erase(inode);
   }
 
-  /// 0: nothing of it is being sent.
+  /// The body of a part of the file, which may be beside others, is being sent.
+  void PartBegun(InodeId inode) EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    parts_.insert(inode);
+  }
+  void PartEnded(InodeId inode) EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    auto const one = parts_.find(inode);
+    if (one != parts_.end()) parts_.erase(one);
+  }
+  [[nodiscard]] bool SendsPartsOf(InodeId inode) const EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    return parts_.contains(inode);
+  }
+
+  /// 0: nothing of it is being sent, or it goes in parts.
   [[nodiscard]] std::uint64_t EndOf(InodeId inode) const EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
     auto const found = ends_.find(inode);
@@ -37,6 +53,9 @@ class InFlight {
     MutexLock lock(mutex_);
     std::vector<InodeId> inodes;
     for (auto const& [inode, end] : ends_) inodes.push_back(inode);
+    for (auto at = parts_.begin(); at != parts_.end(); at = parts_.upper_bound(*at)) {
+      inodes.push_back(*at);
+    }
     return inodes;
   }
 
@@ -44,6 +63,7 @@ class InFlight {
   mutable Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
       ACQUIRED_BEFORE(lock_order::kBehindLeaves);
   std::map<InodeId, std::uint64_t> ends_ GUARDED_BY(mutex_);
+  std::multiset<InodeId> parts_ GUARDED_BY(mutex_);
 };
 
 }  // namespace tusfs

@@ -18,11 +18,14 @@ FileTime TimeOf(tus::Expiry const& expiry) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(expiry->time_since_epoch()).count();
 }
 
-// Of the blocks that a range falls into, each up to the range's end.
-Result<std::vector<BlockDigest>> DigestsOf(Version const& version, Range const& range) {
+// Of the blocks that a range of an upload falls into, each up to the range's end. It begins at
+// byte `begin` of the file, which is the first of a block.
+Result<std::vector<BlockDigest>> DigestsOf(Version const& version, std::uint64_t begin,
+                                           Range const& range) {
   std::vector<BlockDigest> digests;
   for (auto at = range.begin / kDigestBlock * kDigestBlock; at < range.end; at += kDigestBlock) {
-    auto digest = version.DigestOf(at / kDigestBlock, std::min(kDigestBlock, range.end - at));
+    auto digest =
+        version.DigestOf((begin + at) / kDigestBlock, std::min(kDigestBlock, range.end - at));
     if (!digest) return Failure(digest.error());
     digests.push_back(*digest);
   }
@@ -47,9 +50,17 @@ LogSubject About(Work const& work) {
   return {.file = work.path, .upload = work.upload ? work.upload->id.ToString() : ""};
 }
 
-void KnowSent(std::optional<Upload> const& upload, Version& version) {
-  version.KnowSent(ByteRanges({0, upload ? upload->frontier : 0}),
-                   upload && life::HasEnded(upload->phase));
+Result<void> KnowSent(View const& view, std::optional<Upload> const& upload, Version& version) {
+  ByteRanges sent;
+  if (upload && upload->HasParts()) {
+    auto const parts = ListParts(view, upload->id);
+    if (!parts) return Failure(parts.error());
+    for (auto const& part : *parts) sent.Add({part.begin, part.begin + part.frontier});
+  } else if (upload) {
+    sent.Add({0, upload->frontier});
+  }
+  version.KnowSent(std::move(sent), upload && life::HasEnded(upload->phase));
+  return {};
 }
 
 Result<std::optional<Work>> Ledger::Look(InodeId id) const {
@@ -82,7 +93,7 @@ Result<std::optional<Work>> Ledger::Look(InodeId id) const {
     if (!path) return Failure(path.error());
     auto upload = FindUpload(view, inode->upload);
     if (!upload) return Failure(upload.error());
-    KnowSent(*upload, **version);
+    if (auto known = KnowSent(view, *upload, **version); !known) return Failure(known.error());
     return std::optional<Work>(Work{std::move(*inode), TargetPath(*path), std::move(*upload),
                                     *version, changes, rules_.IgnoredBy(*path).has_value()});
   });
@@ -107,11 +118,16 @@ Result<bool> Ledger::Change(Work const& work,
     auto inode = GetInode(transaction, work.inode.id);
     if (!inode && inode.error().code == ENOENT) return false;
     if (!inode) return Failure(inode.error());
-    if (inode->upload != work.upload->id) return false;
-    auto upload = FindUpload(transaction, inode->upload);
+    if (inode->upload != work.FilesUpload()) return false;
+    auto upload = FindUpload(transaction, work.upload->id);
     if (!upload) return Failure(upload.error());
     auto const content = inode->content;
+    auto const error = *upload ? (*upload)->error : std::string();
     if (!*upload || !change(transaction, *inode, **upload)) return false;
+    if (work.IsPart()) {
+      auto const noted = NotePart(transaction, **upload, error);
+      if (!noted || !*noted) return noted;
+    }
     if (auto counted = CountArrived(transaction, **upload); !counted) {
       return Failure(counted.error());
     }
@@ -203,9 +219,9 @@ Result<void> Ledger::CreatedForNobody(Upload upload, tus::Created const& created
 
 Result<bool> Ledger::Announce(Work const& work, Range const& range) {
   auto& version = *work.version;
-  if (!version.Claim({0, range.end})) return false;
+  if (!version.Claim({work.begin(), work.begin() + range.end})) return false;
   // Journaled before the bytes go out: whatever the server turns out to have, it is known.
-  auto const digests = DigestsOf(version, range);
+  auto const digests = DigestsOf(version, work.begin(), range);
   if (!digests && digests.error().code == ENODATA) return false;  // it has become shorter
   if (!digests) return Fail(ENODATA, "its bytes cannot be read: " + Describe(digests.error()));
   if (range.last && !version.Seal(work.changes)) return false;
@@ -266,7 +282,7 @@ Result<bool> Ledger::Incomplete(Work const& work, tus::UploadStatus const& statu
     upload.error.clear();
     return true;
   });
-  if (changed && *changed) work.version->Unseal();
+  if (changed && *changed && !work.IsPart()) work.version->Unseal();
   return changed;
 }
 

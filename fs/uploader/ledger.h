@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/logger.h"
 #include "catalog/give_up.h"
+#include "catalog/parts.h"
 #include "catalog/proofs.h"
 #include "catalog/records.h"
 #include "catalog/store.h"
@@ -31,19 +32,30 @@
 
 namespace tusfs {
 
-/// A file that may have something to send, as one look at the catalog saw it.
+/// A file, or a part of one, that may have something to send, as one look at the catalog saw it.
 struct Work {
   Inode inode;
-  std::string path;  ///< under which it would be declared now
-  std::optional<Upload> upload;
+  std::string path;              ///< under which it would be declared now
+  std::optional<Upload> upload;  ///< the file's, or the part
   std::shared_ptr<Version> version;
   std::uint64_t changes = 0;  ///< of the version, from before that look
   bool ignored = false;       ///< its name is one that is never uploaded
 
-  [[nodiscard]] bool finished() const { return inode.content == Content::kFinished; }
-  /// Bytes of the file from `offset` on.
+  std::optional<Upload> whole{};  ///< of a part
+
+  [[nodiscard]] bool IsPart() const { return whole.has_value(); }
+  /// Its end is known: that of a part always is.
+  [[nodiscard]] bool finished() const { return IsPart() || inode.content == Content::kFinished; }
+  /// Where the upload begins in the file, and how many bytes it has when it is complete.
+  [[nodiscard]] std::uint64_t begin() const { return IsPart() ? upload->begin : 0; }
+  [[nodiscard]] std::uint64_t size() const {
+    return IsPart() ? upload->length.value_or(0) : inode.size;
+  }
+  /// What the inode has for its upload.
+  [[nodiscard]] Uuid const& FilesUpload() const { return IsPart() ? whole->id : upload->id; }
+  /// Bytes of the upload from `offset` on.
   [[nodiscard]] std::uint64_t LeftFrom(std::uint64_t offset) const {
-    return inode.size > offset ? inode.size - offset : 0;
+    return size() > offset ? size() - offset : 0;
   }
 };
 
@@ -51,9 +63,11 @@ struct Work {
 [[nodiscard]] LogSubject About(Work const& work);
 
 /// Tells `version`, where it does not know it yet, what was sent of it: `upload` is its file's.
-void KnowSent(std::optional<Upload> const& upload, Version& version);
+/// Errors: the catalog's.
+[[nodiscard]] Result<void> KnowSent(View const& view, std::optional<Upload> const& upload,
+                                    Version& version);
 
-/// Bytes [begin, end) of a version.
+/// Bytes [begin, end) of an upload.
 struct Range {
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
@@ -147,7 +161,52 @@ class Ledger {
   /// upload, and which of them had done so before, by whatever process.
   [[nodiscard]] Result<void> Count(Work const& work, std::uint64_t end, std::uint64_t sent);
 
+  // ---- parts (ledger_parts.cc). `work` is the whole's, but for LookAtPart and RefusedPart.
+
+  /// A part that is to be sent; nothing where it is not, or not now. Errors: as of Look.
+  [[nodiscard]] Result<std::optional<Work>> LookAtPart(Uuid const& part) const;
+  [[nodiscard]] Result<std::vector<Upload>> PartsOf(Work const& work) const;
+  /// Where those begin whose bytes were changed when they had been sent.
+  [[nodiscard]] Result<std::vector<std::uint64_t>> ChangedParts(Work const& work) const;
+  /// Gives the file an upload that goes in parts. False where the file has changed.
+  [[nodiscard]] Result<bool> BeginParts(Work const& work, std::uint64_t part_size);
+  /// The whole is called as the file is by now.
+  [[nodiscard]] Result<bool> RenameParts(Work const& work);
+  /// A part that is about to be created; nothing where the whole is another one by now.
+  [[nodiscard]] Result<std::optional<Uuid>> MakePart(Work const& work, ByteRange const& range);
+  /// Parts of these very bytes of the file's path, which lost their file.
+  [[nodiscard]] Result<std::vector<Upload>> AdoptableParts(Work const& work,
+                                                           ByteRange const& range) const;
+  /// The whole takes it over, as far as its record says; it has to be asked for first. False where
+  /// somebody else was faster.
+  [[nodiscard]] Result<bool> AdoptPart(Work const& work, Upload const& part);
+  /// The whole goes on without these. Returns those that have to be terminated.
+  [[nodiscard]] Result<std::vector<Uuid>> TakeAwayParts(Work const& work,
+                                                        std::vector<Upload> const& parts);
+  /// The server has less of a part than it had confirmed.
+  [[nodiscard]] Result<bool> RewindPart(Work const& work, Upload const& part, std::uint64_t offset);
+  /// The server does not want a part, which the whole will be told. `passes`: that may be over
+  /// soon.
+  [[nodiscard]] Result<bool> RefusedPart(Work const& work, std::string const& why, bool passes);
+  /// The whole goes on, which was refused.
+  [[nodiscard]] Result<bool> GoOnInParts(Work const& work);
+  /// Its parts, all of which are complete, are about to be joined under the file's path. Seals the
+  /// version; durable. False where something has changed.
+  [[nodiscard]] Result<bool> AnnounceJoin(Work const& work);
+  /// Nothing was joined: `refused` has the server's words, where it gave some.
+  [[nodiscard]] Result<bool> MissedJoin(Work const& work, std::string const& refused = {});
+  /// The parts are one upload, which remains to be verified. `ends`: the parts are to be
+  /// terminated, and are returned. Nothing where the file is another one by now.
+  [[nodiscard]] Result<std::optional<std::vector<Uuid>>> Joined(Work const& work,
+                                                                std::string const& url,
+                                                                std::string const& receipt,
+                                                                bool ends);
+  /// A whole that nobody adopts goes. Returns its parts, to be terminated.
+  [[nodiscard]] Result<std::vector<Uuid>> Dissolve(Upload const& whole);
+
  private:
+  static Result<bool> NotePart(Transaction& transaction, Upload const& part,
+                               std::string const& error_before);
   /// What may be said again and again of an upload has a proof when it is said first.
   Result<bool> ChangeWithProof(Work const& work, Fate fate, std::string const& why,
                                std::function<void(Upload&)> const& change);

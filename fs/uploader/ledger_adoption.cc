@@ -20,6 +20,7 @@ constexpr FileTime kExpiryMargin = FileTime{60} * 1'000'000'000;
 Result<std::vector<Upload>> Ledger::Adoptable(Work const& work) const {
   auto uploads = store_.Read([&](View const& view) { return ListAdoptable(view, work.path); });
   if (!uploads) return uploads;
+  std::erase_if(*uploads, [](Upload const& upload) { return upload.HasParts(); });
   std::sort(uploads->begin(), uploads->end(),
             [](Upload const& a, Upload const& b) { return a.frontier > b.frontier; });
   return uploads;

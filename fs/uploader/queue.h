@@ -1,10 +1,10 @@
 // Which upload gets a transfer thread next.
 //
-// A job is a file to send or an ownerless upload to terminate; it is idle, waiting for a time, or
-// running on one thread. Jobs that are due run small and old first: each has a rank, the time at
-// which it became due plus a handicap for the bytes that it has left, so that a large file waits
-// for small ones but not for ever. What somebody wants first goes before all others, and what can
-// wait behind them, in the same order. Thread-safe.
+// A job is a file or a part of one to send, or an ownerless upload to terminate; it is idle,
+// waiting for a time, or running on one thread. Jobs that are due run small and old first: each has
+// a rank, the time at which it became due plus a handicap for the bytes that it has left, so that a
+// large file waits for small ones but not for ever. What somebody wants first goes before all
+// others, and what can wait behind them, in the same order. Thread-safe.
 #pragma once
 
 #include <chrono>
@@ -14,6 +14,7 @@
 #include <optional>
 #include <set>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
@@ -26,7 +27,7 @@ namespace tusfs {
 
 struct JobKey {
   InodeId inode = 0;  ///< a file to send, or 0
-  Uuid upload;        ///< an upload to terminate, or nil
+  Uuid upload;        ///< a part of a file to send, or an upload to terminate; or nil
 
   auto operator<=>(JobKey const&) const = default;
 };
@@ -85,6 +86,16 @@ struct JobMemory {
     Uuid upload;               ///< that `blocks` is of
     std::uint64_t blocks = 0;  ///< from the first one on, that were right
   } verification;
+
+  /// Of the file's parts, where it goes in some.
+  struct Parts {
+    Uuid scheduled;         ///< the upload whose parts have been given their jobs
+    bool asks = false;      ///< the server did not have all of them when they were to be joined
+    int misses = 0;         ///< in a row, that it said so and has each of them
+    bool never = false;     ///< this file goes in one
+    std::string url{};      ///< of what they were joined to, until that is on record
+    std::string receipt{};  ///< likewise
+  } parts;
 
   /// What has gone out of an upload from its first byte on. Not known after a restart in its
   /// middle.

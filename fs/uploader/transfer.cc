@@ -8,6 +8,9 @@
 namespace tusfs {
 namespace {
 
+constexpr char const* kJoinLost =
+    "its parts may have been joined and published: the answer of the server did not arrive";
+
 // Of a file whose first bytes only the server has: why it can never be whole again.
 std::optional<std::string> WhyNotWhole(Work const& work) {
   bool const has_upload = work.upload && !work.upload->url.empty();
@@ -29,7 +32,7 @@ Transfer::Transfer(Shared& shared, tus::ClientOptions client,
 void Transfer::Probe(std::stop_token stop) { shared_.endpoint.Probed(client_.Options(stop)); }
 
 Transfer::Outcome Transfer::Step(JobKey const& key, JobMemory& memory, std::stop_token stop) {
-  return key.inode != 0 ? Send(key.inode, memory, stop) : Terminate(key.upload, memory, stop);
+  return key.inode != 0 ? Send(key.inode, memory, stop) : StepOfUpload(key.upload, memory, stop);
 }
 
 // ---- what is wanted for its path
@@ -69,8 +72,9 @@ Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token 
   }
   if (auto const why = WhyNotWhole(work)) return LostBytes(id, work.inode.version, *why);
   if (!work.upload) {
-    auto const adopting = Adopt(work, memory, stop);
-    return adopting ? *adopting : Create(work, memory);
+    if (auto const adopting = Adopt(work, memory, stop)) return *adopting;
+    auto const in_parts = BeginParts(work, memory);
+    return in_parts ? *in_parts : Create(work, memory);
   }
 
   switch (work.upload->phase) {
@@ -84,8 +88,14 @@ Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token 
       return TryAgain(work, memory, stop);
     case UploadPhase::kIntent:
       return Create(work, memory);
-    case UploadPhase::kCreated:
+    case UploadPhase::kParts:
+      return SendParts(work, memory, stop);
     case UploadPhase::kFinalSent:
+      // It has no URL to ask for.
+      if (!work.upload->HasParts()) break;
+      if (!memory.parts.url.empty()) return Joined(work, memory);
+      return Unconfirmed(work, kJoinLost);
+    case UploadPhase::kCreated:
       break;
   }
   // What cannot be sent again keeps the name that it was declared under.

@@ -48,6 +48,9 @@ struct TransferOptions {
   /// A file of which the server, while it answers, has taken no more for so long fails; 0: none.
   std::chrono::milliseconds give_up{0};
   CreateCommandOptions create{};
+  /// Bytes of the first part of a larger file, a multiple of kDigestBlock; 0: files go in one.
+  std::uint64_t part_size = 0;
+  bool delete_parts = false;  ///< once they are joined, as servers copy them
 };
 
 class Transfer {
@@ -62,8 +65,10 @@ class Transfer {
     Logger logger;
     TransferOptions options;
     PublishRules const& rules;
-    std::function<double()> random;       ///< in [0, 1); thread-safe
-    std::function<void(Uuid)> terminate;  ///< an upload has lost its owner
+    std::function<double()> random;                  ///< in [0, 1); thread-safe
+    std::function<void(Uuid)> terminate;             ///< an upload has lost its owner
+    std::function<void(InodeId)> nudge{};            ///< the file's own job has something to do
+    std::function<void(InodeId, Uuid)> send_part{};  ///< of the file
     InFlight in_flight{};
   };
 
@@ -78,7 +83,8 @@ class Transfer {
     bool over = false;  ///< there is nothing to remember of the job
   };
 
-  /// Does the next thing for a file (key.inode) or an ownerless upload (key.upload).
+  /// Does the next thing for a file (key.inode), or for a part of one or an ownerless upload
+  /// (key.upload).
   [[nodiscard]] Outcome Step(JobKey const& key, JobMemory& memory, std::stop_token stop);
 
   /// Asks the endpoint what it is.
@@ -174,6 +180,52 @@ class Transfer {
 
   Outcome Terminate(Uuid const& id, JobMemory& memory, std::stop_token stop);
   Outcome End(Upload const& upload, JobMemory& memory, std::stop_token stop);
+
+  // In parts (transfer_parts.cc). The file's own job makes them and joins them; each is sent by a
+  // job of its own.
+
+  /// Whether this file may go in parts.
+  [[nodiscard]] bool MayGoInParts(Work const& work, JobMemory const& memory) const;
+  /// Gives it an upload of parts; nothing where it goes in one.
+  std::optional<Outcome> BeginParts(Work const& work, JobMemory& memory);
+  Outcome SendParts(Work const& work, JobMemory& memory, std::stop_token stop);
+  /// What there is to be made: all that a finished file lacks, one of a growing file.
+  Outcome MakeParts(Work const& work, std::vector<Upload> const& parts, JobMemory& memory,
+                    std::stop_token const& stop);
+  /// Of a growing file: one that is written, and has to be made. Asks to hear of the others.
+  [[nodiscard]] Result<std::optional<ByteRange>> FirstWritten(Work const& work,
+                                                              std::vector<Upload> const& parts,
+                                                              std::size_t most) const;
+  Outcome MakePart(Work const& work, ByteRange const& range, std::stop_token const& stop);
+  /// Whether another upload of the path had it; nothing where it has to be made.
+  [[nodiscard]] Result<bool> AdoptPart(Work const& work, ByteRange const& range,
+                                       std::stop_token const& stop);
+  [[nodiscard]] Result<bool> IsEqual(Work const& work, Upload const& part,
+                                     std::stop_token const& stop) const;
+  Outcome GoOnInParts(Work const& work, JobMemory& memory);
+  Outcome TakeAway(Work const& work, std::vector<Upload> const& parts);
+  /// As one upload, from now on.
+  Outcome GoInOne(Work const& work, std::string const& why, JobMemory& memory);
+  Outcome PartRefused(Work const& work, std::vector<Upload> const& parts, Upload const& part,
+                      JobMemory& memory);
+  /// After the server has not found one of them.
+  Outcome AskForParts(Work const& work, std::vector<Upload> const& parts, JobMemory& memory,
+                      std::stop_token const& stop);
+  Outcome Join(Work const& work, std::vector<Upload> const& parts, JobMemory& memory,
+               std::stop_token stop);
+  /// Once more, where the answer is there and could not be recorded.
+  Outcome Joined(Work const& work, JobMemory& memory);
+  Outcome NotJoined(Work const& work, tus::Judgement const& judgement, tus::Error const& error,
+                    JobMemory& memory);
+
+  // One part (transfer_part.cc).
+  Outcome StepOfUpload(Uuid const& id, JobMemory& memory, std::stop_token stop);
+  Outcome SendPart(Work const& work, JobMemory& memory, std::stop_token stop);
+  Outcome CreatePart(Work const& work, JobMemory& memory);
+  Outcome PartDone(Work const& work) const;
+  Outcome RefusePart(Work const& work, std::string const& why, bool passes);
+  /// Another one, where it is wanted.
+  Outcome LosePart(Work const& work, std::string const& why);
 
   // How a step ends.
   [[nodiscard]] Outcome Now(std::uint64_t bytes_left = 0) const;

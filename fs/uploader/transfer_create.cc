@@ -6,6 +6,7 @@
 #include <span>
 
 #include "base/text.h"
+#include "uploader/facts.h"
 #include "uploader/inherited_metadata.h"
 #include "uploader/target.h"
 #include "uploader/transfer.h"
@@ -20,16 +21,6 @@ constexpr int kMostTaken = 5;
 constexpr std::chrono::seconds kLongestTaken{10};
 /// Rights are given by people and by timers.
 constexpr std::chrono::seconds kAfterDenial{10};
-
-/// The same for every try at one creation: another length or name is another one.
-std::string IdempotencyKeyOf(Upload const& upload) {
-  auto const text = upload.id.ToString() + "\n" +
-                    (upload.length ? std::to_string(*upload.length) : "deferred") + "\n" +
-                    upload.path;
-  tus::Hasher hasher(tus::ChecksumAlgorithm::kSha256);
-  hasher.Update(std::as_bytes(std::span(text)));
-  return tus::EncodeHex(hasher.Digest().substr(0, 16));
-}
 
 // Copies get the time of their source at the end: before it, nobody knows.
 std::optional<FileTime> TimeOf(Work const& work) {

@@ -43,6 +43,7 @@ WholeDigests Transfer::DigestsOf(Work const& work, JobMemory const& memory) cons
 
 Transfer::Outcome Transfer::StartOver(Work const& work, std::string const& why, JobMemory& memory,
                                       GiveUpFor reason, bool adoptable) {
+  if (work.IsPart()) return LosePart(work, why);
   if (auto const kept = WhyNotGivenUp(work.inode, *work.upload, reason)) {
     return Refuse(work, why + ", and " + *kept, memory);
   }
@@ -78,6 +79,7 @@ Transfer::Outcome Transfer::Refuse(Work const& work, std::string const& why, Job
 
 Transfer::Outcome Transfer::RefuseFor(std::chrono::milliseconds time, Work const& work,
                                       std::string const& why, JobMemory& memory) {
+  if (work.IsPart()) return RefusePart(work, why, time < shared_.options.retry_failed);
   auto const recorded = ledger_.Refused(work, why);
   if (!recorded) return Postpone(recorded.error());
   memory.recheck = true;
@@ -116,6 +118,7 @@ Transfer::Outcome Transfer::GiveUpTrying(Work const& work, std::string const& la
 
 Transfer::Outcome Transfer::FailFor(Work const& work, std::string const& why,
                                     std::chrono::milliseconds pause, JobMemory& memory) {
+  if (work.IsPart()) return RefusePart(work, why, pause < shared_.options.retry_failed);
   auto const recorded = ledger_.GivenUp(work, why);
   if (!recorded) return Postpone(recorded.error());
   memory.recheck = true;

@@ -18,6 +18,13 @@ Transfer::Outcome Transfer::Ask(Work const& work, JobMemory& memory, std::stop_t
   auto const asked = shared_.clock.Steady();
   auto const status = client_.Head(work.upload->url, stop, HeadersOf(*work.upload));
   auto facts = FactsOf(work, memory, shared_.clock.Wall());
+  bool const is_whole_part = work.IsPart() && status && status->Complete() &&
+                             status->offset == work.size() && facts.announced == work.size();
+  if (is_whole_part) {
+    shared_.endpoint.Succeeded();
+    auto const recorded = ledger_.Confirmed(work, {.offset = status->offset});
+    return recorded ? Now() : Postpone(recorded.error());
+  }
   if (status) {
     shared_.endpoint.Succeeded();
     memory.server.gone_at.reset();
@@ -148,23 +155,28 @@ Transfer::Outcome Transfer::CarryOut(Work const& work, tus::Judgement const& jud
 
 // A file that the server has refused before.
 Transfer::Outcome Transfer::TryAgain(Work const& work, JobMemory& memory, std::stop_token stop) {
+  bool const in_parts = work.upload->HasParts();
   auto const kept = WhyNotGivenUp(work.inode, *work.upload, GiveUpFor::kTrouble);
-  if (!kept && work.upload->path != work.path) {
+  if (!kept && !in_parts && work.upload->path != work.path) {
     return StartOver(work, "it has another name now", memory);
   }
-  if (memory.trouble.refused_until && shared_.clock.Steady() < *memory.trouble.refused_until) {
+  bool const is_renamed = in_parts && work.upload->path != work.path;
+  if (!is_renamed && memory.trouble.refused_until &&
+      shared_.clock.Steady() < *memory.trouble.refused_until) {
     return {.next = memory.trouble.refused_until};
   }
   bool const goes_on = work.upload->given_up && !work.upload->url.empty();
   if ((kept || goes_on) && memory.creation.renew == work.upload->id) return Renew(work, memory);
   if (kept || goes_on) return Ask(work, memory, std::move(stop));
   // The program that makes it gets the same id for each try.
-  if (shared_.options.create.IsSet() && work.upload->url.empty()) return Create(work, memory);
+  bool const is_programs = shared_.options.create.IsSet() && !in_parts;
+  if (is_programs && work.upload->url.empty()) return Create(work, memory);
   // What it is will be refused again; without words somebody wants it tried.
   auto const end = work.upload->end;
   bool const is_content = end == UploadEnd::kRefused || end == UploadEnd::kMissed;
   bool const is_wanted = work.upload->error.empty() || shared_.options.retry_refused;
-  if (is_content && !is_wanted) return {};
+  if (is_content && !is_wanted && !is_renamed) return {};
+  if (in_parts) return GoOnInParts(work, memory);
   return StartOver(work, "it was refused before, trying again", memory);
 }
 

@@ -14,6 +14,12 @@ Transfer::Outcome Transfer::Terminate(Uuid const& id, JobMemory& memory, std::st
     return {.next = shared_.clock.Steady() + std::chrono::nanoseconds(left)};
   }
   if (auto retired = ledger_.Retire(**upload); !retired) return Postpone(retired.error());
+  if ((*upload)->HasParts()) {
+    auto const parts = ledger_.Dissolve(**upload);
+    if (!parts) return Postpone(parts.error());
+    for (auto const& part : *parts) shared_.terminate(part);
+    return Over();
+  }
   return End(**upload, memory, std::move(stop));
 }
 
@@ -36,7 +42,8 @@ Transfer::Outcome Transfer::End(Upload const& upload, JobMemory& memory, std::st
                                    status.error().code == tus::ErrorCode::kRefused);
   bool const is_final = is_barred || is_gone;
   if (!status && !is_final) return BackOff(status.error(), memory, IsElsewhere(upload));
-  if (status && !status->Complete()) {
+  // A part publishes nothing by being complete.
+  if (status && (!status->Complete() || upload.IsPart())) {
     auto const ended = client_.Terminate(upload.url, stop, HeadersOf(upload));
     if (!ended && ended.error().code != tus::ErrorCode::kRefused) {
       return BackOff(ended.error(), memory, IsElsewhere(upload));

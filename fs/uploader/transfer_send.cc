@@ -11,26 +11,15 @@
 namespace tusfs {
 namespace {
 
-constexpr std::size_t kLargestReceiptHead = 8192;
-constexpr std::size_t kLargestReceiptBody = 4096;
 constexpr FileTime kSecond = 1'000'000'000;
 constexpr std::uint64_t kCountedAtOnce = std::uint64_t{4} << 20;
 /// An upload is refreshed so long before it expires, or a tenth of its life, if that is less.
 constexpr FileTime kRefreshMargin = 300 * kSecond;
 
-std::string ReceiptOf(tus::Patched const& answer) {
-  std::string receipt;
-  for (auto const& header : answer.headers) {
-    auto const line = header.name + ": " + header.value + "\n";
-    if (receipt.size() + line.size() <= kLargestReceiptHead) receipt += line;
-  }
-  return receipt + "\n" + answer.body.substr(0, kLargestReceiptBody);
-}
-
-// How many bytes from `offset` on have digests that need not be read for, at most `most`. What
-// there is of a last, shorter block is read soon.
-std::uint64_t KnownFrom(Version const& version, std::uint64_t offset, std::uint64_t most) {
-  auto const end = std::min(version.size(), offset + most);
+// How many bytes of the version from `offset` to `end` at most have digests that need not be read
+// for. What there is of a last, shorter block is read soon.
+std::uint64_t KnownFrom(Version const& version, std::uint64_t offset, std::uint64_t end) {
+  end = std::min(version.size(), end);
   for (auto block = offset / kDigestBlock; block < end / kDigestBlock; ++block) {
     if (!version.KnowsDigest(block)) return std::max(block * kDigestBlock, offset) - offset;
   }
@@ -82,13 +71,15 @@ Range Transfer::NextOfFinished(Work const& work, std::uint64_t offset) const {
   auto length = profile.NextChunk(offset);
   bool const has_checksum = shared_.options.checksums && profile.Checksum();
   if (!has_checksum) {
-    auto const known = KnownFrom(*work.version, offset, profile.NextLongChunk(offset));
-    bool const is_rest = known == work.inode.size - offset;
+    auto const most = std::min(work.size(), offset + profile.NextLongChunk(offset));
+    auto const known = KnownFrom(*work.version, work.begin() + offset, work.begin() + most);
+    bool const is_rest = known == work.size() - offset;
     auto const multiple = profile.rules().multiple;
     length = std::max(length, is_rest ? known : known / multiple * multiple);
   }
-  auto const end = std::min(work.inode.size, offset + length);
-  return {offset, end, end == work.inode.size};
+  auto const end = std::min(work.size(), offset + length);
+  // The end of a part publishes nothing.
+  return {offset, end, end == work.size() && !work.IsPart()};
 }
 
 Transfer::Outcome Transfer::Patch(Work const& work, JobMemory& memory, std::stop_token stop) {
@@ -127,7 +118,7 @@ Transfer::Outcome Transfer::SendAndJudge(Work const& work, Range const& range, J
   if (sent.end > sent.begin) profile.Measured(sent.end - sent.begin, elapsed);
   if (!work.upload->length && answer->offset > 0) profile.DeferWorked();
   if (judgement.next == tus::Judgement::Next::kComplete) {
-    return Complete(work, ReceiptOf(*answer), memory);
+    return Complete(work, ReceiptOf(answer->headers, answer->body), memory);
   }
   auto const recorded = ledger_.Confirmed(work, *answer, memory.trouble.warning);
   if (!recorded) return Postpone(recorded.error());
@@ -135,6 +126,7 @@ Transfer::Outcome Transfer::SendAndJudge(Work const& work, Range const& range, J
 }
 
 FileDigest* Transfer::DigestFor(Work const& work, JobMemory& memory) const {
+  if (work.IsPart()) return nullptr;
   auto& passed = memory.passed;
   if (passed.upload != work.upload->id) {
     passed.upload = work.upload->id;
@@ -145,7 +137,7 @@ FileDigest* Transfer::DigestFor(Work const& work, JobMemory& memory) const {
 
 tus::Result<tus::Patched> Transfer::SendRange(Work const& work, tus::SentRange& range,
                                               JobMemory& memory, std::stop_token stop) {
-  VersionSource source(*work.version, DigestFor(work, memory));
+  VersionSource source(*work.version, DigestFor(work, memory), work.begin());
   std::uint64_t counted = 0;
   auto const count = [&] {
     if (auto const kept = ledger_.Count(work, range.begin + range.left, range.left - counted);
@@ -162,7 +154,7 @@ tus::Result<tus::Patched> Transfer::SendRange(Work const& work, tus::SentRange& 
   request.source = &source;
   request.on_sent = [&](std::uint64_t bytes) {
     range.left += bytes;
-    shared_.in_flight.Reached(work.inode.id, range.begin + range.left);
+    if (!work.IsPart()) shared_.in_flight.Reached(work.inode.id, range.begin + range.left);
     // A body may be long, and the daemon die over it.
     if (range.left - counted >= kCountedAtOnce) count();
   };
@@ -171,8 +163,13 @@ tus::Result<tus::Patched> Transfer::SendRange(Work const& work, tus::SentRange& 
   if (shared_.options.checksums) request.checksum = shared_.endpoint.profile().Checksum();
   range.checksum = request.checksum.has_value();
   range.deferred = !work.upload->length && !request.declare_length;
+  if (work.IsPart()) shared_.in_flight.PartBegun(work.inode.id);
   auto answer = client_.Patch(request);
-  shared_.in_flight.Ended(work.inode.id);
+  if (work.IsPart()) {
+    shared_.in_flight.PartEnded(work.inode.id);
+  } else {
+    shared_.in_flight.Ended(work.inode.id);
+  }
   count();
   return answer;
 }

@@ -54,9 +54,13 @@ Uploader::Uploader(UploaderOptions options, PublishRules const& rules, Store& st
               .options = options_.transfer,
               .rules = rules,
               .random = options_.random,
-              .terminate = [this](Uuid const& upload) {
-                queue_.Schedule({.inode = 0, .upload = upload}, clock_.Steady(), 0);
-              }} {}
+              .terminate =
+                  [this](Uuid const& upload) {
+                    queue_.Schedule({.inode = 0, .upload = upload}, clock_.Steady(), 0);
+                  },
+              .nudge = [this](InodeId inode) { Nudge(inode); },
+              .send_part = [this](InodeId inode, Uuid const& part) { SchedulePart(inode, part); }} {
+}
 
 Uploader::~Uploader() { Stop(); }
 
@@ -158,7 +162,9 @@ Priority Uploader::PriorityOf(InodeId id) const {
 Result<void> Uploader::Prioritize(InodeId inode, bool first) {
   if (auto set = priorities_.Set(inode, first); !set) return set;
   return VisitWork(store_, {}, [this](InodeId file) {
-    queue_.Prefer({.inode = file, .upload = {}}, PriorityOf(file));
+    auto const priority = PriorityOf(file);
+    queue_.Prefer({.inode = file, .upload = {}}, priority);
+    for (auto const& part : PartsOf(file)) queue_.Prefer({.inode = 0, .upload = part}, priority);
   });
 }
 
@@ -169,7 +175,8 @@ void Uploader::Retry(InodeId inode) {
 
 void Uploader::Abandoned(InodeId inode, std::optional<Uuid> const& upload) {
   // Not before the open PATCH has ended: asking for an upload cuts its PATCH, and what that was
-  // about to publish must not be deleted.
+  // about to publish must not be deleted. Parts are their own jobs', which find that out.
+  CancelParts(upload.value_or(Uuid{}));
   std::optional<JobKey> then;
   if (upload) then = JobKey{.inode = 0, .upload = *upload};
   queue_.Cancel({.inode = inode, .upload = {}}, then);
@@ -184,13 +191,19 @@ Result<void> Uploader::LetGo(InodeId inode, Version& version, ByteRange const& r
     if (!record) return Failure(record.error());
     auto const upload = FindUpload(view, record->upload);
     if (!upload) return Failure(upload.error());
-    KnowSent(*upload, version);
-    return {};
+    return KnowSent(view, *upload, version);
   });
   if (!known) return known;
   if (!version.WasSent(range)) return {};
   JobKey const key{.inode = inode, .upload = {}};
   queue_.Block(key);
+  auto const in_parts = GoesInParts(inode);
+  if (!in_parts || *in_parts) {
+    auto const let_go =
+        in_parts ? LetGoOfParts(inode, version, range) : Result<void>(Failure(in_parts.error()));
+    queue_.Unblock(key, false);
+    return let_go;
+  }
   // While the job is blocked nobody sends, so the upload and what was sent belong to this call.
   bool rewritten = false;
   std::optional<Uuid> ownerless;
@@ -224,7 +237,7 @@ Result<void> Uploader::LetGo(InodeId inode, Version& version, ByteRange const& r
 void Uploader::Pause(bool paused) { queue_.Pause(paused); }
 
 bool Uploader::IsSending(InodeId inode) const {
-  return queue_.IsRunning({.inode = inode, .upload = {}});
+  return queue_.IsRunning({.inode = inode, .upload = {}}) || shared_.in_flight.SendsPartsOf(inode);
 }
 
 ServerAnswer Uploader::Ask(std::stop_token stop) const {

@@ -102,6 +102,16 @@ class Uploader {
   [[nodiscard]] Endpoint::State AwaitFirstAnswer(SteadyTime deadline) const;
 
  private:
+  /// LetGo, of a file that goes in parts: of those that have a byte of `range`.
+  [[nodiscard]] Result<void> LetGoOfParts(InodeId inode, Version& version, ByteRange const& range);
+  [[nodiscard]] Result<std::vector<Uuid>> TakeAwayParts(InodeId inode, Version& version,
+                                                        std::vector<Upload> const& parts);
+  [[nodiscard]] Result<bool> GoesInParts(InodeId inode) const;
+  [[nodiscard]] std::vector<Uuid> PartsOf(InodeId inode) const;
+  /// What is being sent of them, without waiting.
+  void CancelParts(Uuid const& whole);
+  /// A part of the file has something to do, in the file's turn.
+  void SchedulePart(InodeId inode, Uuid const& part);
   /// What a person has said of it, or a rule of its path.
   [[nodiscard]] Priority PriorityOf(View const& view, Inode const& inode) const;
   [[nodiscard]] Priority PriorityOf(InodeId id) const;

@@ -9,14 +9,15 @@
 namespace tusfs {
 
 /// The version outlives it, and so does `digest`, which sees the bytes as they go out; null: nobody
-/// wants that.
+/// wants that. Its first byte is byte `begin` of the version.
 class VersionSource : public tus::DataSource {
  public:
-  explicit VersionSource(Version const& version, FileDigest* digest = nullptr)
-      : version_(version), digest_(digest) {}
+  explicit VersionSource(Version const& version, FileDigest* digest = nullptr,
+                         std::uint64_t begin = 0)
+      : version_(version), digest_(digest), begin_(begin) {}
 
   tus::Result<std::size_t> ReadAt(std::uint64_t offset, std::span<std::byte> out) override {
-    auto got = version_.Read(offset, out);
+    auto got = version_.Read(begin_ + offset, out);
     if (got && digest_ != nullptr) digest_->Pass(offset, out.first(*got));
     if (got) return *got;
     tus::Error error;
@@ -28,6 +29,7 @@ class VersionSource : public tus::DataSource {
  private:
   Version const& version_;
   FileDigest* const digest_;
+  std::uint64_t const begin_;
 };
 
 }  // namespace tusfs

@@ -233,6 +233,7 @@ TEST(UploadLife, EachEventLeadsToItsPhaseFromEverywhere) {
     bool may_be_published, has_ended, may_expire;
   };
   for (auto const& row : {Event{life::Intend, UploadPhase::kIntent, false, false, true},
+                          Event{life::GoInParts, UploadPhase::kParts, false, false, true},
                           Event{life::Create, UploadPhase::kCreated, false, false, true},
                           Event{life::SendEnd, UploadPhase::kFinalSent, true, true, true},
                           Event{life::MissEnd, UploadPhase::kCreated, false, false, true},
@@ -240,7 +241,7 @@ TEST(UploadLife, EachEventLeadsToItsPhaseFromEverywhere) {
                           Event{life::Complete, UploadPhase::kComplete, true, true, false},
                           Event{life::Refuse, UploadPhase::kRefused, false, true, false},
                           Event{life::Unconfirm, UploadPhase::kUnconfirmed, true, true, false}}) {
-    for (int from = 1; from <= static_cast<int>(UploadPhase::kVerifying); ++from) {
+    for (int from = 1; from <= static_cast<int>(UploadPhase::kParts); ++from) {
       Upload upload;
       upload.phase = static_cast<UploadPhase>(from);
       row.event(upload);

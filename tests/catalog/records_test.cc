@@ -151,16 +151,30 @@ Upload SomeUpload() {
           .requests = 9,
           .sent = 10,
           .digests = {.xxh128 = "long", .xxh3 = "short", .sha256 = "sha", .xxh64 = "old"},
-          .handed = 11};
+          .handed = 11,
+          .part_size = 12,
+          .whole = Uuid{.bytes = {9, 8, 7}},
+          .begin = 13};
 }
 
 auto Fields(Upload const& upload) {
-  return std::make_tuple(
-      upload.id, upload.owner, upload.version, upload.phase, upload.url, upload.path, upload.offset,
-      upload.frontier, upload.length, upload.created, upload.expires, upload.at_rest, upload.last,
-      upload.error, upload.receipt, upload.end, upload.end_words, upload.lost_an_end,
-      upload.given_up, upload.headers, upload.requests, upload.sent, upload.digests.xxh128,
-      upload.digests.xxh3, upload.digests.sha256, upload.digests.xxh64, upload.handed);
+  return std::make_tuple(upload.id, upload.owner, upload.version, upload.phase, upload.url,
+                         upload.path, upload.offset, upload.frontier, upload.length, upload.created,
+                         upload.expires, upload.at_rest, upload.last, upload.error, upload.receipt,
+                         upload.end, upload.end_words, upload.lost_an_end, upload.given_up,
+                         upload.headers, upload.requests, upload.sent, upload.digests.xxh128,
+                         upload.digests.xxh3, upload.digests.sha256, upload.digests.xxh64,
+                         upload.handed, upload.part_size, upload.whole, upload.begin);
+}
+
+// What the eighth version did not have.
+std::size_t BytesOfParts(Upload const& upload) {
+  return sizeof upload.part_size + sizeof upload.whole.bytes + sizeof upload.begin;
+}
+
+void ForgetParts(Upload& upload) {
+  upload.part_size = upload.begin = 0;
+  upload.whole = {};
 }
 
 // What the fifth version did not have.
@@ -168,7 +182,7 @@ std::size_t BytesBehindHeaders(Upload const& upload) {
   auto const& digests = upload.digests;
   return sizeof upload.requests + sizeof upload.sent + 4 * sizeof(std::uint32_t) +
          digests.xxh128.size() + digests.xxh3.size() + digests.sha256.size() +
-         digests.xxh64.size() + sizeof upload.handed;
+         digests.xxh64.size() + sizeof upload.handed + BytesOfParts(upload);
 }
 
 void ForgetDigests(Upload& upload) {
@@ -176,6 +190,7 @@ void ForgetDigests(Upload& upload) {
   upload.sent = 0;
   upload.digests = {};
   upload.handed = upload.offset;
+  ForgetParts(upload);
 }
 
 // As the first versions of the record had it: without what follows `last`.
@@ -238,7 +253,16 @@ TEST(Records, EveryFieldOfAnUploadComesBackWithALengthOrWithout) {
   EXPECT_EQ(Fields(DecodeUpload(upload.id, Encode(upload)).value()), Fields(upload));
 }
 
-TEST(Records, AnUploadOfTheReleaseBeforeHasNoDigests) {
+TEST(Records, AnUploadOfTheReleaseBeforeHasNoParts) {
+  auto upload = SomeUpload();
+  auto bytes = Encode(upload);
+  bytes.resize(bytes.size() - BytesOfParts(upload));
+  bytes[0] = 8;
+  ForgetParts(upload);
+  EXPECT_EQ(Fields(DecodeUpload(upload.id, bytes).value()), Fields(upload));
+}
+
+TEST(Records, AnUploadOfAnOlderReleaseHasNoDigests) {
   auto upload = SomeUpload();
   auto bytes = Encode(upload);
   bytes.resize(bytes.size() - BytesBehindHeaders(upload));

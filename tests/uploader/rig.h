@@ -159,6 +159,8 @@ class TransferRig : public FileRig {
 
   Endpoint endpoint_{SmallChunks(), [] { return 0.5; }, clock_, logger_};
   std::vector<Uuid> ownerless_;
+  std::vector<Uuid> parts_;  ///< that were to be sent
+  int nudged_ = 0;           ///< how often the file's own job was called
   Transfer::Shared shared_{.store = *store_,
                            .spool = *spool_,
                            .endpoint = endpoint_,
@@ -168,7 +170,9 @@ class TransferRig : public FileRig {
                            .options = {},
                            .rules = rules_,
                            .random = [] { return 0.5; },
-                           .terminate = [this](Uuid id) { ownerless_.push_back(id); }};
+                           .terminate = [this](Uuid id) { ownerless_.push_back(id); },
+                           .nudge = [this](InodeId) { ++nudged_; },
+                           .send_part = [this](InodeId, Uuid id) { parts_.push_back(id); }};
   tus::ScriptedTransport* server_ = new tus::ScriptedTransport;  // owned by transfer_
   std::unique_ptr<Transfer> const transfer_ =
       std::make_unique<Transfer>(shared_, tus::ClientOptions{.endpoint = kEndpoint},
