@@ -206,6 +206,9 @@ std::string ShowMount(json const& status, bool with_bars) {
   text += std::string("  server  ") +
           (server.value("reachable", false) ? "reachable" : "not usable") + " since " +
           ShownText(server, "since") + Behind(": ", ShownText(server, "error")) + "\n";
+  if (auto const why = ShownText(server, "no_parts"); !why.empty()) {
+    text += "  parts   none until a restart: " + why + "\n";
+  }
   if (status.value("paused", false)) text += "  paused  nothing is sent: see tusfsctl resume\n";
   text += ShowSafe(status, with_bars);
   if (auto const limit = NumberOf(status, "limit"); limit > 0) {

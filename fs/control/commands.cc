@@ -113,6 +113,7 @@ json StatusOf(Result<StatusReport> const& status, MountEntry const& entry, Contr
               {"since", IsoUtc(status->server.since)},
               {"error", nullptr}};
   if (!status->server.error.empty()) server["error"] = status->server.error;
+  if (!status->server.no_parts.empty()) server["no_parts"] = status->server.no_parts;
   json spool{{"used", status->spool_used},
              {"limit", status->spool_limit},
              {"waiting", status->waiting},

@@ -11,6 +11,25 @@
 
 namespace tusfs {
 
+namespace {
+
+// A part is an upload of its own: others than the mount neither make it nor know it.
+Result<void> CheckParts(Options const& options) {
+  if (options.parts == 0) {
+    return options.delete_parts ? Fail(EINVAL, "--delete-parts needs --parts") : Result<void>();
+  }
+  for (auto const& [name, is_given] : {std::pair("--trim confirmed", options.trim),
+                                       {"--create-command", !options.create_command.empty()},
+                                       {"--preset", !options.preset.empty()}}) {
+    if (!is_given) continue;
+    return Fail(EINVAL, std::string("--parts and ") + name +
+                            " do not fit together: give one of them, or --parts off");
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<void> CheckTogether(Options const& options) {
   std::vector<std::string> sources;
   for (auto const& [name, is_given] : {std::pair("--token-file", !options.token_file.empty()),
@@ -37,6 +56,7 @@ Result<void> CheckTogether(Options const& options) {
   if (!options.heartbeat_url.empty() && options.heartbeat.count() == 0) {
     return Fail(EINVAL, "--heartbeat-url needs --heartbeat: say how often");
   }
+  if (auto const parts = CheckParts(options); !parts) return parts;
   if (auto const rules = PublishRulesOf(options); !rules) return Failure(rules.error());
   auto const rules = UploadRulesOf(options);
   return rules ? CheckSpace(options, rules->chunks.size) : Failure(rules.error());

@@ -69,6 +69,8 @@ struct Options {
   std::vector<tus::MetadataTemplate> metadata;  ///< an empty value leaves the key out
   bool checksums = true;                        ///< where the server has them
   Verification verify = Verification::kOff;
+  std::uint64_t parts = 0;    ///< bytes of the first part of a file, a multiple of 4 MiB; 0: in one
+  bool delete_parts = false;  ///< when they are joined
 
   // Credentials: at most one source. Paths are absolute.
   std::string token_file;

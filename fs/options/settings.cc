@@ -103,6 +103,11 @@ std::vector<Setting> MakeSettings() {
       Row<&O::verify>("verify", "HOW", Choice<Verification>(WordsOfVerify()),
                       "before a file counts as uploaded, compare what the server has: off, head "
                       "(its length) or download (its bytes)"),
+      Row<&O::parts>("parts", "SIZE", value::PartSize{},
+                     "send larger files in parts of SIZE and more that the server joins, several "
+                     "at a time: a size, auto or off"),
+      FlagRow<&O::delete_parts>("delete-parts",
+                                "delete the parts from the server when they are joined"),
       StartsOnly(
           FileRow<&O::url_file>("url-file", "take the URL from FILE, where a secret is in it")),
       FileRow<&O::token_file>("token-file", "send the bearer token in FILE"),

@@ -108,6 +108,8 @@ Result<UploaderOptions> UploaderOptionsOf(Options const& options, std::string co
   wanted.transfer.checksums = options.checksums;
   wanted.transfer.verify = options.verify;
   wanted.transfer.sha256 = options.sha256;
+  wanted.transfer.part_size = options.parts;
+  wanted.transfer.delete_parts = options.delete_parts;
   wanted.make_transport = [transport = TransportOptionsOf(options, bandwidth)] {
     return tus::MakeCurlTransport(transport);
   };

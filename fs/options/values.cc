@@ -14,6 +14,7 @@
 #include <span>
 #include <sstream>
 
+#include "base/block_digest.h"
 #include "base/listen_address.h"
 #include "filesystem/failure_table.h"
 
@@ -21,6 +22,9 @@ namespace tusfs {
 namespace {
 
 constexpr char const* kNone = "none";
+constexpr std::uint64_t kPartUnit = kDigestBlock;
+constexpr std::uint64_t kUsualPart = std::uint64_t{16} << 20;
+constexpr std::uint64_t kLargestPart = std::uint64_t{1} << 40;
 
 struct Unit {
   char const* name;
@@ -194,6 +198,22 @@ Result<void> SizeOrAll::Set(std::optional<std::uint64_t>& member, std::string co
 
 Texts SizeOrAll::Get(std::optional<std::uint64_t> const& member) {
   return {member ? FormatSize(*member) : "all"};
+}
+
+Result<void> PartSize::Set(std::uint64_t& member, std::string const& text) {
+  if (text == "auto" || text == "off") {
+    member = text == "auto" ? kUsualPart : 0;
+    return {};
+  }
+  auto const size = ParseSize(text);
+  if (!size || *size < kPartUnit || *size > kLargestPart)
+    return Fail(EINVAL, "it takes " + Takes());
+  member = (*size + kPartUnit - 1) / kPartUnit * kPartUnit;
+  return {};
+}
+
+Texts PartSize::Get(std::uint64_t member) {
+  return {member == 0 ? std::string("off") : FormatSize(member)};
 }
 
 Result<void> Text::Set(std::string& member, std::string const& text) {

@@ -133,6 +133,14 @@ struct Choice : Plain {
   }
 };
 
+/// Bytes of a part of a file, rounded up to a multiple of 4 MiB, which auto chooses; off: 0.
+struct PartSize : Plain {
+  [[nodiscard]] static Texts words() { return {"auto", "off"}; }
+  [[nodiscard]] static std::string Takes() { return "auto, off or a size from 4MiB to 1TiB"; }
+  [[nodiscard]] static Result<void> Set(std::uint64_t& member, std::string const& text);
+  [[nodiscard]] static Texts Get(std::uint64_t member);
+};
+
 struct Text : Plain {
   [[nodiscard]] static std::string Takes() { return "a text that is not empty"; }
   [[nodiscard]] static Result<void> Set(std::string& member, std::string const& text);

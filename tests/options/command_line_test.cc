@@ -485,6 +485,7 @@ TEST_F(CommandLineTest, SaysEveryOption) {
          "--create-command=make-upload --for rig", "--sha256=off", "--ledger-keep=31536000"},
         {"--on-uploaded=tell uploaded", "--on-stuck=tell stuck", "--on-server=tell server",
          "--server-away=60", "--hook-timeout=5"},
+        {"--parts=auto", "--delete-parts"},
         {"--page=8080", "--page-token-file=/a", "--page-actions"},
         {"--heartbeat=600", "--heartbeat-url=https://fleet.example/files/"},
         {"--url-file=" + UrlFile("http://tus/files/?token=s3cret\n")},
