@@ -25,6 +25,7 @@ import sys
 
 import at_rest
 import compiling
+import in_parts
 import large_files
 import passthrough
 import rclone
@@ -36,7 +37,16 @@ from session import INTERRUPTS, LONG, NORMAL, SHORT, Session
 
 ROWS = {
     row.name: row
-    for module in (large_files, small_files, passthrough, rclone, recorders, at_rest, compiling)
+    for module in (
+        large_files,
+        small_files,
+        passthrough,
+        rclone,
+        recorders,
+        at_rest,
+        in_parts,
+        compiling,
+    )
     for row in module.ROWS
 }
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 import time
 
+from figures import Skip
 from processes import Failure, await_end, cpu_seconds, run
 from session import Session
 
@@ -71,6 +72,13 @@ class Tusfs:
 
     def cpu(self) -> float:
         return cpu_seconds(self.daemon)
+
+
+def require_option(session: Session, option: str) -> None:
+    """Raises Skip where the tusfs that is measured has no such option."""
+    said = subprocess.check_output([session.tusfs, "--help"], text=True)
+    if not re.search(rf"(?m)^ *{option}\b", said):
+        raise Skip(f"this tusfs has no {option}")
 
 
 def default_transfers(session: Session) -> int:

@@ -1,12 +1,14 @@
 """tus servers to upload to, and what a bare client reaches with them."""
 
 import http.client
+import json
 import pathlib
 import re
 import shutil
 import socket
 import time
 import urllib.parse
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -68,6 +70,11 @@ class Server:
     def __exit__(self, *_) -> None:
         self._process.stop()
 
+    def received(self) -> int:
+        """Bytes of bodies that came so far, kept or not; of the fixture server alone."""
+        with urllib.request.urlopen(urllib.parse.urljoin(self.url, "/stats")) as answer:
+            return json.load(answer)["received_bytes"]
+
     def forget(self) -> None:
         """Removes what it has stored: for a few large files, lest the disk be full."""
         for upload in self._store.iterdir():
@@ -84,6 +91,30 @@ class Server:
         if port := re.search(r"^(\d+)\n", said, re.MULTILINE):
             return f"http://127.0.0.1:{port[1]}/files/"
         return None
+
+
+class FarAway:
+    """A way to a server, within a with block: so many ms there and back, and so many bytes on
+    their way on a connection at most. All together take so many bytes a second."""
+
+    def __init__(
+        self, session: Session, server: Server, round_trip: int, window: int, rate: int
+    ) -> None:
+        backend = urllib.parse.urlsplit(server.url)
+        line = ("--round-trip", round_trip, "--window", window, "--rate", rate)
+        self._process = Background(
+            (session.far_relay, "--backend", backend.port, *line), session.log("far")
+        )
+        port = self._process.await_ready(
+            lambda: self._process.log.read_text().strip(), "tus-far-relay"
+        )
+        self.url = backend._replace(netloc=f"127.0.0.1:{port}").geturl()
+
+    def __enter__(self) -> "FarAway":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._process.stop()
 
 
 def free_port() -> int:

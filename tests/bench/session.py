@@ -39,6 +39,8 @@ class Sizes:
     recorded_seconds: int
     idle_seconds: int
     whole_build: bool
+    far_mib: tuple[int, ...]  # parts
+    rewritten_seconds: int  # of what is recorded in rewrites
 
 
 NORMAL = Sizes(
@@ -55,6 +57,8 @@ NORMAL = Sizes(
     recorded_seconds=180,
     idle_seconds=20,
     whole_build=True,
+    far_mib=(64, 256),
+    rewritten_seconds=20,
 )
 LONG = replace(
     NORMAL, name="long", uploaded_files=(5000, 50000, 300000), queued_files=(50000, 300000)
@@ -73,6 +77,8 @@ SHORT = Sizes(
     recorded_seconds=6,
     idle_seconds=5,
     whole_build=False,
+    far_mib=(32,),
+    rewritten_seconds=6,
 )
 
 
@@ -91,6 +97,7 @@ class Session:
         self.tusfs = _program(os.environ.get("TUSFS_BIN") or root / "build/fs/tusfs")
         self.tusfsctl = _program(os.environ.get("TUSFSCTL_BIN") or root / "build/fs/tusfsctl")
         self.fixture = _program(root / "build/tests/testing/tus-fixture-server")
+        self.far_relay = _program(root / "build/tests/bench/tus-far-relay")
         self.servers = pathlib.Path(os.environ.get("TUSFS_SERVERS") or root / "build/servers")
         self._counter = itertools.count(1)
 
