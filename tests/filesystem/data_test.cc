@@ -252,6 +252,25 @@ TEST_F(Data, OverwritingWhatWasSentTakesTheUploadAway) {
   EXPECT_EQ(Read(handle), "Published");
 }
 
+TEST_F(Data, AChangeBesideWhatWasSentLeavesTheUpload) {
+  auto const created = Create("a", O_RDWR);
+  auto const inode = created.attributes.inode;
+  Write(created.handle, 0, "0123456789");
+  auto const upload = GiveUpload(inode, 2);
+  auto const version = spool_->Find(Row(inode).version, 10).value();
+  ASSERT_TRUE(version->Claim({0, 2}));
+  ASSERT_TRUE(version->Claim({6, 8}));
+  Write(created.handle, 2, "abcd");
+  Write(created.handle, 8, "ef");
+  ASSERT_TRUE(
+      Ok(fs_->Allocate(me_, created.handle, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 3, 2)));
+  SetSize(inode, 8, created.handle);
+  EXPECT_EQ(Row(inode).upload, upload);
+  SetSize(inode, 7, created.handle);
+  EXPECT_TRUE(Row(inode).upload.IsNil()) << "a byte that was sent is gone";
+  EXPECT_EQ(Read(created.handle), std::string("01a\0\0d6", 7));
+}
+
 TEST_F(Data, RemovingAnUploadedFileLeavesItsUploadToTheIngestAndToACopyOfIt) {
   auto const inode = MakeFile("a", "published");
   MarkUploaded(inode);
