@@ -34,7 +34,6 @@ bool HasNoAnswer(std::uint32_t opcode) {
 // What is held is looked at so often: the death of a caller need not be announced.
 constexpr std::chrono::milliseconds kLookAtHeld{100};
 constexpr std::chrono::seconds kLookCloser{1};
-constexpr std::chrono::seconds kNothingHeld{60};
 
 // The request that this thread executes now, and what its callback says of its answer.
 thread_local RequestSlots::Slot const* current_slot = nullptr;
@@ -125,7 +124,7 @@ void FuseServer::Execute(RequestSlots::Slot const& slot, bool replayed) {
   auto const opcode = slot.request().opcode;
   if (opcode == FUSE_INTERRUPT && held_.NoteInterrupt(InterruptedBy(slot.bytes()))) {
     slot.Free();
-    context_.filesystem.budget().Poke();
+    NoteHeld();
     return;
   }
   auto const arrivals = arrivals_.load();
@@ -171,7 +170,7 @@ bool FuseServer::HoldReply(RequestSlots::Slot const& slot, iovec const* pieces, 
                                 .bytes = reply});
   if (!held) return false;
   slot.Free();
-  context_.filesystem.budget().Poke();
+  NoteHeld();
   return true;
 }
 
@@ -190,7 +189,7 @@ void FuseServer::HoldRequest(RequestSlots::Slot const& slot, std::uint64_t arriv
   slot.Free();
   // What it waits for may have come before it was held.
   if (arrivals_ != arrivals) BytesArrived(inode);
-  context_.filesystem.budget().Poke();
+  NoteHeld();
 }
 
 void FuseServer::AnswerError(std::uint64_t unique, int error) const {
@@ -205,7 +204,23 @@ void FuseServer::BytesArrived(InodeId inode) {
     arrived_.insert(inode);
     ++arrivals_;
   }
+  NoteHeld();
+}
+
+void FuseServer::NoteHeld() {
+  {
+    MutexLock lock(mutex_);
+    has_news_ = true;
+    held_changed_.NotifyOne();
+  }
   context_.filesystem.budget().Poke();
+}
+
+// Room comes and goes with each small file, and matters only to what is held.
+void FuseServer::AwaitHeld(std::stop_token const& stop) {
+  MutexLock lock(mutex_);
+  while (!has_news_ && !stop.stop_requested()) held_changed_.Wait(mutex_);
+  has_news_ = false;
 }
 
 std::set<InodeId> FuseServer::TakeArrived() {
@@ -215,7 +230,7 @@ std::set<InodeId> FuseServer::TakeArrived() {
 
 void FuseServer::AnswerHeld(std::stop_token stop) {
   auto& budget = context_.filesystem.budget();
-  std::stop_callback const wake(stop, [&] { budget.Poke(); });
+  std::stop_callback const wake(stop, [&] { NoteHeld(); });
   std::chrono::steady_clock::time_point look_closer_at{};
   while (!stop.stop_requested()) {
     auto const seen = budget.changes();
@@ -226,7 +241,11 @@ void FuseServer::AnswerHeld(std::stop_token stop) {
     auto const all = held_.All();
     bool any = false;
     for (auto const& held : all) any = TryAnswer(held, arrived, look_closer) || any;
-    budget.WaitForChange(seen, now + (any ? std::chrono::nanoseconds(kLookAtHeld) : kNothingHeld));
+    if (any) {
+      budget.WaitForChange(seen, now + kLookAtHeld);
+    } else {
+      AwaitHeld(stop);
+    }
   }
 }
 

@@ -84,6 +84,10 @@ class FuseServer {
                  bool look_closer);
   void ExecuteHeld(HeldRequests::Held const& held);
   [[nodiscard]] std::set<InodeId> TakeArrived() EXCLUDES(mutex_);
+  /// Something is held, or what is held may be answered.
+  void NoteHeld() EXCLUDES(mutex_);
+  /// Waits for that.
+  void AwaitHeld(std::stop_token const& stop) EXCLUDES(mutex_);
   /// Waits for a request on a thread that serves. Returns whether it has one now.
   bool Receive(unsigned index);
   void ExecuteReceived();
@@ -102,6 +106,8 @@ class FuseServer {
   std::atomic<std::uint64_t> arrivals_ = 0;
   Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
       ACQUIRED_BEFORE(lock_order::kBehindLeaves);
+  CondVar held_changed_;
+  bool has_news_ GUARDED_BY(mutex_) = false;  ///< for the thread that answers what is held
   std::set<InodeId> arrived_ GUARDED_BY(mutex_);
 };
 
