@@ -18,7 +18,7 @@ namespace {
 // 2 while the journal may have what a release that knows one half only would not find.
 constexpr std::uint64_t kSchema = 2;
 constexpr std::uint64_t kSchemaOfOneHalf = 1;
-// More than the records of a whole journal can have taken.
+// More than a whole journal has records, each of which can have taken some.
 constexpr std::uint64_t kNumbersLeftOut = std::uint64_t{1} << 19;
 constexpr int kEpochsOfALife = 32;  // bits
 constexpr int kIdleIntervals = 20;
@@ -103,10 +103,10 @@ Result<void> View::Scan(Table table, std::string_view prefix, std::string_view f
   return {};
 }
 
-Result<std::uint64_t> Transaction::NewNumber(Counter counter) {
-  auto const number = NextNumber(*this, counter);
-  if (number) Put(Table::kMeta, CounterKey(counter), Number(*number + 1));
-  return number;
+Result<std::uint64_t> Transaction::NewNumbers(Counter counter, std::uint64_t count) {
+  auto const first = NextNumber(*this, counter);
+  if (first) Put(Table::kMeta, CounterKey(counter), Number(*first + count));
+  return first;
 }
 
 // ---- opening
@@ -227,7 +227,9 @@ Result<void> Store::LeaveOutNumbers() {
     for (auto const counter : kCounters) {
       auto const next = NextNumber(transaction, counter);
       if (!next) return Failure(next.error());
-      transaction.Put(Table::kMeta, CounterKey(counter), Number(*next + kNumbersLeftOut));
+      auto const of_a_record = counter == Counter::kVersion ? Transaction::kMostNumbers : 1;
+      transaction.Put(Table::kMeta, CounterKey(counter),
+                      Number(*next + kNumbersLeftOut * of_a_record));
     }
     return {};
   });

@@ -65,6 +65,8 @@ class View {
 /// sees them itself; a scan, those that were there when it began.
 class Transaction : public View {
  public:
+  static constexpr std::uint64_t kMostNumbers = 64;
+
   [[nodiscard]] Result<std::optional<std::string>> Get(Table table,
                                                        std::string_view key) const override;
   [[nodiscard]] Result<void> Scan(
@@ -79,7 +81,9 @@ class Transaction : public View {
   [[nodiscard]] std::set<std::string> PutInto(Table table) const;
 
   /// The next number of `counter`. It is taken when the operation takes effect.
-  [[nodiscard]] Result<std::uint64_t> NewNumber(Counter counter);
+  [[nodiscard]] Result<std::uint64_t> NewNumber(Counter counter) { return NewNumbers(counter, 1); }
+  /// The first of so many in a row; more than one only of kVersion, and at most kMostNumbers.
+  [[nodiscard]] Result<std::uint64_t> NewNumbers(Counter counter, std::uint64_t count);
 
   /// Runs `action` once this operation is durable; never, when the process dies before. For
   /// letting go of bytes that the operation made needless. Called on a thread of the store's that

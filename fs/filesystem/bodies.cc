@@ -47,14 +47,14 @@ Bodies::Bodies(Store& store, Spool& spool, Uploader& uploader, Finishing& finish
       removal_(removal),
       remote_(remote),
       clock_(clock),
-      logger_(std::move(logger)) {}
+      logger_(std::move(logger)),
+      numbers_(store) {}
 
 // ---- having them
 
 Result<std::shared_ptr<Version>> Bodies::Make() {
   while (true) {
-    auto const id = store_.Update(
-        [](Transaction& transaction) { return transaction.NewNumber(Counter::kVersion); });
+    auto const id = numbers_.Next();
     if (!id) return Failure(id.error());
     auto version = spool_.Create(*id);
     // Bytes of a catalog that was restored from an older copy keep their number.

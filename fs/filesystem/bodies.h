@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/logger.h"
 #include "catalog/store.h"
+#include "catalog/version_numbers.h"
 #include "filesystem/finishing.h"
 #include "filesystem/open_files.h"
 #include "filesystem/removal.h"
@@ -88,6 +89,7 @@ class Bodies {
   RemoteBytes* const remote_;
   Clock const& clock_;
   Logger const logger_;
+  VersionNumbers numbers_;
 };
 
 }  // namespace tusfs
