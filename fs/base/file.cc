@@ -81,12 +81,11 @@ Result<void> SyncDirectory(std::filesystem::path const& path) {
 Result<std::string> ReadSmallFile(std::filesystem::path const& path) {
   auto fd = OpenFile(path, O_RDONLY);
   if (!fd) return Failure(fd.error());
-  std::string text(kLargestSmallFile, '\0');
+  char text[kLargestSmallFile];
   // One read: the files of /proc come whole, and are read for every file that is closed.
-  auto const n = ::read(fd->get(), text.data(), text.size());
+  auto const n = ::read(fd->get(), text, sizeof text);
   if (n < 0) return FailErrno(path.string());
-  text.resize(static_cast<std::size_t>(n));
-  return text;
+  return std::string(text, static_cast<std::size_t>(n));
 }
 
 Result<void> ReplaceFile(std::filesystem::path const& path, std::string const& text, mode_t mode) {

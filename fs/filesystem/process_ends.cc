@@ -9,7 +9,6 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,10 +24,6 @@ namespace tusfs {
 namespace {
 
 constexpr std::chrono::milliseconds kTold{500};  // the connector tells at once, if it does
-
-UniqueFd OpenPidfd(pid_t process) {
-  return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, process, 0)));
-}
 
 // ---- PIDFD_GET_INFO, which the headers of Debian 12 do not have
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,7 +13,6 @@
 #include <charconv>
 #include <memory>
 #include <optional>
-#include <sstream>
 #include <vector>
 
 #include "base/file.h"
@@ -40,15 +40,15 @@ bool MaySeeStatus(pid_t thread) {
   return self == 0 || (::stat(PathOf(thread, "").c_str(), &status) == 0 && status.st_uid == self);
 }
 
-// A number out of the text of /proc/<pid>/status.
+// A number out of a text of /proc/<pid>, such as that of status.
 template <typename Number>
-std::optional<Number> NumberAt(std::string_view status, std::string_view label) {
-  auto const at = status.find(label);
+std::optional<Number> NumberAt(std::string_view text, std::string_view label, int base = 10) {
+  auto const at = text.find(label);
   if (at == std::string_view::npos) return std::nullopt;
-  status.remove_prefix(at + label.size());
-  status.remove_prefix(std::min(status.find_first_not_of(" \t"), status.size()));
+  text.remove_prefix(at + label.size());
+  text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
   Number number = 0;
-  auto const parsed = std::from_chars(status.data(), status.data() + status.size(), number);
+  auto const parsed = std::from_chars(text.data(), text.data() + text.size(), number, base);
   return parsed.ec == std::errc() ? std::optional(number) : std::nullopt;
 }
 
@@ -137,26 +137,21 @@ class Descriptors {
 };
 
 // How far a descriptor that is open for reading alone has come.
-std::optional<std::uint64_t> BytesRead(std::string const& fdinfo) {
-  std::istringstream lines(fdinfo);
-  std::optional<std::uint64_t> position;
-  bool reads_only = false;
-  for (std::string label; lines >> label;) {
-    if (label == "pos:") {
-      lines >> std::dec >> position.emplace();
-    } else if (label == "flags:") {
-      int flags = O_WRONLY;
-      lines >> std::oct >> flags;
-      reads_only = (flags & O_ACCMODE) == O_RDONLY;
-    }
-  }
-  return reads_only ? position : std::nullopt;
+std::optional<std::uint64_t> BytesRead(std::string_view fdinfo) {
+  auto const flags = NumberAt<int>(fdinfo, "flags:", 8);
+  bool const reads_only = flags && (*flags & O_ACCMODE) == O_RDONLY;
+  return reads_only ? NumberAt<std::uint64_t>(fdinfo, "pos:") : std::nullopt;
 }
 
-bool IsRegular(std::string const& link) {
-  struct statx status {};
-  int const found = ::statx(AT_FDCWD, link.c_str(), AT_STATX_DONT_SYNC, STATX_TYPE, &status);
-  return found == 0 && S_ISREG(status.stx_mode);
+using FileStatus = struct statx;
+
+// Nothing where it is no regular file.
+std::optional<FileStatus> StatusOfFile(std::string const& link) {
+  FileStatus status{};
+  // Without asking a server or a daemon for it: that may be this one, and this is a request of it.
+  int const found = ::statx(AT_FDCWD, link.c_str(), AT_STATX_DONT_SYNC,
+                            STATX_TYPE | STATX_SIZE | STATX_BLOCKS | STATX_MTIME, &status);
+  return found == 0 && S_ISREG(status.stx_mode) ? std::optional(status) : std::nullopt;
 }
 
 struct ToRead {
@@ -164,14 +159,9 @@ struct ToRead {
   bool may_have_grown = false;  // since `changed`
 };
 
-// What whoever copies the file behind `link` has to have read; nothing where that cannot be said: a
-// file with holes is not read through.
-std::optional<ToRead> SizeToRead(std::string const& link, FileTime changed) {
-  struct statx status {};
-  // Without asking a server or a daemon for it: that may be this one, and this is a request of it.
-  int const found = ::statx(AT_FDCWD, link.c_str(), AT_STATX_DONT_SYNC,
-                            STATX_TYPE | STATX_SIZE | STATX_BLOCKS | STATX_MTIME, &status);
-  if (found != 0 || !S_ISREG(status.stx_mode)) return std::nullopt;
+// What whoever copies a file has to have read; nothing where that cannot be said: a file with holes
+// is not read through.
+std::optional<ToRead> SizeToRead(FileStatus const& status, FileTime changed) {
   if (status.stx_blocks < status.stx_size / kBlock) return std::nullopt;
   auto const modified = status.stx_mtime.tv_sec * kSecond + status.stx_mtime.tv_nsec;
   return ToRead{status.stx_size, modified > changed - kClockSlack};
@@ -212,8 +202,8 @@ Judgement JudgeLife(ProcessLife const& life, bool may_see_status) {
 
 struct Source {
   std::string name;        // without its directory
-  std::string link;        // under /proc
   std::uint64_t read = 0;  // bytes from its beginning on
+  FileStatus status{};     // from after that
 };
 
 // Of a program that copies one file after another; nothing where it cannot be told.
@@ -225,16 +215,21 @@ std::optional<Source> SourceOf(pid_t thread, std::string const& name_of_copy) {
     if (!target.starts_with('/')) continue;
     auto const info = ReadSmallFile(PathOf(thread, ("fdinfo/" + open->number).c_str()));
     auto const read = info ? BytesRead(*info) : std::nullopt;
-    auto link = PathOf(thread, ("fd/" + open->number).c_str());
-    if (!read || !IsRegular(link)) continue;
+    if (!read) continue;
+    auto const status = StatusOfFile(PathOf(thread, ("fd/" + open->number).c_str()));
+    if (!status) continue;
     if (target.ends_with(kDeleted)) target.remove_suffix(kDeleted.size());
-    sources.push_back({std::string(LastPart(target)), std::move(link), *read});
+    sources.push_back({std::string(LastPart(target)), *read, *status});
     if (sources.back().name == name_of_copy) return sources.back();
   }
   return sources.size() == 1 ? std::optional(sources.front()) : std::nullopt;
 }
 
 }  // namespace
+
+UniqueFd OpenPidfd(pid_t process) {
+  return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, process, 0)));
+}
 
 bool SetsSizeFirst(std::string const& name) {
   static constexpr std::array kPrograms{
@@ -293,7 +288,7 @@ Judgement ProcProcessTable::JudgeCopy(pid_t process, std::string const& name,
   if (!Copies(process, name)) return clean;
   auto const source = SourceOf(process, copy.name);
   if (!source) return clean;
-  auto const whole = SizeToRead(source->link, copy.changed);
+  auto const whole = SizeToRead(source->status, copy.changed);
   if (!whole || source->read >= whole->size || copy.size == whole->size) return clean;
   if (whole->may_have_grown) return {.verdict = Verdict::kClean, .is_doubtful = true};
   auto const came = source->read == 0 ? copy.size : source->read;
@@ -302,7 +297,10 @@ Judgement ProcProcessTable::JudgeCopy(pid_t process, std::string const& name,
                               " bytes"};
 }
 
+// Asked for each file that is created: it is quicker to see that the kernel has a process of that
+// number than to read /proc.
 pid_t ProcProcessTable::ProcessOf(pid_t thread) const {
+  if (OpenPidfd(thread)) return thread;
   return StatusField(thread, "\nTgid:").value_or(thread);
 }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/file.h"
 #include "catalog/records.h"
 #include "filesystem/failure_table.h"
 
@@ -31,6 +32,10 @@ struct Copy {
   std::uint64_t size = 0;  ///< bytes
   FileTime changed = 0;    ///< when its bytes changed last
 };
+
+/// A pidfd of it; none where there is no such process, or the number is that of another of its
+/// threads.
+[[nodiscard]] UniqueFd OpenPidfd(pid_t process);
 
 /// How /proc sees processes; a seam for tests.
 class ProcessTable {
