@@ -49,7 +49,6 @@ std::set<InodeId> FilesTouched(Transaction const& transaction) {
 }
 
 bool IsPassing(Standing into, std::optional<File> const& before) {
-  if (into == Standing::kOpen) return false;
   if (!before) return into != Standing::kUploaded;
   return before->standing() != into;
 }
@@ -108,7 +107,9 @@ std::vector<Passing> PassingsOf(Transaction const& transaction, PublishRules con
   std::vector<Passing> passings;
   for (auto const id : FilesTouched(transaction)) {
     auto const after = FindFile(transaction, id);
-    if (!after || !IsPassing(after->standing(), FindFile(transaction.Before(), id))) continue;
+    // Most operations leave a file open: what it was before need not be read for them.
+    if (!after || after->standing() == Standing::kOpen) continue;
+    if (!IsPassing(after->standing(), FindFile(transaction.Before(), id))) continue;
     auto path = PathOf(transaction, after->inode);
     if (!path) continue;
     bool const is_uploaded = after->standing() == Standing::kUploaded;

@@ -65,10 +65,12 @@ bool IsToken(std::string_view name) {
   });
 }
 
+bool BreaksLine(char c) { return c == '\r' || c == '\n' || c == '\0'; }
+
 /// Empty when `header` can be sent, else the end of a sentence. Never repeats the value.
 std::string_view Complaint(Header const& header) {
   if (!IsToken(header.name)) return "has characters that a header's name cannot have";
-  if (header.value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
+  if (std::ranges::any_of(header.value, BreaksLine)) {
     return "has a line break in its value";
   }
   if (EqualsIgnoreCase(header.name, "Content-Length") ||
