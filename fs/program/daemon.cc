@@ -33,6 +33,9 @@ namespace {
 
 // How long a start waits to be able to say what the server is; the mount is live meanwhile.
 constexpr std::chrono::seconds kFirstAnswer{3};
+// Less than the keeper's patience with who hands over.
+constexpr std::chrono::seconds kJoinsBeforeHandOver{6};
+constexpr std::chrono::seconds kJoinsBeforeEnd{20};
 // Shorter than tusfsctl waits for an answer.
 constexpr std::chrono::seconds kLedgerPatience{8};
 
@@ -261,9 +264,16 @@ Result<void> Daemon::StartHeartbeats() {
 
 void Daemon::StartWatch() {
   watch_ = line_.Watch({.is_alive = [this] { return IsAlive(); },
-                        .hand_over = [this] { server_->Stop(); },
+                        .hand_over = [this] { HandOver(); },
                         .alone = [this] { OnKeeperDeath(); },
                         .beneath = [this](FilesBeneath const& beneath) { NoteBeneath(beneath); }});
+}
+
+// What joins parts would be unconfirmed, if its answer were not waited for: the mount serves on
+// meanwhile.
+void Daemon::HandOver() {
+  uploader_->AwaitJoins(clock_.Steady() + kJoinsBeforeHandOver);
+  server_->Stop();
 }
 
 void Daemon::NoteBeneath(FilesBeneath const& beneath) {
@@ -449,6 +459,8 @@ bool Daemon::OnEndSignal(pid_t sender) {
 
 // Transfers end while the settler waits for the disk.
 void Daemon::EndPublishing() {
+  bool const is_end_of_mount = end_ == ServingEnd::kUnmounted || end_ == ServingEnd::kFinished;
+  if (is_end_of_mount) uploader_->AwaitJoins(clock_.Steady() + kJoinsBeforeEnd);
   uploader_->RequestStop();
   hooks_.Stop();
   if (server_watch_) server_watch_->Stop();

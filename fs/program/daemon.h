@@ -114,6 +114,7 @@ class Daemon {
   /// Returns whether it was the last word.
   bool OnEndSignal(pid_t sender);
 
+  void HandOver();
   void EndPublishing();
   void EndConnection();
   /// What the connection that has ended leaves; nothing where it goes on.

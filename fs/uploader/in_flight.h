@@ -1,7 +1,8 @@
 // How far the bodies that are being sent have left, for whoever watches: the catalog knows of it
-// only when the server has answered.
+// only when the server has answered. And which requests are out whose answers nobody could ask for
+// again.
 //
-// A few entries, one for each transfer that sends. Thread-safe; nothing blocks.
+// A few entries, one for each transfer that sends. Thread-safe; only AwaitJoins blocks.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <set>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/ids.h"
 #include "base/mutex.h"
 
@@ -42,6 +44,26 @@ class InFlight {
     return parts_.contains(inode);
   }
 
+  /// A request that joins parts is about to go out: its answer alone tells whether the file is
+  /// published. False where it must not any more.
+  [[nodiscard]] bool JoinBegun() EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    if (is_ending_) return false;
+    ++joins_;
+    return true;
+  }
+  void JoinEnded() EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    --joins_;
+    joined_.NotifyAll();
+  }
+  /// Waits until those that are out are answered, or `deadline`; no more of them go out.
+  void AwaitJoins(SteadyTime deadline) EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    is_ending_ = true;
+    while (joins_ > 0 && joined_.WaitUntil(mutex_, deadline)) continue;
+  }
+
   /// 0: nothing of it is being sent, or it goes in parts.
   [[nodiscard]] std::uint64_t EndOf(InodeId inode) const EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
@@ -64,6 +86,9 @@ class InFlight {
       ACQUIRED_BEFORE(lock_order::kBehindLeaves);
   std::map<InodeId, std::uint64_t> ends_ GUARDED_BY(mutex_);
   std::multiset<InodeId> parts_ GUARDED_BY(mutex_);
+  CondVar joined_;
+  int joins_ GUARDED_BY(mutex_) = 0;
+  bool is_ending_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace tusfs

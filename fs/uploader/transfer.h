@@ -213,6 +213,7 @@ class Transfer {
                       std::stop_token const& stop);
   Outcome Join(Work const& work, std::vector<Upload> const& parts, JobMemory& memory,
                std::stop_token stop);
+  Outcome AskToJoin(Work const& work, tus::ConcatenateRequest const& request, JobMemory& memory);
   /// Once more, where the answer is there and could not be recorded.
   Outcome Joined(Work const& work, JobMemory& memory);
   Outcome NotJoined(Work const& work, tus::Judgement const& judgement, tus::Error const& error,

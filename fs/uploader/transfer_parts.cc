@@ -310,10 +310,18 @@ Transfer::Outcome Transfer::Join(Work const& work, std::vector<Upload> const& pa
   request.idempotency_key = IdempotencyKeyOf(*joined.upload, urls);
   // Once it has gone out, its answer alone tells what became of it.
   if (stop.stop_requested()) return Now();
+  request.stop = std::move(stop);
+  if (!shared_.in_flight.JoinBegun()) return {};  // the next daemon does it
+  auto const outcome = AskToJoin(work, request, memory);
+  shared_.in_flight.JoinEnded();
+  return outcome;
+}
+
+Transfer::Outcome Transfer::AskToJoin(Work const& work, tus::ConcatenateRequest const& request,
+                                      JobMemory& memory) {
   auto const announced = ledger_.AnnounceJoin(work);
   if (!announced) return Postpone(announced.error());
   if (!*announced) return Now();
-  request.stop = std::move(stop);
   auto const answer = client_.Concatenate(request);
   if (answer) {
     memory.parts.url = answer->url;

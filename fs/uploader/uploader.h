@@ -53,6 +53,9 @@ class Uploader {
   /// Does one thing that is due now, on the calling thread: asks the server what it is, or runs one
   /// job. False where nothing is. Not beside Start.
   bool RunDue();
+  /// For an end that can wait: until the requests that join parts are answered, or `deadline`. No
+  /// more of them go out.
+  void AwaitJoins(SteadyTime deadline) { shared_.in_flight.AwaitJoins(deadline); }
   /// Cancels what is being sent: the threads end within 100 ms but for a busy disk, and nobody
   /// waits for them here.
   void RequestStop();
