@@ -6,6 +6,7 @@
 #include "catalog/adoptable.h"
 #include "catalog/life.h"
 #include "catalog/namespace.h"
+#include "catalog/parts.h"
 #include "catalog/proofs.h"
 #include "catalog/tables.h"
 #include "filesystem/report.h"
@@ -167,6 +168,10 @@ Result<Decisions::Outcomes> Decisions::Accept(std::string const& path) {
              .is_meant = [](Case const& file) { return file.IsStuckAs(UploadPhase::kUnconfirmed); },
              .change = [&](Transaction& transaction, Case& file) -> Result<void> {
                auto& upload = *file.upload;
+               if (upload.HasParts()) {
+                 auto const joined = JoinParts(transaction, upload, false);
+                 if (!joined) return Failure(joined.error());
+               }
                life::Complete(upload);
                upload.offset = file.inode.size;
                upload.length = file.inode.size;

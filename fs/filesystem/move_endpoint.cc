@@ -5,6 +5,7 @@
 #include "catalog/give_up.h"
 #include "catalog/life.h"
 #include "catalog/namespace.h"
+#include "catalog/parts.h"
 #include "catalog/tables.h"
 #include "filesystem/recovery.h"
 
@@ -18,11 +19,16 @@ AfterMove WhatBecomesOf(Inode const& inode, std::optional<Upload> const& upload)
 }
 
 // Its address leads nowhere from now on, and must not be asked for it.
-void LeaveUnconfirmed(Transaction& transaction, Upload& upload, std::string const& name) {
+Result<void> LeaveUnconfirmed(Transaction& transaction, Upload& upload, std::string const& name) {
+  if (upload.HasParts()) {
+    if (auto forgotten = ForgetParts(transaction, upload.id); !forgotten) return forgotten;
+    upload.part_size = 0;
+  }
   life::Unconfirm(upload);
   upload.url.clear();
   upload.error = "its end was sent to " + name + ", which has not confirmed it";
   PutUpload(transaction, upload);
+  return {};
 }
 
 // Nobody adopts it when the file gets other bytes one day: it is the old server's.
@@ -42,8 +48,7 @@ Result<void> MoveFile(Transaction& transaction, Inode& inode, std::string const&
   if (!upload) return Failure(upload.error());
   if (!*upload) return {};
   if (WhatBecomesOf(inode, *upload) == AfterMove::kUnconfirmed) {
-    LeaveUnconfirmed(transaction, **upload, name);
-    return {};
+    return LeaveUnconfirmed(transaction, **upload, name);
   }
   inode.upload = Uuid{};
   PutInode(transaction, inode);
