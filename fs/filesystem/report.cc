@@ -97,6 +97,13 @@ bool IsOnItsWay(std::string_view state) {
   return state == "writing" || state == "settling" || state == "queued" || state == "uploading";
 }
 
+// What parts hold is not the file's before they are joined: until then a byte is missing, as it is
+// of what goes in one.
+std::uint64_t OffsetOf(Upload const& upload, std::uint64_t size) {
+  return upload.HasParts() ? std::min(upload.offset, std::max<std::uint64_t>(size, 1) - 1)
+                           : upload.offset;
+}
+
 // What the server has of a file for good. Of an upload that it may have forgotten that is nothing.
 std::uint64_t SafeOf(FileReport const& file) {
   return file.state == "unconfirmed" ? 0 : std::min(file.offset, file.size);
@@ -151,7 +158,7 @@ Result<FileReport> Reporter::Describe(View const& view, Inode const& inode,
         (report.error.empty() ? "" : "; ") + DescribeCut(inode) + " (see tusfsctl publish --rest)";
   }
   if (*upload) {
-    report.offset = (*upload)->offset;
+    report.offset = OffsetOf(**upload, report.size);
     auto const reached = std::min(uploader_.in_flight().EndOf(inode.id), report.size);
     report.sending = reached - std::min(reached, report.offset);
     report.url = (*upload)->url;

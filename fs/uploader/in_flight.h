@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -29,19 +30,23 @@ class InFlight {
     ends_.erase(inode);
   }
 
-  /// The body of a part of the file, which may be beside others, is being sent.
-  void PartBegun(InodeId inode) EXCLUDES(mutex_) {
+  /// A part of the file, which may be beside others, is being sent: said before its bytes are
+  /// claimed.
+  void PartBegun(InodeId inode, Uuid const& part) EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
-    parts_.insert(inode);
+    parts_.emplace(inode, part);
   }
-  void PartEnded(InodeId inode) EXCLUDES(mutex_) {
+  void PartEnded(InodeId inode, Uuid const& part) EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
-    auto const one = parts_.find(inode);
-    if (one != parts_.end()) parts_.erase(one);
+    parts_.erase({inode, part});
   }
-  [[nodiscard]] bool SendsPartsOf(InodeId inode) const EXCLUDES(mutex_) {
+  /// Those that are being sent, whether they still are the file's or not.
+  [[nodiscard]] std::vector<Uuid> PartsOf(InodeId inode) const EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
-    return parts_.contains(inode);
+    std::vector<Uuid> parts;
+    auto at = parts_.lower_bound({inode, Uuid{}});
+    for (; at != parts_.end() && at->first == inode; ++at) parts.push_back(at->second);
+    return parts;
   }
 
   /// A request that joins parts is about to go out: its answer alone tells whether the file is
@@ -75,8 +80,8 @@ class InFlight {
     MutexLock lock(mutex_);
     std::vector<InodeId> inodes;
     for (auto const& [inode, end] : ends_) inodes.push_back(inode);
-    for (auto at = parts_.begin(); at != parts_.end(); at = parts_.upper_bound(*at)) {
-      inodes.push_back(*at);
+    for (auto const& [inode, part] : parts_) {
+      if (inodes.empty() || inodes.back() != inode) inodes.push_back(inode);
     }
     return inodes;
   }
@@ -85,7 +90,7 @@ class InFlight {
   mutable Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
       ACQUIRED_BEFORE(lock_order::kBehindLeaves);
   std::map<InodeId, std::uint64_t> ends_ GUARDED_BY(mutex_);
-  std::multiset<InodeId> parts_ GUARDED_BY(mutex_);
+  std::set<std::pair<InodeId, Uuid>> parts_ GUARDED_BY(mutex_);
   CondVar joined_;
   int joins_ GUARDED_BY(mutex_) = 0;
   bool is_ending_ GUARDED_BY(mutex_) = false;

@@ -68,7 +68,9 @@ Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token 
   memory.version = work.inode.version;
   if (!Streams(work) && !work.finished()) return Over();
   if (work.ignored && !MayBePublished(work.upload)) {
-    return work.upload ? GiveUp(work) : Over();
+    // Parts have no name: they wait for another one.
+    bool const is_given_up = work.upload && !work.upload->HasParts();
+    return is_given_up ? GiveUp(work) : Over();
   }
   if (auto const why = WhyNotWhole(work)) return LostBytes(id, work.inode.version, *why);
   if (!work.upload) {

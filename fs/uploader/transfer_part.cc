@@ -26,9 +26,16 @@ Transfer::Outcome Transfer::SendPart(Work const& work, JobMemory& memory, std::s
   if (work.ignored || (!Streams(work) && !life::IsFinished(work.inode))) return Over();
   auto const& part = *work.upload;
   if (part.phase == UploadPhase::kRefused) return Over();
+  // The file has become shorter, and nothing of this had been sent.
+  if (RangeOf(part).end > work.version->size()) return PartDone(work);
   if (part.phase == UploadPhase::kIntent) return CreatePart(work, memory);
   if (part.offset == work.size()) return PartDone(work);
-  return memory.recheck ? Ask(work, memory, std::move(stop)) : Patch(work, memory, std::move(stop));
+  if (memory.recheck) return Ask(work, memory, std::move(stop));
+  // Whoever changes the file waits for this one's end, even where it has lost its file meanwhile.
+  shared_.in_flight.PartBegun(work.inode.id, part.id);
+  auto const outcome = Patch(work, memory, std::move(stop));
+  shared_.in_flight.PartEnded(work.inode.id, part.id);
+  return outcome;
 }
 
 Transfer::Outcome Transfer::CreatePart(Work const& work, JobMemory& memory) {
@@ -51,6 +58,7 @@ Transfer::Outcome Transfer::CreatePart(Work const& work, JobMemory& memory) {
   return Now(work.size());
 }
 
+// The file's own job says what follows.
 Transfer::Outcome Transfer::PartDone(Work const& work) const {
   shared_.nudge(work.inode.id);
   return Over();

@@ -51,6 +51,14 @@ std::vector<Upload> NotOf(std::vector<ByteRange> const& layout, std::vector<Uplo
   return others;
 }
 
+std::vector<Upload> NotWithin(std::uint64_t size, std::vector<Upload> const& parts) {
+  std::vector<Upload> others;
+  for (auto const& part : parts) {
+    if (RangeOf(part).end > size) others.push_back(part);
+  }
+  return others;
+}
+
 std::optional<ByteRange> FirstMissing(std::vector<ByteRange> const& layout,
                                       std::vector<Upload> const& parts) {
   for (auto const& range : layout) {
@@ -153,6 +161,8 @@ Transfer::Outcome Transfer::MakeParts(Work const& work, std::vector<Upload> cons
     auto const missing = FirstMissing(layout, parts);
     return missing && may_make ? MakePart(work, *missing, stop) : idle;
   }
+  auto const others = NotWithin(work.version->size(), parts);
+  if (!others.empty()) return TakeAway(work, others);
   auto const most_bytes = shared_.endpoint.profile().MaxSize();
   bool const is_too_large = most_bytes && work.version->size() > *most_bytes;
   if (!may_make || is_too_large) return idle;

@@ -163,13 +163,8 @@ tus::Result<tus::Patched> Transfer::SendRange(Work const& work, tus::SentRange& 
   if (shared_.options.checksums) request.checksum = shared_.endpoint.profile().Checksum();
   range.checksum = request.checksum.has_value();
   range.deferred = !work.upload->length && !request.declare_length;
-  if (work.IsPart()) shared_.in_flight.PartBegun(work.inode.id);
   auto answer = client_.Patch(request);
-  if (work.IsPart()) {
-    shared_.in_flight.PartEnded(work.inode.id);
-  } else {
-    shared_.in_flight.Ended(work.inode.id);
-  }
+  if (!work.IsPart()) shared_.in_flight.Ended(work.inode.id);
   count();
   return answer;
 }

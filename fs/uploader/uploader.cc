@@ -204,7 +204,8 @@ Result<void> Uploader::LetGo(InodeId inode, Version& version, ByteRange const& r
     queue_.Unblock(key, false);
     return let_go;
   }
-  // While the job is blocked nobody sends, so the upload and what was sent belong to this call.
+  auto const parts = BlockParts(inode, {}, {});
+  // While the jobs are blocked nobody sends, so the upload and what was sent belong to this call.
   bool rewritten = false;
   std::optional<Uuid> ownerless;
   auto const taken = store_.Update([&](Transaction& transaction) -> Result<void> {
@@ -223,6 +224,7 @@ Result<void> Uploader::LetGo(InodeId inode, Version& version, ByteRange const& r
     return {};
   });
   if (taken) version.ReleaseAll();
+  for (auto const& part : parts) queue_.Unblock(part, false);
   queue_.Unblock(key, rewritten);
   if (ownerless) {
     auto const path = PathForLog(store_, inode);
@@ -237,7 +239,8 @@ Result<void> Uploader::LetGo(InodeId inode, Version& version, ByteRange const& r
 void Uploader::Pause(bool paused) { queue_.Pause(paused); }
 
 bool Uploader::IsSending(InodeId inode) const {
-  return queue_.IsRunning({.inode = inode, .upload = {}}) || shared_.in_flight.SendsPartsOf(inode);
+  return queue_.IsRunning({.inode = inode, .upload = {}}) ||
+         !shared_.in_flight.PartsOf(inode).empty();
 }
 
 ServerAnswer Uploader::Ask(std::stop_token stop) const {

@@ -107,6 +107,10 @@ class Uploader {
  private:
   /// LetGo, of a file that goes in parts: of those that have a byte of `range`.
   [[nodiscard]] Result<void> LetGoOfParts(InodeId inode, Version& version, ByteRange const& range);
+  /// Of the parts of the file that are being sent: those that have a byte of `range`, and those
+  /// that are not among `all`, which are its own. Returns when none of them is.
+  [[nodiscard]] std::vector<JobKey> BlockParts(InodeId inode, std::vector<Upload> const& all,
+                                               ByteRange const& range);
   [[nodiscard]] Result<std::vector<Uuid>> TakeAwayParts(InodeId inode, Version& version,
                                                         std::vector<Upload> const& parts);
   [[nodiscard]] Result<bool> GoesInParts(InodeId inode) const;

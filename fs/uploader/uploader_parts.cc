@@ -1,5 +1,5 @@
 // Uploader: the jobs of files that go in parts (transfer_parts.cc says how they go).
-#include <utility>
+#include <algorithm>
 
 #include "base/text.h"
 #include "catalog/namespace.h"
@@ -11,14 +11,6 @@ namespace tusfs {
 namespace {
 
 JobKey KeyOf(Uuid const& part) { return {.inode = 0, .upload = part}; }
-
-// Those that have a byte of `range`.
-Result<std::vector<Upload>> PartsWith(View const& view, Uuid const& whole, ByteRange const& range) {
-  auto parts = ListParts(view, whole);
-  if (!parts) return parts;
-  std::erase_if(*parts, [&](Upload const& part) { return !RangeOf(part).Overlaps(range); });
-  return parts;
-}
 
 }  // namespace
 
@@ -56,19 +48,31 @@ Result<bool> Uploader::GoesInParts(InodeId inode) const {
   });
 }
 
+std::vector<JobKey> Uploader::BlockParts(InodeId inode, std::vector<Upload> const& all,
+                                         ByteRange const& range) {
+  std::vector<JobKey> blocked;
+  for (auto const& id : shared_.in_flight.PartsOf(inode)) {
+    auto const found = std::ranges::find(all, id, &Upload::id);
+    if (found == all.end() || RangeOf(*found).Overlaps(range)) blocked.push_back(KeyOf(id));
+  }
+  // All of them at once, so that whoever waits waits for the slowest only.
+  for (auto const& part : blocked) queue_.Cancel(part);
+  for (auto const& part : blocked) queue_.Block(part);
+  return blocked;
+}
+
 // The file's own job is blocked, so that there are no new ones meanwhile.
 Result<void> Uploader::LetGoOfParts(InodeId inode, Version& version, ByteRange const& range) {
-  auto const parts = store_.Read([&](View const& view) -> Result<std::vector<Upload>> {
+  auto parts = store_.Read([&](View const& view) -> Result<std::vector<Upload>> {
     auto const record = GetInode(view, inode);
     if (!record) return Failure(record.error());
-    return PartsWith(view, record->upload, range);
+    return ListParts(view, record->upload);
   });
   if (!parts) return Failure(parts.error());
-  // All of them at once, so that whoever waits waits for the slowest only.
-  for (auto const& part : *parts) queue_.Cancel(KeyOf(part.id));
-  for (auto const& part : *parts) queue_.Block(KeyOf(part.id));
+  auto const blocked = BlockParts(inode, *parts, range);
+  std::erase_if(*parts, [&](Upload const& part) { return !RangeOf(part).Overlaps(range); });
   auto const ownerless = TakeAwayParts(inode, version, *parts);
-  for (auto const& part : *parts) queue_.Unblock(KeyOf(part.id), false);
+  for (auto const& part : blocked) queue_.Unblock(part, false);
   if (!ownerless) return Failure(ownerless.error());
   version.Release(range);  // of what is in none of them nothing is sent
   if (!parts->empty()) {

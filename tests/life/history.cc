@@ -63,6 +63,7 @@ constexpr std::array kWeights{Weight{Kind::kCopy, 24},
                               Weight{Kind::kRemount, 1}};
 
 constexpr std::array kSizes{0U, 1U, 700U, 5'000U, 30'000U, 70'000U, 300'000U, 600'000U};
+constexpr std::uint32_t kLargerInParts = 16;
 constexpr std::array kWaits{1U,     20U,    60U,     150U,    700U,      2'500U,
                             2'500U, 6'000U, 15'000U, 60'000U, 3'700'000U};
 
@@ -131,7 +132,7 @@ std::string const& DirectoryAt(std::uint32_t index) {
   return names[index % names.size()];
 }
 
-History MakeHistory(std::uint64_t seed) {
+History MakeHistory(std::uint64_t seed, bool in_parts) {
   std::mt19937_64 random(seed);
   auto const below = [&](std::uint64_t most) {
     return static_cast<std::uint32_t>(random() % most);
@@ -149,6 +150,14 @@ History MakeHistory(std::uint64_t seed) {
   if (below(6) == 0) history.settings.keep = 0;
   history.settings.map_pages = 24 + below(60);
   if (below(5) == 0) history.settings.spool_size = std::uint64_t{2} << 20;
+  // A part is a block of digests at least.
+  auto const larger = in_parts ? kLargerInParts : 1;
+  if (in_parts) {
+    history.server.joins = history.settings.parts = true;
+    history.settings.deletes_parts = below(3) == 0;
+    history.settings.trims = false;
+    history.settings.spool_size *= 64;
+  }
   int total = 0;
   for (auto const& weight : kWeights) total += weight.weight;
   std::vector<std::uint32_t> used;
@@ -162,7 +171,7 @@ History MakeHistory(std::uint64_t seed) {
     auto const* weight = kWeights.data();
     while (at >= weight->weight) at -= (weight++)->weight;
     Step step{.kind = weight->kind, .a = below(1000), .b = below(1000), .c = below(1000)};
-    auto const size = [&] { return kSizes[below(kSizes.size())]; };
+    auto const size = [&] { return larger * kSizes[below(kSizes.size())]; };
     // Names that are likely to be there, or any; the first ones more often.
     auto const name = [&] { return std::min(below(10), below(10)); };
     auto const old_name = [&] {
@@ -173,7 +182,7 @@ History MakeHistory(std::uint64_t seed) {
         step.a = name();
         step.b = size();
         if (below(2) == 0) {  // one of two bodies, again and again
-          step.b = 30'000;
+          step.b = in_parts ? 200 * 30'000 : 30'000;
           step.c = 1 + below(2);
         }
         used.push_back(step.a);
@@ -359,7 +368,8 @@ std::string Describe(History const& history) {
        << (history.server.expires_after != 0 ? " expires" : "")
        << "; mount:" << (history.settings.adopts ? " adopts" : "")
        << (history.settings.verifies ? " verifies" : "") << (history.settings.trims ? " trims" : "")
-       << (history.settings.holds ? " holds" : "")
+       << (history.settings.holds ? " holds" : "") << (history.settings.parts ? " parts" : "")
+       << (history.settings.deletes_parts ? " deletes-parts" : "")
        << (history.settings.keep ? " keeps-nothing" : "") << " map " << history.settings.map_pages;
   if (history.settings.spool_size != 0) text << " spool " << history.settings.spool_size;
   text << "\n";
@@ -373,7 +383,8 @@ std::string Encode(History const& history) {
   text << seed << ',' << server.defers_length << ',' << server.terminates << ','
        << server.moves_finished << ',' << server.expires_after << ',' << settings.adopts << ','
        << settings.trims << ',' << settings.verifies << ',' << settings.spool_size << ','
-       << settings.holds << ',' << settings.keep.has_value() << ',' << settings.map_pages;
+       << settings.holds << ',' << settings.keep.has_value() << ',' << settings.map_pages << ','
+       << settings.parts << ',' << settings.deletes_parts;
   for (auto const& step : steps) {
     text << ',' << static_cast<int>(step.kind) << ',' << step.a << ',' << step.b << ',' << step.c;
   }
@@ -390,7 +401,9 @@ History Decode(std::string const& word) {
   text >> history.seed >> comma >> server.defers_length >> comma >> server.terminates >> comma >>
       server.moves_finished >> comma >> server.expires_after >> comma >> settings.adopts >> comma >>
       settings.trims >> comma >> settings.verifies >> comma >> settings.spool_size >> comma >>
-      settings.holds >> comma >> keeps_nothing >> comma >> settings.map_pages;
+      settings.holds >> comma >> keeps_nothing >> comma >> settings.map_pages >> comma >>
+      settings.parts >> comma >> settings.deletes_parts;
+  server.joins = settings.parts;
   if (keeps_nothing) settings.keep = 0;
   Step step;
   int kind = 0;

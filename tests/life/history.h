@@ -83,7 +83,8 @@ struct History {
   std::vector<Step> steps;
 };
 
-[[nodiscard]] History MakeHistory(std::uint64_t seed);
+/// `in_parts`: of larger files, which go in parts (--parts).
+[[nodiscard]] History MakeHistory(std::uint64_t seed, bool in_parts = false);
 /// Its word, as Describe has it.
 [[nodiscard]] char const* WordOf(Kind kind);
 /// One line.

@@ -1,5 +1,6 @@
 // Seeded lives of a mount: order, not violence. $TUSFS_LIFE_SEEDS lives (default 1,000) from
-// $TUSFS_LIFE_SEED on (default 1). One that fails is made as short as it can be and printed.
+// $TUSFS_LIFE_SEED on (default 1); with $TUSFS_LIFE_PARTS of files that go in parts. One that fails
+// is made as short as it can be and printed.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -32,7 +33,7 @@ World::Verdict Live(History const& history) {
 
 /// Without the steps whose words $TUSFS_LIFE_WITHOUT has, between spaces.
 History HistoryOf(std::uint64_t seed) {
-  auto history = MakeHistory(seed);
+  auto history = MakeHistory(seed, std::getenv("TUSFS_LIFE_PARTS") != nullptr);
   auto const* const without = std::getenv("TUSFS_LIFE_WITHOUT");
   if (without == nullptr) return history;
   auto const words = " " + std::string(without) + " ";

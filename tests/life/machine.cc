@@ -72,6 +72,8 @@ Result<void> Machine::Serve(bool takes_over) {
       settings.adopts ? std::chrono::hours(24) : std::chrono::milliseconds(0);
   options.transfer.verify =
       settings.verifies ? tusfs::Verification::kHead : tusfs::Verification::kOff;
+  options.transfer.part_size = settings.parts ? tusfs::kDigestBlock : 0;
+  options.transfer.delete_parts = settings.deletes_parts;
   rules_ = {};
   if (settings.holds) {
     rules_.finish.push_back({tusfs::Glob::Parse(kHeldName).value(), tusfs::FinishBy::kManual});

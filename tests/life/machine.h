@@ -50,6 +50,8 @@ struct MountSettings {
   std::optional<std::uint64_t> keep;
   bool holds = false;            ///< what is called kHeldName waits for a person
   std::uint32_t map_pages = 64;  ///< of the catalog at first, so that it has to grow one day
+  bool parts = false;
+  bool deletes_parts = false;
 };
 
 constexpr char const* kHeldName = "c";

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <ctime>
 #include <span>
+#include <sstream>
 
 namespace tusfs_life {
 namespace {
@@ -110,7 +111,8 @@ void Server::Heal() {
 
 void Server::Wipe(bool finished) {
   for (auto& [id, upload] : uploads_) {
-    if (upload->gone || (upload->complete && !finished)) continue;
+    bool const is_finished = upload->complete && !upload->is_part;
+    if (upload->gone || (is_finished && !finished)) continue;
     upload->gone = upload->was_asked_away = true;
   }
 }
@@ -169,6 +171,7 @@ Server::Answer Server::Do(tus::HttpRequest const& request, Mishap mishap) {
     if (request.method == "OPTIONS") {
       std::string extensions = "creation";
       if (options_.defers_length) extensions += ",creation-defer-length";
+      if (options_.joins) extensions += ",concatenation";
       if (options_.terminates) extensions += ",termination";
       if (options_.expires_after != 0) extensions += ",expiration";
       return TusAnswer(204, {{"Tus-Version", "1.0.0"}, {"Tus-Extension", extensions}});
@@ -177,7 +180,7 @@ Server::Answer Server::Do(tus::HttpRequest const& request, Mishap mishap) {
     auto const upload = Find(request.url);
     if (!upload || upload->gone)
       return TusAnswer(upload && options_.expires_after != 0 ? 410 : 404);
-    if (upload->complete && options_.moves_finished) return TusAnswer(404);
+    if (upload->complete && !upload->is_part && options_.moves_finished) return TusAnswer(404);
     if (request.method == "HEAD") return Head(*upload);
     if (request.method == "DELETE") return Delete(*upload);
     if (request.method == "PATCH") {
@@ -208,6 +211,9 @@ std::vector<tus::Header> Server::Expiry(Upload const& upload) const {
 }
 
 Server::Answer Server::Create(tus::HttpRequest const& request) {
+  constexpr std::string_view kFinal = "final;";
+  auto const concat = tusfs_life::Find(request, "Upload-Concat").value_or("");
+  if (concat.starts_with(kFinal)) return Join(request, concat.substr(kFinal.size()));
   auto const length = FindNumber(request, "Upload-Length");
   if (!length && !options_.defers_length) return TusAnswer(400, {}, "length required");
   auto upload = std::make_shared<Upload>();
@@ -215,6 +221,7 @@ Server::Answer Server::Create(tus::HttpRequest const& request) {
   upload->path = MetadataOf(request, "relativePath");
   upload->length = length;
   upload->touched = now_();
+  upload->is_part = concat == "partial";
   uploads_[upload->id] = upload;
   log_.back() += " " + upload->id + " " + upload->path;
   CompleteIfWhole(upload);
@@ -226,7 +233,32 @@ Server::Answer Server::Create(tus::HttpRequest const& request) {
 void Server::CompleteIfWhole(std::shared_ptr<Upload> const& upload) {
   if (upload->complete || !upload->length || upload->bytes.size() != *upload->length) return;
   upload->complete = true;
+  if (upload->is_part) return;
   publications_.push_back({upload->path, upload});
+}
+
+// It copies their bytes.
+Server::Answer Server::Join(tus::HttpRequest const& request, std::string const& urls) {
+  auto upload = std::make_shared<Upload>();
+  upload->path = MetadataOf(request, "relativePath");
+  std::istringstream words(urls);
+  for (std::string url; words >> url;) {
+    auto const part = Find(url);
+    if (!part || part->gone) return TusAnswer(404, {}, "no such part");
+    if (!part->is_part || !part->complete) return TusAnswer(400, {}, "no complete part");
+    upload->bytes += part->bytes;
+  }
+  // Somebody changes the file, or its name, meanwhile.
+  meanwhile();
+  cuts_body_ = false;
+  upload->id = "u" + std::to_string(++made_);
+  upload->length = upload->bytes.size();
+  upload->touched = now_();
+  uploads_[upload->id] = upload;
+  log_.back() += " " + upload->id + " " + upload->path + " of " + urls;
+  CompleteIfWhole(upload);
+  if (request.stop.stop_requested()) return Broken(tus::ErrorCode::kCancelled);
+  return TusAnswer(201, {{"Location", Url() + upload->id}});
 }
 
 Server::Answer Server::Head(Upload& upload) {
@@ -287,7 +319,8 @@ Server::Answer Server::Patch(tus::HttpRequest const& request, Upload& upload, Mi
 
 Server::Answer Server::Delete(Upload& upload) {
   if (!options_.terminates) return TusAnswer(405);
-  if (upload.complete) complaints_.push_back("a complete upload was deleted: " + upload.path);
+  if (upload.complete && !upload.is_part)
+    complaints_.push_back("a complete upload was deleted: " + upload.path);
   upload.gone = true;
   return TusAnswer(204);
 }

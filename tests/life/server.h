@@ -44,6 +44,7 @@ class Server {
   struct Options {
     bool defers_length = true;
     bool terminates = true;
+    bool joins = false;              ///< parts (tus: concatenation)
     bool moves_finished = false;     ///< what is complete is 404 afterwards
     std::int64_t expires_after = 0;  ///< nanoseconds from the last PATCH; 0: never
   };
@@ -55,6 +56,7 @@ class Server {
     std::int64_t touched = 0;
     bool gone = false;  ///< deleted, expired or forgotten
     bool complete = false;
+    bool is_part = false;
     bool refused = false;         ///< the server said no to its completion
     bool was_asked_away = false;  ///< the server itself forgot it
   };
@@ -101,6 +103,7 @@ class Server {
   Answer Perform(tus::HttpRequest const& request);
   Answer Do(tus::HttpRequest const& request, Mishap mishap);
   Answer Create(tus::HttpRequest const& request);
+  Answer Join(tus::HttpRequest const& request, std::string const& urls);
   Answer Head(Upload& upload);
   Answer Patch(tus::HttpRequest const& request, Upload& upload, Mishap mishap);
   Answer Delete(Upload& upload);

@@ -276,6 +276,25 @@ TEST_F(TransferPartsTest, WhatGrowsBehindItsEndSendsTheLastPartAgain) {
   EXPECT_EQ(server_->received - before, 15U);
 }
 
+TEST_F(TransferPartsTest, WhatIsCutBeforeAPartWasSentGoesAsItIsThen) {
+  Append(kPart + 9);
+  Run();
+  FinishFile();
+  while (TheParts().size() < 2) RunOne();
+  due_.clear();  // it waits for its turn
+  nudged_ = false;
+  ChangeInode([](Inode& inode) { inode.content = Content::kSettling; });
+  ASSERT_TRUE(Ok(version_->Truncate(kPart + 4)));
+  body_.resize(kPart + 4);
+  due_.insert(TheParts()[1].id);
+  Run();
+  EXPECT_EQ(server_->received, kPart) << "it is not finished";
+  FinishFile();
+  Run();
+  ExpectPublishedOnce();
+  EXPECT_EQ(server_->received, body_.size());
+}
+
 // ---- trouble
 
 TEST_F(TransferPartsTest, AProcessThatDiesBetweenThePartsGoesOnWithThem) {
