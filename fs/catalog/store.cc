@@ -368,7 +368,9 @@ void Store::Wake(Transaction const& transaction) {
     if (MayAct()) acts_.NotifyOne();
   }
   bool const hurries = transaction.hurries_ || !transaction.actions_.empty();
-  if (hurries && !std::exchange(dirty_, true)) sync_wake_.NotifyOne();
+  bool const is_first_that_hurries = hurries && !std::exchange(dirty_, true);
+  bool const is_first_at_once = transaction.at_once_ && !std::exchange(at_once_, true);
+  if (is_first_that_hurries || is_first_at_once) sync_wake_.NotifyOne();
   if (transaction.changes_.empty()) return;
   changed_at_ = std::chrono::steady_clock::now();
   bool const is_first = sequence_ == sealed_sequence_ + 1;

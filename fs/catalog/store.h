@@ -94,6 +94,10 @@ class Transaction : public View {
   /// when LMDB commits.
   void NoHurry() { hurries_ = false; }
 
+  /// Somebody waits for it to be durable: the journal is synced as soon as the disk can, by a
+  /// thread of the store's, for all that there is then.
+  void AtOnce() { at_once_ = true; }
+
  private:
   friend class Store;
   explicit Transaction(Store& store) : View(store) {}
@@ -106,6 +110,7 @@ class Transaction : public View {
   std::vector<Change> changes_;
   std::vector<std::function<void()>> actions_;
   bool hurries_ = true;
+  bool at_once_ = false;
 };
 
 struct StoreOptions {
@@ -268,6 +273,7 @@ class Store {
   std::uint64_t schema_ GUARDED_BY(mutex_) = 0;           ///< as LMDB has it
   std::chrono::steady_clock::time_point changed_at_ GUARDED_BY(mutex_);
   bool dirty_ GUARDED_BY(mutex_) = false;     ///< something waits for the sync interval
+  bool at_once_ GUARDED_BY(mutex_) = false;   ///< something does not
   bool applying_ GUARDED_BY(mutex_) = false;  ///< an operation is decided and waits for room
   std::optional<Error> commit_error_
       GUARDED_BY(mutex_);  ///< of the last try, while it can be mended

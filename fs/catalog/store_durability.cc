@@ -81,10 +81,10 @@ void Store::SyncLoop(std::stop_token stop) {
       MutexLock lock(mutex_);
       while (!stop.stop_requested() && !dirty_) sync_wake_.Wait(mutex_);
       auto const deadline = std::chrono::steady_clock::now() + options_.commit_interval;
-      while (!stop.stop_requested() && sync_wake_.WaitUntil(mutex_, deadline)) {
+      while (!stop.stop_requested() && !at_once_ && sync_wake_.WaitUntil(mutex_, deadline)) {
       }
       if (stop.stop_requested()) return;
-      dirty_ = false;
+      dirty_ = at_once_ = false;
       wanted = sequence_;
     }
     if (!AwaitDurable(wanted)) return;

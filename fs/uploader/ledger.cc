@@ -217,7 +217,8 @@ Result<void> Ledger::CreatedForNobody(Upload upload, tus::Created const& created
 
 // ---- sending
 
-Result<bool> Ledger::Announce(Work const& work, Range const& range) {
+Result<bool> Ledger::Announce(Work const& work, Range const& range,
+                              std::function<void()> const& when_durable) {
   auto& version = *work.version;
   if (!version.Claim({work.begin(), work.begin() + range.end})) return false;
   // Journaled before the bytes go out: whatever the server turns out to have, it is known.
@@ -236,15 +237,29 @@ Result<bool> Ledger::Announce(Work const& work, Range const& range) {
     if (!range.last) return true;
     life::SendEnd(upload);
     if (upload.end == UploadEnd::kNotSent) upload.end = UploadEnd::kSent;
-    return WillBeLast(transaction, upload).has_value();
+    if (!WillBeLast(transaction, upload)) return false;
+    if (!when_durable) return true;
+    transaction.AtOnce();
+    transaction.WhenDurable(when_durable);
+    return true;
   });
-  if (announced && *announced && range.last) {
+  if (announced && *announced && range.last && !when_durable) {
     // A power cut must not forget that this may have been published.
     if (auto synced = store_.Sync(); !synced) announced = Failure(synced.error());
   }
   bool const goes_out = announced && *announced;
   if (range.last && !goes_out) version.Unseal();
   return announced;
+}
+
+Result<bool> Ledger::TakeBack(Work const& work) {
+  auto const changed = Change(work, [](Transaction&, Inode&, Upload& upload) {
+    life::MissEnd(upload);
+    upload.end = UploadEnd::kNotSent;
+    return true;
+  });
+  if (changed && *changed) work.version->Unseal();
+  return changed;
 }
 
 Result<bool> Ledger::NoteEnd(Work const& work, tus::UploadFacts const& facts) {

@@ -99,9 +99,13 @@ class Ledger {
   [[nodiscard]] Result<bool> Renewed(Work const& work, std::optional<std::string> const& url,
                                      std::string const& headers);
 
-  /// `range` is about to be sent. Claims all up to its end; for the last range, seals the
-  /// version and is durable. Errors: ENODATA where the spool cannot read the bytes.
-  [[nodiscard]] Result<bool> Announce(Work const& work, Range const& range);
+  /// `range` is about to be sent. Claims all up to its end; for the last range, seals the version
+  /// and is durable: when it returns, or where `when_durable` is given, when that is called by a
+  /// thread of the store's. Errors: ENODATA where the spool cannot read the bytes.
+  [[nodiscard]] Result<bool> Announce(Work const& work, Range const& range,
+                                      std::function<void()> const& when_durable = {});
+  /// Nothing of the last range that was announced has been sent, and nothing will be.
+  [[nodiscard]] Result<bool> TakeBack(Work const& work);
 
   /// What became of the request that completes it, where that was not answered 2xx.
   [[nodiscard]] Result<bool> NoteEnd(Work const& work, tus::UploadFacts const& facts);

@@ -18,10 +18,14 @@ std::chrono::milliseconds Handicap(std::uint64_t bytes_left) {
 }  // namespace
 
 void Queue::Enlist(JobKey const& key, Job& job, SteadyTime when, std::uint64_t bytes_left) {
+  EnlistAs(key, job, when, when + Handicap(bytes_left));
+}
+
+void Queue::EnlistAs(JobKey const& key, Job& job, SteadyTime when, SteadyTime rank) {
   if (job.due && *job.due <= when) return;
   Delist(key, job);
   job.due = when;
-  job.rank.at = when + Handicap(bytes_left);
+  job.rank.at = rank;
   waiting_.emplace(when, key);
   enlisted_.NotifyOne();
 }
@@ -77,22 +81,35 @@ void Queue::Sleep(std::stop_token stop, SteadyTime deadline) {
   if (!stop.stop_requested()) woken_.WaitUntil(mutex_, deadline);
 }
 
-void Queue::Finish(Running const& running, std::optional<SteadyTime> next, std::uint64_t bytes_left,
-                   bool over) {
+void Queue::Finish(Running const& running, After const& after) {
   MutexLock lock(mutex_);
   auto& job = jobs_[running.key];
   job.running = false;
-  job.memory = over ? JobMemory{} : running.memory;
+  job.memory = after.over ? JobMemory{} : running.memory;
   for (auto const& then : std::exchange(job.then, {})) {
     Enlist(then, jobs_[then], clock_.Steady(), 0);
   }
-  if (std::exchange(job.again, false)) next = clock_.Steady();
-  if (next) {
-    Enlist(running.key, job, *next, bytes_left);
-  } else if (over && job.blocks == 0) {
+  auto const next = std::exchange(job.again, false) ? clock_.Steady() : after.next;
+  if (next && after.keeps_turn) {
+    EnlistAs(running.key, job, *next, job.rank.at);
+  } else if (next) {
+    Enlist(running.key, job, *next, after.bytes_left);
+  } else if (after.over && job.blocks == 0) {
     jobs_.erase(running.key);
   }
   given_back_.NotifyAll();
+}
+
+void Queue::Hasten(JobKey const& key) {
+  MutexLock lock(mutex_);
+  auto const found = jobs_.find(key);
+  if (found == jobs_.end()) return;
+  auto& job = found->second;
+  if (job.running) {
+    job.again = true;
+  } else if (job.due) {
+    EnlistAs(key, job, clock_.Steady(), job.rank.at);
+  }
 }
 
 void Queue::Block(JobKey const& key) {

@@ -7,6 +7,7 @@
 // others, and what can wait behind them, in the same order. Thread-safe.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -104,6 +105,13 @@ struct JobMemory {
     std::shared_ptr<FileDigest> digest;  ///< of the job that runs
   } passed;
 
+  /// The last range of an upload, as it was announced before its turn to be sent.
+  struct Announcement {
+    Uuid upload;
+    std::uint64_t changes = 0;  ///< of the version
+    std::shared_ptr<std::atomic<bool>> is_durable{};
+  } announced;
+
   struct Adoption {
     std::optional<Candidate> candidate;
     std::vector<Uuid> unfit;  ///< uploads that are not this file's
@@ -129,9 +137,20 @@ class Queue {
   /// Waits until `deadline`, or `stop`, or until somebody wakes the queue.
   void Sleep(std::stop_token stop, SteadyTime deadline) EXCLUDES(mutex_);
 
-  /// Gives a running job back: due again at `next`, idle, or `over`, with nothing to remember.
-  void Finish(Running const& running, std::optional<SteadyTime> next, std::uint64_t bytes_left,
-              bool over = false) EXCLUDES(mutex_);
+  /// What becomes of a job.
+  struct After {
+    std::optional<SteadyTime>
+        next{};  ///< when it is due again; nothing: when somebody schedules it
+    std::uint64_t bytes_left = 0;
+    bool over = false;        ///< there is nothing to remember of it
+    bool keeps_turn = false;  ///< it goes before those that have come after it, as it did
+    bool goes_on = false;     ///< due at once, and it need not be given back for that
+  };
+  void Finish(Running const& running, After const& after) EXCLUDES(mutex_);
+
+  /// A job that waits for a time is due now, and keeps its turn. One that is running is run again
+  /// afterwards; nothing where there is none.
+  void Hasten(JobKey const& key) EXCLUDES(mutex_);
 
   /// Cancels the job where it is running and keeps it from running until Unblock. Returns when its
   /// thread has given it back.
@@ -178,6 +197,7 @@ class Queue {
   };
   void Enlist(JobKey const& key, Job& job, SteadyTime when, std::uint64_t bytes_left)
       REQUIRES(mutex_);
+  void EnlistAs(JobKey const& key, Job& job, SteadyTime when, SteadyTime rank) REQUIRES(mutex_);
   void Delist(JobKey const& key, Job& job) REQUIRES(mutex_);
 
   Clock const& clock_;

@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "catalog/life.h"
+#include "uploader/small.h"
 
 namespace tusfs {
 namespace {
@@ -66,6 +67,11 @@ Transfer::Outcome Transfer::Send(InodeId id, JobMemory& memory, std::stop_token 
   // Nothing that was found out about one body is true of another.
   if (memory.version != 0 && memory.version != work.inode.version) memory = JobMemory{};
   memory.version = work.inode.version;
+  if (IsAnnouncedAhead(work, memory)) {
+    // Not under a name that it had a moment ago, as in Ledger::Announce.
+    bool const is_the_same = work.finished() && !work.ignored && work.upload->path == work.path;
+    if (!is_the_same) return TakeBack(work, memory);
+  }
   if (!Streams(work) && !work.finished()) return Over();
   if (work.ignored && !MayBePublished(work.upload)) {
     // Parts have no name: they wait for another one.

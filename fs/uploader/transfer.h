@@ -9,6 +9,7 @@
 #include <tusclient/judge.h>
 #include <tusclient/retry_policy.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -69,6 +70,11 @@ class Transfer {
     std::function<void(Uuid)> terminate;             ///< an upload has lost its owner
     std::function<void(InodeId)> nudge{};            ///< the file's own job has something to do
     std::function<void(InodeId, Uuid)> send_part{};  ///< of the file
+    /// What a file waited for is there: its job is due (Queue::Hasten). Called by the store's
+    /// thread of actions, as long as that lives. Empty: nothing is announced ahead.
+    std::function<void(InodeId)> hasten{};
+    /// Files that are announced and wait for the disk.
+    std::shared_ptr<std::atomic<int>> announced = std::make_shared<std::atomic<int>>(0);
     InFlight in_flight{};
   };
 
@@ -76,12 +82,7 @@ class Transfer {
   Transfer(Shared& shared, tus::ClientOptions client, std::unique_ptr<tus::HttpTransport> transport,
            std::stop_token end = {});
 
-  /// When to run the job again, and how much it has left.
-  struct Outcome {
-    std::optional<SteadyTime> next;  ///< nothing: when somebody schedules it
-    std::uint64_t bytes_left = 0;
-    bool over = false;  ///< there is nothing to remember of the job
-  };
+  using Outcome = Queue::After;
 
   /// Does the next thing for a file (key.inode), or for a part of one or an ownerless upload
   /// (key.upload).
@@ -157,6 +158,13 @@ class Transfer {
   Outcome CarryOut(Work const& work, tus::Judgement const& judgement, tus::Error const* error,
                    std::uint64_t bytes_left, JobMemory& memory);
 
+  // Ahead of its turn to be sent (transfer_ahead.cc).
+  /// A small file that goes out at once need not wait for the disk here, while others could be
+  /// sent: what hastens its job when the announcement is durable. Empty where it has to be awaited.
+  [[nodiscard]] std::function<void()> AnnounceAhead(Work const& work, Range const& range,
+                                                    JobMemory& memory) const;
+  /// Nothing of what was announced ahead has been sent, and it must not be any more.
+  Outcome TakeBack(Work const& work, JobMemory& memory);
   Outcome Patch(Work const& work, JobMemory& memory, std::stop_token stop);
   Outcome SendAndJudge(Work const& work, Range const& range, JobMemory& memory,
                        std::stop_token stop);

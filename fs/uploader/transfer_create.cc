@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "uploader/facts.h"
 #include "uploader/inherited_metadata.h"
+#include "uploader/small.h"
 #include "uploader/target.h"
 #include "uploader/transfer.h"
 #include "uploader/version_source.h"
@@ -95,7 +96,7 @@ Transfer::Outcome Transfer::Create(Work const& work, JobMemory& memory) {
   if (auto const outcome = NotKept(created, *answer, request.headers)) return *outcome;
   memory.recheck = false;
   if (work.finished() && work.inode.size == 0) return Complete(created, "", memory);
-  return Now(work.inode.size);
+  return {.next = shared_.clock.Steady(), .bytes_left = work.inode.size, .goes_on = IsSmall(work)};
 }
 
 // Empty where nobody asks for it, or the file still grows.

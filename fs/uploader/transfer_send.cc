@@ -4,7 +4,9 @@
 #include <span>
 
 #include "base/text.h"
+#include "catalog/life.h"
 #include "uploader/facts.h"
+#include "uploader/small.h"
 #include "uploader/transfer.h"
 #include "uploader/version_source.h"
 
@@ -15,6 +17,8 @@ constexpr FileTime kSecond = 1'000'000'000;
 constexpr std::uint64_t kCountedAtOnce = std::uint64_t{4} << 20;
 /// An upload is refreshed so long before it expires, or a tenth of its life, if that is less.
 constexpr FileTime kRefreshMargin = 300 * kSecond;
+/// Then it is awaited, and what is wrong with the disk is said.
+constexpr std::chrono::seconds kLongestAhead{1};
 
 // How many bytes of the version from `offset` to `end` at most have digests that need not be read
 // for. What there is of a last, shorter block is read soon.
@@ -92,12 +96,27 @@ Transfer::Outcome Transfer::Patch(Work const& work, JobMemory& memory, std::stop
     if (refresh && (!look_again || *refresh < *look_again)) look_again = refresh;
     return {.next = look_again, .bytes_left = work.LeftFrom(work.upload->offset)};
   }
-  auto const announced = ledger_.Announce(work, *range);
+  if (MayBeSentNow(work, memory)) {
+    memory.announced = {};
+    auto unsent = work;  // as it was before that: nothing of it has left
+    life::Create(*unsent.upload);
+    unsent.upload->end = UploadEnd::kNotSent;
+    return SendAndJudge(unsent, *range, memory, std::move(stop));
+  }
+  auto const when_durable = AnnounceAhead(work, *range, memory);
+  auto const announced = ledger_.Announce(work, *range, when_durable);
+  if (!announced || !*announced) memory.announced = {};
   if (!announced && announced.error().code == ENODATA) {
     return LostBytes(work.inode.id, work.version->id(), announced.error().context);
   }
   if (!announced) return Postpone(announced.error());
   if (!*announced) return Now();
+  if (when_durable) {
+    return {.next = shared_.clock.Steady() + kLongestAhead,
+            .bytes_left = work.inode.size,
+            .keeps_turn = true};
+  }
+  memory.announced = {};
   return SendAndJudge(work, *range, memory, std::move(stop));
 }
 

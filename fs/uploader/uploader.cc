@@ -37,7 +37,8 @@ Uploader::Uploader(UploaderOptions options, PublishRules const& rules, Store& st
       spool_(spool),
       clock_(clock),
       logger_(logger),
-      queue_(clock),
+      queue_owner_(std::make_shared<Queue>(clock)),
+      queue_(*queue_owner_),
       priorities_(store),
       endpoint_({.url = tus::RedactUrl(options_.client.endpoint),
                  .chunks = options_.chunks,
@@ -74,6 +75,9 @@ Result<void> Uploader::Load() {
 
 Result<void> Uploader::Start() {
   if (auto loaded = Load(); !loaded) return loaded;
+  shared_.hasten = [queue = std::weak_ptr(queue_owner_)](InodeId inode) {
+    if (auto const there = queue.lock()) there->Hasten({.inode = inode, .upload = {}});
+  };
   for (int i = 0; i < options_.transfers; ++i) {
     threads_.emplace_back([this](std::stop_token stop) {
       NameThread("transfer");
@@ -125,8 +129,11 @@ bool Uploader::Serve(Transfer& transfer, Endpoint::Gate gate, std::stop_token co
   }
   auto job = queue_.Take(stop, deadline);
   if (job) {
-    auto const outcome = transfer.Step(job->key, job->memory, job->stop);
-    queue_.Finish(*job, outcome.next, outcome.bytes_left, outcome.over);
+    auto outcome = transfer.Step(job->key, job->memory, job->stop);
+    while (outcome.goes_on && MayGoOn(*job)) {
+      outcome = transfer.Step(job->key, job->memory, job->stop);
+    }
+    queue_.Finish(*job, outcome);
     if (outcome.over) priorities_.Done(job->key.inode);
   }
   if (gate == Endpoint::Gate::kTry) {

@@ -123,6 +123,10 @@ class Uploader {
   [[nodiscard]] Priority PriorityOf(View const& view, Inode const& inode) const;
   [[nodiscard]] Priority PriorityOf(InodeId id) const;
   void Work(std::stop_token stop);
+  /// Whether a job need not be given back between two of its steps.
+  [[nodiscard]] bool MayGoOn(Queue::Running const& job) const {
+    return !job.stop.stop_requested() && !queue_.IsPaused();
+  }
   [[nodiscard]] std::unique_ptr<Transfer> MakeTransfer(std::stop_token stop);
   /// Probes the server, or runs a job that becomes due before `deadline`, as the endpoint's gate
   /// says; false where there was none.
@@ -134,7 +138,8 @@ class Uploader {
   Spool& spool_;
   Clock const& clock_;
   Logger const logger_;
-  Queue queue_;
+  std::shared_ptr<Queue> const queue_owner_;  ///< who hastens may outlive this
+  Queue& queue_;
   Priorities priorities_;
   Endpoint endpoint_;
   Transfer::Shared shared_;

@@ -89,7 +89,7 @@ class FileRig : public testing::Test {
   Logger const logger_ = QuietLogger();
   std::unique_ptr<Spool> const spool_ = Spool::Open(dir_ / "spool").value();  // outlives the store
   std::unique_ptr<Store> const store_ =
-      Store::Open(dir_ / "catalog", OnlyWhenAsked(), logger_).value();
+      Store::Open(dir_ / "catalog", WithoutThreads(), logger_).value();
   PublishRules rules_;
   std::shared_ptr<Version> version_;
   std::string body_;

@@ -73,10 +73,10 @@ TEST_F(QueueTest, WhatIsPreferredIsSoAfterEachStepUntilItIsTakenBack) {
   queue_.Prefer(File(1), Priority::kHigh);
   auto const running = TakeNow();
   Schedule(2);
-  queue_.Finish(*running, clock_.Steady(), std::uint64_t{1} << 30);
+  queue_.Finish(*running, {.next = clock_.Steady(), .bytes_left = std::uint64_t{1} << 30});
   auto const again = TakeNow();
   EXPECT_EQ(again->key, File(1));
-  queue_.Finish(*again, clock_.Steady(), std::uint64_t{1} << 30);
+  queue_.Finish(*again, {.next = clock_.Steady(), .bytes_left = std::uint64_t{1} << 30});
   queue_.Prefer(File(1), Priority::kNormal);
   EXPECT_EQ(NextFile(), 2U);
 }
@@ -89,11 +89,41 @@ TEST_F(QueueTest, WhatIsPreferredWhileItWaitsOrIsDueMayBeTakenBack) {
   Schedule(3);
   auto const first = TakeNow();
   EXPECT_EQ(first->key, File(1));
-  queue_.Finish(*first, clock_.Steady(), std::uint64_t{1} << 30);
+  queue_.Finish(*first, {.next = clock_.Steady(), .bytes_left = std::uint64_t{1} << 30});
   queue_.Prefer(File(1), Priority::kNormal);
   EXPECT_EQ(NextFile(), 2U);
   EXPECT_EQ(NextFile(), 3U);
   EXPECT_EQ(NextFile(), 1U);
+}
+
+TEST_F(QueueTest, WhatIsHastenedIsDueBeforeThoseThatHaveComeAfterIt) {
+  Schedule(1);
+  auto const running = TakeNow();
+  clock_.Advance(std::chrono::seconds(1));
+  Schedule(2);
+  queue_.Finish(*running, {.next = clock_.Steady() + std::chrono::seconds(10), .keeps_turn = true});
+  clock_.Advance(std::chrono::seconds(1));
+  queue_.Hasten(File(1));
+  EXPECT_EQ(NextFile(), 1U);
+  EXPECT_EQ(NextFile(), 2U);
+}
+
+TEST_F(QueueTest, WhatIsHastenedWhileItRunsKeepsItsTurnToo) {
+  Schedule(1);
+  auto const running = TakeNow();
+  clock_.Advance(std::chrono::seconds(1));
+  Schedule(2);
+  queue_.Hasten(File(1));
+  queue_.Finish(*running, {.next = clock_.Steady() + std::chrono::seconds(10), .keeps_turn = true});
+  EXPECT_EQ(NextFile(), 1U);
+}
+
+TEST_F(QueueTest, WhatIsIdleOrUnknownIsNotHastened) {
+  Schedule(1);
+  queue_.Finish(*TakeNow(), {});
+  queue_.Hasten(File(1));
+  queue_.Hasten(File(2));
+  EXPECT_EQ(NextFile(), 0U);
 }
 
 TEST_F(QueueTest, WhileItIsPausedNobodyGetsAJob) {
@@ -103,7 +133,7 @@ TEST_F(QueueTest, WhileItIsPausedNobodyGetsAJob) {
   queue_.Pause(true);
   EXPECT_EQ(NextFile(), 0U);
   EXPECT_TRUE(queue_.IsRunning(File(1))) << "what runs goes on";
-  queue_.Finish(*running, clock_.Steady(), 0);
+  queue_.Finish(*running, {.next = clock_.Steady(), .bytes_left = 0});
   EXPECT_EQ(NextFile(), 0U);
   queue_.Pause(false);
   EXPECT_NE(NextFile(), 0U);
@@ -169,7 +199,7 @@ TEST_F(QueueTest, AJobThatIsScheduledWhileItRunsRunsAgain) {
   ASSERT_TRUE(running);
   Schedule(1);
   EXPECT_EQ(NextFile(), 0U) << "not twice at the same time";
-  queue_.Finish(*running, std::nullopt, 0);
+  queue_.Finish(*running, {});
   EXPECT_EQ(NextFile(), 1U);
 }
 
@@ -177,13 +207,13 @@ TEST_F(QueueTest, AJobThatIsScheduledWhileItRunsIsNotLostWhenItSaysItIsOver) {
   Schedule(1);
   auto const running = TakeNow();
   Schedule(1);
-  queue_.Finish(*running, std::nullopt, 0, true);
+  queue_.Finish(*running, {.over = true});
   EXPECT_EQ(NextFile(), 1U);
 }
 
 TEST_F(QueueTest, AJobWithoutANextTimeIsIdle) {
   Schedule(1);
-  queue_.Finish(*TakeNow(), std::nullopt, 0);
+  queue_.Finish(*TakeNow(), {});
   clock_.Advance(std::chrono::hours(1));
   EXPECT_EQ(NextFile(), 0U);
   EXPECT_FALSE(queue_.IsRunning(File(1)));
@@ -195,10 +225,10 @@ TEST_F(QueueTest, AJobRemembersUntilItIsForgotten) {
   EXPECT_TRUE(running.memory.recheck) << "the server is asked first";
   running.memory.recheck = false;
   running.memory.trouble.failures = 7;
-  queue_.Finish(running, clock_.Steady(), 0);
+  queue_.Finish(running, {.next = clock_.Steady(), .bytes_left = 0});
   running = *TakeNow();
   EXPECT_EQ(running.memory.trouble.failures, 7);
-  queue_.Finish(running, std::nullopt, 0);
+  queue_.Finish(running, {});
   queue_.Forget(File(1));
   Schedule(1);
   EXPECT_EQ(TakeNow()->memory.trouble.failures, 0);
@@ -219,7 +249,7 @@ TEST_F(QueueTest, CancelStopsARunningJobAndRunsItAgain) {
   auto const running = TakeNow();
   queue_.Cancel(File(1));
   EXPECT_TRUE(running->stop.stop_requested());
-  queue_.Finish(*running, std::nullopt, 0);
+  queue_.Finish(*running, {});
   auto const again = TakeNow();
   ASSERT_TRUE(again);
   EXPECT_FALSE(again->stop.stop_requested()) << "a fresh start";
@@ -231,7 +261,7 @@ TEST_F(QueueTest, WhatFollowsACancelledJobWaitsUntilItsThreadHasGivenItBack) {
   auto const running = TakeNow();
   queue_.Cancel(File(1), termination);
   EXPECT_FALSE(TakeNow()) << "its PATCH is still open";
-  queue_.Finish(*running, std::nullopt, 0, true);
+  queue_.Finish(*running, {.over = true});
   auto const first = TakeNow();
   auto const second = TakeNow();
   ASSERT_TRUE(first && second);
@@ -261,7 +291,7 @@ TEST_F(QueueTest, BlockCancelsARunningJobAndWaitsForItsThread) {
   });
   ASSERT_TRUE(WaitFor([&] { return running->stop.stop_requested(); }));
   EXPECT_FALSE(blocked) << "the thread still has the bytes";
-  queue_.Finish(*running, clock_.Steady(), 0);
+  queue_.Finish(*running, {.next = clock_.Steady(), .bytes_left = 0});
   EXPECT_TRUE(WaitFor([&] { return blocked.load(); }));
   EXPECT_EQ(NextFile(), 0U) << "nobody runs it while it is blocked";
   queue_.Unblock(File(1), true);
@@ -297,7 +327,7 @@ TEST_F(QueueTest, ABlockedJobThatIsOverKeepsItsBlock) {
     blocked = true;
   });
   ASSERT_TRUE(WaitFor([&] { return running->stop.stop_requested(); }));
-  queue_.Finish(*running, std::nullopt, 0, true);
+  queue_.Finish(*running, {.over = true});
   ASSERT_TRUE(WaitFor([&] { return blocked.load(); }));
   queue_.Forget(File(1));
   Schedule(1);
@@ -335,7 +365,7 @@ TEST_F(QueueTest, NewWorkReachesATakerThoughOthersWaitForSomethingElse) {
   });
   queue.Schedule(File(1), clock.Steady(), 0);
   EXPECT_TRUE(WaitFor([&] { return taken == 1; }, std::chrono::seconds(5)));
-  queue.Finish(*held, std::nullopt, 0);
+  queue.Finish(*held, {});
   stop.request_stop();
   while (taken == 0) queue.Schedule(File(1), clock.Steady(), 0);  // so that a failure ends too
   queue.Wake();
@@ -394,7 +424,8 @@ TEST_F(QueueTest, ManyThreadsRunEveryJobAndNoneTwiceAtOnce) {
         EXPECT_EQ(++running[job->key.inode], 1);
         auto const count = ++runs[job->key.inode];
         --running[job->key.inode];
-        queue.Finish(*job, count < 20 ? std::optional(clock.Steady()) : std::nullopt, 0);
+        queue.Finish(*job, {.next = count < 20 ? std::optional(clock.Steady()) : std::nullopt,
+                            .bytes_left = 0});
       }
     });
   }
