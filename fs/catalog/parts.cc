@@ -226,7 +226,8 @@ Result<std::optional<Uuid>> DetachWhole(Transaction& transaction, Upload whole, 
   bool const is_made = std::any_of(parts->begin(), parts->end(),
                                    [](Upload const& part) { return !part.url.empty(); });
   // Of an upload that refers to its parts, they are the bytes.
-  bool const may_be_joined = life::MayBePublished(whole.phase) || whole.lost_an_end;
+  bool const may_be_joined =
+      life::MayBePublished(whole.phase) || whole.lost_an_end || whole.end == UploadEnd::kSent;
   if (may_be_joined || !is_made) {
     if (auto deleted = DeleteUpload(transaction, whole); !deleted) return Failure(deleted.error());
     return std::optional<Uuid>();

@@ -142,6 +142,11 @@ void Endpoint::LearnNoJoin(std::string const& why) {
       options_.url, why);
 }
 
+void Endpoint::JoinRefused(std::string const& why) {
+  constexpr int kMost = 2;
+  if (++refused_joins_ >= kMost) LearnNoJoin("it does not join parts: " + why);
+}
+
 void Endpoint::LearnNoDefer() {
   if (!profile_.DeferRefused()) return;
   logger_->Warn("server refuses uploads of unknown length url={}", options_.url);

@@ -10,6 +10,7 @@
 #include <tusclient/retry_policy.h>
 #include <tusclient/server_profile.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -78,6 +79,10 @@ class Endpoint {
   [[nodiscard]] bool MayJoin() const EXCLUDES(mutex_);
   /// They may not any more, for as long as the process lives: what was seen of it.
   void LearnNoJoin(std::string const& why) EXCLUDES(mutex_);
+  /// It has refused to join the parts of a file, which may be that file's fault: not of two in a
+  /// row.
+  void JoinRefused(std::string const& why) EXCLUDES(mutex_);
+  void JoinWorked() { refused_joins_ = 0; }
   /// Such a creation was refused.
   void LearnNoDefer();
   /// A body of `length` bytes was too large (413). Returns whether a smaller one may be tried.
@@ -99,6 +104,7 @@ class Endpoint {
       ACQUIRED_BEFORE(lock_order::kBehindLeaves);
   mutable CondVar answered_;
   State state_ GUARDED_BY(mutex_);
+  std::atomic<int> refused_joins_ = 0;       ///< in a row
   bool probing_ GUARDED_BY(mutex_) = false;  ///< somebody asks, or tries
   bool trying_ GUARDED_BY(mutex_) = false;
   bool try_next_ GUARDED_BY(mutex_) =

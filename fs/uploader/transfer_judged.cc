@@ -176,6 +176,10 @@ Transfer::Outcome Transfer::TryAgain(Work const& work, JobMemory& memory, std::s
   bool const is_content = end == UploadEnd::kRefused || end == UploadEnd::kMissed;
   bool const is_wanted = work.upload->error.empty() || shared_.options.retry_refused;
   if (is_content && !is_wanted && !is_renamed) return {};
+  bool const was_not_joined = end == UploadEnd::kRefused && is_wanted;
+  if (in_parts && (was_not_joined || shared_.options.part_size == 0)) {
+    return GoInOne(work, was_not_joined ? work.upload->end_words : "--parts is off", memory);
+  }
   if (in_parts) return GoOnInParts(work, memory);
   return StartOver(work, "it was refused before, trying again", memory);
 }

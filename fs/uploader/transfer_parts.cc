@@ -343,6 +343,7 @@ Transfer::Outcome Transfer::AskToJoin(Work const& work, tus::ConcatenateRequest 
 
 Transfer::Outcome Transfer::Joined(Work const& work, JobMemory& memory) {
   shared_.endpoint.Succeeded();
+  shared_.endpoint.JoinWorked();
   auto const ended =
       ledger_.Joined(work, memory.parts.url, memory.parts.receipt, shared_.options.delete_parts);
   if (!ended) return Postpone(ended.error());
@@ -366,7 +367,10 @@ Transfer::Outcome Transfer::NotJoined(Work const& work, tus::Judgement const& ju
   auto const missed = ledger_.MissedJoin(work, has_begun ? judgement.why : std::string());
   if (!missed) return Postpone(missed.error());
   if (!*missed) return Now();
-  if (has_begun) return Refuse(work, judgement.why, memory);
+  if (has_begun) {
+    shared_.endpoint.JoinRefused(judgement.why);
+    return Refuse(work, "its parts were not joined: " + judgement.why, memory);
+  }
   if (judgement.next == Next::kStartOver) {
     memory.parts.asks = true;
     return Now();

@@ -102,6 +102,18 @@ class TransferPartsTest : public FileRig {
     version_->ReleaseAll();
     if (ownerless) due_.insert(*ownerless);
   }
+  /// As `tusfsctl retry` does.
+  void Want() {
+    ASSERT_TRUE(Ok(store_->Update([&](Transaction& transaction) -> Result<void> {
+      auto whole = TheUploadIn(transaction);
+      whole.error.clear();
+      life::Refuse(whole);
+      PutUpload(transaction, whole);
+      return {};
+    })));
+    memory_ = {};
+    nudged_ = true;
+  }
   void ExpectPublishedOnce() {
     auto const published = server_->Published();
     ASSERT_THAT(published, SizeIs(1));
@@ -407,6 +419,47 @@ TEST_F(TransferPartsTest, ARefusedPartRefusesTheFileUntilItIsTriedAgain) {
   Run();
   ExpectPublishedOnce();
   EXPECT_EQ(server_->received, body_.size());
+}
+
+TEST_F(TransferPartsTest, WhatIsNotJoinedGoesInOneWhenSomebodyWantsItTried) {
+  server_->instead = [&](tus::HttpRequest const& request) -> std::optional<PartsServer::Answer> {
+    if (!tus::HeaderOf(request, "Upload-Concat").starts_with("final;")) return std::nullopt;
+    return tus::TusAnswer(400, {}, "no joins here");
+  };
+  Append(2 * kPart);
+  FinishFile();
+  Run();
+  EXPECT_EQ(TheUpload()->phase, UploadPhase::kRefused);
+  EXPECT_THAT(TheUpload()->error, HasSubstr("its parts were not joined: "));
+  EXPECT_TRUE(endpoint_.MayJoin()) << "it may be this file";
+  Want();
+  Run();
+  ExpectPublishedOnce();
+  EXPECT_EQ(server_->received, 2 * body_.size());
+  EXPECT_THAT(server_->Parts(), IsEmpty()) << "nobody needs them";
+}
+
+TEST_F(TransferPartsTest, OfTwoInARowThatAreNotJoinedItIsTheServersFault) {
+  endpoint_.JoinRefused("no");
+  endpoint_.JoinWorked();
+  endpoint_.JoinRefused("no");
+  EXPECT_TRUE(endpoint_.MayJoin());
+  endpoint_.JoinRefused("no");
+  EXPECT_FALSE(endpoint_.MayJoin());
+}
+
+TEST_F(TransferPartsTest, WhoHasSwitchedPartsOffGetsItInOneAndPartsThatMayBeJoinedStay) {
+  server_->loses_answers_to_joins = true;
+  Append(2 * kPart);
+  FinishFile();
+  Run();
+  ASSERT_EQ(TheUpload()->phase, UploadPhase::kUnconfirmed);
+  shared_.options.part_size = 0;
+  Want();
+  Run();
+  EXPECT_EQ(TheUpload()->phase, UploadPhase::kComplete);
+  EXPECT_EQ(server_->joins, 1);
+  EXPECT_THAT(server_->Parts(), SizeIs(2));
 }
 
 // ---- what lost its file
