@@ -39,7 +39,8 @@ class ReportTest : public FilesystemRig {
   }
 
   // A finished file whose upload is this far.
-  FileReport ReportOf(UploadPhase phase, std::uint64_t offset = 0, std::string const& error = "") {
+  FileReport ReportOf(UploadPhase phase, std::uint64_t offset = 0, std::string const& error = "",
+                      std::uint64_t part_size = 0) {
     auto const name = "file" + std::to_string(++files_);
     auto const inode = MakeFile(name, "1234567890");
     Upload upload;
@@ -48,6 +49,7 @@ class ReportTest : public FilesystemRig {
     upload.phase = phase;
     upload.offset = offset;
     upload.error = error;
+    upload.part_size = part_size;
     auto const put = store_->Update([&](Transaction& transaction) -> Result<void> {
       PutUpload(transaction, upload);
       return {};
@@ -88,6 +90,15 @@ TEST_F(ReportTest, AFinishedFileIsShownAsFarAsItsUploadIs) {
   EXPECT_EQ(refused.state, "failed");
   EXPECT_EQ(refused.error, "no such codec");
   EXPECT_EQ(ReportOf(UploadPhase::kUnconfirmed, 0, "why").state, "unconfirmed");
+}
+
+TEST_F(ReportTest, WhatIsInPartsIsNotAllThereBeforeTheyAreJoined) {
+  EXPECT_EQ(ReportOf(UploadPhase::kParts, 3, "", 4).offset, 3U);
+  EXPECT_EQ(ReportOf(UploadPhase::kParts, 10, "", 4).offset, 9U);
+  EXPECT_EQ(ReportOf(UploadPhase::kFinalSent, 10, "", 4).offset, 9U);
+  EXPECT_EQ(ReportOf(UploadPhase::kVerifying, 10).offset, 10U);
+  auto const status = Status();
+  EXPECT_LT(status.confirmed, status.accepted);
 }
 
 TEST_F(ReportTest, WhyAFileIsInterruptedIsShown) {
