@@ -144,6 +144,52 @@ TEST_F(PartsTest, AHeadThatIsPatchedAgainAndAgainSendsOnePartOnceMore) {
   EXPECT_EQ(Received(), bytes.size() + kPart);
 }
 
+TEST_F(PartsTest, AWriterDoesNotWaitForThePartThatHeChangesWhileItIsOnItsWay) {
+  fixture().AddFault({.method = "PATCH", .nth = 0, .action = Fault::StallUntilReleased(100'000)});
+  MountedTusfs mount(server_->Url(), InParts());
+  ASSERT_EQ(mount.Mount(), "");
+  auto bytes = RandomBytes(17 * kMiB);
+  OpenFile file(mount / "file");
+  file.Write(bytes);
+  ASSERT_TRUE(WaitFor([&] { return fixture().Stalled() == 4; })) << fixture().Stalled();
+  auto const begun = std::chrono::steady_clock::now();
+  ChangeAt(mount / "file", 5 * kMiB, "changed");
+  bytes.replace(5 * kMiB, 7, "changed");
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(5));
+  EXPECT_EQ(file.Close(), 0);
+  fixture().ClearFaults();
+  fixture().ReleaseStalled();
+  EXPECT_EQ(mount.WaitUploaded(), 0) << mount.Log();
+  auto const upload = server_->Find("file");
+  ASSERT_TRUE(upload);
+  EXPECT_EQ(Sha256OfFile(server_->File(*upload)), Sha256(bytes));
+  EXPECT_EQ(server_->Published("file"), 1);
+}
+
+TEST_F(PartsTest, WhatIsWrittenToARemovedFileIsNotTakenForWhatWasSentOfIt) {
+  fixture().AddFault({.method = "PATCH", .nth = 0, .action = Fault::StallUntilReleased(100'000)});
+  MountedTusfs mount(server_->Url(), InParts());
+  ASSERT_EQ(mount.Mount(), "");
+  auto const bytes = RandomBytes(17 * kMiB);
+  auto const source = dir_ / "source";
+  WriteFile(source, bytes);
+  using Clock = std::filesystem::file_time_type::clock;
+  std::filesystem::last_write_time(source, Clock::now() - std::chrono::hours(1));
+  Copy(source, mount / "file");
+  int const fd = ::open((mount / "file").c_str(), O_WRONLY);
+  ASSERT_GE(fd, 0);
+  ASSERT_TRUE(WaitFor([&] { return fixture().Stalled() == 4; })) << fixture().Stalled();
+  ASSERT_EQ(::unlink((mount / "file").c_str()), 0);
+  auto const other = RandomBytes(16 * kMiB, 99);
+  EXPECT_EQ(::pwrite(fd, other.data(), other.size(), 0), static_cast<ssize_t>(other.size()));
+  fixture().ClearFaults();
+  fixture().ReleaseStalled();
+  Copy(source, mount / "file");
+  EXPECT_EQ(mount.WaitUploaded(), 0) << mount.Log();
+  EXPECT_EQ(::close(fd), 0);
+  ExpectArrived("file", source);
+}
+
 TEST_F(PartsTest, WhatLiesBehindAGapGoesBeforeIt) {
   MountedTusfs mount(server_->Url(), InParts());
   ASSERT_EQ(mount.Mount(), "");

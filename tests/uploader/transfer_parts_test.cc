@@ -462,6 +462,23 @@ TEST_F(TransferPartsTest, WhoHasSwitchedPartsOffGetsItInOneAndPartsThatMayBeJoin
   EXPECT_THAT(server_->Parts(), SizeIs(2));
 }
 
+TEST_F(TransferPartsTest, PartsThatMayHaveBeenJoinedBeforeAreNotDeletedAfterTheNextJoin) {
+  shared_.options.delete_parts = true;
+  server_->loses_answers_to_joins = true;
+  Append(2 * kPart);
+  FinishFile();
+  Run();
+  ASSERT_EQ(TheUpload()->phase, UploadPhase::kUnconfirmed);
+  server_->loses_answers_to_joins = false;
+  Want();
+  Restart();
+  Run();
+  EXPECT_EQ(TheInode().content, Content::kUploaded);
+  EXPECT_EQ(server_->joins, 2);
+  EXPECT_EQ(server_->received, body_.size());
+  EXPECT_THAT(server_->deleted, IsEmpty()) << "the first one may refer to them";
+}
+
 // ---- what lost its file
 
 TEST_F(TransferPartsTest, TheSameBytesAgainTakeThePartsOver) {
