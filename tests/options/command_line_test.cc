@@ -469,6 +469,14 @@ class CommandLineTest : public OptionsTest {
 TEST_F(CommandLineTest, SaysTheDefaults) { ExpectSameAfterwards(Parsed({})); }
 
 // Whatever --help offers is given another value than the default here.
+TEST_F(CommandLineTest, PartsAreTheMountsOwn) {
+  EXPECT_THAT(Refusal({"--delete-parts"}), HasSubstr("--delete-parts needs --parts"));
+  for (auto const* other : {"--trim=confirmed", "--create-command=make", "--preset=opencloud"}) {
+    EXPECT_THAT(Refusal({"--parts=auto", other}), HasSubstr("do not fit together")) << other;
+    EXPECT_EQ(Parsed({"--parts=off", other}).parts, 0U);
+  }
+}
+
 TEST_F(CommandLineTest, SaysEveryOption) {
   auto const options = Parsed({"--state-dir", "/var/lib/x", "--settle", "0.5", "--chunk-size=1MiB",
                                "--transfers", "7", "--log-level", "debug", "--foreground",

@@ -51,6 +51,26 @@ TEST(Seconds, HaveAFractionWhereMillisecondsAreMeant) {
   EXPECT_THAT(value::Seconds::Get(std::chrono::milliseconds(2000)), ElementsAre("2"));
 }
 
+TEST(PartSize, IsOfWholeBlocksOfDigests) {
+  std::uint64_t size = 7;
+  for (auto const& [text, bytes] : {std::pair{"off", std::uint64_t{0}},
+                                    {"auto", std::uint64_t{16} << 20},
+                                    {"4MiB", std::uint64_t{4} << 20},
+                                    {"5MiB", std::uint64_t{8} << 20},
+                                    {"1TiB", std::uint64_t{1} << 40}}) {
+    EXPECT_TRUE(Ok(value::PartSize::Set(size, text)));
+    EXPECT_EQ(size, bytes) << text;
+    auto again = size;
+    EXPECT_TRUE(Ok(value::PartSize::Set(again, value::PartSize::Get(size).at(0))));
+    EXPECT_EQ(again, size);
+  }
+  for (auto const* text : {"", "0", "1MiB", "2TiB", "on", "-4MiB"}) {
+    auto const set = value::PartSize::Set(size, text);
+    ASSERT_FALSE(set) << text;
+    EXPECT_THAT(set.error().context, HasSubstr("auto, off or a size"));
+  }
+}
+
 TEST(Size, SaysItsRange) {
   std::uint64_t size = 7;
   auto const refusal = [&](value::Size const& kind) {
