@@ -1,6 +1,6 @@
 // Seeded lives of a mount: order, not violence. $TUSFS_LIFE_SEEDS lives (default 1,000) from
-// $TUSFS_LIFE_SEED on (default 1); with $TUSFS_LIFE_PARTS of files that go in parts. One that fails
-// is made as short as it can be and printed.
+// $TUSFS_LIFE_SEED on (default 1), and $TUSFS_LIFE_PARTS (default 60) with larger files, which go
+// in parts. One that fails is made as short as it can be and printed.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -32,8 +32,8 @@ World::Verdict Live(History const& history) {
 }
 
 /// Without the steps whose words $TUSFS_LIFE_WITHOUT has, between spaces.
-History HistoryOf(std::uint64_t seed) {
-  auto history = MakeHistory(seed, std::getenv("TUSFS_LIFE_PARTS") != nullptr);
+History HistoryOf(std::uint64_t seed, bool in_parts) {
+  auto history = MakeHistory(seed, in_parts);
   auto const* const without = std::getenv("TUSFS_LIFE_WITHOUT");
   if (without == nullptr) return history;
   auto const words = " " + std::string(without) + " ";
@@ -43,19 +43,12 @@ History HistoryOf(std::uint64_t seed) {
   return history;
 }
 
-TEST(Life, OrdinaryOrdersLoseNothing) {
-  if (auto const* const again = std::getenv("TUSFS_LIFE_HISTORY"); again != nullptr) {
-    auto const history = Decode(again);
-    auto const verdict = Live(history);
-    EXPECT_TRUE(verdict.holds()) << verdict.sentence << "\n" << Describe(history);
-    return;
-  }
-  auto const seeds = NumberOf("TUSFS_LIFE_SEEDS", 1000);
+void LiveAll(std::uint64_t seeds, bool in_parts) {
   auto const first = NumberOf("TUSFS_LIFE_SEED", 1);
   auto const most = NumberOf("TUSFS_LIFE_FAILURES", 3);
   std::map<std::string, std::uint64_t> failed;  // by the question
   for (auto seed = first; seed < first + seeds; ++seed) {
-    auto const history = HistoryOf(seed);
+    auto const history = HistoryOf(seed, in_parts);
     auto const broken = Live(history);
     if (broken.holds()) continue;
     // One of each kind is enough to read.
@@ -71,6 +64,21 @@ TEST(Life, OrdinaryOrdersLoseNothing) {
   for (auto const& [question, times] : failed) {
     ADD_FAILURE() << times << " lives failed at " << question;
   }
+}
+
+TEST(Life, OrdinaryOrdersLoseNothing) {
+  if (auto const* const again = std::getenv("TUSFS_LIFE_HISTORY"); again != nullptr) {
+    auto const history = Decode(again);
+    auto const verdict = Live(history);
+    EXPECT_TRUE(verdict.holds()) << verdict.sentence << "\n" << Describe(history);
+    return;
+  }
+  LiveAll(NumberOf("TUSFS_LIFE_SEEDS", 1000), false);
+}
+
+TEST(Life, FilesInPartsLoseNothingEither) {
+  if (std::getenv("TUSFS_LIFE_HISTORY") != nullptr) return;
+  LiveAll(NumberOf("TUSFS_LIFE_PARTS", 60), true);
 }
 
 }  // namespace

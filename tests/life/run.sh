@@ -1,7 +1,7 @@
 #!/bin/sh
 # Lives COUNT lives from SEED on, with what is built in BUILD (default: build). Each that fails is printed.
 # usage: sh tests/life/run.sh [COUNT [SEED]]
-#   TUSFS_LIFE_PARTS  1: of larger files, which go in parts
+#   TUSFS_LIFE_PARTS  so many more of larger files, which go in parts (default: 60)
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=${BUILD:-$root/build}
