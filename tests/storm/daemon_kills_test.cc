@@ -1,5 +1,5 @@
-// SIGKILL after SIGKILL to the daemon while ten programs use the mount: none of them notices, and
-// what they wrote arrives.
+// SIGKILL after SIGKILL to the daemon while eleven programs use the mount: none of them notices,
+// and what they wrote arrives.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "mount/mount_test.h"
+#include "storm/parts.h"
 #include "storm/storm.h"
 
 namespace tusfs_testing {
@@ -48,11 +49,16 @@ class DaemonKillsStorm : public MountTest {
     MountTest::SetUp();
     if (IsSkipped()) return;
     StartServer(ServerKind::kFixture);
-    mount_ = std::make_unique<MountedTusfs>(server_->Url(), Command{"--chunk-size", "4MiB"});
-    ASSERT_EQ(mount_->Mount(), "");
     big_ = Source("big", kBigFile);
     MakeTree(dir_ / "tree");
     ASSERT_EQ(RunProgram({"tar", "-C", dir_ / "tree", "-cf", dir_ / "tree.tar", "."}).code, 0);
+  }
+
+  void Mount(bool in_parts) {
+    Command options{"--chunk-size", "4MiB"};
+    if (in_parts) options = WithParts(std::move(options));
+    mount_ = std::make_unique<MountedTusfs>(server_->Url(), options);
+    ASSERT_EQ(mount_->Mount(), "");
   }
 
   void MakeTree(fs::path const& top) {
@@ -197,6 +203,9 @@ class DaemonKillsStorm : public MountTest {
 TEST_F(DaemonKillsStorm, NoProgramNotices) {
   Storm storm("daemon_kills", "kills", 100);
   int const kills = storm.count();
+  bool const in_parts = storm.InParts();
+  Mount(in_parts);
+  if (HasFatalFailure()) return;
   std::vector<steady_clock::time_point> times;
 
   ChildProcess idle;
@@ -246,6 +255,13 @@ TEST_F(DaemonKillsStorm, NoProgramNotices) {
       ExpectRun({"cmp", big_, target});
     }));
     programs.push_back(Repeat([this](std::string const& number) { NamesTurn(number); }));
+    programs.push_back(Repeat([this](std::string const& number) {
+      auto const target = *mount_ / ("moved" + number);
+      auto const before = target.string() + ".new";
+      ExpectRun({"cp", big_, before});
+      ExpectRun({"mv", before, target});
+      ExpectRun({"cmp", big_, target});
+    }));
     // Directories come and go under it, which it may say; it must not hang or find errors of I/O.
     programs.push_back(Repeat([this](std::string const&) {
       auto const listed = RunProgram({"ls", "-R", mount_->mountpoint()});
@@ -272,7 +288,12 @@ TEST_F(DaemonKillsStorm, NoProgramNotices) {
   EXPECT_EQ(ended->code, 0) << ReadFile(dir_ / "idle.err");
   EXPECT_THAT(complaints_.All(), ::testing::IsEmpty());
   ExpectRecording();
-  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  if (in_parts) {
+    AwaitArrivalOfParts(*mount_, *server_);
+    ExpectNoLooseParts(*server_, UnknownCompletions(*mount_) * kBigFile / (4 * kMiB));
+  } else {
+    EXPECT_EQ(mount_->WaitUploaded(), 0);
+  }
   auto const arrived = ExpectArrivedAsTheyAre();
   auto const stalls = StallsAfter(times);
   storm.SetDetails("turns of programs " + std::to_string(turns_) + ", that noticed " +

@@ -409,8 +409,8 @@ std::vector<Kind> RefusalKinds() {
 
 std::vector<Kind> NetworkKinds() {
   std::vector<Kind> kinds;
-  for (auto const& some : {PatientKinds(), GoneKinds(), OutageKinds(), ServerKinds(),
-                           ConnectionKinds(), AnswerKinds(), RefusalKinds()}) {
+  for (auto const& some : {PatientKinds(), GoneKinds(), OutageKinds(), KindsInParts(),
+                           ServerKinds(), ConnectionKinds(), AnswerKinds(), RefusalKinds()}) {
     kinds.insert(kinds.end(), some.begin(), some.end());
   }
   return kinds;

@@ -30,11 +30,14 @@ struct Kind {
   FixtureOptions server{};
   std::uint64_t chunk = 0;                   ///< bytes; 0: any of the small ones
   std::uint64_t smallest_body = 256 * kKiB;  ///< that its files are sent in
+  std::uint64_t part = 0;                    ///< bytes of a part; 0: they go in one stream
   std::uint64_t least = 0;                   ///< size of its files in bytes; 0: tiny ones too
   std::uint64_t most = 3072 * kKiB;
 };
 
 /// Those that take long come first.
 [[nodiscard]] std::vector<Kind> NetworkKinds();
+/// Of files that are sent in parts; among those above.
+[[nodiscard]] std::vector<Kind> KindsInParts();
 
 }  // namespace tusfs_testing

@@ -5,6 +5,7 @@
 // depends on the seed, the kind and the run: $TUSFS_STORM_KIND=NAME repeats one kind alone.
 #include <sys/xattr.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <condition_variable>
@@ -16,6 +17,7 @@
 
 #include "mount/mount_test.h"
 #include "storm/network_kinds.h"
+#include "storm/parts.h"
 #include "storm/storm.h"
 
 namespace tusfs_testing {
@@ -61,7 +63,7 @@ class Site {
         directory_(std::move(directory)),
         server_(kind.server),
         proxy_(server_.port()),
-        mount_(proxy_.Url(), {"--chunk-size", std::to_string(ChunkSize())}) {
+        mount_(proxy_.Url(), Options()) {
     fs::create_directories(directory_);
   }
 
@@ -82,6 +84,10 @@ class Site {
   [[nodiscard]] std::uint64_t ChunkSize() const {
     return kind_.chunk > 0 ? kind_.chunk : (256 * kKiB) << (Generator(-1)() % 3);
   }
+  [[nodiscard]] Command Options() const {
+    Command options{"--chunk-size", std::to_string(ChunkSize())};
+    return kind_.part > 0 ? WithParts(std::move(options)) : options;
+  }
   static std::uint64_t SizeOf(Kind const& kind, std::mt19937_64& random);
 
   void Expect(bool right, std::string const& expected) {
@@ -98,7 +104,10 @@ class Site {
   std::string AwaitEnd(std::string const& name) const;
   void ExpectRightEnd(Trial& trial, fs::path const& source);
   void ExpectStuck(Trial const& trial, std::string const& state);
+  void ExpectRetried(Trial const& trial, fs::path const& source, std::string const& state);
+  void ExpectAccepted(Trial const& trial, fs::path const& source);
   void ExpectArrived(Trial const& trial, fs::path const& source);
+  void ExpectNoneLoose();
   void ExpectPatience(Trial const& trial, std::size_t before, int connections, Shown& shown);
 
   Kind const& kind_;
@@ -109,6 +118,7 @@ class Site {
   MountedTusfs mount_;
   std::string complaints_;
   std::set<std::string> arrived_;
+  int retried_ = 0;  ///< by hand
 };
 
 std::uint64_t Site::SizeOf(Kind const& kind, std::mt19937_64& random) {
@@ -174,8 +184,24 @@ void Site::ExpectRightEnd(Trial& trial, fs::path const& source) {
     Expect(Published(server_, trial.name) <= 1, "one copy on the server at most");
     return;
   }
+  bool const is_published = Published(server_, trial.name) == 1;
+  if (kind_.part > 0 && kind_.end != End::kFails && is_published) {
+    return ExpectAccepted(trial, source);
+  }
+  ExpectRetried(trial, source, state);
+}
+
+// Of a join that was not answered nobody but a person can find out what became of it.
+void Site::ExpectAccepted(Trial const& trial, fs::path const& source) {
+  auto const accepted = TusfsCtl({"accept", mount_ / trial.name});
+  Expect(accepted.code == 0, "tusfsctl accept to succeed: " + accepted.err);
+  ExpectArrived(trial, source);
+}
+
+void Site::ExpectRetried(Trial const& trial, fs::path const& source, std::string const& state) {
   Expect(Published(server_, trial.name) == 0, "nothing on the server before it is tried again");
   server_.ClearFaults();
+  ++retried_;
   auto const retried = TusfsCtl({"retry", mount_ / trial.name});
   Expect(retried.code == 0, "tusfsctl retry to succeed: " + retried.err);
   // It says so until it is sent again.
@@ -192,7 +218,10 @@ void Site::ExpectPatience(Trial const& trial, std::size_t before, int connection
   // What a whole upload needs, once more for one that starts over; for each scripted failure the
   // request itself, a HEAD and an OPTIONS; and the tries that fit into the time.
   auto const bodies = static_cast<int>(trial.size / kind_.smallest_body + 1);
-  int const bound = 2 * (2 + bodies) + 3 * (trial.failures + TriesIn(shown.took));
+  // What goes in parts is so many uploads, of which each has its own patience, and a join.
+  auto const uploads = kind_.part > 0 ? static_cast<int>(trial.size / kind_.part) + 2 : 1;
+  int const bound =
+      2 * (2 * uploads + bodies) + 3 * (trial.failures + uploads * TriesIn(shown.took));
   Expect(shown.requests <= bound,
          "at most " + std::to_string(bound) + " requests, not " + std::to_string(shown.requests));
   int const opened = proxy_.connections() - connections;
@@ -250,9 +279,21 @@ std::string Site::Finish() {
     int const published = Published(server_, name);
     Expect(published == 1, name + " once on the server, not " + std::to_string(published));
   }
+  ExpectNoneLoose();
   int const code = mount_.Unmount();
   Expect(code == 0, "umount to succeed, not " + std::to_string(code) + LogTail());
   return complaints_;
+}
+
+// Parts of a join of which nobody knew what became of it stay for ever.
+void Site::ExpectNoneLoose() {
+  if (retried_ > 0) return;
+  auto const loose = [this] {
+    auto const parts = server_.LooseParts();
+    return std::ranges::count_if(parts, [](auto const& part) { return part.offset > 0; });
+  };
+  (void)WaitFor([&] { return loose() == 0; }, seconds(60));
+  Expect(loose() == 0, "no part with bytes on the server that was not joined");
 }
 
 /// What the threads of the kinds have to tell the test's own thread.

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <random>
 #include <utility>
 
@@ -16,8 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 
-constexpr std::int64_t kLargestFile = 1'500'000;
-constexpr std::int64_t kLargestWrite = 200'000;
+constexpr std::uint64_t kRandomBlock = 1 << 20;
 
 void SyncDirectory(fs::path const& directory) {
   int const fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -25,13 +25,25 @@ void SyncDirectory(fs::path const& directory) {
   ::close(fd);
 }
 
-std::int64_t Between(std::mt19937_64& random, std::int64_t least, std::int64_t most) {
-  return std::uniform_int_distribution<std::int64_t>(least, most)(random);
+std::uint64_t Between(std::mt19937_64& random, std::uint64_t least, std::uint64_t most) {
+  return std::uniform_int_distribution<std::uint64_t>(least, most)(random);
 }
 
 }  // namespace
 
-std::string PromisedFile::Content() const { return RandomBytes(size, seed); }
+// One random block again and again, with its number in front: making all of it random takes longer
+// than writing it.
+std::string PromisedFile::Content() const {
+  auto const block = RandomBytes(std::min(size, kRandomBlock), seed);
+  std::string content;
+  content.reserve(size);
+  for (std::uint64_t number = 0; content.size() < size; ++number) {
+    auto const begin = content.size();
+    content.append(block, 0, size - begin);
+    std::memcpy(content.data() + begin, &number, std::min(sizeof number, content.size() - begin));
+  }
+  return content;
+}
 
 void Promises::StartWriters(fs::path const& directory, int threads) {
   frozen_ = false;
@@ -65,7 +77,7 @@ void Promises::Write(fs::path const& directory, std::uint64_t seed) {
 bool Promises::WriteOne(fs::path const& path, std::string const& name, Random& random) {
   PromisedFile file;
   file.seed = random();
-  file.size = static_cast<std::uint64_t>(Between(random, 1, kLargestFile));
+  file.size = Between(random, sizes_.least_file, sizes_.most_file);
   bool const syncs = Between(random, 0, 2) == 0;
   auto const content = file.Content();
   // Known before it exists: what a fault leaves of it must not be published.
@@ -75,7 +87,7 @@ bool Promises::WriteOne(fs::path const& path, std::string const& name, Random& r
   std::size_t done = 0;
   while (done < content.size()) {
     auto const size = std::min(content.size() - done,
-                               static_cast<std::size_t>(Between(random, 1, kLargestWrite)));
+                               static_cast<std::size_t>(Between(random, 1, sizes_.most_write)));
     auto const wrote = ::write(fd, content.data() + done, size);
     if (wrote <= 0) break;
     done += static_cast<std::size_t>(wrote);

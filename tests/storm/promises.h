@@ -39,10 +39,22 @@ enum class Death {
   kMachine,  ///< the machine dies: whatever was synced is there
 };
 
+/// In bytes.
+struct WriterSizes {
+  std::uint64_t least_file = 1;
+  std::uint64_t most_file = 1'500'000;
+  std::uint64_t most_write = 200'000;
+};
+
+/// Of files that go in parts, which are more than one and less than ten.
+inline constexpr WriterSizes kSizesInParts{
+    .least_file = 5 << 20, .most_file = 40 << 20, .most_write = 512 << 10};
+
 class Promises {
  public:
   /// Writers' own randomness comes from `seed`.
-  explicit Promises(std::uint64_t seed) : seed_(seed) {}
+  explicit Promises(std::uint64_t seed, WriterSizes const& sizes = {})
+      : seed_(seed), sizes_(sizes) {}
 
   /// `threads` writers begin, each with one new file after the other, in `directory`. They end by
   /// themselves when the mount does.
@@ -74,6 +86,7 @@ class Promises {
                  std::string const& state, Death death);
 
   std::uint64_t const seed_;
+  WriterSizes const sizes_;
   std::mutex mutex_;
   std::map<std::string, PromisedFile> files_;
   bool frozen_ = false;

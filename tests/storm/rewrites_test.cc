@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "mount/mount_test.h"
+#include "storm/parts.h"
 #include "storm/storm.h"
 
 namespace tusfs_testing {
@@ -17,6 +18,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 constexpr std::uint64_t kBlock = 4 * kMiB;  // of a digest
+constexpr std::size_t kMostParts = 24;      // of a file
 
 class RewritesStorm : public MountTest {
  protected:
@@ -77,6 +79,14 @@ class RewritesStorm : public MountTest {
     closed_.insert(Sha256(content_));
   }
 
+  void AwaitArrival(bool in_parts) {
+    if (in_parts) {
+      AwaitArrivalOfParts(*mount_, *server_);
+    } else {
+      EXPECT_EQ(mount_->WaitUploaded(), 0);
+    }
+  }
+
   std::unique_ptr<MountedTusfs> mount_;
   std::string content_;              ///< of the file
   std::vector<std::string> bodies_;  ///< that it had
@@ -86,8 +96,10 @@ class RewritesStorm : public MountTest {
 TEST_F(RewritesStorm, WhatIsPublishedIsWhatItWasAtAClose) {
   Storm storm("rewrites", "changes", 40);
   StartServer(ServerKind::kFixture, 60'000'000);
-  mount_ = std::make_unique<MountedTusfs>(server_->Url(),
-                                          Command{"--chunk-size", "1MiB", "--verify", "download"});
+  bool const in_parts = storm.InParts();
+  Command options{"--chunk-size", "1MiB", "--verify", "download"};
+  if (in_parts) options = WithParts(std::move(options));
+  mount_ = std::make_unique<MountedTusfs>(server_->Url(), options);
   ASSERT_EQ(mount_->Mount(), "");
   for (int i = 0; i < storm.count(); ++i) {
     Change(storm);
@@ -96,24 +108,25 @@ TEST_F(RewritesStorm, WhatIsPublishedIsWhatItWasAtAClose) {
       EXPECT_GT(mount_->KillDaemon(), 0);
     }
     if (storm.Between(0, 1) == 0) {
-      EXPECT_EQ(mount_->WaitUploaded(), 0);
+      AwaitArrival(in_parts);
     } else {
       Pause(storm);
     }
     EXPECT_EQ(Sha256OfFile(*mount_ / "file"), Sha256(content_));
     storm.Done();
   }
-  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  AwaitArrival(in_parts);
   int published = 0;
   bool is_last = false;
   for (auto const& upload : server_->Uploads()) {
-    if (!upload.complete) continue;
+    if (!upload.complete || upload.partial) continue;
     ++published;
     auto const digest = Sha256OfFile(server_->File(upload));
     EXPECT_TRUE(closed_.contains(digest)) << "published is what it never was at a close";
     is_last = is_last || digest == Sha256(content_);
   }
   EXPECT_TRUE(is_last);
+  if (in_parts) ExpectNoLooseParts(*server_, UnknownCompletions(*mount_) * kMostParts);
   EXPECT_THAT(mount_->Log(), Not(HasSubstr("does not have what was sent")));
   storm.SetDetails("published " + std::to_string(published));
 }

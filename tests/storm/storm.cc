@@ -29,7 +29,8 @@ Storm::~Storm() {
   std::snprintf(line, sizeof line, "%-16s %6d %-8s seed %-20llu failures %d  %6.1f s",
                 name_.c_str(), done_, what_.c_str(), static_cast<unsigned long long>(seed_),
                 failed_ + outside, took.count());
-  auto const summary = std::string(line) + (details_.empty() ? "" : "  " + details_) + "\n";
+  auto const details = sent_ + (sent_.empty() || details_.empty() ? "" : ", ") + details_;
+  auto const summary = std::string(line) + (details.empty() ? "" : "  " + details) + "\n";
   std::fputs(summary.c_str(), stdout);
   char const* const path = std::getenv("TUSFS_STORM_TABLE");
   if (path == nullptr) return;
@@ -41,6 +42,12 @@ Storm::~Storm() {
 
 std::int64_t Storm::Between(std::int64_t least, std::int64_t most) {
   return std::uniform_int_distribution<std::int64_t>(least, most)(random_);
+}
+
+bool Storm::InParts() {
+  bool const in_parts = FromEnvironment("TUSFS_STORM_PARTS", seed_ % 2) != 0;
+  sent_ = in_parts ? "in parts" : "in one stream";
+  return in_parts;
 }
 
 void Storm::Done() {

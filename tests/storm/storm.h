@@ -1,8 +1,9 @@
 // What the storms have in common: how many rounds, from which seed, and the line that each ends
 // with.
 //
-// $TUSFS_STORM_COUNT and $TUSFS_STORM_SEED choose; without them a storm has the size that a test of
-// every change can afford, and another seed each time, which it prints. For the test's own thread.
+// $TUSFS_STORM_COUNT, $TUSFS_STORM_SEED and $TUSFS_STORM_PARTS choose; without them a storm has the
+// size that a test of every change can afford, and another seed each time, which it prints. For the
+// test's own thread.
 #pragma once
 
 #include <chrono>
@@ -27,6 +28,10 @@ class Storm {
   /// Any whole number from `least` to `most`, these two included.
   [[nodiscard]] std::int64_t Between(std::int64_t least, std::int64_t most);
 
+  /// Whether its files go in parts, which the summary tells: $TUSFS_STORM_PARTS is 0 or 1; else the
+  /// seed says.
+  [[nodiscard]] bool InParts();
+
   /// One of the things is done; a failure of the test since the last one counts against it.
   void Done();
   /// More for the summary.
@@ -42,6 +47,7 @@ class Storm {
   std::mt19937_64 random_;
   std::chrono::steady_clock::time_point const start_ = std::chrono::steady_clock::now();
   std::string details_;
+  std::string sent_;  ///< "in parts", or how else; nothing where it makes no difference
   int done_ = 0;
   int failed_ = 0;  ///< of these
   int failed_assertions_ = 0;
