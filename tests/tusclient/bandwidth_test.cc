@@ -132,6 +132,21 @@ TEST_F(Bandwidth, TakesTheHighestNumberForWhatItIs) {
   EXPECT_EQ(TakeAt(milliseconds(0)), kPlenty);
 }
 
+TEST_F(Bandwidth, IsKeptWithinAnother) {
+  limit_.Set(1000);
+  BandwidthLimit part(100'000, &limit_);
+  auto const take = [&](milliseconds time) { return part.Take(kPlenty, start_ + time, again_); };
+  EXPECT_EQ(take(milliseconds(0)), 125U) << "what the whole grants";
+  EXPECT_EQ(take(milliseconds(0)), 0U);
+  EXPECT_GT(again_, start_ + milliseconds(10)) << "when the whole has some again";
+  part.Set(1000);
+  limit_.Set(0);
+  EXPECT_EQ(take(milliseconds(1000)), 125U) << "what the part grants";
+  EXPECT_EQ(take(milliseconds(1000)), 0U);
+  part.GiveBack(25);
+  EXPECT_EQ(take(milliseconds(1000)), 25U);
+}
+
 TEST_F(Bandwidth, IsSharedByThreads) {
   constexpr int kThreads = 4;
   limit_.Set(1'000'000);

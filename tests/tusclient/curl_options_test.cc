@@ -111,6 +111,14 @@ TEST_F(CurlOptions, InterfaceIsWhereTheConnectionComesFrom) {
   EXPECT_EQ(from, "127.0.0.5");
 }
 
+TEST_F(CurlOptions, AnInterfaceMayBeNamedAsSuch) {
+  std::string head;
+  RawServer server(Answering(head));
+  EXPECT_TRUE(Ask(server.Url(), {.interface = "if!lo"}));
+  ExpectError(Ask(server.Url(), {.interface = "if!none7"}), ErrorCode::kUnreachable,
+              testing::HasSubstr(": from 'none7': "));
+}
+
 TEST_F(CurlOptions, InterfaceThatIsNotThereIsUnreachable) {
   std::string head;
   RawServer server(Answering(head));

@@ -22,7 +22,21 @@ std::uint64_t BandwidthLimit::Get() const {
   return rate_;
 }
 
+// One lock after the other, never both.
 std::size_t BandwidthLimit::Take(std::size_t wanted, Time now, Time& again) {
+  auto const own = TakeOwn(wanted, now, again);
+  if (own == 0 || whole_ == nullptr) return own;
+  auto const granted = whole_->Take(own, now, again);
+  if (granted < own) GiveBackOwn(own - granted);
+  return granted;
+}
+
+void BandwidthLimit::GiveBack(std::size_t bytes) {
+  GiveBackOwn(bytes);
+  if (whole_ != nullptr) whole_->GiveBack(bytes);
+}
+
+std::size_t BandwidthLimit::TakeOwn(std::size_t wanted, Time now, Time& again) {
   using Seconds = std::chrono::duration<double>;
   std::lock_guard const lock(mutex_);
   if (rate_ == 0) return wanted;
@@ -48,7 +62,7 @@ std::size_t BandwidthLimit::Take(std::size_t wanted, Time now, Time& again) {
   return granted;
 }
 
-void BandwidthLimit::GiveBack(std::size_t bytes) {
+void BandwidthLimit::GiveBackOwn(std::size_t bytes) {
   std::lock_guard const lock(mutex_);
   tokens_ += static_cast<double>(bytes);  // Take throws away what is too much
 }

@@ -316,7 +316,10 @@ std::string CurlExchange::WhyUnreachable(CURLcode code) const {
   if (code == CURLE_OPERATION_TIMEDOUT) return "no connection in time";
   if (IsTls(code) || attempts_ > 0) return "TLS: " + Details(code);
   if (code == CURLE_INTERFACE_FAILED) {
-    return "from '" + options_.interface + "': " + Details(code);
+    constexpr std::string_view kInterfaceAlone = "if!";
+    bool const is_marked = options_.interface.starts_with(kInterfaceAlone);
+    return "from '" + options_.interface.substr(is_marked ? kInterfaceAlone.size() : 0) +
+           "': " + Details(code);
   }
   long os_error = 0;
   if (curl_easy_getinfo(easy_, CURLINFO_OS_ERRNO, &os_error) == CURLE_OK && os_error != 0) {

@@ -13,8 +13,10 @@ class BandwidthLimit {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
-  /// 0 bytes per second means no limit.
-  explicit BandwidthLimit(std::uint64_t bytes_per_second = 0) : rate_(bytes_per_second) {}
+  /// 0 bytes per second means no limit. What is granted is within `whole`, too, where there is one;
+  /// it outlives this limit.
+  explicit BandwidthLimit(std::uint64_t bytes_per_second = 0, BandwidthLimit* whole = nullptr)
+      : rate_(bytes_per_second), whole_(whole) {}
 
   /// May be changed at any time; holds for transfers that are under way, too.
   void Set(std::uint64_t bytes_per_second);
@@ -27,8 +29,12 @@ class BandwidthLimit {
   void GiveBack(std::size_t bytes);
 
  private:
+  [[nodiscard]] std::size_t TakeOwn(std::size_t wanted, Time now, Time& again);
+  void GiveBackOwn(std::size_t bytes);
+
   mutable std::mutex mutex_;
   std::uint64_t rate_;
+  BandwidthLimit* const whole_;
   double tokens_ = 0;  // bytes
   Time filled_{};
 };

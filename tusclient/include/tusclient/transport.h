@@ -82,7 +82,8 @@ struct CurlTransportOptions {
   std::string ca_file{};      ///< PEM, instead of the system's authorities
   std::string client_cert{};  ///< PEM; needs client_key unless it contains the key
   std::string client_key{};   ///< PEM, not encrypted
-  /// Interface, address or host name to send from, as curl --interface takes it.
+  /// Interface, address or host name to send from, as curl --interface takes it; behind "if!" an
+  /// interface alone.
   std::string interface {};
   enum class Ip { kAny, k4, k6 };
   Ip ip = Ip::kAny;
