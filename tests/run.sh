@@ -323,7 +323,7 @@ esac
 
 say "packages"
 # shellcheck disable=SC2086 # a list of words
-need_packages $BUILD_PACKAGES clang libclang-rt-14-dev clang-format-14 fio rsync systemd xfsprogs zip unzip ffmpeg \
+need_packages $BUILD_PACKAGES clang libclang-rt-14-dev clang-format-14 fio rsync iproute2 systemd xfsprogs zip unzip ffmpeg \
   busybox wget aria2 p7zip-full libarchive-tools libglib2.0-bin perl \
   openssh-client openssh-sftp-server curl jq openssl python3-venv lintian || exit 1
 

@@ -57,7 +57,7 @@ inline Mark const kBehindChanges ACQUIRED_AFTER(kBehindTables);
 // Endpoint, InFlight, Endpoint, InFlight, Watchers, RateHistory, ReadBackStream, Restoration,
 // FuseServer, RequestThreads
 inline Mark const kBehindLeaves ACQUIRED_AFTER(kBehindChanges);
-// TaskPool, Budget, KernelProcessEnds, ServerWatch, HeartbeatSender
+// TaskPool, Budget, KernelProcessEnds, ServerWatch, Links, HeartbeatSender
 
 }  // namespace lock_order
 

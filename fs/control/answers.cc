@@ -107,6 +107,34 @@ std::string ShowSafe(json const& status, bool with_bars) {
   return beneath.empty() ? text : text + "  beneath " + beneath + "\n";
 }
 
+// What went through it, beside its budget where there is one.
+std::string ShowLinkBytes(json const& link) {
+  auto const budget = link.find("budget");
+  bool const has_budget = budget != link.end() && budget->is_object();
+  auto const of = [&](char const* per) {
+    bool const is_its = has_budget && TextOf(*budget, "per") == per;
+    return is_its ? " of " + ShowBytes(NumberOf(*budget, "bytes")) : std::string();
+  };
+  return ShowBytes(NumberOf(link, "today")) + of("day") + " today, " +
+         ShowBytes(NumberOf(link, "month")) + of("month") + " this month";
+}
+
+std::string ShowLinks(json const& status) {
+  std::string text;
+  auto const links = status.find("links");
+  if (links == status.end() || !links->is_array()) return text;  // of a release before
+  for (auto const& link : *links) {
+    text += "  link    " + ShownText(link, "name") + " (" + ShownText(link, "interface") + ") " +
+            ShownText(link, "state");
+    if (NumberOf(link, "sending") > 0) {
+      text += " " + Counted(NumberOf(link, "sending"), "file", "files") + " at " +
+              ShowBytes(NumberOf(link, "rate")) + "/s";
+    }
+    text += ", " + ShowLinkBytes(link) + Behind(": ", ShownText(link, "why")) + "\n";
+  }
+  return text;
+}
+
 std::string ShowSpool(json const& spool) {
   auto const waiting = NumberOf(spool, "waiting");
   auto text = "  spool   " + ShowBytes(NumberOf(spool, "used")) + " used of " +
@@ -206,6 +234,7 @@ std::string ShowMount(json const& status, bool with_bars) {
   text += std::string("  server  ") +
           (server.value("reachable", false) ? "reachable" : "not usable") + " since " +
           ShownText(server, "since") + Behind(": ", ShownText(server, "error")) + "\n";
+  text += ShowLinks(status);
   if (auto const why = ShownText(server, "no_parts"); !why.empty()) {
     text += "  parts   none until a restart: " + why + "\n";
   }

@@ -104,6 +104,27 @@ json HooksOf(Hooks const& hooks) {
           {"failure", std::move(failure)}};
 }
 
+json JsonOf(LinkReport const& link) {
+  json budget;
+  if (link.options.budget) {
+    bool const is_daily = link.options.budget->per == LinkOptions::Budget::Per::kDay;
+    budget = {{"bytes", link.options.budget->bytes}, {"per", is_daily ? "day" : "month"}};
+  }
+  return {{"name", link.options.name},
+          {"interface", link.options.interface},
+          {"state", link.state},
+          {"why", link.why.empty() ? json() : json(link.why)},
+          {"up", link.is_up},
+          {"sending", link.sending},
+          {"rate", link.rate},
+          {"today", link.usage.today},
+          {"month", link.usage.month},
+          {"total", link.usage.total},
+          {"budget", std::move(budget)},
+          {"cost", link.options.cost},
+          {"limit", link.options.limit}};
+}
+
 json StatusOf(Result<StatusReport> const& status, MountEntry const& entry, Controls const& controls,
               PageLink const& page) {
   if (!status) return Problem(Describe(status.error()));
@@ -130,10 +151,13 @@ json StatusOf(Result<StatusReport> const& status, MountEntry const& entry, Contr
               {"since", IsoUtc(status->oldest_unsent_at)},
               {"age", status->OldestUnsentAge(SystemClock().Wall()).count()}};
   }
+  json links = json::array();
+  for (auto const& link : status->links) links.push_back(JsonOf(link));
   return {{"mount", entry.mount},
           {"url", entry.url},
           {"daemon_pid", entry.daemon_pid},
           {"keeper_pid", entry.keeper_pid},
+          {"links", std::move(links)},
           {"paused", controls.IsPaused()},
           {"limit", controls.limit()},
           {"log_level", controls.log_level()},

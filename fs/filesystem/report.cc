@@ -496,6 +496,7 @@ Result<StatusReport> Reporter::Status() const {
   status.waiting = budget.waiting();
   status.beneath = NotedBeneath();
   status.server = uploader_.Server();
+  status.links = uploader_.LinkReports();
   return status;
 }
 

@@ -62,6 +62,7 @@ struct StatusReport {
   std::uint64_t dropped_bytes = 0;
   FilesBeneath beneath;  ///< what is not in the mount yet
   Endpoint::State server;
+  std::vector<LinkReport> links;  ///< empty: there are none
 
   /// For how long `oldest_unsent` waits, at `now`; 0: nothing does.
   [[nodiscard]] std::chrono::seconds OldestUnsentAge(FileTime now) const;

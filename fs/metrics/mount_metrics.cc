@@ -57,6 +57,39 @@ std::string Label(std::string const& path) {
   return json::parse(quoted).get<std::string>();
 }
 
+/// A value of each link.
+template <typename Value>
+MetricFamily OfLinks(std::vector<LinkReport> const& links, MetricFamily family,
+                     Value const& value) {
+  for (auto const& link : links) {
+    ClientMetric metric;
+    metric.label = {{"link", link.options.name}};
+    auto const number = static_cast<double>(value(link));
+    (family.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = number;
+    family.metric.push_back(std::move(metric));
+  }
+  return family;
+}
+
+std::vector<MetricFamily> LinkMetrics(std::vector<LinkReport> const& links) {
+  if (links.empty()) return {};
+  return {OfLinks(links,
+                  {"tusfs_link_bytes_total",
+                   "Bytes that left through the link, and a twentieth for what HTTP, TLS and TCP "
+                   "add",
+                   MetricType::Counter,
+                   {}},
+                  [](LinkReport const& link) { return link.usage.total; }),
+          OfLinks(links, {"tusfs_link_up", "1 while its interface is up", MetricType::Gauge, {}},
+                  [](LinkReport const& link) { return link.is_up ? 1 : 0; }),
+          OfLinks(links,
+                  {"tusfs_link_transfers", "Transfers that it carries now", MetricType::Gauge, {}},
+                  [](LinkReport const& link) { return link.sending; }),
+          OfLinks(links,
+                  {"tusfs_link_budget_spent", "1 while its budget is spent", MetricType::Gauge, {}},
+                  [](LinkReport const& link) { return link.state == "spent" ? 1 : 0; })};
+}
+
 MetricFamily Build(std::string const& version) {
   auto family = GaugeOf("tusfs_build_info", "Always 1; the version is a label", 1);
   family.metric.front().label = {{"version", version}};
@@ -97,6 +130,7 @@ std::string MountMetrics(MountFacts const& facts, StatusReport const& status,
               server.reachable ? 1 : 0));
   add(GaugeOf("tusfs_server_changed_time_seconds", "When that changed last, since 1970",
               static_cast<double>(server.since) / kSecond));
+  for (auto& family : LinkMetrics(status.links)) add(std::move(family));
   auto const mount = Label(facts.mount);
   for (auto& family : families) {
     for (auto& metric : family.metric) metric.label.push_back({"mount", mount});

@@ -46,6 +46,9 @@ Result<void> CheckTogether(Options const& options) {
   if (!options.client_key.empty() && options.client_cert.empty()) {
     return Fail(EINVAL, "--client-key needs --client-cert");
   }
+  if (!options.interface.empty() && !options.links.empty()) {
+    return Fail(EINVAL, "--interface and --link both say which way to go: give one of them");
+  }
   if (options.page.empty() && (options.page_actions || !options.page_token_file.empty())) {
     return Fail(EINVAL, std::string(options.page_actions ? "--page-actions" : "--page-token-file") +
                             " needs --page");

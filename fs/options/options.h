@@ -13,6 +13,7 @@
 
 #include "base/logger.h"
 #include "filesystem/failure_table.h"
+#include "uploader/link_options.h"
 #include "uploader/path_rules.h"
 #include "uploader/publish_rules.h"
 #include "uploader/verification.h"
@@ -85,6 +86,8 @@ struct Options {
   std::string client_cert;
   std::string client_key;
   std::string interface;
+  std::vector<LinkOptions> links;      ///< none: as the machine routes
+  std::chrono::seconds patience{600};  ///< for a cheaper link
   tus::CurlTransportOptions::Ip ip_version = tus::CurlTransportOptions::Ip::kAny;
   bool http2 = false;
   bool method_override = false;

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <utility>
 
+#include "options/link_value.h"
 #include "options/values.h"
 #include "uploader/target.h"
 
@@ -122,6 +123,12 @@ std::vector<Setting> MakeSettings() {
       FileRow<&O::client_cert>("client-cert", "TLS client certificate, PEM"),
       FileRow<&O::client_key>("client-key", "its key, PEM, where the certificate lacks it"),
       Row<&O::interface>("interface", "NAME", Text{}, "send from this interface or address"),
+      Row<&O::links>("link", "NAME=INTERFACE", value::Links{},
+                     "send through this interface, too, with connections of its own; behind it "
+                     ",budget=SIZE/day or /month ,cost=N ,limit=RATE"),
+      Row<&O::patience>("patience", "SECONDS", Seconds(kMonth),
+                        "a link of a higher cost carries what has waited so long, and what is "
+                        "urgent"),
       Row<&O::ip_version>("ip-version", "VERSION",
                           Choice<Ip>({{"any", Ip::kAny}, {"4", Ip::k4}, {"6", Ip::k6}}),
                           "any, 4 or 6"),

@@ -26,6 +26,18 @@ tus::CurlTransportOptions TransportOptionsOf(Options const& options,
   return transport;
 }
 
+/// A limit of its own within the mount's, and sockets that are bound to the interface where the
+/// system allows it, else to its address.
+LinkWay WayOf(LinkOptions const& link, tus::CurlTransportOptions transport,
+              tus::BandwidthLimit& bandwidth) {
+  auto const limit = std::make_shared<tus::BandwidthLimit>(link.limit, &bandwidth);
+  transport.interface = "if!" + link.interface;
+  transport.bandwidth = limit.get();
+  return {.options = link, .make_transport = [transport = std::move(transport), limit] {
+            return tus::MakeCurlTransport(transport);
+          }};
+}
+
 /// No rule may take away what the preset's service wants.
 Result<void> CheckRequired(Options const& options, std::string const& key) {
   for (auto const& rule : options.rules) {
@@ -110,9 +122,12 @@ Result<UploaderOptions> UploaderOptionsOf(Options const& options, std::string co
   wanted.transfer.sha256 = options.sha256;
   wanted.transfer.part_size = options.parts;
   wanted.transfer.delete_parts = options.delete_parts;
-  wanted.make_transport = [transport = TransportOptionsOf(options, bandwidth)] {
-    return tus::MakeCurlTransport(transport);
-  };
+  auto const transport = TransportOptionsOf(options, bandwidth);
+  wanted.make_transport = [transport] { return tus::MakeCurlTransport(transport); };
+  for (auto const& link : options.links) {
+    wanted.links.push_back(WayOf(link, transport, bandwidth));
+  }
+  wanted.patience = options.patience;
   return wanted;
 }
 

@@ -30,7 +30,8 @@ struct UploadRules {
 [[nodiscard]] std::unique_ptr<tus::Credentials> MakeCredentials(Options const& options);
 
 /// What an uploader of the mount at `url` (normalised) goes by. `credentials`, which may be null,
-/// and `bandwidth` outlive it. Errors: EINVAL with a sentence.
+/// and `bandwidth` outlive it. Transports of a link are not to outlive the link's way. Errors:
+/// EINVAL with a sentence.
 [[nodiscard]] Result<UploaderOptions> UploaderOptionsOf(Options const& options,
                                                         std::string const& url,
                                                         tus::Credentials* credentials,

@@ -120,6 +120,11 @@ Result<void> Daemon::MakeRooms() {
   uploading->make_transport = [this, make = std::move(uploading->make_transport)] {
     return requests_.Measure(make());
   };
+  for (auto& way : uploading->links) {
+    way.make_transport = [this, make = std::move(way.make_transport)] {
+      return requests_.Measure(make());
+    };
+  }
   server_news_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!server_news_) return FailErrno("eventfd");
   uploading->on_server_change = [this] {

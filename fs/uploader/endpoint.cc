@@ -58,14 +58,34 @@ void Endpoint::Tried() {
 
 void Endpoint::Announce() {
   answered_.NotifyAll();
-  if (options_.on_change) options_.on_change();
+  if (options_.on_change) options_.on_change(state_);
+}
+
+void Endpoint::SayOpen() {
+  if (!options_.link.empty()) {
+    logger_->Info("the server answers through a link link={} defer_length={}", options_.link,
+                  profile_.MayDefer());
+    return;
+  }
+  logger_->Tell(LogLevel::kInfo, {.message_id = message_id::kServerBack},
+                "server answers as a tus server url={} defer_length={}", options_.url,
+                profile_.MayDefer());
+}
+
+void Endpoint::SayClosed(tus::Error const& error) {
+  if (!options_.link.empty()) {
+    logger_->Warn("the server cannot be used through a link link={} error=\"{}\"", options_.link,
+                  error.message);
+    return;
+  }
+  logger_->Tell(LogLevel::kWarn, {.message_id = message_id::kServerAway},
+                "server cannot be used, uploads wait url={} error=\"{}\"", options_.url,
+                error.message);
 }
 
 void Endpoint::Open() {
   if (state_.reachable) return;
-  logger_->Tell(LogLevel::kInfo, {.message_id = message_id::kServerBack},
-                "server answers as a tus server url={} defer_length={}", options_.url,
-                profile_.MayDefer());
+  SayOpen();
   state_ = {.answered = true,
             .reachable = true,
             .since = clock_.Wall(),
@@ -102,9 +122,7 @@ void Endpoint::Close(tus::Error const& error) {
     next_probe_ = now + options_.retry.Delay(failures_, error, random_);
   }
   if (news) {
-    logger_->Tell(LogLevel::kWarn, {.message_id = message_id::kServerAway},
-                  "server cannot be used, uploads wait url={} error=\"{}\"", options_.url,
-                  error.message);
+    SayClosed(error);
     state_.since = clock_.Wall();
     state_.changed = now;
   }
@@ -140,6 +158,7 @@ void Endpoint::LearnNoJoin(std::string const& why) {
   logger_->Warn(
       "files are not sent in parts any more, until tusfs is restarted url={} reason=\"{}\"",
       options_.url, why);
+  if (options_.on_change) options_.on_change(state_);
 }
 
 void Endpoint::JoinRefused(std::string const& why) {

@@ -23,13 +23,23 @@
 
 namespace tusfs {
 
+struct EndpointState {
+  bool answered = false;   ///< whether the first question has been answered or has failed
+  bool reachable = false;  ///< as a tus server
+  FileTime since = 0;      ///< of the last change of `reachable`
+  SteadyTime changed;      ///< the same, by the other clock
+  std::string error;       ///< what was seen, where it is not reachable
+  std::string no_parts{};  ///< why files are not sent in parts any more, or empty
+};
+
 struct EndpointOptions {
-  std::string url{};         ///< without secrets, for the log
+  std::string url{};   ///< without secrets, for the log
+  std::string link{};  ///< of links.h, which says what is of the server; empty: there are none
   tus::ChunkRules chunks{};  ///< of PATCH bodies
   bool defer_length = true;  ///< whether the server may be asked for it at all
   tus::RetryPolicy retry{};
   /// The state is another one; called with the endpoint's lock held: it notes that and returns.
-  std::function<void()> on_change{};
+  std::function<void(EndpointState const&)> on_change{};
 };
 
 class Endpoint {
@@ -57,14 +67,7 @@ class Endpoint {
   /// Trouble of one upload, which is the endpoint's where many have it and none succeeds.
   void Doubted(tus::Error const& error) EXCLUDES(mutex_);
 
-  struct State {
-    bool answered = false;   ///< whether the first question has been answered or has failed
-    bool reachable = false;  ///< as a tus server
-    FileTime since = 0;      ///< of the last change of `reachable`
-    SteadyTime changed;      ///< the same, by the other clock
-    std::string error;       ///< what was seen, where it is not reachable
-    std::string no_parts{};  ///< why files are not sent in parts any more, or empty
-  };
+  using State = EndpointState;
   [[nodiscard]] State state() const EXCLUDES(mutex_);
   /// Waits until the server was asked once, or `deadline`.
   [[nodiscard]] State AwaitAnswer(SteadyTime deadline) const EXCLUDES(mutex_);
@@ -94,6 +97,8 @@ class Endpoint {
   void Close(tus::Error const& error) REQUIRES(mutex_);
   void Open() REQUIRES(mutex_);
   void Announce() REQUIRES(mutex_);
+  void SayOpen() REQUIRES(mutex_);
+  void SayClosed(tus::Error const& error) REQUIRES(mutex_);
 
   EndpointOptions const options_;
   std::function<double()> const random_;

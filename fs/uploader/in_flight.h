@@ -51,22 +51,27 @@ class InFlight {
 
   /// A request that joins parts is about to go out: its answer alone tells whether the file is
   /// published. False where it must not any more.
-  [[nodiscard]] bool JoinBegun() EXCLUDES(mutex_) {
+  [[nodiscard]] bool JoinBegun(InodeId inode) EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
     if (is_ending_) return false;
-    ++joins_;
+    joins_.insert(inode);
     return true;
   }
-  void JoinEnded() EXCLUDES(mutex_) {
+  void JoinEnded(InodeId inode) EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
-    --joins_;
+    joins_.erase(inode);
     joined_.NotifyAll();
+  }
+  /// Files whose parts are being joined.
+  [[nodiscard]] std::set<InodeId> Joining() const EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    return joins_;
   }
   /// Waits until those that are out are answered, or `deadline`; no more of them go out.
   void AwaitJoins(SteadyTime deadline) EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
     is_ending_ = true;
-    while (joins_ > 0 && joined_.WaitUntil(mutex_, deadline)) continue;
+    while (!joins_.empty() && joined_.WaitUntil(mutex_, deadline)) continue;
   }
 
   /// 0: nothing of it is being sent, or it goes in parts.
@@ -92,7 +97,7 @@ class InFlight {
   std::map<InodeId, std::uint64_t> ends_ GUARDED_BY(mutex_);
   std::set<std::pair<InodeId, Uuid>> parts_ GUARDED_BY(mutex_);
   CondVar joined_;
-  int joins_ GUARDED_BY(mutex_) = 0;
+  std::set<InodeId> joins_ GUARDED_BY(mutex_);
   bool is_ending_ GUARDED_BY(mutex_) = false;
 };
 

@@ -8,6 +8,7 @@
 #include "catalog/namespace.h"
 #include "catalog/tables.h"
 #include "uploader/facts.h"
+#include "uploader/links.h"
 #include "uploader/target.h"
 
 namespace tusfs {
@@ -417,7 +418,8 @@ Result<void> Ledger::Terminated(Upload const& upload) {
   return store_.Update([&](Transaction& transaction) { return DeleteUpload(transaction, upload); });
 }
 
-Result<void> Ledger::Count(Work const& work, std::uint64_t end, std::uint64_t sent) {
+Result<void> Ledger::Count(Work const& work, std::uint64_t end, std::uint64_t sent,
+                           ServerLink* link) {
   return store_.Update([&](Transaction& transaction) -> Result<void> {
     auto upload = FindUpload(transaction, work.upload->id);
     if (!upload) return Failure(upload.error());
@@ -434,7 +436,7 @@ Result<void> Ledger::Count(Work const& work, std::uint64_t end, std::uint64_t se
     totals->sent += sent;
     totals->resent += resent;
     PutTotals(transaction, *totals);
-    return {};
+    return link != nullptr ? link->Count(transaction, sent) : Result<void>();
   });
 }
 

@@ -32,6 +32,8 @@
 
 namespace tusfs {
 
+class ServerLink;
+
 /// A file, or a part of one, that may have something to send, as one look at the catalog saw it.
 struct Work {
   Inode inode;
@@ -162,8 +164,10 @@ class Ledger {
   [[nodiscard]] Result<void> Terminated(Upload const& upload);
 
   /// Counts `sent` body bytes before byte `end` that went over the wire, of the mount and of the
-  /// upload, and which of them had done so before, by whatever process.
-  [[nodiscard]] Result<void> Count(Work const& work, std::uint64_t end, std::uint64_t sent);
+  /// upload, and which of them had done so before, by whatever process; of the link, too, where
+  /// there is one.
+  [[nodiscard]] Result<void> Count(Work const& work, std::uint64_t end, std::uint64_t sent,
+                                   ServerLink* link = nullptr);
 
   // ---- parts (ledger_parts.cc). `work` is the whole's, but for LookAtPart and RefusedPart.
 

@@ -26,8 +26,10 @@ void Queue::EnlistAs(JobKey const& key, Job& job, SteadyTime when, SteadyTime ra
   Delist(key, job);
   job.due = when;
   job.rank.at = rank;
+  if (!job.since) job.since = when;
   waiting_.emplace(when, key);
   enlisted_.NotifyOne();
+  open_to_me_.NotifyAll();
 }
 
 void Queue::Delist(JobKey const& key, Job& job) {
@@ -47,10 +49,11 @@ void Queue::Schedule(JobKey const& key, SteadyTime when, std::uint64_t bytes_lef
   Enlist(key, job, when, bytes_left);
 }
 
-std::optional<Queue::Running> Queue::Take(std::stop_token stop, SteadyTime deadline) {
+std::optional<Queue::Running> Queue::Take(std::stop_token stop, SteadyTime deadline, Taker* taker) {
   MutexLock lock(mutex_);
   while (!stop.stop_requested()) {
     auto const now = clock_.Steady();
+    auto until = deadline;
     while (!waiting_.empty() && waiting_.begin()->first <= now) {
       auto const key = waiting_.begin()->second;
       waiting_.erase(waiting_.begin());
@@ -60,20 +63,31 @@ std::optional<Queue::Running> Queue::Take(std::stop_token stop, SteadyTime deadl
       if (paused_) break;
       auto& job = jobs_[key];
       if (job.blocks > 0) continue;
-      auto const taken = key;
-      Delist(taken, job);
-      job.running = true;
-      job.again = false;
-      job.stop = std::stop_source();
-      // Somebody else has to watch what comes next.
-      if (!waiting_.empty() || !due_.empty()) enlisted_.NotifyOne();
-      return Running{taken, job.memory, job.stop.get_token()};
+      auto const from =
+          taker != nullptr ? taker->MayTake(rank.priority, job.since.value_or(now)) : now;
+      if (from && *from <= now) return Give(JobKey(key), job, taker);
+      if (from) until = std::min(until, *from);
     }
     if (now >= deadline) return std::nullopt;
-    auto const until = waiting_.empty() ? deadline : std::min(deadline, waiting_.begin()->first);
-    enlisted_.WaitUntil(mutex_, until);
+    if (!waiting_.empty()) until = std::min(until, waiting_.begin()->first);
+    (taker != nullptr ? open_to_me_ : enlisted_).WaitUntil(mutex_, until);
   }
   return std::nullopt;
+}
+
+Queue::Running Queue::Give(JobKey const& key, Job& job, Taker* taker) {
+  Delist(key, job);
+  job.running = true;
+  job.again = false;
+  job.stop = std::stop_source();
+  job.taker = taker;
+  if (taker != nullptr) taker->Took();
+  // Somebody else has to watch what comes next.
+  if (!waiting_.empty() || !due_.empty()) {
+    enlisted_.NotifyOne();
+    open_to_me_.NotifyAll();
+  }
+  return {key, job.memory, job.stop.get_token()};
 }
 
 void Queue::Sleep(std::stop_token stop, SteadyTime deadline) {
@@ -85,11 +99,15 @@ void Queue::Finish(Running const& running, After const& after) {
   MutexLock lock(mutex_);
   auto& job = jobs_[running.key];
   job.running = false;
+  auto* const taker = std::exchange(job.taker, nullptr);
+  if (taker != nullptr) taker->Gave();
+  auto const next = std::exchange(job.again, false) ? clock_.Steady() : after.next;
+  // A job that goes on at once has waited only where somebody had to wait for it before.
+  if (taker == nullptr || taker->TakesAll() || !next) job.since.reset();
   job.memory = after.over ? JobMemory{} : running.memory;
   for (auto const& then : std::exchange(job.then, {})) {
     Enlist(then, jobs_[then], clock_.Steady(), 0);
   }
-  auto const next = std::exchange(job.again, false) ? clock_.Steady() : after.next;
   if (next && after.keeps_turn) {
     EnlistAs(running.key, job, *next, job.rank.at);
   } else if (next) {
@@ -98,6 +116,7 @@ void Queue::Finish(Running const& running, After const& after) {
     jobs_.erase(running.key);
   }
   given_back_.NotifyAll();
+  open_to_me_.NotifyAll();
 }
 
 void Queue::Hasten(JobKey const& key) {
@@ -128,6 +147,7 @@ void Queue::Unblock(JobKey const& key, bool after_finish) {
   job.memory.after_finish = after_finish;
   Enlist(key, job, clock_.Steady(), 0);
   enlisted_.NotifyOne();  // it may have been due all the time
+  open_to_me_.NotifyAll();
 }
 
 void Queue::Cancel(JobKey const& key, std::optional<JobKey> const& then) {
@@ -149,6 +169,15 @@ void Queue::Cancel(JobKey const& key, std::optional<JobKey> const& then) {
   }
 }
 
+void Queue::CancelOf(Taker const& taker, std::set<InodeId> const& spared) {
+  MutexLock lock(mutex_);
+  for (auto& [key, job] : jobs_) {
+    if (job.taker != &taker || spared.contains(key.inode)) continue;
+    job.again = true;
+    job.stop.request_stop();
+  }
+}
+
 void Queue::Forget(JobKey const& key) {
   std::optional<Candidate> gone;  // as in Cancel
   MutexLock lock(mutex_);
@@ -167,12 +196,14 @@ void Queue::Prefer(JobKey const& key, Priority priority) {
   bool const is_due = due_.erase({rank, key}) > 0;
   rank.priority = priority;
   if (is_due) due_.emplace(rank, key);
+  open_to_me_.NotifyAll();
 }
 
 void Queue::Pause(bool paused) {
   MutexLock lock(mutex_);
   paused_ = paused;
   enlisted_.NotifyAll();
+  open_to_me_.NotifyAll();
 }
 
 bool Queue::IsPaused() const {
@@ -192,12 +223,14 @@ void Queue::CancelAll() {
     if (job.running) job.stop.request_stop();
   }
   enlisted_.NotifyAll();
+  open_to_me_.NotifyAll();
   woken_.NotifyAll();
 }
 
 void Queue::Wake() {
   MutexLock lock(mutex_);
   enlisted_.NotifyAll();
+  open_to_me_.NotifyAll();
   woken_.NotifyAll();
 }
 

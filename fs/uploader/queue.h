@@ -118,6 +118,22 @@ struct JobMemory {
   } adoption;
 };
 
+/// Who takes jobs, where not everybody may take each. Called with the queue's lock held; outlives
+/// what it has taken.
+class Taker {
+ public:
+  virtual ~Taker() = default;
+
+  /// From when on it may take a job that has waited since `since` without being carried on by
+  /// anybody to whom all are open; nothing: not before the queue is woken, or another job taken.
+  [[nodiscard]] virtual std::optional<SteadyTime> MayTake(Priority priority,
+                                                          SteadyTime since) const = 0;
+  /// Whether it takes anything at once, so that what it has carried on has not waited.
+  [[nodiscard]] virtual bool TakesAll() const = 0;
+  virtual void Took() = 0;
+  virtual void Gave() = 0;
+};
+
 class Queue {
  public:
   explicit Queue(Clock const& clock) : clock_(clock) {}
@@ -130,9 +146,10 @@ class Queue {
     JobMemory memory;
     std::stop_token stop;
   };
-  /// Waits until a job is due, then hands it to the caller; nothing at `deadline` or on `stop`.
-  [[nodiscard]] std::optional<Running> Take(std::stop_token stop, SteadyTime deadline)
-      EXCLUDES(mutex_);
+  /// Waits until a job is due that `taker` may take, then hands it to the caller; nothing at
+  /// `deadline` or on `stop`. Without a taker all are open.
+  [[nodiscard]] std::optional<Running> Take(std::stop_token stop, SteadyTime deadline,
+                                            Taker* taker = nullptr) EXCLUDES(mutex_);
 
   /// Waits until `deadline`, or `stop`, or until somebody wakes the queue.
   void Sleep(std::stop_token stop, SteadyTime deadline) EXCLUDES(mutex_);
@@ -162,6 +179,9 @@ class Queue {
   /// when it is not running any more.
   void Cancel(JobKey const& key, std::optional<JobKey> const& then = std::nullopt) EXCLUDES(mutex_);
 
+  /// The same of all that `taker` has taken and not given back, but for the files `spared`.
+  void CancelOf(Taker const& taker, std::set<InodeId> const& spared = {}) EXCLUDES(mutex_);
+
   /// Before which others the job goes, until it is over. Nothing where there is none.
   void Prefer(JobKey const& key, Priority priority) EXCLUDES(mutex_);
 
@@ -190,7 +210,9 @@ class Queue {
     std::optional<SteadyTime> due;  ///< nothing: idle
     Rank rank;
     bool running = false;
-    bool again = false;  ///< was scheduled while it was running
+    bool again = false;               ///< was scheduled while it was running
+    std::optional<SteadyTime> since;  ///< what a Taker is told
+    Taker* taker = nullptr;           ///< of one that runs; or null
     int blocks = 0;
     std::vector<JobKey> then;  ///< due when it has been given back
     std::stop_source stop;
@@ -199,11 +221,13 @@ class Queue {
       REQUIRES(mutex_);
   void EnlistAs(JobKey const& key, Job& job, SteadyTime when, SteadyTime rank) REQUIRES(mutex_);
   void Delist(JobKey const& key, Job& job) REQUIRES(mutex_);
+  Running Give(JobKey const& key, Job& job, Taker* taker) REQUIRES(mutex_);
 
   Clock const& clock_;
   mutable Mutex mutex_ ACQUIRED_AFTER(lock_order::kBehindChanges)
       ACQUIRED_BEFORE(lock_order::kBehindLeaves);
   CondVar enlisted_;    ///< for those who wait for a job: one of them watches the next that is due
+  CondVar open_to_me_;  ///< for takers who wait for a job that they may take: all of them look
   CondVar woken_;       ///< for those who sleep
   CondVar given_back_;  ///< for those who wait until a job is not running
   std::map<JobKey, Job> jobs_ GUARDED_BY(mutex_);

@@ -24,6 +24,7 @@
 #include "uploader/endpoint.h"
 #include "uploader/in_flight.h"
 #include "uploader/ledger.h"
+#include "uploader/links.h"
 #include "uploader/queue.h"
 #include "uploader/target.h"
 #include "uploader/verification.h"
@@ -75,7 +76,8 @@ class Transfer {
     std::function<void(InodeId)> hasten{};
     /// Files that are announced and wait for the disk.
     std::shared_ptr<std::atomic<int>> announced = std::make_shared<std::atomic<int>>(0);
-    InFlight in_flight{};
+    InFlight& in_flight;
+    ServerLink* link = nullptr;  ///< that it goes through; null: there are none
   };
 
   /// `end` stops what is not cancelled with its file.
@@ -166,6 +168,9 @@ class Transfer {
   /// Nothing of what was announced ahead has been sent, and it must not be any more.
   Outcome TakeBack(Work const& work, JobMemory& memory);
   Outcome Patch(Work const& work, JobMemory& memory, std::stop_token stop);
+  /// The same, or its first part: as long as the link's other bodies, and within its budget. One
+  /// smallest body goes in any case: a link whose budget is spent is not asked.
+  [[nodiscard]] Range FitToLink(Work const& work, Range range, LinkHold& hold) const;
   Outcome SendAndJudge(Work const& work, Range const& range, JobMemory& memory,
                        std::stop_token stop);
   /// Of all that the upload was completed with, where they are known.

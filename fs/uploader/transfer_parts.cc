@@ -321,9 +321,9 @@ Transfer::Outcome Transfer::Join(Work const& work, std::vector<Upload> const& pa
   // Once it has gone out, its answer alone tells what became of it.
   if (stop.stop_requested()) return Now();
   request.stop = std::move(stop);
-  if (!shared_.in_flight.JoinBegun()) return {};  // the next daemon does it
+  if (!shared_.in_flight.JoinBegun(work.inode.id)) return {};  // the next daemon does it
   auto const outcome = AskToJoin(work, request, memory);
-  shared_.in_flight.JoinEnded();
+  shared_.in_flight.JoinEnded(work.inode.id);
   return outcome;
 }
 

@@ -15,6 +15,8 @@ namespace {
 
 constexpr FileTime kSecond = 1'000'000'000;
 constexpr std::uint64_t kCountedAtOnce = std::uint64_t{4} << 20;
+/// A body through one of several links is not made to take longer.
+constexpr std::chrono::duration<std::uint64_t> kLongestOnLink{5};
 /// An upload is refreshed so long before it expires, or a tenth of its life, if that is less.
 constexpr FileTime kRefreshMargin = 300 * kSecond;
 /// Then it is awaited, and what is wrong with the disk is said.
@@ -88,7 +90,7 @@ Range Transfer::NextOfFinished(Work const& work, std::uint64_t offset) const {
 
 Transfer::Outcome Transfer::Patch(Work const& work, JobMemory& memory, std::stop_token stop) {
   std::optional<SteadyTime> look_again;
-  auto const range = Available(work, memory, work.upload->offset, look_again);
+  auto range = Available(work, memory, work.upload->offset, look_again);
   if (!range) {
     memory.trouble.stalled_since.reset();  // there is nothing that the server could take
     auto const refresh = RefreshAt(work, memory);
@@ -96,6 +98,8 @@ Transfer::Outcome Transfer::Patch(Work const& work, JobMemory& memory, std::stop
     if (refresh && (!look_again || *refresh < *look_again)) look_again = refresh;
     return {.next = look_again, .bytes_left = work.LeftFrom(work.upload->offset)};
   }
+  LinkHold hold(shared_.link);
+  range = FitToLink(work, *range, hold);
   if (MayBeSentNow(work, memory)) {
     memory.announced = {};
     auto unsent = work;  // as it was before that: nothing of it has left
@@ -118,6 +122,24 @@ Transfer::Outcome Transfer::Patch(Work const& work, JobMemory& memory, std::stop
   }
   memory.announced = {};
   return SendAndJudge(work, *range, memory, std::move(stop));
+}
+
+// What has a link for long keeps it from another file, and from a link that is better by then.
+Range Transfer::FitToLink(Work const& work, Range range, LinkHold& hold) const {
+  auto const& profile = shared_.endpoint.profile();
+  auto const& rules = profile.rules();
+  auto const length = range.end - range.begin;
+  if (shared_.link == nullptr || rules.exact) return range;
+  auto const chunk = profile.NextChunk(work.upload->offset);
+  auto const granule = std::min(std::lcm(Version::kGranule, rules.multiple), chunk);
+  auto const smallest = (std::max(granule, rules.least) + granule - 1) / granule * granule;
+  auto const rate = profile.Rate();
+  auto const in_time = rate == 0 ? chunk : std::max(rate * kLongestOnLink.count(), smallest);
+  auto const held = hold.Take(std::min({length, chunk, in_time}));
+  if (held == length) return range;
+  auto const fitting = std::max(held / granule * granule, smallest);
+  if (fitting >= length) return range;
+  return {range.begin, range.begin + fitting, false};
 }
 
 Transfer::Outcome Transfer::SendAndJudge(Work const& work, Range const& range, JobMemory& memory,
@@ -159,7 +181,8 @@ tus::Result<tus::Patched> Transfer::SendRange(Work const& work, tus::SentRange& 
   VersionSource source(*work.version, DigestFor(work, memory), work.begin());
   std::uint64_t counted = 0;
   auto const count = [&] {
-    if (auto const kept = ledger_.Count(work, range.begin + range.left, range.left - counted);
+    if (auto const kept =
+            ledger_.Count(work, range.begin + range.left, range.left - counted, shared_.link);
         !kept) {
       shared_.logger->Warn("counters not kept error=\"{}\"", Describe(kept.error()));
     }
@@ -173,6 +196,7 @@ tus::Result<tus::Patched> Transfer::SendRange(Work const& work, tus::SentRange& 
   request.source = &source;
   request.on_sent = [&](std::uint64_t bytes) {
     range.left += bytes;
+    if (shared_.link != nullptr) shared_.link->Sent(bytes);
     if (!work.IsPart()) shared_.in_flight.Reached(work.inode.id, range.begin + range.left);
     // A body may be long, and the daemon die over it.
     if (range.left - counted >= kCountedAtOnce) count();

@@ -20,6 +20,8 @@
 #include "catalog/store.h"
 #include "spool/spool.h"
 #include "uploader/endpoint.h"
+#include "uploader/interface_watch.h"
+#include "uploader/links.h"
 #include "uploader/priorities.h"
 #include "uploader/publish_rules.h"
 #include "uploader/queue.h"
@@ -28,15 +30,25 @@
 
 namespace tusfs {
 
+/// A link, and connections that go through its interface. `make_transport`: of any thread.
+struct LinkWay {
+  LinkOptions options;
+  std::function<std::unique_ptr<tus::HttpTransport>()> make_transport;
+};
+
 struct UploaderOptions {
   tus::ClientOptions client;  ///< its endpoint is as tus::NormalizeEndpoint gives it
   tus::ChunkRules chunks{};
   bool defer_length = true;  ///< where the server has it
-  int transfers = 4;         ///< threads that send
+  int transfers = 4;         ///< threads that send, through each link
   TransferOptions transfer;
   std::function<std::unique_ptr<tus::HttpTransport>()> make_transport;
-  std::function<double()> random{};          ///< in [0, 1), thread-safe; nothing: of its own
-  std::function<void()> on_server_change{};  ///< EndpointOptions::on_change
+  std::function<double()> random{};  ///< in [0, 1), thread-safe; nothing: of its own
+  /// Server() says another thing. Called with the lock of an endpoint held, or none: it notes that.
+  std::function<void()> on_server_change{};
+  /// Ways to the server; none: one, of make_transport, which questions always go.
+  std::vector<LinkWay> links{};
+  std::chrono::milliseconds patience{600'000};  ///< for a cheaper link
 };
 
 class Uploader {
@@ -55,7 +67,7 @@ class Uploader {
   bool RunDue();
   /// For an end that can wait: until the requests that join parts are answered, or `deadline`. No
   /// more of them go out.
-  void AwaitJoins(SteadyTime deadline) { shared_.in_flight.AwaitJoins(deadline); }
+  void AwaitJoins(SteadyTime deadline) { in_flight_.AwaitJoins(deadline); }
   /// Cancels what is being sent: the threads end within 100 ms but for a busy disk, and nobody
   /// waits for them here.
   void RequestStop();
@@ -95,8 +107,10 @@ class Uploader {
   [[nodiscard]] bool IsPaused() const { return queue_.IsPaused(); }
 
   [[nodiscard]] bool IsSending(InodeId inode) const;
-  [[nodiscard]] InFlight const& in_flight() const { return shared_.in_flight; }
-  [[nodiscard]] Endpoint::State Server() const { return endpoint_.state(); }
+  [[nodiscard]] InFlight const& in_flight() const { return in_flight_; }
+  [[nodiscard]] Endpoint::State Server() const;
+  /// In the order in which they were named; empty where there are none.
+  [[nodiscard]] std::vector<LinkReport> LinkReports() const;
 
   /// Asks it now. Blocks (server_question.h).
   [[nodiscard]] ServerAnswer Ask(std::stop_token stop) const;
@@ -122,18 +136,31 @@ class Uploader {
   /// What a person has said of it, or a rule of its path.
   [[nodiscard]] Priority PriorityOf(View const& view, Inode const& inode) const;
   [[nodiscard]] Priority PriorityOf(InodeId id) const;
-  void Work(std::stop_token stop);
   /// Whether a job need not be given back between two of its steps.
   [[nodiscard]] bool MayGoOn(Queue::Running const& job) const {
     return !job.stop.stop_requested() && !queue_.IsPaused();
   }
-  [[nodiscard]] std::unique_ptr<Transfer> MakeTransfer(std::stop_token stop);
+  /// A way to the server, and what is known of the server through it.
+  struct Lane;
+  [[nodiscard]] std::unique_ptr<Lane> MakeLane(std::size_t index);
+  void StartThreads(Lane& lane);
+  void Work(Lane& lane, std::stop_token const& stop);
+  void WorkThroughLink(Lane& lane, std::stop_token const& stop);
+  /// One turn of a transfer thread.
+  void Turn(Lane& lane, Transfer& transfer, std::stop_token const& stop);
+  void LookAtInterfaces();
+  /// Something has changed of a link, by which the others go, too.
+  void SpreadNews();
+  /// An upload has nobody any more.
+  void Terminate(Uuid const& upload);
+  [[nodiscard]] std::unique_ptr<Transfer> MakeTransfer(Lane& lane, std::stop_token stop) const;
   /// Probes the server, or runs a job that becomes due before `deadline`, as the endpoint's gate
   /// says; false where there was none.
-  bool Serve(Transfer& transfer, Endpoint::Gate gate, std::stop_token const& stop,
+  bool Serve(Lane& lane, Transfer& transfer, Endpoint::Gate gate, std::stop_token const& stop,
              SteadyTime deadline);
 
   UploaderOptions const options_;
+  PublishRules const& rules_;
   Store& store_;
   Spool& spool_;
   Clock const& clock_;
@@ -141,9 +168,11 @@ class Uploader {
   std::shared_ptr<Queue> const queue_owner_;  ///< who hastens may outlive this
   Queue& queue_;
   Priorities priorities_;
-  Endpoint endpoint_;
-  Transfer::Shared shared_;
+  InFlight in_flight_;
+  std::unique_ptr<Links> links_;  ///< null: there are none
+  std::vector<std::unique_ptr<Lane>> lanes_;
   std::unique_ptr<Transfer> own_;  ///< of RunDue
+  InterfaceWatch interfaces_;
   std::vector<std::jthread> threads_;
 };
 

@@ -16,7 +16,7 @@ JobKey KeyOf(Uuid const& part) { return {.inode = 0, .upload = part}; }
 
 void Uploader::SchedulePart(InodeId inode, Uuid const& part) {
   queue_.Schedule(KeyOf(part), clock_.Steady(), 0);
-  bool const may_differ = priorities_.HasAny() || shared_.rules.by_path.SaysPriorities();
+  bool const may_differ = priorities_.HasAny() || rules_.by_path.SaysPriorities();
   if (may_differ) queue_.Prefer(KeyOf(part), PriorityOf(inode));
 }
 
@@ -51,7 +51,7 @@ Result<bool> Uploader::GoesInParts(InodeId inode) const {
 std::vector<JobKey> Uploader::BlockParts(InodeId inode, std::vector<Upload> const& all,
                                          ByteRange const& range) {
   std::vector<JobKey> blocked;
-  for (auto const& id : shared_.in_flight.PartsOf(inode)) {
+  for (auto const& id : in_flight_.PartsOf(inode)) {
     auto const found = std::ranges::find(all, id, &Upload::id);
     if (found == all.end() || RangeOf(*found).Overlaps(range)) blocked.push_back(KeyOf(id));
   }
@@ -82,7 +82,7 @@ Result<void> Uploader::LetGoOfParts(InodeId inode, Version& version, ByteRange c
                   "parts={}",
                   Printable(path), parts->size());
   }
-  for (auto const& part : *ownerless) shared_.terminate(part);
+  for (auto const& part : *ownerless) Terminate(part);
   return {};
 }
 

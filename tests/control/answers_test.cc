@@ -65,6 +65,37 @@ TEST(Answers, APauseAndALimitAreShown) {
   EXPECT_THAT(ShowMount(status, false), testing::HasSubstr("  limit   1.0 MiB/s\n"));
 }
 
+TEST(Answers, EachLinkIsShownWithWhatItCarriesOrWhyNot) {
+  auto status = SomeStatus();
+  status["links"] = json::array();
+  EXPECT_EQ(ShowMount(status, false), ShowMount(SomeStatus(), false));
+  status["links"] = {{{"name", "wifi"},
+                      {"interface", "wlan0"},
+                      {"state", "sending"},
+                      {"why", nullptr},
+                      {"sending", 2},
+                      {"rate", 3 << 20},
+                      {"today", 1 << 30},
+                      {"month", std::uint64_t{14} << 30},
+                      {"budget", nullptr}},
+                     {{"name", "lte"},
+                      {"interface", "wwan0"},
+                      {"state", "spent"},
+                      {"why", "its budget for this month is spent"},
+                      {"sending", 0},
+                      {"rate", 0},
+                      {"today", 0},
+                      {"month", std::uint64_t{10} << 30},
+                      {"budget", {{"bytes", std::uint64_t{10} << 30}, {"per", "month"}}}}};
+  EXPECT_THAT(
+      ShowMount(status, false),
+      testing::HasSubstr(
+          "  link    wifi (wlan0) sending 2 files at 3.0 MiB/s, 1.0 GiB today, 14.0 GiB this "
+          "month\n"
+          "  link    lte (wwan0) spent, 0 B today, 10.0 GiB of 10.0 GiB this month: its budget "
+          "for this month is spent\n"));
+}
+
 TEST(Answers, MountsAreListedWithWhatIsLeft) {
   json const backlog{{"going", 2}, {"left", 2048}, {"stuck", 1}};
   json const mounts = {{{"mount", "/a"},

@@ -49,6 +49,28 @@ TEST(MountMetrics, HasEachNumberOfTheStatus) {
   }
 }
 
+TEST(MountMetrics, HasTheNumbersOfEachLinkWhereThereAreSome) {
+  RequestMetrics const requests;
+  StatusReport status;
+  EXPECT_THAT(MountMetrics({"/m", "1", 0}, status, requests, 0),
+              testing::Not(HasSubstr("tusfs_link")));
+  status.links = {{.options = {.name = "wifi", .interface = "wlan0"},
+                   .state = "sending",
+                   .is_up = true,
+                   .sending = 2,
+                   .usage = {.total = 1050}},
+                  {.options = {.name = "lte", .interface = "wwan0"}, .state = "spent"}};
+  auto const text = MountMetrics({"/m", "1", 0}, status, requests, 0);
+  for (std::string const line :
+       {"tusfs_link_bytes_total{link=\"wifi\",mount=\"/m\"} 1050",
+        "tusfs_link_up{link=\"wifi\",mount=\"/m\"} 1", "tusfs_link_up{link=\"lte\",mount=\"/m\"} 0",
+        "tusfs_link_transfers{link=\"wifi\",mount=\"/m\"} 2",
+        "tusfs_link_budget_spent{link=\"wifi\",mount=\"/m\"} 0",
+        "tusfs_link_budget_spent{link=\"lte\",mount=\"/m\"} 1"}) {
+    EXPECT_THAT(text, HasSubstr("\n" + line)) << line;
+  }
+}
+
 TEST(MountMetrics, NothingIsOldWhereNothingWaitsOrTheClockWasSetBack) {
   RequestMetrics const requests;
   StatusReport status;

@@ -495,6 +495,8 @@ TEST_F(CommandLineTest, SaysEveryOption) {
          "--server-away=60", "--hook-timeout=5"},
         {"--parts=auto", "--delete-parts"},
         {"--page=8080", "--page-token-file=/a", "--page-actions"},
+        {"--link=wifi=wlan0", "--link=lte=wwan0:budget=10GiB/month:cost=5:limit=1MiB",
+         "--patience=60"},
         {"--heartbeat=600", "--heartbeat-url=https://fleet.example/files/"},
         {"--url-file=" + UrlFile("http://tus/files/?token=s3cret\n")},
         {"--token-file=/a"},

@@ -32,14 +32,14 @@ void FixtureServer::Start() {
   if (http_) return;
   service_->Resume();
   int const buffer = options_.bytes_per_second > 0 ? kSmallReceiveBuffer : 0;
-  http_ =
-      std::make_unique<HttpServer>(options_.port, options_.keep_alive, buffer,
-                                   [this](HttpExchange& exchange) { service_->Handle(exchange); });
+  http_ = std::make_unique<HttpServer>(
+      options_.port, options_.keep_alive, buffer,
+      [this](HttpExchange& exchange) { service_->Handle(exchange); }, options_.address);
   options_.port = http_->port();
 }
 
 std::string FixtureServer::Url() const {
-  return "http://127.0.0.1:" + std::to_string(options_.port) + "/files/";
+  return "http://" + options_.address + ":" + std::to_string(options_.port) + "/files/";
 }
 
 FixtureStats FixtureServer::Stats() const { return service_->Stats(); }

@@ -24,7 +24,8 @@
 namespace tusfs_testing {
 
 struct FixtureOptions {
-  std::uint16_t port = 0;  // 0: any free one
+  std::string address = "127.0.0.1";  // of IPv4; to listen on
+  std::uint16_t port = 0;             // 0: any free one
   Storage storage = Storage::kMemory;
   std::filesystem::path directory{};  // for Storage::kDirectory; created where missing
   bool creation_with_upload = true;
@@ -89,7 +90,7 @@ class FixtureServer {
   /// On the same port again, with the uploads it had.
   void Start();
 
-  /// The creation endpoint: http://127.0.0.1:PORT/files/
+  /// The creation endpoint: http://ADDRESS:PORT/files/
   [[nodiscard]] std::string Url() const;
   [[nodiscard]] std::uint16_t port() const { return options_.port; }
 

@@ -194,9 +194,9 @@ class Exchange final : public HttpExchange {
 class HttpServer::Impl {
  public:
   Impl(std::uint16_t port, std::chrono::milliseconds keep_alive, int receive_buffer,
-       Handler handler)
+       Handler handler, std::string const& address)
       : keep_alive_(keep_alive), handler_(std::move(handler)), acceptor_(context_) {
-    tcp::endpoint const endpoint(asio::ip::address_v4::loopback(), port);
+    tcp::endpoint const endpoint(asio::ip::make_address_v4(address), port);
     acceptor_.open(endpoint.protocol());
     acceptor_.set_option(tcp::acceptor::reuse_address(true));
     // Set before listen(): accepted sockets inherit it, and the window is fixed at the handshake.
@@ -301,8 +301,9 @@ class HttpServer::Impl {
 };
 
 HttpServer::HttpServer(std::uint16_t port, std::chrono::milliseconds keep_alive, int receive_buffer,
-                       Handler handler)
-    : impl_(std::make_unique<Impl>(port, keep_alive, receive_buffer, std::move(handler))) {}
+                       Handler handler, std::string const& address)
+    : impl_(std::make_unique<Impl>(port, keep_alive, receive_buffer, std::move(handler), address)) {
+}
 HttpServer::~HttpServer() = default;
 std::uint16_t HttpServer::port() const { return impl_->port(); }
 void HttpServer::Stop() { impl_->Stop(); }

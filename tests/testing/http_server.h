@@ -62,11 +62,12 @@ class HttpServer {
  public:
   using Handler = std::function<void(HttpExchange&)>;
 
-  /// Listens on 127.0.0.1:`port` (0: any free one). Throws std::system_error when it cannot.
-  /// `keep_alive` is how long an idle connection stays open. `receive_buffer` bounds what the
-  /// kernel accepts ahead of the handler (0: the kernel's choice), so that a slow server is slow.
+  /// Listens on `address`, of IPv4, and `port` (0: any free one). Throws std::system_error when it
+  /// cannot. `keep_alive` is how long an idle connection stays open. `receive_buffer` bounds what
+  /// the kernel accepts ahead of the handler (0: the kernel's choice), so that a slow server is
+  /// slow.
   HttpServer(std::uint16_t port, std::chrono::milliseconds keep_alive, int receive_buffer,
-             Handler handler);
+             Handler handler, std::string const& address = "127.0.0.1");
   ~HttpServer();
   HttpServer(HttpServer const&) = delete;
   HttpServer& operator=(HttpServer const&) = delete;

@@ -50,8 +50,8 @@ TEST_F(EndpointTest, TheServerIsAskedFirst) {
 TEST_F(EndpointTest, WhoeverWantsToKnowIsToldOfEachChange) {
   int changes = 0;
   Endpoint endpoint(
-      {.url = "http://tus/", .on_change = [&] { ++changes; }}, [] { return 0.5; }, clock_,
-      QuietLogger());
+      {.url = "http://tus/", .on_change = [&](auto const&) { ++changes; }}, [] { return 0.5; },
+      clock_, QuietLogger());
   ASSERT_EQ(endpoint.Enter().gate, Gate::kProbe);
   endpoint.Probed(Deferring());
   EXPECT_EQ(changes, 1);

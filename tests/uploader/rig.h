@@ -161,6 +161,7 @@ class TransferRig : public FileRig {
   std::vector<Uuid> ownerless_;
   std::vector<Uuid> parts_;  ///< that were to be sent
   int nudged_ = 0;           ///< how often the file's own job was called
+  InFlight in_flight_;
   Transfer::Shared shared_{.store = *store_,
                            .spool = *spool_,
                            .endpoint = endpoint_,
@@ -172,7 +173,8 @@ class TransferRig : public FileRig {
                            .random = [] { return 0.5; },
                            .terminate = [this](Uuid id) { ownerless_.push_back(id); },
                            .nudge = [this](InodeId) { ++nudged_; },
-                           .send_part = [this](InodeId, Uuid id) { parts_.push_back(id); }};
+                           .send_part = [this](InodeId, Uuid id) { parts_.push_back(id); },
+                           .in_flight = in_flight_};
   tus::ScriptedTransport* server_ = new tus::ScriptedTransport;  // owned by transfer_
   std::unique_ptr<Transfer> const transfer_ =
       std::make_unique<Transfer>(shared_, tus::ClientOptions{.endpoint = kEndpoint},

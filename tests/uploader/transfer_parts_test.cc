@@ -130,6 +130,7 @@ class TransferPartsTest : public FileRig {
   bool later_ = false;
   std::set<Uuid> due_;
   std::set<Uuid> waiting_;
+  InFlight in_flight_;
   Transfer::Shared shared_{.store = *store_,
                            .spool = *spool_,
                            .endpoint = endpoint_,
@@ -141,7 +142,8 @@ class TransferPartsTest : public FileRig {
                            .random = [] { return 0.5; },
                            .terminate = [this](Uuid id) { due_.insert(id); },
                            .nudge = [this](InodeId) { nudged_ = true; },
-                           .send_part = [this](InodeId, Uuid id) { due_.insert(id); }};
+                           .send_part = [this](InodeId, Uuid id) { due_.insert(id); },
+                           .in_flight = in_flight_};
   PartsServer* server_ = new PartsServer;  // owned by transfer_
   Transfer transfer_{shared_, tus::ClientOptions{.endpoint = kPartsEndpoint},
                      std::unique_ptr<tus::HttpTransport>(server_)};

@@ -1,0 +1,71 @@
+// LinkUsage: what a link has carried, by the day and by the month, over restarts.
+#include "catalog/link_usage.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "catalog/store_harness.h"
+
+namespace tusfs {
+namespace {
+
+constexpr LinkUsage kSome{.day = 20261130, .today = 5, .month = 70, .total = 900};
+
+LinkUsage After(std::int32_t day) {
+  auto usage = kSome;
+  usage.TurnTo(day);
+  return usage;
+}
+
+TEST(LinkUsageTest, TheNextDayBeginsWithNothing) {
+  EXPECT_EQ(After(20261130), kSome);
+  auto usage = kSome;
+  usage.day = 20261129;
+  usage.TurnTo(20261130);
+  EXPECT_EQ(usage, (LinkUsage{.day = 20261130, .today = 0, .month = 70, .total = 900}));
+}
+
+TEST(LinkUsageTest, TheNextMonthBeginsWithNothingAndTheTotalStays) {
+  EXPECT_EQ(After(20261201), (LinkUsage{.day = 20261201, .today = 0, .month = 0, .total = 900}));
+  EXPECT_EQ(After(20271130).month, 0U) << "the same month of another year";
+}
+
+TEST(LinkUsageTest, AClockThatIsNotSetYetForgetsNothing) { EXPECT_EQ(After(19700101), kSome); }
+
+TEST(LinkUsageTest, AClockThatWasAheadIsNotWaitedFor) {
+  LinkUsage usage{.day = 20360101, .today = 5, .month = 5, .total = 5};
+  usage.TurnTo(20261130);
+  EXPECT_EQ(usage, (LinkUsage{.day = 20261130, .today = 0, .month = 0, .total = 5}));
+}
+
+TEST(LinkUsageTest, ADayIsOfLocalTime) {
+  constexpr FileTime kEvening = 1'700'000'000'000'000'000;  // 22:13:20 in UTC
+  auto const day_in = [](char const* zone) {
+    ::setenv("TZ", zone, 1);
+    ::tzset();
+    return LocalDay(kEvening);
+  };
+  EXPECT_EQ(day_in("EET-2"), 20231115);
+  EXPECT_EQ(day_in("UTC"), 20231114);
+}
+
+TEST(LinkUsageTest, ItIsThereAfterARestart) {
+  tusfs_testing::TempDir const dir;
+  auto const put = [&](Store& store) {
+    return store.Update([](Transaction& transaction) -> Result<void> {
+      PutLinkUsage(transaction, "lte", kSome);
+      return {};
+    });
+  };
+  ASSERT_TRUE(Ok(put(*OpenStore(dir / "catalog"))));
+  auto const store = OpenStore(dir / "catalog");
+  auto const get = [&](std::string const& link) {
+    return store->Read([&](View const& view) { return GetLinkUsage(view, link); }).value();
+  };
+  EXPECT_EQ(get("lte"), kSome);
+  EXPECT_EQ(get("wifi"), LinkUsage());
+}
+
+}  // namespace
+}  // namespace tusfs
