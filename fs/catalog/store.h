@@ -94,8 +94,8 @@ class Transaction : public View {
   /// when LMDB commits.
   void NoHurry() { hurries_ = false; }
 
-  /// Somebody waits for it to be durable: the journal is synced as soon as the disk can, by a
-  /// thread of the store's, for all that there is then.
+  /// Somebody waits for it to be durable: a millisecond later, or when the disk is free again, the
+  /// journal is synced by a thread of the store's, for all that there is then.
   void AtOnce() { at_once_ = true; }
 
  private:

@@ -7,6 +7,12 @@
 #include "catalog/store.h"
 
 namespace tusfs {
+namespace {
+
+/// What is wanted at once waits so long for company.
+constexpr std::chrono::milliseconds kGather{1};
+
+}  // namespace
 
 Result<void> Store::Sync() {
   std::uint64_t wanted = 0;
@@ -82,6 +88,10 @@ void Store::SyncLoop(std::stop_token stop) {
       while (!stop.stop_requested() && !dirty_) sync_wake_.Wait(mutex_);
       auto const deadline = std::chrono::steady_clock::now() + options_.commit_interval;
       while (!stop.stop_requested() && !at_once_ && sync_wake_.WaitUntil(mutex_, deadline)) {
+      }
+      // Where the disk takes no time, one more wake-up for each of many small files would.
+      auto const soon = std::min(deadline, std::chrono::steady_clock::now() + kGather);
+      while (!stop.stop_requested() && sync_wake_.WaitUntil(mutex_, soon)) {
       }
       if (stop.stop_requested()) return;
       dirty_ = at_once_ = false;

@@ -253,6 +253,25 @@ TEST_F(StoreTest, AnActionRunsAfterTheCommitByItselfWithinTheInterval) {
   EXPECT_TRUE(WaitFor([&] { return ran.load(); }, std::chrono::seconds(5)));
 }
 
+TEST_F(StoreTest, WhatIsWantedAtOnceIsDurableLongBeforeTheInterval) {
+  auto const store = OpenStore(dir_ / "catalog", OnlyWhenAsked());
+  std::atomic<int> ran = 0;
+  auto const put = [&](bool at_once) {
+    return store->Update([&](Transaction& transaction) -> Result<void> {
+      transaction.Put(Table::kNames, "a", "1");
+      transaction.WhenDurable([&] { ++ran; });
+      if (at_once) transaction.AtOnce();
+      return {};
+    });
+  };
+  ASSERT_TRUE(Ok(put(false)));
+  EXPECT_EQ(store->DurableSequence(), 0U);
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(Ok(put(true)));
+  EXPECT_TRUE(WaitFor([&] { return ran == 21; })) << "and what came before it";
+  ASSERT_TRUE(Ok(put(true)));
+  EXPECT_TRUE(WaitFor([&] { return ran == 22; })) << "each time that it is";
+}
+
 TEST_F(StoreTest, AnActionOfAnOperationThatChangesNothingRunsToo) {
   auto const store = OpenStore(dir_ / "catalog");
   std::atomic<bool> ran = false;
