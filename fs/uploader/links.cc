@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <tuple>
 #include <utility>
 
 #include "base/message_ids.h"
@@ -156,34 +155,33 @@ SteadyTime Links::OpenFrom(std::size_t index, Priority priority, SteadyTime sinc
   return since + options_.patience;
 }
 
-bool Links::IsBetter(std::size_t one, std::size_t other) const {
+Links::Rank Links::RankOf(std::size_t index) const {
+  auto const& entry = entries_[index];
+  constexpr auto kMost = std::numeric_limits<std::uint64_t>::max();
   // Nobody knows how fast a link is that has carried nothing yet: it is tried.
-  auto const speed = [&](std::size_t index) {
-    auto const known = entries_[index].speed;
-    return known == 0 ? std::numeric_limits<std::uint64_t>::max() : known;
-  };
-  auto const rank = [&](std::size_t index) {
-    return std::tuple(entries_[index].running, options_.links[index].cost,
-                      std::numeric_limits<std::uint64_t>::max() - speed(index), index);
-  };
-  return rank(one) < rank(other);
+  auto const slowness = entry.speed == 0 ? 0 : kMost - entry.speed;
+  return {entry.running, options_.links[index].cost, slowness, index};
+}
+
+std::optional<SteadyTime> Links::MayTake(std::size_t index, Priority priority,
+                                         SteadyTime since) const {
+  MutexLock lock(mutex_);
+  bool const may_serve = Serves(index) || entries_[index].trying;
+  if (!Usable(index) || !may_serve) return std::nullopt;
+  auto const now = clock_.Steady();
+  auto const from = OpenFrom(index, priority, since);
+  if (from > now) return from;
+  for (std::size_t other = 0; other < entries_.size(); ++other) {
+    bool const is_free =
+        other != index && Serves(other) && entries_[other].running < options_.transfers;
+    if (!is_free || OpenFrom(other, priority, since) > now) continue;
+    if (RankOf(other) < RankOf(index)) return std::nullopt;
+  }
+  return from;
 }
 
 std::optional<SteadyTime> ServerLink::MayTake(Priority priority, SteadyTime since) const {
-  MutexLock lock(links_.mutex_);
-  auto const& entries = links_.entries_;
-  bool const may_serve = links_.Serves(index_) || entries[index_].trying;
-  if (!links_.Usable(index_) || !may_serve) return std::nullopt;
-  auto const now = links_.clock_.Steady();
-  auto const from = links_.OpenFrom(index_, priority, since);
-  if (from > now) return from;
-  for (std::size_t other = 0; other < entries.size(); ++other) {
-    bool const is_free = other != index_ && links_.Serves(other) &&
-                         entries[other].running < links_.options_.transfers;
-    if (!is_free || links_.OpenFrom(other, priority, since) > now) continue;
-    if (links_.IsBetter(other, index_)) return std::nullopt;
-  }
-  return from;
+  return links_.MayTake(index_, priority, since);
 }
 
 bool ServerLink::TakesAll() const {

@@ -18,6 +18,8 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "base/clock.h"
@@ -118,7 +120,12 @@ class Links {
       REQUIRES(mutex_);
   [[nodiscard]] SteadyTime OpenFrom(std::size_t index, Priority priority, SteadyTime since) const
       REQUIRES(mutex_);
-  [[nodiscard]] bool IsBetter(std::size_t one, std::size_t other) const REQUIRES(mutex_);
+  /// Of those that may take a job the one with the lowest does.
+  using Rank = std::tuple<int, int, std::uint64_t, std::size_t>;
+  [[nodiscard]] Rank RankOf(std::size_t index) const REQUIRES(mutex_);
+  /// As of a Taker.
+  [[nodiscard]] std::optional<SteadyTime> MayTake(std::size_t index, Priority priority,
+                                                  SteadyTime since) const EXCLUDES(mutex_);
   void NoteAway(std::size_t index, bool served) REQUIRES(mutex_);
   void Combine() REQUIRES(mutex_);
   [[nodiscard]] std::string WhyNone() const REQUIRES(mutex_);

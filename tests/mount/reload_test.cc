@@ -64,6 +64,25 @@ TEST_F(ReloadTest, WhatHasChangedIsInForceUnderARunningCopy) {
   EXPECT_EQ(mount_->Unmount(), 0);
 }
 
+TEST_F(ReloadTest, LinksAreOthersAfterwardsAndWhatTheyHaveCarriedStaysKnown) {
+  EXPECT_EQ(mount_->Status()["links"], nlohmann::json::array());
+  Configure("settle = 0.1\nlink = [\"a=lo\"]\n");
+  ASSERT_EQ(Reload().code, 0);
+  WriteFile(*mount_ / "file", RandomBytes(kMiB));
+  EXPECT_EQ(mount_->WaitUploaded(), 0);
+  auto const before = mount_->Status()["links"].at(0);
+  EXPECT_GE(before.value("today", std::uint64_t{0}), kMiB);
+
+  Configure("link = [\"a=lo,budget=512KiB/day\", \"b=lo,cost=2\"]\n");
+  ASSERT_EQ(Reload().code, 0);
+  auto const links = mount_->Status()["links"];
+  ASSERT_EQ(links.size(), 2U);
+  EXPECT_EQ(links[0]["today"], before["today"]);
+  EXPECT_EQ(links[0]["state"], "spent");
+  EXPECT_EQ(links[1]["cost"], 2);
+  EXPECT_EQ(mount_->Unmount(), 0);
+}
+
 TEST_F(ReloadTest, ABrokenFileChangesNothingAndSaysWhere) {
   Configure("settle = 1\nretention = \"soon\"\n");
   ExpectRefusal("rig.toml:2");
