@@ -55,9 +55,11 @@ struct Work {
   }
   /// What the inode has for its upload.
   [[nodiscard]] Uuid const& FilesUpload() const { return IsPart() ? whole->id : upload->id; }
-  /// Bytes of the upload from `offset` on.
+  /// Bytes of the file that are left when the upload is at `offset`: a part of a large file waits
+  /// for small ones as that does.
   [[nodiscard]] std::uint64_t LeftFrom(std::uint64_t offset) const {
-    return size() > offset ? size() - offset : 0;
+    auto const at = IsPart() ? whole->offset : offset;
+    return inode.size > at ? inode.size - at : 0;
   }
 };
 

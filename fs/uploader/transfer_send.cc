@@ -17,6 +17,8 @@ constexpr FileTime kSecond = 1'000'000'000;
 constexpr std::uint64_t kCountedAtOnce = std::uint64_t{4} << 20;
 /// A body through one of several links is not made to take longer.
 constexpr std::chrono::duration<std::uint64_t> kLongestOnLink{5};
+/// Parts of one file may have all connections, so that others have to get in between.
+constexpr std::uint64_t kLongestOfPart = std::uint64_t{32} << 20;
 /// An upload is refreshed so long before it expires, or a tenth of its life, if that is less.
 constexpr FileTime kRefreshMargin = 300 * kSecond;
 /// Then it is awaited, and what is wrong with the disk is said.
@@ -77,7 +79,9 @@ Range Transfer::NextOfFinished(Work const& work, std::uint64_t offset) const {
   auto length = profile.NextChunk(offset);
   bool const has_checksum = shared_.options.checksums && profile.Checksum();
   if (!has_checksum) {
-    auto const most = std::min(work.size(), offset + profile.NextLongChunk(offset));
+    auto longest = profile.NextLongChunk(offset);
+    if (work.IsPart()) longest = std::min(longest, kLongestOfPart);
+    auto const most = std::min(work.size(), offset + longest);
     auto const known = KnownFrom(*work.version, work.begin() + offset, work.begin() + most);
     bool const is_rest = known == work.size() - offset;
     auto const multiple = profile.rules().multiple;

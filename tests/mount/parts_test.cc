@@ -103,6 +103,22 @@ TEST_F(PartsTest, PartsGoBesideEachOther) {
   EXPECT_EQ(fixture().Stats().overlapping_patches, 0);
 }
 
+TEST_F(PartsTest, ASmallFileDoesNotWaitForTheEndOfALargeOne) {
+  fixture().SetRate(20'000'000);
+  MountedTusfs mount(server_->Url(), InParts());
+  ASSERT_EQ(mount.Mount(), "");
+  auto const large = Source("large", 80 * kMiB);
+  auto const small = Source("small", 1000);
+  Copy(large, mount / "large");
+  WaitForBytes(8 * kMiB);
+  Copy(small, mount / "small");
+  EXPECT_TRUE(WaitFor([&] { return mount.State("small") == "uploaded"; }));
+  EXPECT_EQ(server_->Published("large"), 0);
+  fixture().SetRate(0);
+  EXPECT_EQ(mount.WaitUploaded(), 0);
+  ExpectArrived("large", large);
+}
+
 TEST_F(PartsTest, AFileGoesUpWhileItIsWrittenAndIsCalledAsItIsAtItsEnd) {
   MountedTusfs mount(server_->Url(), InParts());
   ASSERT_EQ(mount.Mount(), "");
