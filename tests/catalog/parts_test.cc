@@ -40,7 +40,7 @@ TEST(PartGrid, AFilesPartsEndWithIt) {
 
 TEST(PartGrid, NoFileIsTooLarge) {
   for (auto const size : {10 * kSize, kTiB, 8 * kTiB}) {
-    for (std::size_t const most : {1, 2, 24, 96}) {
+    for (std::size_t const most : {1U, 2U, 24U, 96U}) {
       auto const layout = LayOut(kSize, most, size);
       EXPECT_LE(layout.size(), most);
       EXPECT_EQ(layout.back().end, size);

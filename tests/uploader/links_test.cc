@@ -140,7 +140,7 @@ TEST_F(LinksTest, EachLinkGetsSomethingToCarry) {
 
 TEST_F(LinksTest, TheFasterLinkIsPreferredWhereNeitherCarriesAnything) {
   Make({{.name = "slow", .interface = "eth0"}, {.name = "fast", .interface = "eth1"}});
-  for (std::size_t link : {0, 1}) {
+  for (std::size_t link : {0U, 1U}) {
     links_->at(link).Took();
     links_->at(link).Sent(link == 0 ? kMiB : 10 * kMiB);
     links_->at(link).Gave();
@@ -274,7 +274,7 @@ TEST_F(LinksTest, AJobStaysWithTheDearerLinkThatHasBegunIt) {
 TEST_F(LinksTest, WhatALinkWasCarryingIsDueAtOnceWhenItGoesDown) {
   Make({{.name = "a", .interface = "eth0"}, {.name = "b", .interface = "eth1"}});
   Queue queue(clock_);
-  for (InodeId inode : {1, 2}) {
+  for (InodeId inode : {1U, 2U}) {
     queue.Schedule({.inode = inode, .upload = {}}, clock_.Steady(), 0);
   }
   auto const on_a = queue.Take({}, clock_.Steady(), &links_->at(0));
