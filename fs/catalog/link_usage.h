@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "base/clock.h"
@@ -18,8 +19,10 @@ struct LinkUsage {
   std::uint64_t month = 0;  ///< bytes, in the month of `day`
   std::uint64_t total = 0;  ///< bytes, since the state directory was made
 
-  /// Forgets what is of another day, or of another month, than `on_day`. A clock that was not set
-  /// yet, as after the start of a machine without one, tells no day.
+  std::map<std::int32_t, std::uint64_t> others{};  ///< bytes of other days, kMostDays at most
+
+  /// From now on what is counted is of `on_day`. A clock that was not set yet, as after the start
+  /// of a machine without one, tells no day; one that was set back finds what was counted then.
   void TurnTo(std::int32_t on_day);
 
   bool operator==(LinkUsage const&) const = default;

@@ -155,14 +155,11 @@ Result<void> ForgetPartRow(Transaction& transaction, Upload const& part) {
 }
 
 Result<std::uint64_t> ConfirmedInParts(View const& view, Uuid const& whole) {
+  auto const parts = ListParts(view, whole);
+  if (!parts) return Failure(parts.error());
   std::uint64_t confirmed = 0;
-  while (true) {
-    auto const part = FindPart(view, whole, confirmed);
-    if (!part) return Failure(part.error());
-    if (!*part) return confirmed;
-    confirmed += (*part)->offset;
-    if ((*part)->offset == 0 || (*part)->offset != (*part)->length) return confirmed;
-  }
+  for (auto const& part : *parts) confirmed += part.offset;
+  return confirmed;
 }
 
 Result<std::optional<Uuid>> TakeAwayPart(Transaction& transaction, Upload& whole, Upload part) {

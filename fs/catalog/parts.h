@@ -47,7 +47,7 @@ void PutPart(Transaction& transaction, Upload const& part);
 /// Its row goes, where that is still its own.
 [[nodiscard]] Result<void> ForgetPartRow(Transaction& transaction, Upload const& part);
 
-/// Bytes from 0 on that the server has confirmed, without a gap.
+/// Bytes that the server has confirmed, of all its parts.
 [[nodiscard]] Result<std::uint64_t> ConfirmedInParts(View const& view, Uuid const& whole);
 
 /// Where those begin that were taken away because their bytes were changed.

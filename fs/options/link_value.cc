@@ -56,12 +56,13 @@ Result<void> CheckInterface(std::string const& name) {
                             "' is an address: name the interface that has it, as "
                             "'ip -brief address' shows it");
   }
-  bool const is_plain = std::ranges::none_of(
-      name, [](char c) { return c == '/' || c == ':' || static_cast<unsigned char>(c) <= ' '; });
+  bool const is_plain = std::ranges::none_of(name, [](char c) {
+    return c == '/' || c == ':' || c == '@' || static_cast<unsigned char>(c) <= ' ';
+  });
   if (!name.empty() && name.size() < IFNAMSIZ && is_plain) return {};
   return Fail(EINVAL, "'" + Printable(name) +
                           "' is no name of an interface: it takes one that "
-                          "'ip -brief link' shows, of up to " +
+                          "'ip -brief link' shows (what it shows before an @), of up to " +
                           std::to_string(IFNAMSIZ - 1) + " characters");
 }
 
@@ -138,8 +139,13 @@ Result<void> Links::Set(std::vector<LinkOptions>& member, std::string const& tex
     return Fail(EINVAL, "there are more than " + std::to_string(kMostLinks) + " links");
   }
   for (auto const& other : member) {
-    if (other.name != link->name) continue;
-    return Fail(EINVAL, "two links have the name '" + link->name + "': give one another name");
+    if (other.name == link->name) {
+      return Fail(EINVAL, "two links have the name '" + link->name + "': give one another name");
+    }
+    if (other.interface == link->interface) {
+      return Fail(EINVAL, "'" + other.name + "' and '" + link->name + "' are one interface, " +
+                              link->interface + ": give it one link");
+    }
   }
   member.push_back(*std::move(link));
   return {};

@@ -42,6 +42,14 @@ constexpr std::chrono::seconds kLedgerPatience{8};
 // A service manager has the mount's descriptors too.
 bool IsService() { return std::getenv("INVOCATION_ID") != nullptr; }
 
+std::string InterfacesOf(Options const& options) {
+  auto interfaces = options.interface;
+  for (auto const& link : options.links) {
+    interfaces += (interfaces.empty() ? "" : ", ") + link.name + " (" + link.interface + ")";
+  }
+  return interfaces;
+}
+
 }  // namespace
 
 Daemon::Daemon(Options const& options, std::string url, KeeperLine line, Logger logger)
@@ -340,7 +348,7 @@ Result<void> Daemon::StartPage() {
        .token = page_link_.token,
        .facts = {.mount = entry_.mount,
                  .url = entry_.url,
-                 .interface = options_.interface,
+                 .interface = InterfacesOf(options_),
                  .version = kVersion,
                  .has_actions = options_.page_actions},
        .is_open = page_link_.is_open},

@@ -42,7 +42,7 @@ void Endpoint::Probed(tus::Result<tus::ServerInfo> const& answer) {
   probing_ = false;
   if (!answer) {
     if (answer.error().code == tus::ErrorCode::kCancelled) return;
-    try_next_ = tus::SaysNothing(answer.error());
+    try_next_ = tus::SaysNothing(answer.error()) && (!options_.may_try || options_.may_try());
     Close(answer.error());
     if (try_next_) next_probe_ = clock_.Steady();
     return;
@@ -54,6 +54,12 @@ void Endpoint::Probed(tus::Result<tus::ServerInfo> const& answer) {
 void Endpoint::Tried() {
   MutexLock lock(mutex_);
   probing_ = trying_ = false;
+}
+
+void Endpoint::AskAnew() {
+  MutexLock lock(mutex_);
+  failures_ = 0;
+  next_probe_ = clock_.Steady();
 }
 
 void Endpoint::Announce() {

@@ -40,6 +40,9 @@ struct EndpointOptions {
   tus::RetryPolicy retry{};
   /// The state is another one; called with the endpoint's lock held: it notes that and returns.
   std::function<void(EndpointState const&)> on_change{};
+  /// Whether an upload may find out what is there, where OPTIONS does not say; called likewise.
+  /// Empty: always.
+  std::function<bool()> may_try{};
 };
 
 class Endpoint {
@@ -59,6 +62,8 @@ class Endpoint {
   [[nodiscard]] Admission Enter() EXCLUDES(mutex_);
   void Probed(tus::Result<tus::ServerInfo> const& answer) EXCLUDES(mutex_);
   void Tried() EXCLUDES(mutex_);
+  /// The way there is another one: it is asked at once.
+  void AskAnew() EXCLUDES(mutex_);
 
   /// The server did what it was asked to.
   void Succeeded() EXCLUDES(mutex_);

@@ -232,13 +232,8 @@ Result<bool> Ledger::NotePart(Transaction& transaction, Upload const& part,
   bool const says =
       !is_refused && !is_refused_itself && (!part.error.empty() || its.error == error_before);
   if (says) its.error = part.error;
-  bool const is_at_the_end = part.begin <= its.offset;
-  if (is_at_the_end) {
-    if (auto put = PutWhole(transaction, its); !put) return Failure(put.error());
-  } else if (says) {
-    PutUpload(transaction, its);
-  }
-  return true;
+  auto const put = PutWhole(transaction, its);
+  return put ? Result<bool>(true) : Failure(put.error());
 }
 
 // ---- refused

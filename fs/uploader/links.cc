@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/byte_ranges.h"
 #include "base/message_ids.h"
 
 namespace tusfs {
@@ -111,6 +112,11 @@ std::optional<std::uint64_t> Links::Left(std::size_t index) const {
   return budget->bytes - std::min(used, budget->bytes);
 }
 
+bool Links::IsTaken(std::size_t index) const {
+  auto const held = entries_[index].held;
+  return held > 0 && held >= WithoutHeaders(Left(index).value_or(kNoEnd));
+}
+
 bool Links::Usable(std::size_t index) const {
   return entries_[index].why_down.empty() && Left(index).value_or(1) > 0;
 }
@@ -167,14 +173,14 @@ std::optional<SteadyTime> Links::MayTake(std::size_t index, Priority priority,
                                          SteadyTime since) const {
   MutexLock lock(mutex_);
   bool const may_serve = Serves(index) || entries_[index].trying;
-  if (!Usable(index) || !may_serve) return std::nullopt;
+  if (!Usable(index) || IsTaken(index) || !may_serve) return std::nullopt;
   auto const now = clock_.Steady();
   auto const from = OpenFrom(index, priority, since);
   if (from > now) return from;
   for (std::size_t other = 0; other < entries_.size(); ++other) {
     bool const is_free =
         other != index && Serves(other) && entries_[other].running < options_.transfers;
-    if (!is_free || OpenFrom(other, priority, since) > now) continue;
+    if (!is_free || IsTaken(other) || OpenFrom(other, priority, since) > now) continue;
     if (RankOf(other) < RankOf(index)) return std::nullopt;
   }
   return from;
@@ -183,6 +189,16 @@ std::optional<SteadyTime> Links::MayTake(std::size_t index, Priority priority,
 std::optional<SteadyTime> ServerLink::MayTake(Priority priority, SteadyTime since) const {
   return links_.MayTake(index_, priority, since);
 }
+
+bool Links::HasOthers(std::size_t index) const {
+  MutexLock lock(mutex_);
+  for (std::size_t other = 0; other < entries_.size(); ++other) {
+    if (other != index && Serves(other)) return true;
+  }
+  return false;
+}
+
+bool ServerLink::HasOthers() const { return links_.HasOthers(index_); }
 
 bool ServerLink::TakesAll() const {
   MutexLock lock(links_.mutex_);
@@ -308,11 +324,18 @@ void Links::Combine() {
   }
 }
 
+std::string Links::WhySpent(std::size_t index) const {
+  auto const& budget = options_.links[index].budget;
+  if (!budget || Left(index).value_or(1) > 0) return "";
+  return std::string("its budget for this ") + NameOf(budget->per) + " is spent";
+}
+
 std::string Links::WhyNone() const {
   std::string why;
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     auto const& entry = entries_[i];
-    auto const& own = entry.why_down.empty() ? entry.server.error : entry.why_down;
+    auto own = entry.why_down.empty() ? WhySpent(i) : entry.why_down;
+    if (own.empty()) own = entry.server.error;
     if (own.empty()) continue;
     why += (why.empty() ? "" : "; ") + ("through " + options_.links[i].name) + ": " + own;
   }
@@ -335,11 +358,8 @@ Endpoint::State Links::AwaitAnswer(SteadyTime deadline) const {
 
 std::string Links::WhyNot(std::size_t index) const {
   auto const& entry = entries_[index];
-  auto const& link = options_.links[index];
   if (!entry.why_down.empty()) return entry.why_down;
-  if (Left(index).value_or(1) == 0) {
-    return std::string("its budget for this ") + NameOf(link.budget->per) + " is spent";
-  }
+  if (auto spent = WhySpent(index); !spent.empty()) return spent;
   if (!entry.server.answered) return "the server has not answered through it yet";
   if (!entry.server.reachable) return entry.server.error;
   bool const waits = OpenFrom(index, Priority::kNormal, clock_.Steady()) > clock_.Steady();

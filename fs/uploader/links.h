@@ -111,6 +111,8 @@ class Links {
   [[nodiscard]] LinkUsage UsageNow(std::size_t index) const REQUIRES(mutex_);
   /// Bytes; nothing where it has no budget.
   [[nodiscard]] std::optional<std::uint64_t> Left(std::size_t index) const REQUIRES(mutex_);
+  /// Whether the bodies that are on their way have all that is left of its budget.
+  [[nodiscard]] bool IsTaken(std::size_t index) const REQUIRES(mutex_);
   [[nodiscard]] bool Usable(std::size_t index) const REQUIRES(mutex_);
   /// Whether something can be sent through it now, as far as is known.
   [[nodiscard]] bool Serves(std::size_t index) const REQUIRES(mutex_);
@@ -126,8 +128,10 @@ class Links {
   /// As of a Taker.
   [[nodiscard]] std::optional<SteadyTime> MayTake(std::size_t index, Priority priority,
                                                   SteadyTime since) const EXCLUDES(mutex_);
+  [[nodiscard]] bool HasOthers(std::size_t index) const EXCLUDES(mutex_);
   void NoteAway(std::size_t index, bool served) REQUIRES(mutex_);
   void Combine() REQUIRES(mutex_);
+  [[nodiscard]] std::string WhySpent(std::size_t index) const REQUIRES(mutex_);
   [[nodiscard]] std::string WhyNone() const REQUIRES(mutex_);
   void SayWhereSpent(std::size_t index) REQUIRES(mutex_);
   [[nodiscard]] std::string WhyNot(std::size_t index) const REQUIRES(mutex_);
@@ -157,6 +161,9 @@ class ServerLink final : public Taker {
   [[nodiscard]] bool TakesAll() const override;
   void Took() override;
   void Gave() override;
+
+  /// Whether the server is reached through another link now: what is wrong is this link's.
+  [[nodiscard]] bool HasOthers() const;
 
   /// A job is about to find out what the server is, which nobody knows through this link yet.
   void SetTrying(bool trying);

@@ -49,6 +49,21 @@ void Queue::Schedule(JobKey const& key, SteadyTime when, std::uint64_t bytes_lef
   Enlist(key, job, when, bytes_left);
 }
 
+void Queue::HasWaited(JobKey const& key, SteadyTime since) {
+  MutexLock lock(mutex_);
+  auto const found = jobs_.find(key);
+  if (found == jobs_.end()) return;
+  auto& job = found->second;
+  job.since = std::min(job.since.value_or(since), since);
+  open_to_me_.NotifyAll();
+}
+
+std::optional<SteadyTime> Queue::DueSince(JobKey const& key) const {
+  MutexLock lock(mutex_);
+  auto const found = jobs_.find(key);
+  return found == jobs_.end() ? std::nullopt : found->second.since;
+}
+
 std::optional<Queue::Running> Queue::Take(std::stop_token stop, SteadyTime deadline, Taker* taker) {
   MutexLock lock(mutex_);
   while (!stop.stop_requested()) {

@@ -67,6 +67,7 @@ struct JobMemory {
   /// How long to wait, and when that has been long enough.
   struct Trouble {
     int failures = 0;                         ///< in a row
+    int links_left = 0;                       ///< in a row: see Transfer::MayLeaveLink
     std::optional<SteadyTime> stalled_since;  ///< of the first since the server took more
     std::optional<SteadyTime> refused_until;  ///< after a refusal: when to try again
     std::string warning;                      ///< for a person, while it goes on
@@ -146,6 +147,11 @@ class Queue {
     JobMemory memory;
     std::stop_token stop;
   };
+  /// For a Taker: the job, which is due, has been so since `since`, as far as that is before.
+  void HasWaited(JobKey const& key, SteadyTime since) EXCLUDES(mutex_);
+  /// Since when it is; nothing where it is not known.
+  [[nodiscard]] std::optional<SteadyTime> DueSince(JobKey const& key) const EXCLUDES(mutex_);
+
   /// Waits until a job is due that `taker` may take, then hands it to the caller; nothing at
   /// `deadline` or on `stop`. Without a taker all are open.
   [[nodiscard]] std::optional<Running> Take(std::stop_token stop, SteadyTime deadline,

@@ -270,6 +270,12 @@ class Transfer {
   /// It fails, and is gone on with after the pause.
   Outcome FailFor(Work const& work, std::string const& why, std::chrono::milliseconds pause,
                   JobMemory& memory);
+  /// Whether `error` is no tus server's, as of a portal or a firewall, and another link reaches
+  /// the server: then this link is wrong, and not the file. Not again and again: it may be what is
+  /// asked for that both links' firewalls answer.
+  [[nodiscard]] bool MayLeaveLink(tus::Error const& error, JobMemory const& memory) const;
+  /// The link is out of use; the job is due at once, for another one.
+  Outcome LeaveLink(tus::Error const& error, JobMemory& memory);
   /// A request that failed: backoff for this upload, or an outage of the endpoint.
   Outcome BackOff(tus::Error const& error, JobMemory& memory, bool elsewhere = false);
   [[nodiscard]] bool IsElsewhere(Upload const& upload) const;

@@ -175,6 +175,7 @@ Transfer::Outcome Transfer::Renew(Work const& work, JobMemory& memory) {
 
 Transfer::Outcome Transfer::CreateFailed(Work const& work, tus::Error const& error,
                                          JobMemory& memory) {
+  if (MayLeaveLink(error, memory)) return LeaveLink(error, memory);
   bool const stays_taken = tus::IsTaken(error) && StaysTaken(memory);
   bool const refused = tus::IsRefusedCreation(error) || stays_taken;
   if (!work.finished() && refused) {

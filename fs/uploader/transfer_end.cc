@@ -2,6 +2,7 @@
 #include <tusclient/origin.h>
 
 #include "base/text.h"
+#include "uploader/links.h"
 #include "uploader/transfer.h"
 
 namespace tusfs {
@@ -152,6 +153,19 @@ Transfer::Outcome Transfer::BackOff(tus::Error const& error, JobMemory& memory, 
   ++memory.trouble.failures;
   return {.next = shared_.clock.Steady() +
                   shared_.options.retry.Delay(memory.trouble.failures, error, shared_.random)};
+}
+
+bool Transfer::MayLeaveLink(tus::Error const& error, JobMemory const& memory) const {
+  constexpr int kMost = 3;
+  return error.is_others && shared_.link != nullptr && memory.trouble.links_left < kMost &&
+         shared_.link->HasOthers();
+}
+
+Transfer::Outcome Transfer::LeaveLink(tus::Error const& error, JobMemory& memory) {
+  ++memory.trouble.links_left;
+  memory.recheck = true;
+  shared_.endpoint.Failed(error);
+  return Now();
 }
 
 Transfer::Outcome Transfer::NoteAndBackOff(Work const& work, tus::Error const& error,

@@ -17,6 +17,7 @@ using Pause = tus::Judgement::Pause;
 Transfer::Outcome Transfer::Ask(Work const& work, JobMemory& memory, std::stop_token stop) {
   auto const asked = shared_.clock.Steady();
   auto const status = client_.Head(work.upload->url, stop, HeadersOf(*work.upload));
+  if (!status && MayLeaveLink(status.error(), memory)) return LeaveLink(status.error(), memory);
   auto facts = FactsOf(work, memory, shared_.clock.Wall());
   bool const is_whole_part = work.IsPart() && status && status->Complete() &&
                              status->offset == work.size() && facts.announced == work.size();
@@ -110,7 +111,7 @@ Transfer::Outcome Transfer::CarryOut(Work const& work, tus::Judgement const& jud
                                      tus::Error const* error, std::uint64_t bytes_left,
                                      JobMemory& memory) {
   if (judgement.progressed) {
-    memory.trouble.failures = 0;
+    memory.trouble.failures = memory.trouble.links_left = 0;
     memory.trouble.stalled_since.reset();
   }
   switch (judgement.next) {

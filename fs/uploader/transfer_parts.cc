@@ -273,6 +273,7 @@ Transfer::Outcome Transfer::AskForParts(Work const& work, std::vector<Upload> co
   for (auto const& part : parts) {
     if (!IsMade(part) || !IsSent(part)) continue;
     auto const status = client_.Head(part.url, stop);
+    if (!status && MayLeaveLink(status.error(), memory)) return LeaveLink(status.error(), memory);
     if (!status && !tus::IsMiss(status.error()))
       return NoteAndBackOff(work, status.error(), memory);
     if (!status) {
@@ -376,6 +377,7 @@ Transfer::Outcome Transfer::NotJoined(Work const& work, tus::Judgement const& ju
     return Now();
   }
   if (judgement.next == Next::kSend) {
+    if (MayLeaveLink(error, memory)) return LeaveLink(error, memory);
     if (!tus::IsDenial(error)) return NoteAndBackOff(work, error, memory);
     shared_.endpoint.Doubted(error);
     return RefuseForNow(work, error, memory);

@@ -154,6 +154,8 @@ Transfer::Outcome Transfer::SendAndJudge(Work const& work, Range const& range, J
   auto const asked = shared_.clock.Steady();
   auto const answer = SendRange(work, sent, memory, std::move(stop));
   auto const elapsed = shared_.clock.Steady() - asked;
+  // What was announced stays on record: the server is asked through another link.
+  if (!answer && MayLeaveLink(answer.error(), memory)) return LeaveLink(answer.error(), memory);
   auto const judgement = tus::JudgePatch(facts, sent, answer, elapsed);
   Remember(facts, memory);
   if (!answer) return PatchFailed(work, sent, facts, judgement, answer.error(), memory);

@@ -89,7 +89,11 @@ std::unique_ptr<Uploader::Lane> Uploader::MakeLane(std::size_t index) {
                            .chunks = options_.chunks,
                            .defer_length = options_.defer_length,
                            .retry = options_.transfer.retry};
-  if (links_) endpoint.link = links_->options(index).name;
+  if (links_) {
+    endpoint.link = links_->options(index).name;
+    // A server that tells what it is through another link is not what hides behind this one.
+    endpoint.may_try = [this, index] { return !links_->at(index).HasOthers(); };
+  }
   endpoint.on_change = [this, index](Endpoint::State const& state) {
     if (links_) links_->SetServer(index, state);
     if (options_.on_server_change) options_.on_server_change();
@@ -116,7 +120,17 @@ Result<void> Uploader::Load() {
   auto const ownerless = store_.Read([](View const& view) { return ListOwnerless(view); });
   if (!ownerless) return Failure(ownerless.error());
   for (auto const& upload : *ownerless) Terminate(upload);
-  return VisitWork(store_, {}, [this](InodeId inode) { Nudge(inode); });
+  return VisitWork(store_, {}, [this](InodeId inode) {
+    Nudge(inode);
+    if (links_) CountWait(inode);
+  });
+}
+
+void Uploader::CountWait(InodeId id) {
+  auto const inode = store_.Read([&](View const& view) { return GetInode(view, id); });
+  if (!inode) return;  // it has gone, or is found damaged when it is to be sent
+  auto const waited = std::max<FileTime>(clock_.Wall() - inode->changed, 0);
+  queue_.HasWaited({.inode = id, .upload = {}}, clock_.Steady() - std::chrono::nanoseconds(waited));
 }
 
 Result<void> Uploader::Start() {
@@ -148,6 +162,7 @@ void Uploader::LookAtInterfaces() {
   for (std::size_t i = 0; i < links_->size(); ++i) {
     auto const change = links_->SetInterface(i, WhyInterfaceDown(links_->options(i).interface));
     has_changed = has_changed || change != Links::Change::kNone;
+    if (change == Links::Change::kOther) lanes_[i]->endpoint.AskAnew();
     if (change != Links::Change::kWentDown) continue;
     // What it was carrying is due at once, for the others. But of what joins parts the answer may
     // come yet, and nothing else tells whether the file is published.

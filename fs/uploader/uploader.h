@@ -136,6 +136,8 @@ class Uploader {
   /// What a person has said of it, or a rule of its path.
   [[nodiscard]] Priority PriorityOf(View const& view, Inode const& inode) const;
   [[nodiscard]] Priority PriorityOf(InodeId id) const;
+  /// What a file has waited before this process began: since it was changed last.
+  void CountWait(InodeId id);
   /// Whether a job need not be given back between two of its steps.
   [[nodiscard]] bool MayGoOn(Queue::Running const& job) const {
     return !job.stop.stop_requested() && !queue_.IsPaused();

@@ -16,6 +16,8 @@ JobKey KeyOf(Uuid const& part) { return {.inode = 0, .upload = part}; }
 
 void Uploader::SchedulePart(InodeId inode, Uuid const& part) {
   queue_.Schedule(KeyOf(part), clock_.Steady(), 0);
+  auto const since = queue_.DueSince({.inode = inode, .upload = {}});
+  if (since) queue_.HasWaited(KeyOf(part), *since);
   bool const may_differ = priorities_.HasAny() || rules_.by_path.SaysPriorities();
   if (may_differ) queue_.Prefer(KeyOf(part), PriorityOf(inode));
 }

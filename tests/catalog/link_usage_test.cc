@@ -10,7 +10,8 @@
 namespace tusfs {
 namespace {
 
-constexpr LinkUsage kSome{.day = 20261130, .today = 5, .month = 70, .total = 900};
+LinkUsage const kSome{
+    .day = 20261130, .today = 5, .month = 70, .total = 900, .others = {{20261102, 65}}};
 
 LinkUsage After(std::int32_t day) {
   auto usage = kSome;
@@ -23,11 +24,15 @@ TEST(LinkUsageTest, TheNextDayBeginsWithNothing) {
   auto usage = kSome;
   usage.day = 20261129;
   usage.TurnTo(20261130);
-  EXPECT_EQ(usage, (LinkUsage{.day = 20261130, .today = 0, .month = 70, .total = 900}));
+  EXPECT_EQ(usage.today, 0U);
+  EXPECT_EQ(usage.month, 70U);
+  EXPECT_EQ(usage.total, 900U);
 }
 
 TEST(LinkUsageTest, TheNextMonthBeginsWithNothingAndTheTotalStays) {
-  EXPECT_EQ(After(20261201), (LinkUsage{.day = 20261201, .today = 0, .month = 0, .total = 900}));
+  EXPECT_EQ(After(20261201).today, 0U);
+  EXPECT_EQ(After(20261201).month, 0U);
+  EXPECT_EQ(After(20261201).total, 900U);
   EXPECT_EQ(After(20271130).month, 0U) << "the same month of another year";
 }
 
@@ -36,7 +41,29 @@ TEST(LinkUsageTest, AClockThatIsNotSetYetForgetsNothing) { EXPECT_EQ(After(19700
 TEST(LinkUsageTest, AClockThatWasAheadIsNotWaitedFor) {
   LinkUsage usage{.day = 20360101, .today = 5, .month = 5, .total = 5};
   usage.TurnTo(20261130);
-  EXPECT_EQ(usage, (LinkUsage{.day = 20261130, .today = 0, .month = 0, .total = 5}));
+  EXPECT_EQ(usage.today, 0U);
+  EXPECT_EQ(usage.month, 0U);
+  EXPECT_EQ(usage.total, 5U);
+}
+
+TEST(LinkUsageTest, AClockThatGoesBackAndForthFindsWhatWasCounted) {
+  auto usage = After(20250101);  // as a machine wakes up that has no clock
+  usage.today = 7;
+  usage.TurnTo(20261130);
+  EXPECT_EQ(usage.today, 5U);
+  EXPECT_EQ(usage.month, 70U);
+  usage.TurnTo(20250101);
+  EXPECT_EQ(usage.today, 7U);
+}
+
+TEST(LinkUsageTest, DaysThatAreFarAwayAreForgotten) {
+  LinkUsage usage;
+  for (int year = 2021; year < 2221; ++year) {
+    usage.TurnTo(year * 10000 + 101);
+    usage.today = 1;
+  }
+  EXPECT_EQ(usage.others.size(), 100U);
+  EXPECT_FALSE(usage.others.contains(20210101));
 }
 
 TEST(LinkUsageTest, ADayIsOfLocalTime) {

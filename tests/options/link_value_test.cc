@@ -84,7 +84,8 @@ TEST(LinkValue, EachLinkHasANameOfItsOwn) {
   EXPECT_THAT(again.error().context, HasSubstr("two links have the name 'a'"));
   EXPECT_THAT(value::Links::Get(links), ElementsAre("a=wlan0", "b=wwan0,cost=2"));
   for (int i = 2; i < 16; ++i) {
-    ASSERT_TRUE(Ok(value::Links::Set(links, "n" + std::to_string(i) + "=eth0")));
+    ASSERT_TRUE(
+        Ok(value::Links::Set(links, "n" + std::to_string(i) + "=eth" + std::to_string(i + 1))));
   }
   EXPECT_FALSE(value::Links::Set(links, "more=eth0"));
 }

@@ -161,6 +161,7 @@ TEST_F(LinksTest, ASpentBudgetEndsWithTheMonth) {
   EXPECT_TRUE(Gets(kWifi));
   EXPECT_EQ(links_->at(kWifi).Hold(100 * kMiB), 10 * kMiB) << "a twentieth is for headers";
   EXPECT_EQ(links_->at(kWifi).Hold(1), 0U) << "what is held for one is not there for another";
+  EXPECT_FALSE(Gets(kWifi)) << "who gets nothing of it need not begin";
   links_->at(kWifi).LetGo(10 * kMiB);
   ASSERT_TRUE(Ok(Count(kWifi, 10 * kMiB)));
   EXPECT_FALSE(Gets(kWifi));

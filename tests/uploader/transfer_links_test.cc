@@ -10,13 +10,15 @@ namespace {
 class TransferLinksTest : public TransferRig {
  protected:
   /// A file of so many granules, finished, whose upload the server has made.
-  void Begin(std::uint64_t granules, std::uint64_t budget = 0) {
+  void Begin(std::uint64_t granules, std::uint64_t budget = 0,
+             std::vector<LinkOptions> others = {}) {
     LinkOptions options{.name = "lte", .interface = "wwan0"};
     if (budget > 0) options.budget = {.bytes = budget, .per = LinkOptions::Budget::Per::kDay};
+    others.insert(others.begin(), options);
     links_ = std::make_unique<Links>(
-        Links::Options{.links = {options}, .patience = {}, .transfers = 4, .url = kEndpoint},
-        clock_, logger_);
-    links_->SetInterface(0, "");
+        Links::Options{.links = others, .patience = {}, .transfers = 4, .url = kEndpoint}, clock_,
+        logger_);
+    for (std::size_t i = 0; i < others.size(); ++i) links_->SetInterface(i, "");
     shared_.link = &links_->at(0);
     Append(granules * kGranule);
     FinishFile();
@@ -31,6 +33,11 @@ class TransferLinksTest : public TransferRig {
       return OffsetIs(end * kGranule);
     });
     Steps(1);
+  }
+  void ReachThrough(std::size_t link) {
+    EndpointState state;
+    state.answered = state.reachable = true;
+    links_->SetServer(link, state);
   }
   [[nodiscard]] LinkUsage Usage() const { return links_->Report().front().usage; }
 
@@ -63,6 +70,25 @@ TEST_F(TransferLinksTest, ABodyEndsWithTheBudgetAndNoMoreThanOneGranuleBehindIt)
   SendsGranules(3, 4);
   EXPECT_FALSE(links_->IsUsable(0));
   EXPECT_LE(Usage().today, 3 * kGranule + kGranule / 2 + kGranule + kGranule / 20);
+}
+
+TEST_F(TransferLinksTest, WhatIsNoTusServersIsTheLinksFaultWhereAnotherOneReachesTheServer) {
+  Begin(2, 0, {{.name = "cable", .interface = "eth0"}});
+  ReachThrough(1);
+  Next("PATCH", kUrl, tus::HttpResponse{.status = 413, .headers = {}, .body = "<html>no"});
+  Steps(1);
+  EXPECT_NE(TheUpload()->phase, UploadPhase::kRefused);
+  EXPECT_FALSE(endpoint_.state().reachable);
+  EXPECT_TRUE(memory_.recheck) << "the server is asked before more is sent";
+}
+
+TEST_F(TransferLinksTest, ButNotForEver) {
+  Begin(2, 0, {{.name = "cable", .interface = "eth0"}});
+  ReachThrough(1);
+  memory_.trouble.links_left = 3;
+  Next("PATCH", kUrl, tus::HttpResponse{.status = 403, .headers = {}, .body = "<html>no"});
+  Steps(1);
+  EXPECT_NE(TheUpload()->error, "") << "as if there was one way only";
 }
 
 TEST_F(TransferLinksTest, WhatABodyHeldOfTheBudgetIsThereAgainWhenItBreaks) {

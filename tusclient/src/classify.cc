@@ -164,6 +164,7 @@ std::optional<Error> Classify(HttpResponse const& response, Question const& ques
 
   Error error;
   error.code = from_tus ? CodeOfTus(response, question) : CodeOfOther(response.status);
+  error.is_others = !from_tus;
   error.http_status = response.status;
   error.retry_after = RetryAfter(response);
   error.message =

@@ -39,6 +39,7 @@ struct Error {
   int http_status = 0;                                ///< 0 where there was no answer
   std::optional<std::chrono::seconds> retry_after{};  ///< of a Retry-After header, 0 to 1 day
   std::string message{};                              ///< one sentence for a person, may be empty
+  bool is_others = false;  ///< an answer came, and not from a tus server: a portal, a firewall
 };
 
 template <typename T>
