@@ -73,7 +73,7 @@ TEST_F(ReloadTest, LinksAreOthersAfterwardsAndWhatTheyHaveCarriedStaysKnown) {
   auto const before = mount_->Status()["links"].at(0);
   EXPECT_GE(before.value("today", std::uint64_t{0}), kMiB);
 
-  Configure("link = [\"a=lo,budget=512KiB/day\", \"b=lo,cost=2\"]\n");
+  Configure("link = [\"a=lo,budget=512KiB/day\", \"b=usb0,cost=2\"]\n");
   ASSERT_EQ(Reload().code, 0);
   auto const links = mount_->Status()["links"];
   ASSERT_EQ(links.size(), 2U);
