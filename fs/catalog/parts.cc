@@ -174,6 +174,31 @@ Result<std::optional<Uuid>> TakeAwayPart(Transaction& transaction, Upload& whole
   return std::optional(part.id);
 }
 
+Result<std::vector<Uuid>> TakeAwayParts(Transaction& transaction, Upload whole,
+                                        std::vector<Upload> const& parts, PartsChanged changed) {
+  std::vector<Uuid> ownerless;
+  for (auto const& listed : parts) {
+    auto const part = FindPart(transaction, whole.id, listed.begin);
+    if (!part) return Failure(part.error());
+    if (!*part || (*part)->id != listed.id) continue;
+    auto const away = TakeAwayPart(transaction, whole, **part);
+    if (!away) return Failure(away.error());
+    if (*away) ownerless.push_back(**away);
+    if (changed == PartsChanged::kYes) NoteChangedPart(transaction, **part);
+  }
+  if (auto put = PutWhole(transaction, whole); !put) return Failure(put.error());
+  return ownerless;
+}
+
+Result<void> PutWhole(Transaction& transaction, Upload& whole) {
+  auto const confirmed = ConfirmedInParts(transaction, whole.id);
+  if (!confirmed) return Failure(confirmed.error());
+  whole.offset = *confirmed;
+  whole.handed = std::max(whole.handed, whole.offset);  // its parts have counted it
+  PutUpload(transaction, whole);
+  return {};
+}
+
 Result<void> ForgetParts(Transaction& transaction, Uuid const& whole) {
   auto const parts = ListParts(transaction, whole);
   if (!parts) return Failure(parts.error());

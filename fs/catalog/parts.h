@@ -61,6 +61,16 @@ void NoteChangedPart(Transaction& transaction, Upload const& part);
 [[nodiscard]] Result<std::optional<Uuid>> TakeAwayPart(Transaction& transaction, Upload& whole,
                                                        Upload part);
 
+enum class PartsChanged : bool { kNo, kYes };
+/// The same for several, as far as they are its own, and writes the whole. kYes: their bytes were
+/// changed (NoteChangedPart). Returns those that have to be terminated.
+[[nodiscard]] Result<std::vector<Uuid>> TakeAwayParts(Transaction& transaction, Upload whole,
+                                                      std::vector<Upload> const& parts,
+                                                      PartsChanged changed);
+
+/// Writes the whole, with what the server has of its parts now.
+[[nodiscard]] Result<void> PutWhole(Transaction& transaction, Upload& whole);
+
 /// The records of the whole's parts go; what is on the server stays.
 [[nodiscard]] Result<void> ForgetParts(Transaction& transaction, Uuid const& whole);
 

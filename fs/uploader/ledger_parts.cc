@@ -39,15 +39,6 @@ Result<std::optional<Upload>> FindOpenPart(View const& view, Uuid const& id) {
   return is_sent ? *std::move(part) : std::optional<Upload>();
 }
 
-Result<void> PutWhole(Transaction& transaction, Upload& whole) {
-  auto const confirmed = ConfirmedInParts(transaction, whole.id);
-  if (!confirmed) return Failure(confirmed.error());
-  whole.offset = *confirmed;
-  whole.handed = std::max(whole.handed, whole.offset);  // its parts have counted it
-  PutUpload(transaction, whole);
-  return {};
-}
-
 }  // namespace
 
 // ---- looking
@@ -184,20 +175,10 @@ Result<bool> Ledger::AdoptPart(Work const& work, Upload const& candidate) {
 Result<std::vector<Uuid>> Ledger::TakeAwayParts(Work const& work,
                                                 std::vector<Upload> const& parts) {
   return store_.Update([&](Transaction& transaction) -> Result<std::vector<Uuid>> {
-    std::vector<Uuid> ownerless;
-    auto whole = FindOpenWhole(transaction, work);
+    auto const whole = FindOpenWhole(transaction, work);
     if (!whole) return Failure(whole.error());
-    if (!*whole) return ownerless;
-    for (auto const& listed : parts) {
-      auto const part = FindPart(transaction, (*whole)->id, listed.begin);
-      if (!part) return Failure(part.error());
-      if (!*part || (*part)->id != listed.id) continue;
-      auto const away = TakeAwayPart(transaction, **whole, **part);
-      if (!away) return Failure(away.error());
-      if (*away) ownerless.push_back(**away);
-    }
-    if (auto put = PutWhole(transaction, **whole); !put) return Failure(put.error());
-    return ownerless;
+    if (!*whole) return std::vector<Uuid>();
+    return tusfs::TakeAwayParts(transaction, **whole, parts, PartsChanged::kNo);
   });
 }
 

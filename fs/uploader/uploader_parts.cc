@@ -91,26 +91,12 @@ Result<void> Uploader::LetGoOfParts(InodeId inode, Version& version, ByteRange c
 Result<std::vector<Uuid>> Uploader::TakeAwayParts(InodeId inode, Version& version,
                                                   std::vector<Upload> const& parts) {
   auto taken = store_.Update([&](Transaction& transaction) -> Result<std::vector<Uuid>> {
-    std::vector<Uuid> ownerless;
     auto const record = GetInode(transaction, inode);
     if (!record) return Failure(record.error());
-    auto whole = FindUpload(transaction, record->upload);
+    auto const whole = FindUpload(transaction, record->upload);
     if (!whole) return Failure(whole.error());
-    if (record->version != version.id() || !*whole) return ownerless;
-    for (auto const& listed : parts) {
-      auto const part = FindPart(transaction, (*whole)->id, listed.begin);
-      if (!part) return Failure(part.error());
-      if (!*part) continue;
-      auto const away = TakeAwayPart(transaction, **whole, **part);
-      if (!away) return Failure(away.error());
-      if (*away) ownerless.push_back(**away);
-      NoteChangedPart(transaction, **part);
-    }
-    auto const confirmed = ConfirmedInParts(transaction, (*whole)->id);
-    if (!confirmed) return Failure(confirmed.error());
-    (*whole)->offset = *confirmed;
-    PutUpload(transaction, **whole);
-    return ownerless;
+    if (record->version != version.id() || !*whole) return std::vector<Uuid>();
+    return tusfs::TakeAwayParts(transaction, **whole, parts, PartsChanged::kYes);
   });
   // Nobody sends them meanwhile.
   for (auto const& part : parts) {

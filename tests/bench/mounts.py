@@ -1,14 +1,16 @@
 """A mount of tusfs, with its state on the disk that is measured."""
 
+import contextlib
 import json
 import os
 import pathlib
 import re
 import subprocess
 import time
+from collections.abc import Sequence
 
 from figures import Skip
-from processes import Failure, await_end, cpu_seconds, run
+from processes import Background, Failure, await_end, cpu_seconds, run
 from session import Session
 
 # Of rows whose goal is not about the quiet time after the last close.
@@ -27,6 +29,31 @@ def unmount(path: pathlib.Path) -> None:
             return
         time.sleep(0.1)
     run(*command, *(("-l",) if os.geteuid() == 0 else ("-z",)), path)
+
+
+class MountedProgram:
+    """Another filesystem than tusfs, mounted at `path` by a program that stays, within a with
+    block. `before`: what it needs, which ends after it."""
+
+    def __init__(self, path: pathlib.Path, command: Sequence, log: pathlib.Path, *before) -> None:
+        self.path = path
+        with contextlib.ExitStack() as stack:
+            for needed in before:
+                stack.enter_context(needed)
+            mounting = stack.enter_context(Background(command, log))
+            stack.callback(self._unmount)
+            mounting.await_ready(lambda: is_mounted(path), pathlib.Path(command[0]).name)
+            self._stack = stack.pop_all()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._stack.close()
+
+    def _unmount(self) -> None:
+        if is_mounted(self.path):
+            unmount(self.path)
 
 
 class Tusfs:

@@ -1,7 +1,6 @@
 """The row beside a filesystem that does nothing: libfuse's example passthrough_ll with direct I/O.
 What it costs more than the disk is what FUSE itself costs."""
 
-import contextlib
 import pathlib
 import resource
 import shlex
@@ -10,8 +9,8 @@ from collections.abc import Iterator
 
 from figures import Figure, Row, Skip
 from large_files import size_of
-from mounts import QUICK, Tusfs, is_mounted, unmount
-from processes import Background, require, run
+from mounts import QUICK, MountedProgram, Tusfs
+from processes import require, run
 from servers import AWAY
 from session import Session
 
@@ -19,35 +18,16 @@ EXAMPLES = pathlib.Path("/usr/share/doc/libfuse3-dev/examples")
 MOST = 2500  # files a round: the example keeps a descriptor of every one
 
 
-class Passthrough:
-    """Mounted within a with block, over a directory on the disk that is measured."""
-
-    def __init__(self, session: Session) -> None:
-        place = session.fresh("passthrough")
-        self.path, below = place / "mnt", place / "below"
-        for directory in (self.path, below):
-            directory.mkdir()
-        program = _build(place)
-        options = ("-f", "-o", f"source={below},cache=never")
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-        with contextlib.ExitStack() as stack:
-            mounting = stack.enter_context(
-                Background((program, *options, self.path), session.log("passthrough"))
-            )
-            stack.callback(self._unmount)
-            mounting.await_ready(lambda: is_mounted(self.path), "passthrough_ll")
-            self._stack = stack.pop_all()
-
-    def __enter__(self) -> "Passthrough":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._stack.close()
-
-    def _unmount(self) -> None:
-        if is_mounted(self.path):
-            unmount(self.path)
+def _mount(session: Session) -> MountedProgram:
+    """Over a directory on the disk that is measured."""
+    place = session.fresh("passthrough")
+    path, below = place / "mnt", place / "below"
+    for directory in (path, below):
+        directory.mkdir()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    command = (_build(place), "-f", "-o", f"source={below},cache=never", path)
+    return MountedProgram(path, command, session.log("passthrough"))
 
 
 def _build(place: pathlib.Path) -> pathlib.Path:
@@ -92,7 +72,7 @@ def _small(session: Session, ours: pathlib.Path, bare: pathlib.Path, count: int)
 
 
 def passthrough(session: Session) -> Iterator[Figure]:
-    with Passthrough(session) as bare, Tusfs(session, AWAY, *QUICK) as mount:
+    with _mount(session) as bare, Tusfs(session, AWAY, *QUICK) as mount:
         large = _large(session, mount.path, bare.path)
         count = min(session.sizes.copied_files, MOST)
         small = _small(session, mount.path, bare.path, count)

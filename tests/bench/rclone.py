@@ -7,25 +7,25 @@ from collections.abc import Iterator
 
 from figures import Figure, Goal, Row
 from large_files import size_of
-from mounts import QUICK, Tusfs, is_mounted, unmount
+from mounts import QUICK, MountedProgram, Tusfs
 from processes import Background, Failure, require, run
 from servers import STORING, Server, free_port
 from session import SMALL, Session
 
 
-class RcloneMount:
+class RcloneMount(MountedProgram):
     """Within a with block: a WebDAV server, and a mount of it that uploads as soon after the last
     close as tusfs does."""
 
     def __init__(self, session: Session) -> None:
         place = session.fresh("rclone")
-        self.path, self._served = place / "mnt", place / "served"
-        for directory in (self.path, self._served):
+        path, self._served = place / "mnt", place / "served"
+        for directory in (path, self._served):
             directory.mkdir()
         program, port = require("rclone"), free_port()
         common = ("--config", session.memory / "rclone.conf", "--cache-dir", place / "cache")
         serve = ("serve", "webdav", self._served, "--addr", f"127.0.0.1:{port}")
-        mount = ("mount", ":webdav:", self.path, "--webdav-url", f"http://127.0.0.1:{port}/")
+        mount = ("mount", ":webdav:", path, "--webdav-url", f"http://127.0.0.1:{port}/")
         caching = ("--vfs-cache-mode", "writes", "--vfs-write-back", f"{QUICK[1]}s")
         with contextlib.ExitStack() as stack:
             server = stack.enter_context(
@@ -34,22 +34,8 @@ class RcloneMount:
             server.await_ready(
                 lambda: "started on" in server.log.read_text().lower(), "rclone serve webdav"
             )
-            mounting = stack.enter_context(
-                Background((program, *mount, *caching, *common), session.log("rclone"))
-            )
-            stack.callback(self._unmount)
-            mounting.await_ready(lambda: is_mounted(self.path), "rclone mount")
-            self._stack = stack.pop_all()
-
-    def __enter__(self) -> "RcloneMount":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._stack.close()
-
-    def _unmount(self) -> None:
-        if is_mounted(self.path):
-            unmount(self.path)
+            command = (program, *mount, *caching, *common)
+            super().__init__(path, command, session.log("rclone"), stack.pop_all())
 
     def wait(self, name: str, files: int, size: int) -> None:
         """Returns when the server has all files beneath that name, which are so many bytes."""

@@ -96,6 +96,12 @@ class PageTest : public MountTest {
   std::unique_ptr<MountedTusfs> mount_;
 };
 
+TEST_F(PageTest, NamesTheLinks) {
+  EXPECT_EQ(mount_->Unmount(), 0);
+  Mount({"--link", "cable=lo", "--link", "lte=usb0,cost=5"});
+  EXPECT_THAT(Page(), HasSubstr("over cable (lo), lte (usb0)"));
+}
+
 TEST_F(PageTest, SaysWhetherItIsSafeToGo) {
   EXPECT_THAT(Page(), HasSubstr(kSafe));
   Interrupt("cut.mov");

@@ -78,6 +78,16 @@ class PartsTest : public MountTest {
   void WaitForBytes(std::uint64_t bytes) const {
     ASSERT_TRUE(WaitFor([&] { return Received() >= bytes; })) << Received();
   }
+  /// Mounts, and copies a file whose join the server holds up. Returns its source.
+  std::filesystem::path CopyToTheJoin(MountedTusfs& mount) {
+    fixture().AddFault(
+        {.method = "POST", .matches = IsJoin, .action = Fault::StallUntilReleased()});
+    EXPECT_EQ(mount.Mount(), "");
+    auto const source = Source("source", 14 * kMiB);
+    Copy(source, mount / "file");
+    EXPECT_TRUE(WaitFor([&] { return fixture().Stalled() == 1; }));
+    return source;
+  }
   static void ChangeAt(std::filesystem::path const& path, std::uint64_t offset,
                        std::string const& bytes) {
     int const fd = ::open(path.c_str(), O_WRONLY);
@@ -313,12 +323,8 @@ TEST_F(PartsTest, PartsAreDeletedWhenTheyAreJoinedWhereThatIsWanted) {
 // ---- the join
 
 TEST_F(PartsTest, ADaemonThatIsKilledOverTheJoinLeavesItToAPerson) {
-  fixture().AddFault({.method = "POST", .matches = IsJoin, .action = Fault::StallUntilReleased()});
   MountedTusfs mount(server_->Url(), InParts());
-  ASSERT_EQ(mount.Mount(), "");
-  auto const source = Source("source", 14 * kMiB);
-  Copy(source, mount / "file");
-  ASSERT_TRUE(WaitFor([&] { return fixture().Stalled() == 1; }));
+  auto const source = CopyToTheJoin(mount);
   ASSERT_NE(mount.KillDaemon(), 0);
   ASSERT_TRUE(WaitFor([&] { return mount.State("file") == "unconfirmed"; }));
   EXPECT_EQ(mount.WaitUploaded(), 1);
@@ -350,13 +356,9 @@ TEST_F(PartsTest, AnAnswerToAJoinThatIsLostEndsPartsForThisDaemon) {
 }
 
 TEST_F(PartsTest, AFileThatIsChangedWhileItIsJoinedIsNotHeldUpAndArrivesChanged) {
-  fixture().AddFault({.method = "POST", .matches = IsJoin, .action = Fault::StallUntilReleased()});
   MountedTusfs mount(server_->Url(), InParts());
-  ASSERT_EQ(mount.Mount(), "");
-  auto const source = Source("source", 14 * kMiB);
+  auto const source = CopyToTheJoin(mount);
   auto bytes = ReadFile(source);
-  Copy(source, mount / "file");
-  ASSERT_TRUE(WaitFor([&] { return fixture().Stalled() == 1; }));
   auto const begun = std::chrono::steady_clock::now();
   ChangeAt(mount / "file", 5 * kMiB, "changed");
   bytes.replace(5 * kMiB, 7, "changed");
@@ -369,12 +371,8 @@ TEST_F(PartsTest, AFileThatIsChangedWhileItIsJoinedIsNotHeldUpAndArrivesChanged)
 }
 
 TEST_F(PartsTest, AServerThatHasLostAPartGetsThatAgain) {
-  fixture().AddFault({.method = "POST", .matches = IsJoin, .action = Fault::StallUntilReleased()});
   MountedTusfs mount(server_->Url(), InParts());
-  ASSERT_EQ(mount.Mount(), "");
-  auto const source = Source("source", 14 * kMiB);
-  Copy(source, mount / "file");
-  ASSERT_TRUE(WaitFor([&] { return fixture().Stalled() == 1; }));
+  auto const source = CopyToTheJoin(mount);
   EXPECT_TRUE(fixture().Forget(fixture().Uploads().front().id));
   fixture().ReleaseStalled();
   EXPECT_EQ(mount.WaitUploaded(), 0) << mount.Log();

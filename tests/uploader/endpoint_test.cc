@@ -2,6 +2,7 @@
 #include "uploader/endpoint.h"
 
 #include <gmock/gmock.h>
+#include <tusclient/judge.h>
 
 #include <atomic>
 #include <thread>
@@ -93,6 +94,29 @@ TEST_F(EndpointTest, ItAsksMoreAndMoreSeldomUpToALimit) {
     endpoint_.Probed(tl::unexpected(Outage()));
   }
   EXPECT_GT(last, std::chrono::seconds(20));
+}
+
+TEST_F(EndpointTest, AnotherWayThereIsAskedAtOnce) {
+  Reach();
+  endpoint_.Failed(Outage());
+  ASSERT_EQ(endpoint_.Enter().gate, Gate::kWait);
+  endpoint_.AskAnew();
+  EXPECT_EQ(endpoint_.Enter().gate, Gate::kProbe);
+}
+
+TEST_F(EndpointTest, NoUploadFindsOutWhatIsThereWhereSomebodyKnowsBetter) {
+  tus::Error forbidden;
+  forbidden.code = tus::ErrorCode::kUnauthorized;
+  forbidden.http_status = 403;
+  ASSERT_TRUE(tus::SaysNothing(forbidden));
+  for (bool const may_try : {true, false}) {
+    Endpoint endpoint(
+        {.url = "http://tus/", .may_try = [=] { return may_try; }}, [] { return 0.5; }, clock_,
+        QuietLogger());
+    ASSERT_EQ(endpoint.Enter().gate, Gate::kProbe);
+    endpoint.Probed(tl::unexpected(forbidden));
+    EXPECT_EQ(endpoint.Enter().gate, may_try ? Gate::kTry : Gate::kWait);
+  }
 }
 
 TEST_F(EndpointTest, ThreadsThatFailTogetherSpeakOfOneOutage) {

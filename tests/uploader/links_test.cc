@@ -195,6 +195,21 @@ TEST_F(LinksTest, ABudgetOfADayEndsWithTheDayAndSurvivesARestart) {
   EXPECT_TRUE(Gets(kWifi));
 }
 
+TEST_F(LinksTest, WhoIsNotAskedForWantOfABudgetIsNotReachedForThatReason) {
+  auto options = WifiAndLte();
+  options[kWifi].budget = {.bytes = kMiB, .per = LinkOptions::Budget::Per::kDay};
+  options.resize(1);
+  Make(options);
+  ASSERT_TRUE(Ok(Count(kWifi, kMiB)));
+  links_ = std::make_unique<Links>(
+      Links::Options{.links = options, .patience = kPatience, .transfers = 2, .url = "u"}, clock_,
+      QuietLogger());  // as after a restart
+  ASSERT_TRUE(Ok(store_->Read([&](View const& view) { return links_->Load(view); })));
+  links_->SetInterface(kWifi, "");
+  EXPECT_FALSE(links_->Server().reachable);
+  EXPECT_EQ(links_->Server().error, "through wifi: its budget for this day is spent");
+}
+
 TEST_F(LinksTest, TheServerIsReachableWhereAnyLinkReachesIt) {
   Make(WifiAndLte());
   EXPECT_TRUE(links_->Server().reachable);
