@@ -51,6 +51,9 @@ constexpr Form kFormsOfExtended[] = {
 constexpr std::string_view kNamelessForms[] = {".goutputstream-", ".pureftpd-upload.",
                                                ".tusfs-import."};
 
+// Of six small letters, and what people call copies and settings: no suffix of mkstemp(3).
+constexpr std::string_view kWords[] = {"backup", "config", "sample"};
+
 // Bytes of the character at the front of `text`; 0 where it is no UTF-8, or a control character.
 std::size_t TextSize(std::string_view text) {
   auto const byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
@@ -93,11 +96,6 @@ bool IsName(std::string_view text) {
          text.find_first_of(std::string_view("/\0", 2)) == std::string_view::npos;
 }
 
-bool IsRandomSuffix(std::string_view text) {
-  // Six small letters are a word (.app.config) more often than chance.
-  return text.size() == kRsyncSuffix && All(text, std::isalnum) && !All(text, std::islower);
-}
-
 // rclone: NAME.a1b2c3d4.partial
 std::string_view WithoutRandom(std::string_view name) {
   auto const dot = name.rfind('.');
@@ -136,12 +134,20 @@ std::string WithoutFirefoxs(std::string_view name) {
   return std::string(name.substr(0, random)) + std::string(name.substr(extension));
 }
 
+// Of mkstemp(3). One suffix in 185 has small letters only: behind a name without an extension those
+// are a word (.app.config) more often than chance.
+bool IsRandomSuffix(std::string_view suffix, std::string_view name) {
+  if (suffix.size() != kRsyncSuffix || !All(suffix, std::isalnum)) return false;
+  if (!All(suffix, std::islower)) return true;
+  return HasExtension(name) && std::ranges::find(kWords, suffix) == std::end(kWords);
+}
+
 // NAME of rsync's ".NAME.XXXXXX", empty where it is none.
 std::string_view WithinRsyncs(std::string_view name) {
   auto const dot = name.rfind('.');
-  if (!name.starts_with('.') || dot == 0 || !IsRandomSuffix(name.substr(dot + 1))) return {};
+  if (!name.starts_with('.') || dot == 0) return {};
   auto const inner = name.substr(1, dot - 1);
-  return IsName(inner) ? inner : std::string_view();
+  return IsName(inner) && IsRandomSuffix(name.substr(dot + 1), inner) ? inner : std::string_view();
 }
 
 std::map<std::string, std::string, std::less<>> LoadMimeTypes() {

@@ -84,7 +84,8 @@ TEST_F(RsyncTest, EveryWayOfPuttingAFileInPlaceArrivesOnce) {
     for (auto const& option : way) program += " " + option;
     SCOPED_TRACE(program);
     CountFromHere();
-    auto const name = "file" + std::to_string(++number);
+    // With an extension: of one without, a temporary name in small letters is a name like others.
+    auto const name = "file" + std::to_string(++number) + ".mov";
     auto const source = Source(name, kSize);
     Run(Rsync(way, source));
     ExpectArrival(program, name, source);
@@ -97,13 +98,13 @@ TEST_F(RsyncTest, EveryWayOfPuttingAFileInPlaceArrivesOnce) {
 TEST_F(RsyncTest, HardLinksOfATreeAreOneUpload) {
   Mount();
   fs::create_directories(dir_ / "tree");
-  auto const source = Source("tree/a", kSize);
-  fs::create_hard_link(source, dir_ / "tree/b");
+  auto const source = Source("tree/a.mov", kSize);
+  fs::create_hard_link(source, dir_ / "tree/b.mov");
   Run(Rsync({"-aH"}, (dir_ / "tree").string() + "/"));
-  EXPECT_EQ(fs::hard_link_count(In("a")), 2U);
-  auto const name = mount_->State("a") == "local-only" ? "b" : "a";
+  EXPECT_EQ(fs::hard_link_count(In("a.mov")), 2U);
+  auto const name = mount_->State("a.mov") == "local-only" ? "b.mov" : "a.mov";
   ExpectArrival("rsync -aH, a file with two names", name, source);
-  EXPECT_EQ(mount_->State(std::string(name) == "a" ? "b" : "a"), "local-only");
+  EXPECT_EQ(mount_->State(std::string(name) == "a.mov" ? "b.mov" : "a.mov"), "local-only");
 }
 
 TEST_F(RsyncTest, AnOrdinaryUserTransfersToo) {

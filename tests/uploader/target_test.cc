@@ -20,6 +20,8 @@ TEST(FinalNameOf, KnowsTheNamesThatProgramsGiveWhileTheyWrite) {
   EXPECT_EQ(FinalNameOf(".clip.mov.a1B2c3"), "clip.mov");
   EXPECT_EQ(FinalNameOf(".noext.a1B2c3"), "noext");
   EXPECT_EQ(FinalNameOf("..hidden.a1B2c3"), ".hidden");
+  EXPECT_EQ(FinalNameOf(".clip.mov.qwhzkd"), "clip.mov");
+  EXPECT_EQ(FinalNameOf(".noext.123456"), "noext");
   EXPECT_EQ(FinalNameOf("clip.mov.part"), "clip.mov");
   EXPECT_EQ(FinalNameOf("clip.mov.crdownload"), "clip.mov");
   EXPECT_EQ(FinalNameOf("clip.mov.filepart"), "clip.mov");
@@ -50,14 +52,42 @@ TEST(FinalNameOf, KnowsTheNamesThatProgramsGiveWhileTheyWrite) {
 }
 
 TEST(FinalNameOf, LeavesOtherNamesAlone) {
-  for (auto const* name :
-       {"clip.mov",        "part",      ".part",      "clip.parts", ".hidden",
-        "a.b.c",           "",          ".",          "..",         ".a1B2c3",
-        "..a1B2c3",        ".x.abcde",  ".x.abcdefg", ".x.abc-ef",  "x.a1B2c3",
-        ".crdownload",     ".partial",  "..part",     "...part",    ".in..",
-        ".syncthing..tmp", "clip.tmp",  "tmp.mov",    "tmp.",       "clip.download",
-        ".tusfs-import",   ".x.import", ".copying",   ".mov.tmp",   "...aB12cd",
-        "....aB12cd"}) {
+  for (auto const* name : {"clip.mov",
+                           "part",
+                           ".part",
+                           "clip.parts",
+                           ".hidden",
+                           "a.b.c",
+                           "",
+                           ".",
+                           "..",
+                           ".a1B2c3",
+                           "..a1B2c3",
+                           ".x.abcde",
+                           ".x.abcdefg",
+                           ".x.abc-ef",
+                           "x.a1B2c3",
+                           ".crdownload",
+                           ".partial",
+                           "..part",
+                           "...part",
+                           ".in..",
+                           ".syncthing..tmp",
+                           "clip.tmp",
+                           "tmp.mov",
+                           "tmp.",
+                           "clip.download",
+                           ".tusfs-import",
+                           ".x.import",
+                           ".copying",
+                           ".mov.tmp",
+                           "...aB12cd",
+                           "....aB12cd",
+                           ".app.config",
+                           ".noext.qwhzkd",
+                           "..hidden.qwhzkd",
+                           ".a.b.backup",
+                           ".app.dev.config"}) {
     EXPECT_EQ(FinalNameOf(name), std::nullopt) << name;
   }
 }
