@@ -114,6 +114,14 @@ class Descriptors {
     std::string number;
     std::string target;  ///< as readlink(2) gives it
   };
+  /// That of the first file which a program opens, if it is open.
+  static std::optional<Row> First(pid_t thread) {
+    char target[PATH_MAX];
+    auto const size = ::readlink(PathOf(thread, "fd/3").c_str(), target, sizeof target);
+    if (size < 0) return std::nullopt;
+    return Row{"3", {target, static_cast<std::size_t>(size)}};
+  }
+
   /// Nothing at the end, and where it may not be seen.
   std::optional<Row> Next() {
     while (directory_ != nullptr) {
@@ -206,21 +214,33 @@ struct Source {
   FileStatus status{};     // from after that
 };
 
+// What a descriptor reads; nothing where that is no regular file, or is written, too.
+std::optional<Source> SourceAt(pid_t thread, Descriptors::Row const& open) {
+  std::string_view target = open.target;
+  if (!target.starts_with('/')) return std::nullopt;
+  auto const info = ReadSmallFile(PathOf(thread, ("fdinfo/" + open.number).c_str()));
+  auto const read = info ? BytesRead(*info) : std::nullopt;
+  if (!read) return std::nullopt;
+  auto const status = StatusOfFile(PathOf(thread, ("fd/" + open.number).c_str()));
+  if (!status) return std::nullopt;
+  if (target.ends_with(kDeleted)) target.remove_suffix(kDeleted.size());
+  return Source{std::string(LastPart(target)), *read, *status};
+}
+
 // Of a program that copies one file after another; nothing where it cannot be told.
 std::optional<Source> SourceOf(pid_t thread, std::string const& name_of_copy) {
+  // Asked for each file that is copied: the first descriptor is the one mostly.
+  if (auto const first = Descriptors::First(thread)) {
+    auto source = SourceAt(thread, *first);
+    if (source && source->name == name_of_copy) return source;
+  }
   Descriptors descriptors(thread);
   std::vector<Source> sources;
   while (auto const open = descriptors.Next()) {
-    std::string_view target = open->target;
-    if (!target.starts_with('/')) continue;
-    auto const info = ReadSmallFile(PathOf(thread, ("fdinfo/" + open->number).c_str()));
-    auto const read = info ? BytesRead(*info) : std::nullopt;
-    if (!read) continue;
-    auto const status = StatusOfFile(PathOf(thread, ("fd/" + open->number).c_str()));
-    if (!status) continue;
-    if (target.ends_with(kDeleted)) target.remove_suffix(kDeleted.size());
-    sources.push_back({std::string(LastPart(target)), *read, *status});
-    if (sources.back().name == name_of_copy) return sources.back();
+    auto source = SourceAt(thread, *open);
+    if (!source) continue;
+    if (source->name == name_of_copy) return source;
+    sources.push_back(*std::move(source));
   }
   return sources.size() == 1 ? std::optional(sources.front()) : std::nullopt;
 }

@@ -19,7 +19,7 @@ from processes import Failure, run
 
 SMALL = 4096  # bytes of a small file
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-REUSE_SECONDS = 300  # for so long ext4 passes over the inodes that were freed
+REUSE_SECONDS = 300  # for so long ext4 without a journal passes over the inodes that were freed
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ SHORT = Sizes(
 
 class Session:
     """Owns the directories of the run. They are removed when it ends, not between rounds: ext4
-    creates slowly until the inodes of thousands of unlinks may be used again."""
+    without a journal creates slowly until the inodes of thousands of unlinks may be used again,
+    also those of an earlier run."""
 
     def __init__(self, root: pathlib.Path, sizes: Sizes) -> None:
         self.root = root
@@ -127,6 +128,7 @@ class Session:
             "processors": os.cpu_count(),
             "kernel": platform.release(),
             "commit": commit.stdout.strip() or "unknown",
+            "disk": _disk(self.directory),
         }
 
     def fresh(self, name: str) -> pathlib.Path:
@@ -215,6 +217,21 @@ class Session:
 def _remove(path: pathlib.Path) -> None:
     """A tree, but nothing that is mounted in it."""
     subprocess.run(["rm", "-rf", "--one-file-system", str(path)], check=False)
+
+
+def _disk(path: pathlib.Path) -> str:
+    """The filesystem of a directory, and of ext4 whether it lacks a journal: small files are not
+    to be measured there."""
+    device = path.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    mounts = pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
+    kinds = [line.split(" - ")[1].split()[0] for line in mounts if line.split()[2] == number]
+    kind = kinds[-1] if kinds else "unknown"
+    block = pathlib.Path("/sys/dev/block") / number
+    journals = pathlib.Path("/proc/fs/jbd2")
+    if kind != "ext4" or any(journals.glob(f"{block.resolve().name}-*")):
+        return kind
+    return "ext4 without a journal, slow after unlinks"
 
 
 def _show(number: int, seconds: float, measured: dict) -> None:
