@@ -104,6 +104,13 @@ bool IsStandardOrDirectory(std::string_view entry) {
   return entry.size() == 1 ? entry <= "2" : entry == "..";
 }
 
+std::optional<std::string> LinkAt(int directory, char const* path) {
+  char target[PATH_MAX];
+  auto const size = ::readlinkat(directory, path, target, sizeof target);
+  if (size < 0) return std::nullopt;
+  return std::string(target, static_cast<std::size_t>(size));
+}
+
 /// What a process has open besides the standard three, as /proc shows it: for each descriptor its
 /// number and where it leads.
 class Descriptors {
@@ -116,10 +123,8 @@ class Descriptors {
   };
   /// That of the first file which a program opens, if it is open.
   static std::optional<Row> First(pid_t thread) {
-    char target[PATH_MAX];
-    auto const size = ::readlink(PathOf(thread, "fd/3").c_str(), target, sizeof target);
-    if (size < 0) return std::nullopt;
-    return Row{"3", {target, static_cast<std::size_t>(size)}};
+    auto target = LinkAt(AT_FDCWD, PathOf(thread, "fd/3").c_str());
+    return target ? std::optional(Row{"3", *std::move(target)}) : std::nullopt;
   }
 
   /// Nothing at the end, and where it may not be seen.
@@ -128,11 +133,9 @@ class Descriptors {
       auto const* const entry = ::readdir(directory_.get());
       if (entry == nullptr) break;
       if (IsStandardOrDirectory(entry->d_name)) continue;
-      char target[PATH_MAX];
-      auto const size =
-          ::readlinkat(::dirfd(directory_.get()), entry->d_name, target, sizeof target);
-      if (size < 0) continue;  // closed meanwhile
-      return Row{entry->d_name, {target, static_cast<std::size_t>(size)}};
+      auto target = LinkAt(::dirfd(directory_.get()), entry->d_name);
+      if (!target) continue;  // closed meanwhile
+      return Row{entry->d_name, *std::move(target)};
     }
     return std::nullopt;
   }
@@ -335,11 +338,9 @@ std::string ProcProcessTable::NameOf(pid_t thread) const {
 }
 
 ProgramNames ProcProcessTable::NamesOf(pid_t process) const {
-  char target[PATH_MAX];
-  auto const size = Is(Life::kAlive, process)
-                        ? ::readlink(PathOf(process, "exe").c_str(), target, sizeof target)
-                        : 0;
-  std::string_view path(target, static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+  auto const target =
+      Is(Life::kAlive, process) ? LinkAt(AT_FDCWD, PathOf(process, "exe").c_str()) : std::nullopt;
+  std::string_view path = target ? *target : std::string_view();
   if (path.ends_with(kDeleted)) path.remove_suffix(kDeleted.size());
   ProgramNames names{NameOf(process), std::string(LastPart(path))};
   if (names.process == names.executable && IsManyPrograms(names.executable)) {

@@ -95,6 +95,15 @@ TEST_F(RsyncTest, EveryWayOfPuttingAFileInPlaceArrivesOnce) {
   }
 }
 
+TEST_F(RsyncTest, WhatItCallsByChanceInSmallLettersIsSentOnceToo) {
+  Mount();
+  auto const source = Source("clip.mov", kSize);
+  Run({"cp", source, In(".clip.mov.qwhzkd")});
+  ASSERT_TRUE(WaitFor([&] { return SentSince() >= kHalf; }));
+  fs::rename(In(".clip.mov.qwhzkd"), In("clip.mov"));
+  ExpectArrival("rsync's temporary name in small letters", "clip.mov", source);
+}
+
 TEST_F(RsyncTest, HardLinksOfATreeAreOneUpload) {
   Mount();
   fs::create_directories(dir_ / "tree");
